@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+
+/** Chance as it is injected in `cluster/`: a seeded source replays a simulation. */
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+  /** `n` random bytes. */
+  bytes(n: number): Uint8Array;
+}
+
+export const systemRandom: Random = {
+  next: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  bytes: (n) => randomBytes(n),
+};
+
+/** A small seeded source (mulberry32): the same seed gives the same sequence on every machine. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return { next, bytes: (n) => Uint8Array.from({ length: n }, () => Math.floor(next() * 256)) };
+}
+
+/** A version 4 UUID (RFC 9562) from the given source. */
+export function uuid(random: Random): string {
+  const b = random.bytes(16);
+  b[6] = (b[6]! & 0x0f) | 0x40;
+  b[8] = (b[8]! & 0x3f) | 0x80;
+  const hex = Buffer.from(b).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Kubernetes' alphabet for generated names: no vowels, nothing that looks alike. */
+const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** The random suffix of a generated name (`web-7d4b9c-x2k4v`). */
+export function nameSuffix(random: Random, length = 5): string {
+  return Array.from({ length }, () => NAME_ALPHABET[Math.floor(random.next() * NAME_ALPHABET.length)]).join('');
+}
+
+/** A container or sandbox id: 64 hexadecimal digits. */
+export function newId(random: Random = systemRandom): string {
+  return Buffer.from(random.bytes(32)).toString('hex');
+}

@@ -1,0 +1,90 @@
+import type { Snapshot } from '../image/image-store.ts';
+
+/**
+ * The lifecycle contract of one container (OCI runtime-spec: create, start, kill, delete, state), as the engine and
+ * `sampan run` use it. A container's shim is its parent; the state folder on disk and the shim's socket are all
+ * that is needed to find it again after the caller died.
+ */
+export interface ContainerSpec {
+  /** Lower-case hex or name, unique in the instance. */
+  readonly id: string;
+  readonly root: Snapshot;
+  readonly readonlyRoot?: boolean;
+  readonly hostname: string;
+  /** `undefined` makes a sandbox: init holds the namespaces, reaps, and waits to be killed. */
+  readonly process?: ProcessSpec;
+  readonly mounts?: readonly BindMount[];
+  /** Namespaces to join instead of new ones; paths `/proc/<pid>/ns/…`, checked against the inode. */
+  readonly join?: { readonly [kind in 'net' | 'ipc' | 'uts' | 'pid']?: { path: string; inode: number } };
+  /** Stay in the caller's network namespace. */
+  readonly hostNetwork?: boolean;
+  /** Leaf of the cgroup below the instance's parent: `pod<uid>/<id>`. */
+  readonly cgroup: string;
+  readonly resources?: Resources;
+  /** All of Linux' capabilities, no masked paths, writable sysctls and cgroups. */
+  readonly privileged?: boolean;
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  readonly noNewPrivileges?: boolean;
+  /** Where stdout and stderr go. */
+  readonly stdio: { readonly type: 'cri-log'; readonly path: string } | { readonly type: 'inherit' };
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface ProcessSpec {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** `user[:group]`, names looked up in the image's /etc/passwd and /etc/group. Empty is root. */
+  readonly user: string;
+  readonly additionalGids?: readonly number[];
+  readonly oomScoreAdj?: number;
+}
+
+export interface BindMount {
+  readonly source: string;
+  readonly destination: string;
+  readonly readonly?: boolean;
+}
+
+export interface Resources {
+  /** CFS quota in microseconds per period; 0 or absent: no limit. */
+  readonly cpuQuota?: number;
+  readonly cpuPeriod?: number;
+  /** v1 shares (2..262144); converted to a weight on v2. */
+  readonly cpuShares?: number;
+  /** Bytes. */
+  readonly memoryLimit?: number;
+  readonly pidsLimit?: number;
+}
+
+export type ContainerStatus = 'created' | 'running' | 'stopped';
+
+export interface ContainerState {
+  readonly id: string;
+  readonly status: ContainerStatus;
+  /** Host pid of the container's PID 1; 0 once stopped. */
+  readonly pid: number;
+  /** Milliseconds since the epoch; 0 when not yet. */
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  /** 0..255; 128 + signal when killed by one. Only once stopped. */
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Runtime extends AsyncDisposable {
+  /** Everything up to the user's program: namespaces, mounts, cgroup. Undone wholly when any step fails. */
+  create(spec: ContainerSpec): Promise<ContainerState>;
+  start(id: string): Promise<void>;
+  /** `not-found` when there is no such container; a stopped one is not an error. */
+  kill(id: string, signal: number): Promise<void>;
+  state(id: string): Promise<ContainerState>;
+  /** Every container on disk, also those of a crashed caller. */
+  list(): Promise<readonly ContainerState[]>;
+  /** Resolves when the container has stopped. */
+  wait(id: string, signal?: AbortSignal): Promise<ContainerState>;
+  /** Removes cgroup, socket and state. With `force` kills first; idempotent. */
+  delete(id: string, options?: { force?: boolean }): Promise<void>;
+}

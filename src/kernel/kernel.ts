@@ -1,0 +1,35 @@
+/**
+ * The kernel seam: the only door to Linux for what Node's own `fs`, `net` and `child_process` do not reach.
+ * `linux.ts` is the real one (raw system calls through native/seam.c); `recording.ts` writes down what would be done.
+ *
+ * Every method is synchronous and short (microseconds); what can block runs in a process of its own.
+ * Failures are PlatformErrors whose details carry `errno` (its name) and `syscall`.
+ */
+export interface Kernel {
+  /** Opens a pidfd (pidfd_open(2)); `not-found` when there is no such process. */
+  pidfdOpen(pid: number): number;
+  /** pidfd_send_signal(2). `not-found` when the process has ended. */
+  pidfdSendSignal(pidfd: number, signal: number): void;
+  /** True while the process behind the pidfd has not ended (poll(2) without waiting). */
+  pidfdAlive(pidfd: number): boolean;
+  close(fd: number): void;
+  /** Takes an exclusive flock(2) on an open descriptor without waiting; false when another holds it. */
+  tryLock(fd: number): boolean;
+  /**
+   * A netlink socket that belongs to the network namespace at `netns` (`/proc/<pid>/ns/net`), or to our own when
+   * absent: setns, socket, setns back, without a turn of the event loop between them.
+   */
+  netlink(protocol: NetlinkProtocol, netns?: string): NetlinkSocket;
+  /** umount2(2) with MNT_DETACH; false when nothing was mounted there. */
+  unmountDetached(path: string): boolean;
+  /** Free bytes and inodes of the file system at `path` (statfs(2)), and its type's magic number. */
+  statfs(path: string): { freeBytes: number; freeInodes: number; type: number };
+}
+
+export type NetlinkProtocol = 'route' | 'netfilter';
+
+/** One request at a time: sends, reads until the acknowledgement or NLMSG_DONE. Throws on a negative acknowledgement. */
+export interface NetlinkSocket extends Disposable {
+  /** Messages as built by netlink.ts; returns the payloads of the answers (header included). */
+  request(messages: Uint8Array): Uint8Array[];
+}
