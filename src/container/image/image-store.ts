@@ -1,4 +1,5 @@
 import type { ImageConfig, ImageManifest } from '../spec/image.ts';
+import type { Snapshot } from '../spec/snapshot.ts';
 
 /** An image as the store knows it. */
 export interface ImageRecord {
@@ -12,15 +13,6 @@ export interface ImageRecord {
   readonly configDigest: string;
   /** Sum of the blobs' sizes, bytes. */
   readonly size: number;
-}
-
-/** Where a container's root file system comes from: the arguments of one overlay mount. */
-export interface Snapshot {
-  readonly key: string;
-  /** Topmost first, as overlayfs wants them. */
-  readonly lowerDirs: readonly string[];
-  readonly upperDir: string;
-  readonly workDir: string;
 }
 
 /**

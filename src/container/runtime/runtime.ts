@@ -1,4 +1,4 @@
-import type { Snapshot } from '../image/image-store.ts';
+import type { Snapshot } from '../spec/snapshot.ts';
 
 /**
  * The lifecycle contract of one container (OCI runtime-spec: create, start, kill, delete, state), as the engine and
