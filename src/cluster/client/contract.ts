@@ -73,7 +73,12 @@ export interface Client {
   ): Promise<T>;
   delete<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
   /** Creates a subresource: `bind` posts a Binding to `pods/<name>/binding`. */
-  post<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, subresource: string, body: ApiObject): Promise<void>;
+  post<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    subresource: string,
+    body: ApiObject,
+  ): Promise<void>;
   /** Ends when the server ends it or the signal aborts; throws `expired` on 410. */
   watch<T extends ApiObject>(
     type: ResourceType<T>,
@@ -106,7 +111,11 @@ export type IndexFunctions<T> = Readonly<Record<string, (object: T) => readonly 
 export interface InformerFactory extends AsyncDisposable {
   informer<T extends ApiObject>(
     type: ResourceType<T>,
-    options?: { readonly fieldSelector?: string; readonly labelSelector?: string; readonly indexes?: IndexFunctions<T> },
+    options?: {
+      readonly fieldSelector?: string;
+      readonly labelSelector?: string;
+      readonly indexes?: IndexFunctions<T>;
+    },
   ): Informer<T>;
   /** Starts every informer asked for so far (and later ones at once). */
   start(): void;

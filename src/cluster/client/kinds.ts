@@ -1,0 +1,75 @@
+/** The resources that the rooms below `client` use, with the types of their objects. */
+import type { Deployment, ReplicaSet } from '../api/generated/apps-v1.ts';
+import type { Lease } from '../api/generated/coordination-v1.ts';
+import type {
+  Binding,
+  ConfigMap,
+  Endpoints,
+  Event,
+  Namespace,
+  Node,
+  Pod,
+  Secret,
+  Service,
+  ServiceAccount,
+} from '../api/generated/core-v1.ts';
+import type { EndpointSlice } from '../api/generated/discovery-v1.ts';
+import type { ResourceType } from './contract.ts';
+
+/** The body of a POST to `pods/<name>/binding`. */
+export type { Binding };
+
+const core = { group: '', version: 'v1', namespaced: true } as const;
+const apps = { group: 'apps', version: 'v1', namespaced: true } as const;
+
+export const pods: ResourceType<Pod> = { ...core, resource: 'pods', kind: 'Pod' };
+export const nodes: ResourceType<Node> = { ...core, resource: 'nodes', kind: 'Node', namespaced: false };
+export const services: ResourceType<Service> = { ...core, resource: 'services', kind: 'Service' };
+export const endpoints: ResourceType<Endpoints> = { ...core, resource: 'endpoints', kind: 'Endpoints' };
+export const configMaps: ResourceType<ConfigMap> = { ...core, resource: 'configmaps', kind: 'ConfigMap' };
+export const secrets: ResourceType<Secret> = { ...core, resource: 'secrets', kind: 'Secret' };
+export const serviceAccounts: ResourceType<ServiceAccount> = {
+  ...core,
+  resource: 'serviceaccounts',
+  kind: 'ServiceAccount',
+};
+export const namespaces: ResourceType<Namespace> = {
+  ...core,
+  resource: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+};
+export const events: ResourceType<Event> = { ...core, resource: 'events', kind: 'Event' };
+export const endpointSlices: ResourceType<EndpointSlice> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  resource: 'endpointslices',
+  kind: 'EndpointSlice',
+  namespaced: true,
+};
+export const leases: ResourceType<Lease> = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  resource: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+};
+export const replicaSets: ResourceType<ReplicaSet> = { ...apps, resource: 'replicasets', kind: 'ReplicaSet' };
+export const deployments: ResourceType<Deployment> = { ...apps, resource: 'deployments', kind: 'Deployment' };
+
+/** Every type of this file, for code that treats them alike (garbage collection, test doubles). */
+export const allTypes: readonly ResourceType[] = [
+  pods,
+  nodes,
+  services,
+  endpoints,
+  configMaps,
+  secrets,
+  serviceAccounts,
+  namespaces,
+  events,
+  endpointSlices,
+  leases,
+  replicaSets,
+  deployments,
+];
