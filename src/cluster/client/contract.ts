@@ -5,9 +5,9 @@
 import type { ObjectMeta } from '../api/generated/meta-v1.ts';
 
 export interface ApiObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata?: ObjectMeta;
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata?: ObjectMeta | undefined;
 }
 
 /** A resource as it is addressed: `{ group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment', namespaced: true }`. */
