@@ -1,0 +1,68 @@
+# Everything a person needs; `make help` lists it.
+SHELL := /bin/sh
+ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+NODE := node_modules/node-linux-$(ARCH)/bin/node
+BIN := node_modules/.bin
+export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
+
+SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
+
+.PHONY: help up down setup setup-test generate native build check types format format-fix lint layers test unit integration bench package clean
+
+help: ## What there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: setup build ## Start a one-node Sampan with examples/hello and say what to do next
+	@$(NODE) tools/up.ts
+
+down: ## Stop it and remove everything it made in the kernel (data stays)
+	@bin/sampan down
+
+setup:
+	@tools/setup.sh run
+
+setup-test:
+	@tools/setup.sh test
+
+generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
+	$(NODE) tools/generate/main.ts $(PROTOS)
+
+native: setup
+	@$(MAKE) --no-print-directory -C native
+
+build: native dist/sampan.js ## Native programs and bundles
+
+dist/sampan.js: $(SOURCES) tools/build.ts package.json
+	@$(NODE) tools/build.ts
+
+check: setup types format lint layers ## Types, format, lint, layers
+
+types: setup
+	@$(BIN)/tsc -p .
+
+format: setup
+	@$(BIN)/oxfmt --check src test bench tools examples
+
+format-fix: setup ## Format the sources
+	@$(BIN)/oxfmt src test bench tools examples
+
+lint: setup
+	@$(BIN)/oxlint --type-aware --quiet src test bench tools
+
+layers: setup
+	@$(NODE) tools/layers.ts src
+
+test: setup-test build ## Every test (as root)
+	@$(NODE) tools/test.ts
+
+unit: setup build ## The tests that need no root
+	@$(NODE) tools/test.ts unit
+
+bench: setup-test build ## Measure against the budgets and print a table
+	@$(NODE) bench/skeleton.ts
+
+package: build ## The npm tarball
+	@npm pack --silent
+
+clean: ## Remove what was built
+	rm -rf dist build prebuilt .cache

@@ -1,0 +1,2 @@
+import { store } from '../cluster/store/store.ts';
+export const planted = store;

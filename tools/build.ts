@@ -1,0 +1,64 @@
+/** Bundles the program: one file per entry point, the rest in chunks that load when they are first needed. */
+import { build } from 'esbuild';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+const entryPoints = {
+  sampan: join(root, 'src/cli/main.ts'),
+  'sqlite-worker': join(root, 'src/cluster/store/sqlite-worker.ts'),
+};
+
+rmSync(dist, { recursive: true, force: true });
+const result = await build({
+  absWorkingDir: root,
+  entryPoints,
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node26',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  metafile: true,
+  logLevel: 'warning',
+  // Some libraries are CommonJS inside and call require() for Node's own modules.
+  banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+});
+
+writeFileSync(join(dist, 'THIRD-PARTY.txt'), thirdPartyLicences(Object.keys(result.metafile.inputs)));
+copyNativePrograms();
+
+/** The licences of every package that ended up in the bundle, as their terms ask. */
+function thirdPartyLicences(inputs: readonly string[]): string {
+  const packages = new Set(
+    inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
+  );
+  return [...packages]
+    .toSorted()
+    .map((name) => {
+      const folder = join(root, 'node_modules', name);
+      const meta = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string; license: string };
+      const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE'].find((f) => existsSync(join(folder, f)));
+      const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim();
+      return `${name} ${meta.version} (${meta.license})\n\n${text}\n`;
+    })
+    .join(`\n${'-'.repeat(78)}\n\n`);
+}
+
+/** The package carries the native programs where users have no compiler. */
+function copyNativePrograms(): void {
+  const from = join(root, 'build/native');
+  if (!existsSync(from)) return;
+  const to = join(root, 'prebuilt', `linux-${process.arch}`);
+  mkdirSync(to, { recursive: true });
+  for (const name of ['sampan-shim', 'seam.node']) {
+    if (!existsSync(join(from, name))) continue;
+    cpSync(join(from, name), join(to, name));
+    chmodSync(join(to, name), 0o755);
+  }
+}

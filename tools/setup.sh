@@ -1,0 +1,54 @@
+#!/bin/sh
+# Brings a fresh machine to where everything builds and every test runs. Quick when there is nothing to do.
+#   tools/setup.sh run     what building and `make up` need
+#   tools/setup.sh test    also what the tests need
+set -eu
+cd "$(dirname "$0")/.."
+
+# program-or-file : Debian package
+needs='cc:gcc musl-gcc:musl-tools npm:npm'
+case $(uname -m) in
+  x86_64) lib=/lib/x86_64-linux-gnu/libatomic.so.1 ;;
+  *) lib=/lib/aarch64-linux-gnu/libatomic.so.1 ;;
+esac
+needs="$needs $lib:libatomic1"
+if [ "${1:-run}" = test ]; then
+  needs="$needs ip:iproute2 nft:nftables skopeo:skopeo busybox:busybox-static curl:curl unzip:unzip unshare:util-linux"
+fi
+
+missing=
+for need in $needs; do
+  what=${need%%:*}
+  package=${need#*:}
+  case $what in
+    /*) [ -e "$what" ] || [ -e "/usr$what" ] || missing="$missing $package" ;;
+    *) command -v "$what" >/dev/null 2>&1 || missing="$missing $package" ;;
+  esac
+done
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: missing:$missing; install them (Debian: apt-get install$missing) and run again" >&2
+    exit 1
+  fi
+  echo "setup: installing$missing"
+  mkdir -p .cache
+  log=.cache/apt.log
+  # shellcheck disable=SC2086
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -5 "$log" >&2
+    echo "setup: apt-get could not install$missing; the whole output is in $log" >&2
+    exit 1
+  fi
+fi
+
+if [ ! -f node_modules/.installed ] || [ package-lock.json -nt node_modules/.installed ]; then
+  echo "setup: installing npm packages"
+  mkdir -p .cache
+  if ! npm ci --no-audit --no-fund >.cache/npm.log 2>&1; then
+    tail -5 .cache/npm.log >&2
+    echo "setup: npm ci failed; the whole output is in .cache/npm.log" >&2
+    exit 1
+  fi
+  touch node_modules/.installed
+fi
