@@ -64,14 +64,14 @@ export function linuxKernel(): Kernel {
       failpoint('kernel.unmount');
       const result = trySyscall('umount2', cString(path), MNT_DETACH | UMOUNT_NOFOLLOW);
       if (result === -EINVAL || result === -ENOENT) return false;
-      if (result < 0) throw syscallError('umount2', -result, path);
+      if (result < 0) throw syscallError('umount2', -result, { detail: path });
       return true;
     },
     statfs(path) {
       // struct statfs of 64-bit machines: type, bsize, blocks, bfree, bavail, files, ffree, …
       const result = new BigInt64Array(15);
       const failed = trySyscall('statfs', cString(path), new Uint8Array(result.buffer));
-      if (failed < 0) throw syscallError('statfs', -failed, path);
+      if (failed < 0) throw syscallError('statfs', -failed, { detail: path });
       const field = (index: number): number => Number(result[index]);
       return { type: field(0), freeBytes: field(1) * field(4), freeInodes: field(6) };
     },
@@ -102,7 +102,7 @@ function openNetlinkIn(protocol: NetlinkProtocol, netns: string): number {
     const target = openFile(netns);
     try {
       const failed = trySyscall('setns', target, CLONE_NEWNET);
-      if (failed < 0) throw syscallError('setns', -failed, netns);
+      if (failed < 0) throw syscallError('setns', -failed, { detail: netns });
     } finally {
       syscall('close', target);
     }
@@ -118,7 +118,7 @@ function openNetlinkIn(protocol: NetlinkProtocol, netns: string): number {
 
 function openFile(path: string): number {
   const fd = trySyscall('openat', AT_FDCWD, cString(path), O_CLOEXEC);
-  if (fd < 0) throw syscallError('open', -fd, path);
+  if (fd < 0) throw syscallError('open', -fd, { detail: path });
   return fd;
 }
 
@@ -189,7 +189,7 @@ class LinuxNetlinkSocket implements NetlinkSocket {
       const length = trySyscall('recvfrom', this.#fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC, 0, 0);
       if (length === -EAGAIN) return undefined;
       if (length === -EINTR) continue;
-      if (length < 0) throw syscallError('recvfrom', -length, 'netlink');
+      if (length < 0) throw syscallError('recvfrom', -length, { detail: 'netlink' });
       if (length > buffer.length) throw new PlatformError('internal', `netlink: datagram of ${length} bytes`);
       return buffer.subarray(0, length);
     }

@@ -32,6 +32,16 @@ export class NetlinkWriter {
   #messageStart = 0;
   #sequence = 0;
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The sequence number that the next message will get. */
+  get nextSequence(): number {
+    return this.#sequence + 1;
+  }
+
   /** Closes the message before. Returns the sequence number, by which an error names its message. */
   message(type: number, flags: number): number {
     this.#endMessage();
@@ -206,5 +216,5 @@ export function acknowledgementError(message: NetlinkMessage): PlatformError | u
     const attributes = readAttributes(message.bytes, HEADER + 4 + ((original + 3) & ~3));
     explanation = readString(attributes.get(NLMSGERR_ATTR_MSG));
   }
-  return syscallError('netlink', errno, explanation);
+  return syscallError('netlink', errno, { detail: explanation, sequence: message.sequence });
 }

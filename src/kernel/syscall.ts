@@ -127,10 +127,14 @@ export function codeOfErrno(name: string): ErrorCode {
   return CODES[name] ?? 'internal';
 }
 
-export function syscallError(syscall: string, errno: number, detail = ''): PlatformError {
+export function syscallError(
+  syscall: string,
+  errno: number,
+  { detail = '', ...details }: { detail?: string; [name: string]: unknown } = {},
+): PlatformError {
   const name = errnoName(errno);
   const what = detail === '' ? '' : ` (${detail})`;
   return new PlatformError(codeOfErrno(name), `${syscall}: ${name}${what}`, {
-    details: { syscall, errno: name },
+    details: { syscall, errno: name, ...details },
   });
 }
