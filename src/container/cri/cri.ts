@@ -25,6 +25,8 @@ export interface RuntimeService {
     onEvent: (event: v1.ContainerEventResponse) => void,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Runs a command in a running container and waits for its end; absent where the runtime cannot. */
+  execSync?(request: v1.ExecSyncRequest): Promise<v1.ExecSyncResponse>;
 }
 
 export interface ImageService {

@@ -1,0 +1,156 @@
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
+import type { Container, HTTPGetAction, Probe } from '../api/generated/core-v1.ts';
+
+export interface ProbeOutcome {
+  readonly success: boolean;
+  readonly message: string;
+}
+
+export interface ProbeTarget {
+  readonly containerId: string;
+  readonly container: Container;
+  readonly podIp: string;
+}
+
+/** Runs a command in a container; seconds. */
+export type ExecProbe = (
+  containerId: string,
+  command: readonly string[],
+  timeoutSeconds: number,
+) => Promise<{ readonly exitCode: number; readonly output: string }>;
+
+export interface ProbeTools {
+  readonly clock: Clock;
+  /** Absent where the runtime cannot. */
+  readonly exec?: ExecProbe;
+}
+
+/** Bytes of an answer that a message may carry. */
+const MAX_BODY = 10 * 1024;
+
+/** True when this node cannot carry the probe out at all: such a probe is reported once and counts as passed. */
+export function unsupportedProbe(probe: Probe, tools: ProbeTools): string | undefined {
+  if (probe.httpGet !== undefined || probe.tcpSocket !== undefined) return undefined;
+  if (probe.exec !== undefined)
+    return tools.exec === undefined ? 'exec probes need a runtime with ExecSync' : undefined;
+  return `${Object.keys(probe).find((key) => key === 'grpc') ?? 'unknown'} probes are not supported`;
+}
+
+/** One try. Never throws: what goes wrong is a failed probe. */
+export async function runProbe(probe: Probe, target: ProbeTarget, tools: ProbeTools): Promise<ProbeOutcome> {
+  const timeoutSeconds = probe.timeoutSeconds ?? 1;
+  try {
+    if (probe.httpGet !== undefined)
+      return await httpProbe(probe.httpGet, { target, timeoutSeconds, clock: tools.clock });
+    if (probe.tcpSocket !== undefined) {
+      const port = portNumber(probe.tcpSocket.port, target.container);
+      const host = nonEmpty(probe.tcpSocket.host) ?? target.podIp;
+      return await tcpProbe({ host, port }, { timeoutSeconds, clock: tools.clock });
+    }
+    if (probe.exec !== undefined && tools.exec !== undefined) {
+      const { exitCode, output } = await tools.exec(
+        target.containerId,
+        probe.exec.command ?? [],
+        timeoutSeconds,
+      );
+      return { success: exitCode === 0, message: output };
+    }
+    return { success: false, message: 'no supported handler' };
+  } catch (error) {
+    return { success: false, message: errorMessage(error) };
+  }
+}
+
+/** A port by number or by its name among the container's ports. */
+export function portNumber(port: number | string | undefined, container: Container): number {
+  if (typeof port === 'number') return port;
+  const named = (container.ports ?? []).find(({ name }) => name === port)?.containerPort;
+  const number = named ?? Number(port);
+  if (!Number.isInteger(number) || number < 1 || number > 65_535)
+    throw new Error(`couldn't find port: ${port ?? ''}`);
+  return number;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+interface Limits {
+  readonly timeoutSeconds: number;
+  readonly clock: Clock;
+}
+
+/** GET as for probes and hooks: 200 to 399 is success; certificates are not looked at. */
+export async function httpProbe(
+  action: HTTPGetAction,
+  context: Limits & { readonly target: ProbeTarget },
+): Promise<ProbeOutcome> {
+  const { target, timeoutSeconds, clock } = context;
+  const secure = action.scheme?.toUpperCase() === 'HTTPS';
+  const headers: Record<string, string> = {
+    'user-agent': 'kube-probe/1.36',
+    accept: '*/*',
+    connection: 'close',
+  };
+  for (const { name = '', value = '' } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value;
+  const options = {
+    host: nonEmpty(action.host) ?? target.podIp,
+    port: portNumber(action.port, target.container),
+    path: encodeURI(nonEmpty(action.path) ?? '/'),
+    headers,
+    agent: false as const,
+  };
+  return new Promise((resolve) => {
+    const done = (outcome: ProbeOutcome): void => {
+      timer[Symbol.dispose]();
+      resolve(outcome);
+      request.destroy();
+    };
+    const fail = (message: string): void => done({ success: false, message });
+    const timer = clock.after(timeoutSeconds * 1000, () =>
+      fail(`Get "${options.path}": context deadline exceeded`),
+    );
+    const request = secure ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+    request.on('error', (error) => fail(`Get "${options.path}": ${error.message}`));
+    request.on('response', (response) => {
+      let body = '';
+      const judge = (): void => {
+        const status = response.statusCode ?? 0;
+        const success = status >= 200 && status < 400;
+        done({ success, message: success ? body : `HTTP probe failed with statuscode: ${status}` });
+      };
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        body += chunk;
+        if (body.length > MAX_BODY) judge();
+      });
+      response.on('end', judge);
+      response.on('error', (error) => fail(error.message));
+    });
+    request.end();
+  });
+}
+
+function tcpProbe(
+  to: { readonly host: string; readonly port: number },
+  limits: Limits,
+): Promise<ProbeOutcome> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: to.host, port: to.port });
+    const done = (outcome: ProbeOutcome): void => {
+      timer[Symbol.dispose]();
+      resolve(outcome);
+      socket.destroy();
+    };
+    const address = `${to.host}:${to.port}`;
+    const timer = limits.clock.after(limits.timeoutSeconds * 1000, () =>
+      done({ success: false, message: `dial tcp ${address}: i/o timeout` }),
+    );
+    socket.on('connect', () => done({ success: true, message: '' }));
+    socket.on('error', (error) => done({ success: false, message: `dial tcp ${address}: ${error.message}` }));
+  });
+}
