@@ -95,7 +95,10 @@ export function inSet(set: string, { from = 0, not = false } = {}): NftExpressio
   };
 }
 
-/** Loads the map's value for the key in the registers; a verdict map's verdict takes effect. Ends without one. */
+/**
+ * Loads the map's value for the key in the registers; a verdict map's verdict takes effect. Ends without one. The
+ * value must not be a key again: nft aborts when it lists that.
+ */
 export function mapLookup(
   map: string,
   { from = 0, to = 0 }: { from?: number; to?: number | 'verdict' } = {},
@@ -168,28 +171,17 @@ export function reject(how: 'tcp-reset' | 'port-unreachable'): NftExpression {
   return { name: 'reject', write: (writer) => writer.u32be(1, type).u8(2, code) };
 }
 
-/** Adds the key and data in the registers to a dynamic map; of an entry that is there only the timeout is renewed. */
-export function updateMap(
-  map: string,
-  { key, data, timeoutMs }: { key: number; data: number; timeoutMs: number },
+/** A hash (Jenkins', without a seed) of register contents: 0..modulus-1, four bytes in host order. */
+export function hashOf(
+  from: number,
+  { bytes, modulus, to }: { bytes: number; modulus: number; to: number },
 ): NftExpression {
-  const NFT_DYNSET_OP_UPDATE = 1;
   return {
-    name: 'dynset',
+    name: 'hash',
     write(writer) {
-      writer.string(1, map).u32be(3, NFT_DYNSET_OP_UPDATE).u32be(4, register(key)).u32be(5, register(data));
-      writer.u64be(6, BigInt(timeoutMs));
+      writer.u32be(1, register(from)).u32be(2, register(to)).u32be(3, bytes).u32be(4, modulus);
+      writer.u32be(5, 0).u32be(6, 0).u32be(7, 0);
     },
-  };
-}
-
-/** Removes the key in the registers from a dynamic map; the rule goes on also when there is none. */
-export function deleteFromMap(map: string, { key, data }: { key: number; data: number }): NftExpression {
-  const NFT_DYNSET_OP_DELETE = 2;
-  return {
-    name: 'dynset',
-    write: (writer) =>
-      writer.string(1, map).u32be(3, NFT_DYNSET_OP_DELETE).u32be(4, register(key)).u32be(5, register(data)),
   };
 }
 

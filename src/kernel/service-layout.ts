@@ -2,24 +2,24 @@
  * The table that serves services, in nft's words (for table `sampan-1-svc`, pods in 10.64.0.0/16):
  *
  *     table inet sampan-1-svc {
- *       map services            { type inet_proto . ipv4_addr . inet_service : mark }              # class
- *       map endpoints           { type inet_proto . ipv4_addr . inet_service . mark : ipv4_addr . inet_service }
- *       map node-ports          { type inet_proto . inet_service : mark }                          # class
- *       map node-port-endpoints { type inet_proto . inet_service . mark : ipv4_addr . inet_service }
+ *       map endpoints-3  { type inet_proto . ipv4_addr . inet_service . mark : ipv4_addr . inet_service }
+ *       map node-ports-3 { type inet_proto . inet_service . mark : ipv4_addr . inet_service }
  *       set unserved            { type inet_proto . ipv4_addr . inet_service }
  *       set unserved-node-ports { type inet_proto . inet_service }
  *       set hairpin             { type ipv4_addr . ipv4_addr }                                     # pod . itself
- *       map classes             { type mark : verdict }                      # 3 : goto pick-3
- *       map node-port-classes   { type mark : verdict }                      # 3 : goto node-port-pick-3
  *
  *       chain prerouting  { type nat hook prerouting priority dstnat; meta nfproto ipv4 jump dispatch }
  *       chain output      { type nat hook output priority dstnat; meta nfproto ipv4 jump dispatch }
  *       chain dispatch {
- *         meta l4proto . ip daddr . th dport map @services vmap @classes
- *         fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport map @node-ports vmap @node-port-classes
+ *         jump by-address
+ *         fib daddr type local ip daddr != 127.0.0.0/8 jump by-node-port
  *       }
- *       chain pick-3 { dnat ip to meta l4proto . ip daddr . th dport . numgen random mod 3 map @endpoints }
- *       chain node-port-pick-3 { dnat ip to meta l4proto . th dport . numgen random mod 3 map @node-port-endpoints }
+ *       chain by-address {
+ *         dnat ip to meta l4proto . ip daddr . th dport . numgen random mod 3 map @endpoints-3
+ *       }
+ *       chain by-node-port {
+ *         dnat ip to meta l4proto . th dport . numgen random mod 3 map @node-ports-3
+ *       }
  *       chain postrouting {
  *         type nat hook postrouting priority srcnat
  *         ct status dnat ip saddr . ip daddr @hairpin masquerade
@@ -35,22 +35,24 @@
  *       chain refuse { meta l4proto tcp reject with tcp reset; reject with icmpx port-unreachable }
  *     }
  *
- * A service is elements of maps and nothing else. Its class is the number of its endpoints: numgen's modulus is a
- * constant, so there is a chain for each number that occurs. Only class maps hold verdicts, and they hold few:
- * whenever a verdict is added the kernel walks all chains that can be reached, also through maps, to find loops,
- * and with a chain for each service every change would cost as much as all services together.
+ * A service is elements of a map and nothing else. Numgen's modulus is a constant, so there is a map and a rule for
+ * each number of endpoints that occurs (a class); a rule whose map does not have the service lets the packet go on
+ * to the next. Only the first packet of a connection comes here at all.
  *
- * Session affinity is a class of its own for each timeout (upper 16 bits), whose chain first asks `affinity`
- * (proto . address . port . client : endpoint, entries time out) and takes the answer only when `members`
- * (proto . address . port . endpoint) says that it is still an endpoint; so nothing has to be found and removed
- * in a map that packets fill.
+ * Why not one verdict map from services to chains: whenever a verdict is added, the kernel walks everything that
+ * can be reached to find loops, also all elements of verdict maps, and each change would cost as much as all
+ * services together. And why not one map from services to classes, looked up in a second: nft (1.0.6) aborts when
+ * it lists such a rule, and other people's `nft list ruleset` must not die of ours.
+ *
+ * Session affinity is a class of its own whose rule hashes the client instead of drawing a number: a client keeps
+ * its endpoint for as long as the service's endpoints stay the same, with no state that could run full.
  */
 import { parseCidr } from './ipv4.ts';
 import {
   compare,
-  deleteFromMap,
   destinationNat,
   destinationType,
+  hashOf,
   inNetwork,
   inSet,
   interfaceIs,
@@ -63,7 +65,6 @@ import {
   payload,
   randomNumber,
   reject,
-  updateMap,
   verdict,
   type NftExpression,
 } from './nft-expressions.ts';
@@ -71,47 +72,35 @@ import { packKey, type NftHook, type NftOperation, type NftType } from './nftabl
 
 /** Names for one way in: by cluster address, or by node port. */
 export interface Entrance {
-  readonly services: string;
+  /** Prefix of the classes' maps. */
   readonly endpoints: string;
   readonly unserved: string;
-  readonly classes: string;
-  readonly affinity: string;
-  readonly members: string;
-  readonly pick: string;
-  /** The fields that name a service, loaded into registers from `to` on. */
-  readonly load: (to: number) => readonly NftExpression[];
+  readonly chain: string;
   readonly key: readonly NftType[];
+  /** Loads the fields that name a service, as `key` has them, into registers from 0 on. */
+  readonly load: readonly NftExpression[];
 }
 
 export const byAddress: Entrance = {
-  services: 'services',
   endpoints: 'endpoints',
   unserved: 'unserved',
-  classes: 'classes',
-  affinity: 'affinity',
-  members: 'members',
-  pick: 'pick',
-  load: (to) => [meta('l4proto', to), payload('ip daddr', to + 1), payload('th dport', to + 2)],
+  chain: 'by-address',
   key: ['inet_proto', 'ipv4_addr', 'inet_service'],
+  load: [meta('l4proto', 0), payload('ip daddr', 1), payload('th dport', 2)],
 };
 
 export const byNodePort: Entrance = {
-  services: 'node-ports',
-  endpoints: 'node-port-endpoints',
+  endpoints: 'node-ports',
   unserved: 'unserved-node-ports',
-  classes: 'node-port-classes',
-  affinity: 'node-port-affinity',
-  members: 'node-port-members',
-  pick: 'node-port-pick',
-  load: (to) => [meta('l4proto', to), payload('th dport', to + 1)],
+  chain: 'by-node-port',
   key: ['inet_proto', 'inet_service'],
+  load: [meta('l4proto', 0), payload('th dport', 1)],
 };
 
 export const HAIRPIN = 'hairpin';
 
-const ENDPOINT: readonly NftType[] = ['ipv4_addr', 'inet_service'];
-const AFFINITY_ENTRIES = 65_536;
 const RTN_LOCAL = 2;
+const LOOPBACK = parseCidr('127.0.0.0/8');
 
 /** What is there without any service. */
 export function layout({ podCidr, serviceCidr }: { podCidr: string; serviceCidr?: string }): NftOperation[] {
@@ -132,15 +121,18 @@ export function layout({ podCidr, serviceCidr }: { podCidr: string; serviceCidr?
   const jump = (chain: string): NftExpression => verdict({ verdict: 'jump', chain });
   const refuse = verdict({ verdict: 'goto', chain: 'refuse' });
   return [
-    ...[byAddress, byNodePort].flatMap(setsOf),
+    { op: 'addSet', set: byAddress.unserved, key: byAddress.key },
+    { op: 'addSet', set: byNodePort.unserved, key: byNodePort.key },
     { op: 'addSet', set: HAIRPIN, key: ['ipv4_addr', 'ipv4_addr'] },
-    ...['dispatch', 'refuse', 'refuse-unserved'].map((chain) => ({ op: 'addChain', chain }) as const),
+    ...[byAddress.chain, byNodePort.chain, 'dispatch', 'refuse', 'refuse-unserved'].map(
+      (chain) => ({ op: 'addChain', chain }) as const,
+    ),
     rule('refuse', meta('l4proto'), compare('==', Uint8Array.of(6)), reject('tcp-reset')),
     rule('refuse', reject('port-unreachable')),
-    rule('dispatch', ...isIpv4, ...toClass(byAddress)),
-    rule('dispatch', ...isIpv4, ...local, ...toClass(byNodePort)),
-    rule('refuse-unserved', ...isIpv4, ...byAddress.load(0), inSet(byAddress.unserved), refuse),
-    rule('refuse-unserved', ...isIpv4, ...local, ...byNodePort.load(0), inSet(byNodePort.unserved), refuse),
+    rule('dispatch', jump(byAddress.chain)),
+    rule('dispatch', ...isIpv4, ...local, jump(byNodePort.chain)),
+    rule('refuse-unserved', ...isIpv4, ...byAddress.load, inSet(byAddress.unserved), refuse),
+    rule('refuse-unserved', ...isIpv4, ...local, ...byNodePort.load, inSet(byNodePort.unserved), refuse),
     ...(serviceCidr === undefined
       ? []
       : [rule('refuse-unserved', ...isIpv4, ...inNetwork('ip daddr', parseCidr(serviceCidr)), refuse)]),
@@ -171,115 +163,38 @@ export function layout({ podCidr, serviceCidr }: { podCidr: string; serviceCidr?
   ];
 }
 
-const LOOPBACK = parseCidr('127.0.0.0/8');
-
 function rule(chain: string, ...expressions: readonly NftExpression[]): NftOperation {
   return { op: 'addRule', chain, expressions };
 }
 
-function setsOf({
-  services,
-  endpoints,
-  unserved,
-  classes,
-  affinity,
-  members,
-  key,
-}: Entrance): NftOperation[] {
-  return [
-    { op: 'addSet', set: services, key, data: ['mark'] },
-    { op: 'addSet', set: endpoints, key: [...key, 'mark'], data: ENDPOINT },
-    { op: 'addSet', set: unserved, key },
-    { op: 'addSet', set: classes, key: ['mark'], data: 'verdict' },
-    { op: 'addSet', set: members, key: [...key, ...ENDPOINT] },
-    {
-      op: 'addSet',
-      set: affinity,
-      key: [...key, 'ipv4_addr'],
-      data: ENDPOINT,
-      dynamic: { size: AFFINITY_ENTRIES },
-    },
-  ];
-}
-
-function toClass({ load, services, classes }: Entrance): NftExpression[] {
-  return [...load(0), mapLookup(services), mapLookup(classes, { to: 'verdict' })];
-}
-
-/** Services with this number of endpoints and this affinity. */
+/** Services with this number of endpoints, with or without session affinity. */
 export interface ServiceClass {
-  /** In the class maps: endpoints, and in the upper 16 bits which of the timeouts. */
-  readonly mark: number;
   readonly endpoints: number;
-  /** 0: no affinity. */
-  readonly affinitySeconds: number;
+  readonly affinity: boolean;
 }
 
-/** The chains of a class that has not occurred before. */
-export function classOperations({ mark, endpoints, affinitySeconds }: ServiceClass): NftOperation[] {
-  return [byAddress, byNodePort].flatMap((entrance) => {
-    const chain = `${entrance.pick}-${endpoints}${affinitySeconds === 0 ? '' : `-${affinitySeconds}s`}`;
-    const rules =
-      affinitySeconds === 0
-        ? [
-            rule(
-              chain,
-              ...isIpv4,
-              ...pickEndpoint(entrance, endpoints, 0),
-              destinationNat({ address: 0, port: 1 }),
-            ),
-          ]
-        : affinityRules(entrance, chain, { endpoints, timeoutMs: affinitySeconds * 1000 });
-    return [
-      { op: 'addChain', chain },
-      ...rules,
-      {
-        op: 'addElements',
-        set: entrance.classes,
-        elements: [{ key: packKey(mark), data: { verdict: 'goto', chain } }],
-      },
-    ] as const;
-  });
+/** The name of a class' map. */
+export function classMap(entrance: Entrance, { endpoints, affinity }: ServiceClass): string {
+  return `${entrance.endpoints}-${endpoints}${affinity ? '-by-client' : ''}`;
 }
 
-/** Leaves address and port in registers `to` and `to + 1`. */
-function pickEndpoint(entrance: Entrance, endpoints: number, to: number): NftExpression[] {
+/** Map and rule of a class that has not occurred before. */
+export function classOperations(entrance: Entrance, serviceClass: ServiceClass): NftOperation[] {
+  const set = classMap(entrance, serviceClass);
+  const index = entrance.key.length;
+  const client = index + 1;
+  const choose = serviceClass.affinity
+    ? [payload('ip saddr', client), hashOf(client, { bytes: 4, modulus: serviceClass.endpoints, to: index })]
+    : [randomNumber(serviceClass.endpoints, index)];
   return [
-    ...entrance.load(0),
-    randomNumber(endpoints, entrance.key.length),
-    mapLookup(entrance.endpoints, { to }),
-  ];
-}
-
-function affinityRules(
-  entrance: Entrance,
-  chain: string,
-  { endpoints, timeoutMs }: { endpoints: number; timeoutMs: number },
-): NftOperation[] {
-  // The service's fields and behind them the client: affinity's key. The endpoint found takes the client's place,
-  // which makes members' key. The key is loaded again behind it for the renewal.
-  const client = entrance.key.length;
-  const again = client + 2;
-  const keyAt = (to: number): NftExpression[] => [...entrance.load(to), payload('ip saddr', to + client)];
-  return [
+    { op: 'addSet', set, key: [...entrance.key, 'mark'], data: ['ipv4_addr', 'inet_service'] },
     rule(
-      chain,
+      entrance.chain,
       ...isIpv4,
-      ...keyAt(0),
-      mapLookup(entrance.affinity, { to: client }),
-      inSet(entrance.members),
-      ...keyAt(again),
-      updateMap(entrance.affinity, { key: again, data: client, timeoutMs }),
-      destinationNat({ address: client, port: client + 1 }),
-    ),
-    rule(
-      chain,
-      ...isIpv4,
-      ...pickEndpoint(entrance, endpoints, client),
-      ...keyAt(again),
-      deleteFromMap(entrance.affinity, { key: again, data: client }),
-      updateMap(entrance.affinity, { key: again, data: client, timeoutMs }),
-      destinationNat({ address: client, port: client + 1 }),
+      ...entrance.load,
+      ...choose,
+      mapLookup(set),
+      destinationNat({ address: 0, port: 1 }),
     ),
   ];
 }

@@ -16,7 +16,10 @@ export interface ServiceRule {
   readonly nodePort?: number;
   /** Ready ones. None: connections are rejected at once. */
   readonly endpoints: readonly ServiceEndpoint[];
-  /** A client keeps its endpoint for this long after its last new connection. */
+  /**
+   * Above 0 a client keeps its endpoint, at least while the endpoints stay the same: it is chosen by a hash of the
+   * client's address, without a time-out.
+   */
   readonly sessionAffinitySeconds?: number;
 }
 

@@ -14,7 +14,15 @@ import {
   type NftElement,
   type NftOperation,
 } from './nftables.ts';
-import { byAddress, byNodePort, classOperations, HAIRPIN, layout, type Entrance } from './service-layout.ts';
+import {
+  byAddress,
+  byNodePort,
+  classMap,
+  classOperations,
+  HAIRPIN,
+  layout,
+  type Entrance,
+} from './service-layout.ts';
 import type { ServiceRule, ServiceRules } from './service-rules-contract.ts';
 
 export type { ServiceEndpoint, ServiceRule, ServiceRules } from './service-rules-contract.ts';
@@ -52,9 +60,8 @@ class NftServiceRules implements ServiceRules {
   readonly #pods: { first: number; size: number };
   /** `undefined`: the kernel's state is not known, the next apply writes everything. */
   #applied: Map<string, Compiled> | undefined;
-  #classes = new Set<number>();
-  /** Upper half of a class' mark for each affinity timeout. */
-  readonly #timeouts = new Map<number, number>();
+  /** Names of the class maps that exist. */
+  #classes = new Set<string>();
   #claims = new Map<string, string>();
   /** How many rules a pod is an endpoint of. */
   #hairpins = new Map<string, number>();
@@ -82,7 +89,7 @@ class NftServiceRules implements ServiceRules {
       : [];
     // From here on the books run ahead of the kernel: a failure before the end makes the next call start anew.
     this.#applied = undefined;
-    for (const { rule } of added) operations.push(...this.#newClass(rule));
+    for (const { rule } of added) operations.push(...this.#newClasses(rule));
     operations.push(...changes(removed, added), ...this.#hairpinChanges(removed, added));
     nftTransaction(this.#options.kernel, this.#options.table, operations);
     for (const { rule, claims } of removed) {
@@ -137,20 +144,20 @@ class NftServiceRules implements ServiceRules {
     }
   }
 
-  /** Chains for a number of endpoints that occurs for the first time. They stay: there are few. */
-  #newClass(rule: ServiceRule): NftOperation[] {
-    const mark = this.#classOf(rule);
-    if (rule.endpoints.length === 0 || this.#classes.has(mark)) return [];
-    this.#classes.add(mark);
-    const affinitySeconds = rule.sessionAffinitySeconds ?? 0;
-    return classOperations({ mark, endpoints: rule.endpoints.length, affinitySeconds });
-  }
-
-  #classOf({ endpoints, sessionAffinitySeconds = 0 }: ServiceRule): number {
-    if (sessionAffinitySeconds === 0) return endpoints.length;
-    let index = this.#timeouts.get(sessionAffinitySeconds);
-    if (index === undefined) this.#timeouts.set(sessionAffinitySeconds, (index = this.#timeouts.size + 1));
-    return index * 65_536 + endpoints.length;
+  /** Maps for a number of endpoints that occurs for the first time. They stay: there are few. */
+  #newClasses({ clusterIP, nodePort, endpoints, sessionAffinitySeconds = 0 }: ServiceRule): NftOperation[] {
+    if (endpoints.length === 0) return [];
+    const serviceClass = { endpoints: endpoints.length, affinity: sessionAffinitySeconds > 0 };
+    const entrances = [
+      clusterIP === undefined ? [] : byAddress,
+      nodePort === undefined ? [] : byNodePort,
+    ].flat();
+    return entrances.flatMap((entrance) => {
+      const map = classMap(entrance, serviceClass);
+      if (this.#classes.has(map)) return [];
+      this.#classes.add(map);
+      return classOperations(entrance, serviceClass);
+    });
   }
 
   #hairpinChanges(removed: readonly Compiled[], added: readonly Compiled[]): NftOperation[] {
@@ -215,12 +222,12 @@ class NftServiceRules implements ServiceRules {
       add(entrance.unserved, { key: packKey(...key) });
       return;
     }
-    add(entrance.services, { key: packKey(...key), data: packKey(this.#classOf(rule)) });
-    for (const [index, { ip, port }] of rule.endpoints.entries()) {
-      const endpoint = [parseIpv4(ip), portBytes(port)];
-      add(entrance.endpoints, { key: packKey(...key, index), data: packKey(...endpoint) });
-      if (rule.sessionAffinitySeconds) add(entrance.members, { key: packKey(...key, ...endpoint) });
-    }
+    const affinity = (rule.sessionAffinitySeconds ?? 0) > 0;
+    const map = classMap(entrance, { endpoints: rule.endpoints.length, affinity });
+    // Sorted, a hash finds the same endpoint whatever order the caller had them in.
+    const packed = rule.endpoints.map(({ ip, port }) => packKey(parseIpv4(ip), portBytes(port)));
+    if (affinity) packed.sort((a, b) => Buffer.compare(a, b));
+    for (const [index, data] of packed.entries()) add(map, { key: packKey(...key, index), data });
   }
 }
 
