@@ -285,12 +285,12 @@ class NodeKubelet implements Kubelet {
 }
 
 function probeTools(clock: Clock, runtime: RuntimeService): ProbeTools {
-  const { execSync } = runtime;
+  const execSync = runtime.execSync?.bind(runtime);
   if (execSync === undefined) return { clock };
   return {
     clock,
     exec: async (containerId, cmd, timeout) => {
-      const answer = await execSync.call(runtime, { containerId, cmd: [...cmd], timeout });
+      const answer = await execSync({ containerId, cmd: [...cmd], timeout });
       const output = Buffer.concat([
         answer.stdout ?? Buffer.alloc(0),
         answer.stderr ?? Buffer.alloc(0),

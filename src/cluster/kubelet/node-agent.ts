@@ -123,7 +123,7 @@ function sameButForHeartbeat(current: NodeStatus, wanted: NodeStatus): boolean {
   const plain = (status: NodeStatus): unknown => ({
     ...status,
     conditions: (status.conditions ?? [])
-      .map(({ type, status: value, reason }) => [type, value, reason])
+      .map(({ type, status: value, reason }) => `${type}=${value}/${reason}`)
       .toSorted(),
   });
   return Object.entries(plain(wanted) as Record<string, unknown>).every(([key, value]) =>
