@@ -447,7 +447,7 @@ static int keep_descriptors(int sync, const struct init_stdio *stdio)
 	return 0;
 }
 
-_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio)
+_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio, char **arguments)
 {
 	static struct instruction in;
 	sigset_t all;
@@ -459,14 +459,24 @@ _Noreturn void init_main(struct program *program, int sync, const struct init_st
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* Until the exec we run the shim's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Nor need it see where the host keeps its state. */
+	for (int i = 0; arguments[i] != NULL; i++)
+		memset(arguments[i], 0, strlen(arguments[i]));
+	strcpy(arguments[0], "init");
+	prctl(PR_SET_NAME, "sampan-init", 0, 0, 0);
+	umask(0);
 	job.terminal = stdio->terminal;
 	in.opcode = "enter";
 	int status = keep_descriptors(sync, stdio);
 	if (status == 0)
 		await("go");
+	/* What stands before `enter` is the shim's. */
+	bool ours = false;
 	while (status == 0) {
 		int more = program_next(program, &in);
-		if (more == 0)
+		if (more > 0 && !ours)
+			ours = strcmp(in.opcode, "enter") == 0;
+		else if (more == 0)
 			status = fail(EINVAL, "the program ends without exec or hold");
 		else if (more < 0 || execute(&in) < 0)
 			status = -1;

@@ -30,6 +30,7 @@ static struct {
 	bool foreground;       /* we end when whoever holds the other end of CONTROL_FD does */
 	pid_t terminal_group;  /* whose the terminal was */
 	char oom_file[512];
+	char **arguments;
 } shim = {
     .container = {.pidfd = -1, .sync = -1, .starter = -1},
     .stdio = {-1, -1, -1, false},
@@ -132,7 +133,7 @@ static int do_clone(const struct instruction *in, struct program *program)
 	/* The libc's fork knows no namespaces. Without threads there is nothing of it to keep in step. */
 	long pid = syscall(SYS_clone, flags, NULL, &shim.container.pidfd, NULL, NULL);
 	if (pid == 0)
-		init_main(program, sync[1], &shim.stdio);
+		init_main(program, sync[1], &shim.stdio, shim.arguments);
 	int code = errno;
 	close(sync[1]);
 	errno = code;
@@ -416,6 +417,7 @@ int main(int argc, char **argv)
 	const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTOU, SIGTTIN, SIGTSTP, SIGUSR1, SIGUSR2};
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);
+	shim.arguments = argv;
 	failpoint_arm(getenv("SAMPAN_SHIM_FAIL"));
 	fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0);

@@ -77,8 +77,8 @@ struct init_stdio {
 
 /* Also the shim's, for a PID namespace, which only children enter. */
 int join_namespace(const struct instruction *instruction);
-/* Executes the rest of the program. Never returns. */
-_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio);
+/* Executes the program from behind `enter`. `arguments` are the process' own, to be overwritten. Never returns. */
+_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio, char **arguments);
 
 /* --- root.c: paths and mounts below the new root --- */
 
