@@ -1,0 +1,65 @@
+/**
+ * Finds keys that occur twice in one JSON object, which JSON.parse does not tell. Works on text that JSON.parse has
+ * accepted, so it only needs to find its way, not to judge. Also bounds the depth, which JSON.parse does not either.
+ */
+import { PlatformError } from '../../base/errors.ts';
+
+/** Deeper than any published type; a bound for the recursive walks that follow. */
+export const MAX_JSON_DEPTH = 1000;
+
+interface Frame {
+  readonly path: string;
+  /** Undefined for a list. */
+  readonly keys: Set<string> | undefined;
+  key: string;
+  index: number;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Paths like `spec.containers[0].image`, each once, in order of appearance. Throws `invalid` beyond MAX_JSON_DEPTH. */
+export function duplicateKeys(text: string): string[] {
+  const found = new Set<string>();
+  const stack: Frame[] = [];
+  let frame: Frame | undefined;
+  let expectKey = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const start = at++;
+      while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+      if (!expectKey || frame?.keys === undefined) continue;
+      const raw = text.slice(start + 1, at);
+      const key = raw.includes('\\') ? (JSON.parse(text.slice(start, at + 1)) as string) : raw;
+      frame.key = key;
+      if (frame.keys.has(key)) found.add(childPath(frame));
+      frame.keys.add(key);
+      expectKey = false;
+    } else if (code === 123 || code === 91) {
+      const path: string = frame === undefined ? '' : childPath(frame);
+      frame = { path, keys: code === 123 ? new Set() : undefined, key: '', index: 0 };
+      stack.push(frame);
+      if (stack.length > MAX_JSON_DEPTH) {
+        throw new PlatformError(
+          'invalid',
+          `the JSON document is nested deeper than ${MAX_JSON_DEPTH} levels`,
+        );
+      }
+      expectKey = code === 123;
+    } else if (code === 125 || code === 93) {
+      stack.pop();
+      frame = stack.at(-1);
+      expectKey = false;
+    } else if (code === 44 && frame !== undefined) {
+      if (frame.keys === undefined) frame.index++;
+      else expectKey = true;
+    }
+  }
+  return [...found];
+}
+
+function childPath(frame: Frame): string {
+  if (frame.keys === undefined) return `${frame.path}[${frame.index}]`;
+  return frame.path === '' ? frame.key : `${frame.path}.${frame.key}`;
+}

@@ -1,0 +1,81 @@
+/** JSON as TypeScript sees it. Objects of the API are JsonObjects until someone needs their generated interface. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+
+export interface JsonObject {
+  [key: string]: JsonValue | undefined;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets an own property whatever its name: a plain assignment to `__proto__` would change the prototype instead. */
+export function setOwn(target: JsonObject, key: string, value: JsonValue): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else target[key] = value;
+}
+
+/** An own property, or undefined: never one of Object.prototype. */
+export function getOwn(target: JsonObject, key: string): JsonValue | undefined {
+  return Object.hasOwn(target, key) ? target[key] : undefined;
+}
+
+/** Descends by own properties; undefined as soon as something on the way is not an object. */
+export function getPath(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
+  let current = value;
+  for (const key of path) {
+    if (!isJsonObject(current)) return undefined;
+    current = getOwn(current, key);
+  }
+  return current;
+}
+
+/** The object at a path, an empty one where there is none. */
+export function objectAt(value: JsonValue | undefined, ...path: readonly string[]): JsonObject {
+  const found = getPath(value, ...path);
+  return isJsonObject(found) ? found : {};
+}
+
+/** The string at a path, '' where there is none. */
+export function stringAt(value: JsonValue | undefined, ...path: readonly string[]): string {
+  const found = getPath(value, ...path);
+  return typeof found === 'string' ? found : '';
+}
+
+/** The number at a path, undefined where there is none. */
+export function numberAt(value: JsonValue | undefined, ...path: readonly string[]): number | undefined {
+  const found = getPath(value, ...path);
+  return typeof found === 'number' ? found : undefined;
+}
+
+/** The objects of the list at a path, none where there is no list. */
+export function objectsAt(value: JsonValue | undefined, ...path: readonly string[]): JsonObject[] {
+  const found = getPath(value, ...path);
+  return Array.isArray(found) ? found.filter((item) => isJsonObject(item)) : [];
+}
+
+/** The values of the list at a path, none where there is no list. */
+export function listAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue[] {
+  const found = getPath(value, ...path);
+  return Array.isArray(found) ? found : [];
+}
+
+/** Equality of JSON values; the order of an object's properties does not count. */
+export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => jsonEqual(item, b[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
+  const keys = Object.keys(a).filter((key) => a[key] !== undefined);
+  const others = Object.keys(b).filter((key) => b[key] !== undefined);
+  return (
+    keys.length === others.length && keys.every((key) => Object.hasOwn(b, key) && jsonEqual(a[key], b[key]))
+  );
+}
+
+/** A deep copy. */
+export function jsonCopy<T extends JsonValue>(value: T): T {
+  return structuredClone(value);
+}

@@ -1,0 +1,236 @@
+/**
+ * The schema of every published message, read lazily from the compact texts of `generated/schema-data.ts`.
+ *
+ * A text has one line a message, tab-separated: `Name` with flags (`*` its objects carry apiVersion and kind, `^` atomic),
+ * then a field each: JSON name, protobuf number, type, then attributes, space-separated. A type is a letter for a scalar,
+ * `@Name` or `@group-version/Name` for a message; `[` before it makes a list, `{` a map with string keys. Attributes:
+ * `~` inline, `!` required, `^` atomic, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
+ * `d=` default as JSON (always last: it may hold spaces).
+ */
+import { assert } from '../../base/errors.ts';
+import { schemaData, type GroupVersionData } from './generated/schema-data.ts';
+import type { JsonValue } from './json.ts';
+
+export type FieldType =
+  | 'string'
+  | 'boolean'
+  | 'int32'
+  | 'int64'
+  | 'double'
+  | 'bytes'
+  | 'time'
+  | 'microTime'
+  | 'duration'
+  | 'fields'
+  | 'strings'
+  | 'quantity'
+  | 'intOrString'
+  | 'raw'
+  | 'json'
+  | 'schemaOrBool'
+  | 'schemaOrArray'
+  | 'schemaOrStrings'
+  | 'message';
+
+const TYPES: Readonly<Record<string, FieldType>> = {
+  s: 'string',
+  b: 'boolean',
+  i: 'int32',
+  l: 'int64',
+  d: 'double',
+  y: 'bytes',
+  t: 'time',
+  u: 'microTime',
+  D: 'duration',
+  f: 'fields',
+  S: 'strings',
+  q: 'quantity',
+  x: 'intOrString',
+  r: 'raw',
+  j: 'json',
+  B: 'schemaOrBool',
+  A: 'schemaOrArray',
+  P: 'schemaOrStrings',
+};
+
+export interface FieldSchema {
+  /** JSON name. */
+  readonly name: string;
+  /** Protobuf number; 0 for apiVersion and kind, which travel outside the message. */
+  readonly number: number;
+  readonly type: FieldType;
+  readonly kind: 'single' | 'list' | 'map';
+  /** The message of a field (or of a list's or map's elements) whose type is 'message'. */
+  readonly message: MessageSchema | undefined;
+  readonly required: boolean;
+  readonly listType: 'atomic' | 'set' | 'map' | undefined;
+  readonly listMapKeys: readonly string[];
+  /** The struct or map is replaced as a whole. */
+  readonly atomic: boolean;
+  /** `merge`, `replace`, `retainKeys`. */
+  readonly patchStrategy: readonly string[];
+  readonly patchMergeKey: string | undefined;
+  readonly defaultValue: JsonValue | undefined;
+}
+
+export interface MessageSchema {
+  readonly name: string;
+  /** `core-v1`. */
+  readonly groupVersionId: string;
+  /** Dotted protobuf name: `k8s.io.api.core.v1.Pod`. */
+  readonly fullName: string;
+  /** Objects of this message carry apiVersion and kind. */
+  readonly isKind: boolean;
+  /** By JSON name, members of inlined messages included. */
+  readonly fields: ReadonlyMap<string, FieldSchema>;
+}
+
+export interface KindSchema {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly message: MessageSchema;
+}
+
+class Field implements FieldSchema {
+  readonly name: string;
+  readonly number: number;
+  readonly type: FieldType;
+  readonly kind: 'single' | 'list' | 'map';
+  readonly inline: boolean = false;
+  readonly required: boolean = false;
+  readonly listType: 'atomic' | 'set' | 'map' | undefined;
+  readonly listMapKeys: readonly string[] = [];
+  readonly atomic: boolean = false;
+  readonly patchStrategy: readonly string[] = [];
+  readonly patchMergeKey: string | undefined;
+  readonly defaultValue: JsonValue | undefined;
+  readonly #reference: string;
+  readonly #home: string;
+
+  constructor(text: string, home: string) {
+    const [name = '', number = '0', type = '', ...attributes] = text.split(' ');
+    this.name = name;
+    this.number = Number(number);
+    this.kind = type.startsWith('[') ? 'list' : type.startsWith('{') ? 'map' : 'single';
+    this.#reference = this.kind === 'single' ? type : type.slice(1);
+    this.#home = home;
+    this.type = TYPES[this.#reference] ?? 'message';
+    for (const [index, attribute] of attributes.entries()) {
+      const value = attribute.slice(2);
+      if (attribute === '~') this.inline = true;
+      else if (attribute === '!') this.required = true;
+      else if (attribute === '^') this.atomic = true;
+      else if (attribute.startsWith('l=')) this.listType = value as 'atomic' | 'set' | 'map';
+      else if (attribute.startsWith('k=')) this.listMapKeys = value.split(',');
+      else if (attribute.startsWith('p=')) this.patchStrategy = value.split(',');
+      else if (attribute.startsWith('m=')) this.patchMergeKey = value;
+      else if (attribute.startsWith('d=')) {
+        this.defaultValue = JSON.parse(attributes.slice(index).join(' ').slice(2)) as JsonValue;
+        break;
+      }
+    }
+  }
+
+  get message(): MessageSchema | undefined {
+    if (this.type !== 'message') {
+      return this.type.startsWith('schemaOr') ? messageSchema(this.#home, 'JSONSchemaProps') : undefined;
+    }
+    const reference = this.#reference.slice(1);
+    const slash = reference.indexOf('/');
+    return slash === -1
+      ? messageSchema(this.#home, reference)
+      : messageSchema(reference.slice(0, slash), reference.slice(slash + 1));
+  }
+}
+
+class Message implements MessageSchema {
+  readonly name: string;
+  readonly groupVersionId: string;
+  readonly fullName: string;
+  readonly isKind: boolean;
+  readonly #text: string;
+  #fields: ReadonlyMap<string, FieldSchema> | undefined;
+
+  constructor(line: string, groupVersionId: string, data: GroupVersionData) {
+    const end = line.indexOf('\t');
+    const head = end === -1 ? line : line.slice(0, end);
+    this.name = head.replace(/[*^]+$/, '');
+    this.isKind = head.includes('*');
+    this.groupVersionId = groupVersionId;
+    this.fullName = `${data.package}.${this.name}`;
+    this.#text = end === -1 ? '' : line.slice(end + 1);
+  }
+
+  get fields(): ReadonlyMap<string, FieldSchema> {
+    this.#fields ??= this.#parse();
+    return this.#fields;
+  }
+
+  #parse(): ReadonlyMap<string, FieldSchema> {
+    const fields = new Map<string, FieldSchema>();
+    if (this.isKind) {
+      fields.set('apiVersion', new Field('apiVersion 0 s', this.groupVersionId));
+      fields.set('kind', new Field('kind 0 s', this.groupVersionId));
+    }
+    for (const text of this.#text === '' ? [] : this.#text.split('\t')) {
+      const field = new Field(text, this.groupVersionId);
+      if (!field.inline) fields.set(field.name, field);
+      else for (const [name, member] of field.message?.fields ?? []) fields.set(name, member);
+    }
+    return fields;
+  }
+}
+
+const groups = new Map<string, ReadonlyMap<string, MessageSchema>>();
+
+function groupMessages(id: string): ReadonlyMap<string, MessageSchema> | undefined {
+  const known = groups.get(id);
+  if (known !== undefined) return known;
+  const data = Object.hasOwn(schemaData, id) ? schemaData[id] : undefined;
+  if (data === undefined) return undefined;
+  const messages = new Map<string, MessageSchema>();
+  for (const line of data.text.split('\n')) {
+    if (line === '') continue;
+    const message = new Message(line, id, data);
+    messages.set(message.name, message);
+  }
+  groups.set(id, messages);
+  return messages;
+}
+
+function messageSchema(id: string, name: string): MessageSchema {
+  const message = groupMessages(id)?.get(name);
+  assert(message !== undefined, `schema of ${id}/${name}`);
+  return message;
+}
+
+let idsByGroupVersion: ReadonlyMap<string, string> | undefined;
+
+/** The schema of a kind, or undefined when no published definition has it. */
+export function kindSchema(group: string, version: string, kind: string): KindSchema | undefined {
+  idsByGroupVersion ??= new Map(
+    Object.entries(schemaData).map(([id, data]) => [`${data.group}/${data.version}`, id]),
+  );
+  const id = idsByGroupVersion.get(`${group}/${version}`);
+  const message = (id === undefined ? undefined : groupMessages(id)?.get(kind)) ?? metaKind(kind);
+  return message?.isKind === true ? { group, version, kind, message } : undefined;
+}
+
+/** Kinds of meta/v1 that every group version accepts: DeleteOptions, Status and the like. */
+function metaKind(kind: string): MessageSchema | undefined {
+  return groupMessages('meta-v1')?.get(kind);
+}
+
+/** `v1`, `apps/v1`. */
+export function apiVersionOf(group: string, version: string): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** Splits `apps/v1` and `v1`. */
+export function parseApiVersion(apiVersion: string): { group: string; version: string } {
+  const slash = apiVersion.indexOf('/');
+  return slash === -1
+    ? { group: '', version: apiVersion }
+    : { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) };
+}

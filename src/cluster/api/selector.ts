@@ -1,0 +1,202 @@
+/** Label and field selectors (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
+import { PlatformError } from '../../base/errors.ts';
+import type { LabelSelector } from './generated/meta-v1.ts';
+
+export type LabelOperator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: LabelOperator;
+  readonly values: readonly string[];
+}
+
+export type Labels = Readonly<Record<string, string>> | undefined;
+
+/** All requirements must hold; an empty list matches everything. */
+export interface Selector {
+  readonly requirements: readonly LabelRequirement[];
+  matches(labels: Labels): boolean;
+}
+
+export const everything: Selector = { requirements: [], matches: () => true };
+export const nothing: Selector = { requirements: [], matches: () => false };
+
+const NAME = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/;
+const VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
+const DNS1123_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** A qualified name: `name` of up to 63 characters, optionally `prefix/name` with a DNS subdomain as prefix. */
+export function isQualifiedName(key: string): boolean {
+  const slash = key.indexOf('/');
+  const name = slash === -1 ? key : key.slice(slash + 1);
+  const prefix = slash === -1 ? undefined : key.slice(0, slash);
+  if (prefix !== undefined && (prefix.length > 253 || !DNS1123_SUBDOMAIN.test(prefix))) return false;
+  return name.length <= 63 && NAME.test(name);
+}
+
+export function isLabelValue(value: string): boolean {
+  return value.length <= 63 && VALUE.test(value);
+}
+
+function selectorOf(requirements: readonly LabelRequirement[]): Selector {
+  return { requirements, matches: (labels) => requirements.every((item) => holds(item, labels)) };
+}
+
+function holds({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+  const value = labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
+  switch (operator) {
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Gt':
+    case 'Lt': {
+      if (value === undefined || !/^-?\d+$/.test(value)) return false;
+      const limit = Number(values[0]);
+      return operator === 'Gt' ? Number(value) > limit : Number(value) < limit;
+    }
+  }
+}
+
+/** Splits at commas outside parentheses. */
+function terms(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '(') depth++;
+    else if (character === ')') depth--;
+    else if (character === ',' && depth === 0) {
+      parts.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts.map((part) => part.trim());
+}
+
+/** Parses `a=b,c!=d,e in (x,y),f notin (z),g,!h,i>5`. Throws `invalid`. */
+export function parseLabelSelector(text: string): Selector {
+  if (text.trim() === '') return everything;
+  return selectorOf(terms(text).map((term) => parseTerm(term, text)));
+}
+
+function parseTerm(term: string, whole: string): LabelRequirement {
+  const set = /^([^\s!=<>,()]+)\s+(in|notin)\s*\(([^()]*)\)$/.exec(term);
+  if (set !== null) {
+    const values = (set[3] ?? '').split(',').map((value) => value.trim());
+    return checked({ key: set[1] ?? '', operator: set[2] === 'in' ? 'In' : 'NotIn', values }, whole);
+  }
+  const binary = /^([^\s!=<>,()]+)\s*(==|=|!=|>|<)\s*([^\s!=<>,()]*)$/.exec(term);
+  if (binary !== null) {
+    const operators: Record<string, LabelOperator> = { '!=': 'NotIn', '>': 'Gt', '<': 'Lt' };
+    const operator = operators[binary[2] ?? ''] ?? 'In';
+    return checked({ key: binary[1] ?? '', operator, values: [binary[3] ?? ''] }, whole);
+  }
+  const unary = /^(!?)\s*([^\s!=<>,()]+)$/.exec(term);
+  if (unary !== null) {
+    const operator = unary[1] === '!' ? 'DoesNotExist' : 'Exists';
+    return checked({ key: unary[2] ?? '', operator, values: [] }, whole);
+  }
+  throw unparsable(whole, `found '${term}'`);
+}
+
+function checked(requirement: LabelRequirement, whole: string): LabelRequirement {
+  const { key, operator, values } = requirement;
+  if (!isQualifiedName(key)) throw unparsable(whole, `invalid label key ${JSON.stringify(key)}`);
+  if (operator === 'Gt' || operator === 'Lt') {
+    if (!/^-?\d+$/.test(values[0] ?? '')) throw unparsable(whole, 'the value must be an integer');
+  } else {
+    const wrong = values.find((value) => !isLabelValue(value));
+    if (wrong !== undefined) throw unparsable(whole, `invalid label value ${JSON.stringify(wrong)}`);
+  }
+  return requirement;
+}
+
+function unparsable(text: string, why: string): PlatformError {
+  return new PlatformError(
+    'invalid',
+    `unable to parse requirement: ${why} in selector ${JSON.stringify(text)}`,
+    {
+      details: { reason: 'BadRequest' },
+    },
+  );
+}
+
+/** The matcher of a LabelSelector: undefined matches nothing, an empty one everything. */
+export function selectorFromObject(selector: LabelSelector | undefined): Selector {
+  if (selector === undefined) return nothing;
+  const requirements: LabelRequirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    operator: 'In',
+    values: [value],
+  }));
+  for (const { key = '', operator = '', values = [] } of selector.matchExpressions ?? []) {
+    if (!['In', 'NotIn', 'Exists', 'DoesNotExist'].includes(operator)) {
+      throw new PlatformError(
+        'invalid',
+        `${JSON.stringify(operator)} is not a valid label selector operator`,
+      );
+    }
+    requirements.push({ key, operator: operator as LabelOperator, values });
+  }
+  return requirements.length === 0 ? everything : selectorOf(requirements);
+}
+
+/** The matcher of a plain map, as in a Service: an empty map matches nothing there, so callers check that first. */
+export function selectorFromLabels(labels: Labels): Selector {
+  return selectorFromObject({ matchLabels: { ...labels } });
+}
+
+/** The text form, for a request's query: sorted by key. */
+export function formatLabelSelector(selector: Selector): string {
+  return selector.requirements
+    .map(({ key, operator, values }) => {
+      const list = [...values].toSorted().join(',');
+      switch (operator) {
+        case 'Exists':
+          return key;
+        case 'DoesNotExist':
+          return `!${key}`;
+        case 'In':
+          return values.length === 1 ? `${key}=${list}` : `${key} in (${list})`;
+        case 'NotIn':
+          return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
+        case 'Gt':
+          return `${key}>${list}`;
+        case 'Lt':
+          return `${key}<${list}`;
+      }
+    })
+    .toSorted()
+    .join(',');
+}
+
+export interface FieldTerm {
+  /** `metadata.name`, `spec.nodeName`. */
+  readonly field: string;
+  readonly operator: '=' | '!=';
+  readonly value: string;
+}
+
+/** Parses `metadata.name=web,status.phase!=Running`; `\,`, `\=` and `\\` escape. Throws `invalid`. */
+export function parseFieldSelector(text: string): FieldTerm[] {
+  const result: FieldTerm[] = [];
+  for (const part of text.split(/(?<!\\),/)) {
+    if (part === '') continue;
+    const match = /^([^=!]+?)(==|!=|=)((?:[^=\\]|\\.)*)$/.exec(part);
+    if (match === null) {
+      throw new PlatformError('invalid', `invalid selector: '${text}'; can't understand '${part}'`, {
+        details: { reason: 'BadRequest' },
+      });
+    }
+    const value = (match[3] ?? '').replaceAll(/\\([\\,=])/g, '$1');
+    result.push({ field: match[1] ?? '', operator: match[2] === '!=' ? '!=' : '=', value });
+  }
+  return result;
+}

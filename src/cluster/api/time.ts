@@ -1,0 +1,68 @@
+/** Times and durations as Kubernetes writes them, without the Date object's tolerance. */
+const RFC3339 =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
+
+function epoch(text: string): { ms: number; fraction: string } | undefined {
+  const match = RFC3339.exec(text);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, fraction = '', sign, zoneHour, zoneMinute] = match;
+  const numbers = [year, month, day, hour, minute, second].map(Number);
+  const [y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0] = numbers;
+  if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 59) return undefined;
+  const offset =
+    sign === undefined ? 0 : (sign === '-' ? -1 : 1) * (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000;
+  const local = Date.UTC(y, mo - 1, d, h, mi, s);
+  if (new Date(local).getUTCDate() !== d) return undefined;
+  return { ms: local - offset, fraction };
+}
+
+/** Milliseconds since the epoch of an RFC 3339 time, undefined when it is none. */
+export function timeToMs(text: string): number | undefined {
+  const parsed = epoch(text);
+  return parsed === undefined
+    ? undefined
+    : parsed.ms + Number(`0.${parsed.fraction === '' ? '0' : parsed.fraction}`) * 1000;
+}
+
+/** metav1.Time in its canonical form: UTC, whole seconds. */
+export function parseTime(text: string): string | undefined {
+  const parsed = epoch(text);
+  return parsed === undefined ? undefined : `${new Date(parsed.ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** metav1.MicroTime in its canonical form: UTC, six digits. */
+export function parseMicroTime(text: string): string | undefined {
+  const parsed = epoch(text);
+  if (parsed === undefined) return undefined;
+  const digits = parsed.fraction.padEnd(6, '0').slice(0, 6);
+  return `${new Date(parsed.ms).toISOString().slice(0, 19)}.${digits}Z`;
+}
+
+/** metav1.Duration, kept as written: `1h30m`, `5s`. */
+export function parseDuration(text: string): string | undefined {
+  return /^[+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/.test(text) ? text : undefined;
+}
+
+/** A duration as kubectl prints an age: two units at most, fewer as it grows (`45s`, `3m12s`, `5h`, `12d`, `3y`). */
+export function humanDuration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < -1) return '<invalid>';
+  if (seconds < 0) return '0s';
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 10) return withRest(minutes, 'm', seconds % 60, 's');
+  if (minutes < 180) return `${minutes}m`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 8) return withRest(hours, 'h', minutes % 60, 'm');
+  if (hours < 48) return `${hours}h`;
+  const days = Math.floor(hours / 24);
+  if (hours < 192) return withRest(days, 'd', hours % 24, 'h');
+  if (hours < 24 * 365 * 2) return `${days}d`;
+  const years = Math.floor(days / 365);
+  if (hours < 24 * 365 * 8) return withRest(years, 'y', days % 365, 'd');
+  return `${years}y`;
+}
+
+function withRest(value: number, unit: string, rest: number, restUnit: string): string {
+  return rest === 0 ? `${value}${unit}` : `${value}${unit}${rest}${restUnit}`;
+}
