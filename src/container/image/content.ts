@@ -17,7 +17,8 @@ export function blobPath(paths: StorePaths, digest: string): string {
 /** The bytes of a small blob (manifest, config, index), verified. `not-found` names the digest. */
 export async function readBlob(paths: StorePaths, digest: string): Promise<Buffer> {
   const content = await readFile(blobPath(paths, digest)).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') throw new PlatformError('not-found', `blob ${digest} is not in the store`);
+    if (errnoOf(error) === 'ENOENT')
+      throw new PlatformError('not-found', `blob ${digest} is not in the store`);
     throw error;
   });
   const actual = `sha256:${createHash('sha256').update(content).digest('hex')}`;
@@ -33,7 +34,10 @@ export async function hasBlob(paths: StorePaths, digest: string): Promise<boolea
 }
 
 /** Stores a small blob and returns its digest. */
-export async function writeBlob(paths: StorePaths, content: Buffer): Promise<{ digest: string; size: number }> {
+export async function writeBlob(
+  paths: StorePaths,
+  content: Buffer,
+): Promise<{ digest: string; size: number }> {
   await using writer = await BlobWriter.open(paths);
   await writer.write(content);
   return writer.commit();
@@ -68,7 +72,7 @@ export class BlobWriter implements AsyncDisposable {
     this.#size += chunk.length;
     try {
       failpoint('image.blob.write');
-      for (let done = 0; done < chunk.length; ) {
+      for (let done = 0; done < chunk.length;) {
         done += (await this.#handle.write(chunk, done)).bytesWritten;
       }
     } catch (error) {

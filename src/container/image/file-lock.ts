@@ -40,7 +40,9 @@ async function acquire(path: string): Promise<DatabaseSync> {
       }
       database.close();
       if (!isBusy) throw error;
-      throw new PlatformError('unavailable', `another process has held ${path} for ${WAIT_MS / 1000} s`, { cause: error });
+      throw new PlatformError('unavailable', `another process has held ${path} for ${WAIT_MS / 1000} s`, {
+        cause: error,
+      });
     }
   }
 }

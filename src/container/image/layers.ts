@@ -26,7 +26,11 @@ export function chainIds(diffIds: readonly string[]): readonly string[] {
   const chain: string[] = [];
   for (const diffId of diffIds) {
     const below = chain.at(-1);
-    chain.push(below === undefined ? diffId : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`);
+    chain.push(
+      below === undefined
+        ? diffId
+        : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`,
+    );
   }
   return chain;
 }
@@ -38,7 +42,7 @@ export function layerDir(paths: StorePaths, chainId: string): string {
 /** The folders that overlayfs stacks for a chain, topmost first; undefined when one of them is not unpacked. */
 export async function stackOf(paths: StorePaths, chainId: string): Promise<readonly string[] | undefined> {
   const stack: string[] = [];
-  for (let at: string | undefined = chainId; at !== undefined; ) {
+  for (let at: string | undefined = chainId; at !== undefined;) {
     const mark = await readMark(paths, at);
     if (mark === undefined) return undefined;
     stack.push(join(layerDir(paths, at), 'fs'));
@@ -55,7 +59,12 @@ export async function stackOf(paths: StorePaths, chainId: string): Promise<reado
  */
 export async function ensureLayer(
   paths: StorePaths,
-  layer: { readonly descriptor: Descriptor; readonly diffId: string; readonly chainId: string; readonly parent?: string },
+  layer: {
+    readonly descriptor: Descriptor;
+    readonly diffId: string;
+    readonly chainId: string;
+    readonly parent?: string;
+  },
 ): Promise<void> {
   if ((await readMark(paths, layer.chainId)) !== undefined) return;
   const work = join(paths.ingest, ownToken());
@@ -87,7 +96,12 @@ export async function ensureLayer(
 }
 
 /** Moves a finished folder (`fs` inside) into place. Losing the race to another unpacker of the same layer is fine. */
-export async function commitLayer(paths: StorePaths, work: string, chainId: string, mark: LayerMark): Promise<void> {
+export async function commitLayer(
+  paths: StorePaths,
+  work: string,
+  chainId: string,
+  mark: LayerMark,
+): Promise<void> {
   await writeFile(join(work, 'layer.json'), JSON.stringify(mark), { flush: true });
   failpoint('image.layer.commit');
   try {
@@ -120,13 +134,20 @@ async function unpackVerified(
     }
     const actual = `sha256:${hash.digest('hex')}`;
     if (actual === layer.diffId) return whiteouts;
-    throw new PlatformError('invalid', `layer ${layer.descriptor.digest} unpacks to ${actual}, its image says ${layer.diffId}`);
+    throw new PlatformError(
+      'invalid',
+      `layer ${layer.descriptor.digest} unpacks to ${actual}, its image says ${layer.diffId}`,
+    );
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') {
-      throw new PlatformError('not-found', `blob ${layer.descriptor.digest} is not in the store`, { cause: error });
+      throw new PlatformError('not-found', `blob ${layer.descriptor.digest} is not in the store`, {
+        cause: error,
+      });
     }
     if (errnoOf(error)?.startsWith('Z_') === true || errnoOf(error)?.startsWith('ZSTD_') === true) {
-      throw new PlatformError('invalid', `layer ${layer.descriptor.digest} is not well compressed`, { cause: error });
+      throw new PlatformError('invalid', `layer ${layer.descriptor.digest} is not well compressed`, {
+        cause: error,
+      });
     }
     throw error;
   } finally {
@@ -139,7 +160,8 @@ function decompress(source: Readable, mediaType: string): Readable {
   // Docker's own media types end in the same words as OCI's.
   if (mediaType === MEDIA_TYPE.layerTar || mediaType.endsWith('.tar')) return source;
   const isGzip = mediaType.endsWith('gzip');
-  if (!isGzip && !mediaType.endsWith('zstd')) throw new PlatformError('unsupported', `layer media type "${mediaType}"`);
+  if (!isGzip && !mediaType.endsWith('zstd'))
+    throw new PlatformError('unsupported', `layer media type "${mediaType}"`);
   const unzip = isGzip ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress();
   source.on('error', (error) => unzip.destroy(error));
   return source.pipe(unzip);
@@ -154,7 +176,7 @@ async function readMark(paths: StorePaths, chainId: string): Promise<LayerMark |
 export async function chainClosure(paths: StorePaths, roots: Iterable<string>): Promise<Set<string>> {
   const reached = new Set<string>();
   for (const root of roots) {
-    for (let at: string | undefined = root; at !== undefined && !reached.has(at); ) {
+    for (let at: string | undefined = root; at !== undefined && !reached.has(at);) {
       reached.add(at);
       at = (await readMark(paths, at))?.parent;
     }

@@ -86,7 +86,11 @@ export function parseIndex(content: string, path: string): ImageIndex {
 }
 
 /** Writes beside, flushes and renames: a reader sees the old content or the new, also after a power cut. */
-export async function writeFileAtomic(paths: StorePaths, path: string, content: string | Buffer): Promise<void> {
+export async function writeFileAtomic(
+  paths: StorePaths,
+  path: string,
+  content: string | Buffer,
+): Promise<void> {
   const temporary = join(paths.ingest, ownToken());
   try {
     await writeFile(temporary, content, { flush: true, mode: 0o600 });

@@ -14,7 +14,8 @@ export async function mergeTree(source: string, target: string): Promise<void> {
       const from = join(source, entry.name);
       const to = join(target, entry.name);
       const present = await lstatIfThere(to);
-      if (present !== undefined && !(present.isDirectory() && entry.isDirectory())) await rm(to, { recursive: true });
+      if (present !== undefined && !(present.isDirectory() && entry.isDirectory()))
+        await rm(to, { recursive: true });
       if (!entry.isDirectory()) {
         await link(from, to);
         continue;
@@ -31,7 +32,8 @@ export async function mergeTree(source: string, target: string): Promise<void> {
 /** Takes out of `target` what a layer says is gone. Parents that are links or missing have nothing to take out. */
 export async function applyWhiteouts(target: string, whiteouts: Whiteouts): Promise<void> {
   for (const parts of whiteouts.removed) {
-    if (await hasRealParents(target, parts)) await rm(join(target, ...parts), { recursive: true, force: true });
+    if (await hasRealParents(target, parts))
+      await rm(join(target, ...parts), { recursive: true, force: true });
   }
   for (const parts of whiteouts.opaque) {
     const dir = join(target, ...parts);

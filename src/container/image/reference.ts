@@ -65,23 +65,28 @@ export function isDigest(text: string): boolean {
 function split(reference: string): Split {
   const at = reference.indexOf('@');
   const digest = at === -1 ? undefined : reference.slice(at + 1);
-  if (digest !== undefined && !DIGEST.test(digest)) throw invalid(reference, `digest "${digest}" is not sha256:<64 hex>`);
+  if (digest !== undefined && !DIGEST.test(digest))
+    throw invalid(reference, `digest "${digest}" is not sha256:<64 hex>`);
   const named = at === -1 ? reference : reference.slice(0, at);
   const colon = named.lastIndexOf(':');
   const hasTag = colon > named.lastIndexOf('/');
   const name = hasTag ? named.slice(0, colon) : named;
   const tag = hasTag ? named.slice(colon + 1) : 'latest';
-  if (!TAG.test(tag)) throw invalid(reference, `tag "${tag}" is not letters, digits, "_", "." and "-", 128 at most`);
+  if (!TAG.test(tag))
+    throw invalid(reference, `tag "${tag}" is not letters, digits, "_", "." and "-", 128 at most`);
   if (name === '') throw invalid(reference, 'the name is empty');
-  if (name.length > MAX_NAME_LENGTH) throw invalid(reference, `the name is longer than ${MAX_NAME_LENGTH} characters`);
+  if (name.length > MAX_NAME_LENGTH)
+    throw invalid(reference, `the name is longer than ${MAX_NAME_LENGTH} characters`);
 
   const slash = name.indexOf('/');
   const head = slash === -1 ? '' : name.slice(0, slash);
   // Docker's rule for what makes the first part a host: it could not be a path component, or is "localhost".
-  const isHost = head.includes('.') || head.includes(':') || head === 'localhost' || head !== head.toLowerCase();
+  const isHost =
+    head.includes('.') || head.includes(':') || head === 'localhost' || head !== head.toLowerCase();
   const domain = isHost ? head : undefined;
   const path = isHost ? name.slice(slash + 1) : name;
-  if (domain !== undefined && !DOMAIN.test(domain)) throw invalid(reference, `"${domain}" is not a registry host`);
+  if (domain !== undefined && !DOMAIN.test(domain))
+    throw invalid(reference, `"${domain}" is not a registry host`);
   for (const component of path.split('/')) {
     if (PATH_COMPONENT.test(component)) continue;
     const why = component === component.toLowerCase() ? 'is not a repository name' : 'must be lower case';
@@ -91,5 +96,7 @@ function split(reference: string): Split {
 }
 
 function invalid(reference: string, why: string): PlatformError {
-  return new PlatformError('invalid', `invalid image reference "${reference}": ${why}`, { details: { reference } });
+  return new PlatformError('invalid', `invalid image reference "${reference}": ${why}`, {
+    details: { reference },
+  });
 }

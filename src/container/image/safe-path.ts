@@ -19,7 +19,11 @@ export function entryParts(name: string): readonly string[] {
  * The host path of an entry whose parents are all real folders (or missing, from `missing` on).
  * The root belongs to us alone while a layer is unpacked, so nothing can change between this look and the write.
  */
-export async function checkParents(root: string, parts: readonly string[], name: string): Promise<{ missing: string[] }> {
+export async function checkParents(
+  root: string,
+  parts: readonly string[],
+  name: string,
+): Promise<{ missing: string[] }> {
   const missing: string[] = [];
   let path = root;
   for (const part of parts.slice(0, -1)) {

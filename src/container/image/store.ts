@@ -10,26 +10,30 @@ import { diskError } from './disk-error.ts';
 import { withFileLock } from './file-lock.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { chainClosure, chainIds, ensureLayer, stackOf } from './layers.ts';
-import { ensureLayout, readIfThere, readIndex, REF_NAME, storePaths, updateIndex, type StorePaths } from './layout.ts';
+import {
+  ensureLayout,
+  readIfThere,
+  readIndex,
+  REF_NAME,
+  storePaths,
+  updateIndex,
+  type StorePaths,
+} from './layout.ts';
 import { ownToken, tokenAlive, tokenIsOwn } from './process-token.ts';
 import { candidates, formatReference, localReference } from './reference.ts';
 
 /** The store with its folders, as the packer in this room needs it. */
 export interface OpenImageStore extends ImageStore {
   readonly paths: StorePaths;
+  /** Makes the folders where they are missing; every method does so by itself. */
+  ready(): Promise<void>;
   /** Names an image whose blobs are all in the store; replaces what had the name. */
   tag(reference: string, manifest: Descriptor): Promise<ImageRecord>;
 }
 
-/** Opens (and makes, where missing) the image store of a data folder. Any number of processes may have it open. */
-export async function openImageStore(options: { readonly dataDir: string }): Promise<OpenImageStore> {
-  const paths = storePaths(options.dataDir);
-  try {
-    await ensureLayout(paths);
-  } catch (error) {
-    throw diskError(error, options.dataDir);
-  }
-  return new DiskImageStore(paths);
+/** The image store of a data folder, made on first use. Any number of processes may have it open. */
+export function openImageStore(options: { readonly dataDir: string }): OpenImageStore {
+  return new DiskImageStore(storePaths(options.dataDir));
 }
 
 interface SnapshotMark {
@@ -49,11 +53,23 @@ class DiskImageStore implements OpenImageStore {
   /** Manifests and configs are content-addressed: once read and verified, they do not change. */
   readonly #parsed = new Map<string, Omit<ImageRecord, 'reference'>>();
 
+  #ready: Promise<void> | undefined;
+
   constructor(paths: StorePaths) {
     this.paths = paths;
   }
 
+  ready(): Promise<void> {
+    this.#ready ??= ensureLayout(this.paths).catch((error: unknown) => {
+      // The next call tries again: a full disk may have room by then.
+      this.#ready = undefined;
+      throw diskError(error, this.paths.layout);
+    });
+    return this.#ready;
+  }
+
   async get(reference: string): Promise<ImageRecord> {
+    await this.ready();
     const { manifests } = await readIndex(this.paths);
     const entry = findByName(manifests, reference) ?? (await this.#findById(manifests, reference));
     if (entry !== undefined) return this.#record(entry);
@@ -64,11 +80,13 @@ class DiskImageStore implements OpenImageStore {
   }
 
   async list(): Promise<readonly ImageRecord[]> {
+    await this.ready();
     const { manifests } = await readIndex(this.paths);
     return Promise.all(manifests.map((entry) => this.#record(entry)));
   }
 
   async tag(reference: string, manifest: Descriptor): Promise<ImageRecord> {
+    await this.ready();
     const name = formatReference(localReference(reference));
     const entry: Descriptor = { ...manifest, annotations: { ...manifest.annotations, [REF_NAME]: name } };
     await updateIndex(this.paths, async (manifests) => {
@@ -81,11 +99,13 @@ class DiskImageStore implements OpenImageStore {
   }
 
   async remove(reference: string): Promise<void> {
+    await this.ready();
     await updateIndex(this.paths, async (manifests) => {
       const named = findByName(manifests, reference);
       const target = named ?? (await this.#findById(manifests, reference));
       if (target === undefined) return manifests;
-      const isGone = (entry: Descriptor): boolean => (named ? entry === named : entry.digest === target.digest);
+      const isGone = (entry: Descriptor): boolean =>
+        named ? entry === named : entry.digest === target.digest;
       const kept = manifests.filter((entry) => !isGone(entry));
       await this.#removeUnused(target, kept);
       return kept;
@@ -94,6 +114,7 @@ class DiskImageStore implements OpenImageStore {
   }
 
   async prepareSnapshot(key: string, image: ImageRecord): Promise<Snapshot> {
+    await this.ready();
     const dir = this.#snapshotDir(key);
     return this.#locks.run(key, async () => {
       const chain = chainIds(image.config.rootfs.diff_ids);
@@ -122,11 +143,13 @@ class DiskImageStore implements OpenImageStore {
   }
 
   async removeSnapshot(key: string): Promise<void> {
+    await this.ready();
     const dir = this.#snapshotDir(key);
     await this.#locks.run(key, () => discard(this.paths, dir));
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
+    await this.ready();
     for (const name of await readdir(this.paths.ingest)) {
       // Another living process may be in the middle of it; what we make ourselves cleans up after itself.
       if (!tokenAlive(name)) await rm(join(this.paths.ingest, name), { recursive: true, force: true });
@@ -170,7 +193,8 @@ class DiskImageStore implements OpenImageStore {
     await withFileLock(this.paths.lock, async () => {
       const { manifests } = await readIndex(this.paths);
       const roots: string[] = [];
-      for (const entry of manifests) roots.push(...chainIds((await this.#record(entry)).config.rootfs.diff_ids));
+      for (const entry of manifests)
+        roots.push(...chainIds((await this.#record(entry)).config.rootfs.diff_ids));
       for (const key of await readdir(this.paths.snapshots)) {
         const mark = await this.#snapshotMark(key);
         if (mark !== undefined) roots.push(mark.chainId);
@@ -195,10 +219,15 @@ class DiskImageStore implements OpenImageStore {
     const content = await readBlob(this.paths, digest);
     const parsed = JSON.parse(content.toString('utf8')) as ImageManifest | ImageIndex;
     if ('manifests' in parsed) return this.#read(forThisMachine(parsed, digest).digest);
-    const config = JSON.parse((await readBlob(this.paths, parsed.config.digest)).toString('utf8')) as ImageConfig;
+    const config = JSON.parse(
+      (await readBlob(this.paths, parsed.config.digest)).toString('utf8'),
+    ) as ImageConfig;
     const blobs = [parsed.config, ...parsed.layers];
     if (parsed.layers.length !== config.rootfs.diff_ids.length) {
-      throw new PlatformError('invalid', `image ${digest}: ${parsed.layers.length} layers, ${config.rootfs.diff_ids.length} diff ids`);
+      throw new PlatformError(
+        'invalid',
+        `image ${digest}: ${parsed.layers.length} layers, ${config.rootfs.diff_ids.length} diff ids`,
+      );
     }
     const size = blobs.reduce((sum, blob) => sum + blob.size, content.length);
     return { digest, manifest: parsed, config, configDigest: parsed.config.digest, size };

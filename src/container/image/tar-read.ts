@@ -128,13 +128,14 @@ function octalOf(block: Buffer, offset: number, length: number): number {
 
 function parsePax(content: Buffer): Map<string, string> {
   const records = new Map<string, string>();
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const space = content.indexOf(0x20, at);
     const length = Number(content.toString('latin1', at, space));
     const end = at + length;
     const equals = content.indexOf(0x3d, space);
     const isWhole = space > at && Number.isSafeInteger(length) && length > 0 && end <= content.length;
-    if (!isWhole || equals === -1 || equals >= end || content[end - 1] !== 0x0a) throw broken('has a bad pax record');
+    if (!isWhole || equals === -1 || equals >= end || content[end - 1] !== 0x0a)
+      throw broken('has a bad pax record');
     records.set(content.toString('utf8', space + 1, equals), content.toString('utf8', equals + 1, end - 1));
     at = end;
   }
@@ -175,7 +176,7 @@ class BlockReader {
   async read(length: number): Promise<Buffer> {
     if (this.#rest.length >= length) return this.readSome(length);
     const parts: Buffer[] = [];
-    for (let have = 0; have < length; ) {
+    for (let have = 0; have < length;) {
       const part = await this.readSome(length - have);
       if (part.length === 0) break;
       parts.push(part);

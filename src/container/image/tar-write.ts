@@ -13,7 +13,11 @@ export function encodeTarHeader(header: TarHeader): Buffer {
   if (header.gid > 0o7777777) pax.push(['gid', String(header.gid)]);
 
   const short = place ?? { name: truncate(header.name, 100), prefix: '' };
-  const main = ustarBlock({ ...header, linkName: truncate(header.linkName, 100) }, short, TYPE_FLAGS[header.type]);
+  const main = ustarBlock(
+    { ...header, linkName: truncate(header.linkName, 100) },
+    short,
+    TYPE_FLAGS[header.type],
+  );
   if (pax.length === 0) return main;
 
   const records = Buffer.concat(pax.map(([key, value]) => paxRecord(key, value)));
@@ -27,7 +31,12 @@ export function encodeTarHeader(header: TarHeader): Buffer {
     linkName: '',
   };
   const padding = Buffer.alloc((BLOCK - (records.length % BLOCK)) % BLOCK);
-  return Buffer.concat([ustarBlock(paxHeader, { name: paxHeader.name, prefix: '' }, 'x'), records, padding, main]);
+  return Buffer.concat([
+    ustarBlock(paxHeader, { name: paxHeader.name, prefix: '' }, 'x'),
+    records,
+    padding,
+    main,
+  ]);
 }
 
 /** The two zero blocks that end an archive. */

@@ -104,7 +104,7 @@ async function createEntry(root: string, path: string, entry: TarEntry): Promise
     case 'file': {
       await using handle = await open(path, 'wx', 0o600);
       for await (const chunk of entry.body) {
-        for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten;
+        for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done)).bytesWritten;
       }
       // chown drops the set-user-ID bit, so the mode comes after it.
       if (asRoot) await handle.chown(entry.uid, entry.gid);
@@ -126,7 +126,10 @@ async function createEntry(root: string, path: string, entry: TarEntry): Promise
     case 'fifo':
       // The runtime mounts a /dev of its own over the image's, so nodes there are never seen.
       if (entryParts(entry.name)[0] === 'dev') return;
-      throw new PlatformError('unsupported', `layer entry "${entry.name}" is a ${entry.type} device outside /dev`);
+      throw new PlatformError(
+        'unsupported',
+        `layer entry "${entry.name}" is a ${entry.type} device outside /dev`,
+      );
   }
 }
 
@@ -137,7 +140,8 @@ async function hardLinkTarget(root: string, entry: TarEntry): Promise<string> {
   const { missing } = await checkParents(root, parts, entry.name);
   const target = join(root, ...parts);
   const stats = missing.length > 0 ? undefined : await lstat(target).catch(() => undefined);
-  if (stats === undefined) throw hostile(entry.name, `is a hard link to "${entry.linkName}", which is not in the layer`);
+  if (stats === undefined)
+    throw hostile(entry.name, `is a hard link to "${entry.linkName}", which is not in the layer`);
   if (stats.isDirectory()) throw hostile(entry.name, `is a hard link to the folder "${entry.linkName}"`);
   return target;
 }
