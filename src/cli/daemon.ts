@@ -13,7 +13,9 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 export interface DaemonRecord {
+  readonly phase: 'starting' | 'ready' | 'stopping';
   readonly pid: number;
+  /** Empty until ready. */
   readonly url: string;
   readonly kubeconfig: string;
   /** Absent with --no-node. */
@@ -30,7 +32,11 @@ export interface Ownership extends Disposable {
 const recordFile = (instance: Instance): string => join(instance.runDir, 'daemon.json');
 
 /** Takes the data folder for this process; `conflict` names the owner when there is one. */
-export function takeOwnership(kernel: Kernel, instance: Instance): Ownership {
+export function takeOwnership(
+  kernel: Kernel,
+  instance: Instance,
+  phase: 'starting' | 'stopping' = 'starting',
+): Ownership {
   mkdirSync(instance.runDir, { recursive: true, mode: 0o700 });
   const lock = openSync(join(instance.dataDir, 'lock'), 'w', 0o600);
   if (!kernel.tryLock(lock)) {
@@ -38,10 +44,12 @@ export function takeOwnership(kernel: Kernel, instance: Instance): Ownership {
     const owner = readRecord(instance);
     throw new PlatformError(
       'conflict',
-      `data folder ${instance.dataDir} is in use${owner === undefined ? '' : ` by process ${owner.pid} at ${owner.url}`}`,
+      `data folder ${instance.dataDir} is in use${owner === undefined ? '' : ` by process ${owner.pid} (${owner.url || owner.phase})`}`,
       { hint: `stop it with \`sampan down --data-dir ${instance.dataDir}\`, or use another --data-dir` },
     );
   }
+  const starting: DaemonRecord = { phase, pid: process.pid, url: '', kubeconfig: '', version: '', startedAt: Date.now() };
+  writeAtomically(recordFile(instance), JSON.stringify(starting), 0o600);
   return {
     publish: (record) => writeAtomically(recordFile(instance), JSON.stringify(record), 0o600),
     [Symbol.dispose]() {
@@ -84,6 +92,7 @@ export async function detach(args: readonly string[], logFile: string): Promise<
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],
     cwd: '/',
+    env: { ...process.env, SAMPAN_REPORT: '1' },
   });
   closeSync(log);
   const line = await text(child.stdio[3] as Readable);

@@ -1,6 +1,6 @@
 import { PlatformError } from '../../base/errors.ts';
-import { packHostImage } from '../../container/image/from-host.ts';
-import { openImageStore } from '../../container/image/store.ts';
+import { packHostImage } from '../../container/image/pack.ts';
+import { openImageStore, type OpenImageStore } from '../../container/image/store.ts';
 import type { CommandInput, OptionValue } from '../command-table.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { table, wantsJson } from '../output.ts';
@@ -8,7 +8,7 @@ import { table, wantsJson } from '../output.ts';
 export async function run({ options, operands }: CommandInput): Promise<number> {
   const [action, ...rest] = operands;
   const { instance } = instanceOptions(options);
-  const store = openImageStore({ dataDir: instance.dataDir });
+  const store = await openImageStore({ dataDir: instance.dataDir });
   switch (action) {
     case 'from-host':
       return fromHost(store, rest, options);
@@ -22,19 +22,18 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   }
 }
 
-type OpenedStore = ReturnType<typeof openImageStore>;
-
-async function fromHost(store: OpenedStore, operands: readonly string[], options: CommandInput['options']): Promise<number> {
+async function fromHost(store: OpenImageStore, operands: readonly string[], options: CommandInput['options']): Promise<number> {
   const [name, ...programs] = operands;
   if (name === undefined || programs.length === 0) {
     throw new PlatformError('invalid', 'image from-host: want a NAME and at least one PROGRAM', { hint: 'see `sampan help image`' });
   }
   const cmd = options['cmd'];
   const workingDir = options['workdir'];
-  const image = await packHostImage({
+  const { image } = await packHostImage({
     store,
     name,
     programs,
+    ...(process.env['PATH'] !== undefined && { path: process.env['PATH'] }),
     files: filesOf(options['add']),
     ...(typeof cmd === 'string' && { cmd: cmd.split(/\s+/).filter((word) => word !== '') }),
     ...(typeof workingDir === 'string' && { workingDir }),
@@ -54,7 +53,7 @@ function filesOf(value: OptionValue): { source: string; destination: string }[] 
   });
 }
 
-async function list(store: OpenedStore, json: boolean): Promise<number> {
+async function list(store: OpenImageStore, json: boolean): Promise<number> {
   const images = await store.list();
   if (json) {
     const rows = images.map(({ reference, digest, configDigest, size }) => ({ reference, digest, id: configDigest, size }));

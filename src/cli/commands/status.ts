@@ -24,9 +24,9 @@ export async function run({ options }: CommandInput): Promise<number> {
   const json = wantsJson(options);
   const { instance } = instanceOptions(options);
   const daemon = findDaemon(linuxKernel(), instance);
-  if (daemon === undefined) {
+  if (daemon?.phase !== 'ready') {
     const status: Status = { running: false };
-    process.stdout.write(json ? `${JSON.stringify(status)}\n` : `not running (data in ${instance.dataDir}); start it with \`sampan up\`\n`);
+    process.stdout.write(json ? `${JSON.stringify(status)}\n` : `${daemon?.phase ?? 'not running'} (data in ${instance.dataDir})${daemon === undefined ? '; start it with `sampan up`' : ''}\n`);
     return NOT_RUNNING;
   }
   const client = createClient({ transport: httpTransport({ server: daemon.url, ...adminCredentials(instance.dataDir) }), userAgent: 'sampan' });

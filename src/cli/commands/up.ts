@@ -1,0 +1,145 @@
+import { closeSync, mkdirSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
+import { PlatformError } from '../../base/errors.ts';
+import { armFailpoints } from '../../base/failpoint.ts';
+import { createLogger, type Logger } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import { linuxKernel } from '../../kernel/linux.ts';
+import type { CommandInput } from '../command-table.ts';
+import { startControlPlane } from '../control-plane.ts';
+import { detach, failedReport, findDaemon, takeOwnership, type DaemonRecord, type StartReport } from '../daemon.ts';
+import { instanceOptions, type InstancePaths } from '../instance-options.ts';
+import { packageVersion } from '../package-root.ts';
+import { requireNode } from '../require-node.ts';
+
+const DEFAULT_PORT = 6443;
+/** The descriptor that a detaching parent reads the start report from. */
+const REPORT_FD = 3;
+
+export async function run({ options, operands }: CommandInput): Promise<number> {
+  if (operands.length > 0) throw new PlatformError('invalid', `up: unexpected "${operands[0]}"`, { hint: 'see `sampan help up`' });
+  const paths = instanceOptions(options);
+  const port = portOf(options['port']);
+  const withNode = options['no-node'] !== true;
+  if (withNode) requireNode();
+  if (options['detach'] === true) return detached(paths, { port, withNode, verbose: options['verbose'] === true });
+  return foreground(paths, { port, withNode, verbose: options['verbose'] === true });
+}
+
+interface UpOptions {
+  readonly port: number;
+  readonly withNode: boolean;
+  readonly verbose: boolean;
+}
+
+async function detached(paths: InstancePaths, { port, withNode, verbose }: UpOptions): Promise<number> {
+  const { instance, kubeconfig } = paths;
+  const running = findDaemon(linuxKernel(), instance);
+  if (running !== undefined) {
+    if (running.phase !== 'ready') {
+      throw new PlatformError('unavailable', `process ${running.pid} is ${running.phase}`, { hint: 'try again in a moment' });
+    }
+    if (port !== 0 && new URL(running.url).port !== String(port)) {
+      throw new PlatformError('conflict', `already running at ${running.url}, not on port ${port}`, { hint: 'stop it first with `sampan down`' });
+    }
+    process.stdout.write(`already running at ${running.url}\n`);
+    return 0;
+  }
+  mkdirSync(instance.dataDir, { recursive: true });
+  const args = ['up', '--data-dir', instance.dataDir, '--port', String(port), '--kubeconfig', kubeconfig];
+  if (!withNode) args.push('--no-node');
+  if (verbose) args.push('--verbose');
+  const record = await detach(args, join(instance.dataDir, 'sampan.log'));
+  process.stdout.write(`running at ${record.url}\nkubeconfig: ${record.kubeconfig}\n`);
+  return 0;
+}
+
+async function foreground(paths: InstancePaths, options: UpOptions): Promise<number> {
+  const report = reporter();
+  armFailpoints(process.env['SAMPAN_FAILPOINTS'] ?? '');
+  try {
+    await using stack = new AsyncDisposableStack();
+    const stopped = stopSignal();
+    const log = createLogger((line) => process.stderr.write(line), { level: options.verbose ? 'debug' : 'info' });
+    const record = await start(stack, { ...options, paths, log });
+    report({ ready: record });
+    log.info('ready', { url: record.url, kubeconfig: record.kubeconfig });
+    await stopped;
+    log.info('stopping; containers run on');
+  } catch (error) {
+    report(failedReport(error));
+    throw error;
+  }
+  return 0;
+}
+
+interface StartOptions extends UpOptions {
+  readonly paths: InstancePaths;
+  readonly log: Logger;
+}
+
+/** Starts everything onto `stack`, which takes it down in reverse. */
+async function start(stack: AsyncDisposableStack, { paths, port, withNode, log }: StartOptions): Promise<DaemonRecord> {
+  const { instance, kubeconfig } = paths;
+  const startedAt = systemClock.now();
+  const kernel = linuxKernel();
+  const ownership = stack.use(takeOwnership(kernel, instance));
+  const parts = { instance, clock: systemClock, random: systemRandom, log };
+  const machine = withNode ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel })) : undefined;
+  const controlPlane = stack.use(
+    await startControlPlane({ ...parts, port, kubeconfig, serviceCidr: machine?.serviceCidr, nodeIps: machine === undefined ? [] : [machine.nodeIp] }),
+  );
+  const nodeName = hostname().toLowerCase();
+  if (machine !== undefined) {
+    const node = stack.use(await machine.start({ nodeName, controlPlane }));
+    await node.ready();
+  }
+  const record: DaemonRecord = {
+    phase: 'ready',
+    pid: process.pid,
+    url: controlPlane.url,
+    kubeconfig,
+    version: packageVersion(),
+    startedAt,
+    ...(withNode && { nodeName }),
+  };
+  ownership.publish(record);
+  return record;
+}
+
+/** Resolves on the first signal that asks us to stop; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(130);
+      asked = true;
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+    process.on('SIGHUP', () => {});
+  });
+}
+
+/** Says once on descriptor 3 how the start went, when a detaching parent listens there. */
+function reporter(): (report: StartReport) => void {
+  if (process.env['SAMPAN_REPORT'] !== '1') return () => {};
+  let said = false;
+  return (report) => {
+    if (said) return;
+    said = true;
+    writeSync(REPORT_FD, JSON.stringify(report));
+    closeSync(REPORT_FD);
+  };
+}
+
+function portOf(value: unknown): number {
+  if (value === undefined) return DEFAULT_PORT;
+  const port = Number(value);
+  if (typeof value !== 'string' || !/^\d+$/.test(value) || port > 65_535) {
+    throw new PlatformError('invalid', `--port ${String(value)}: want a number from 0 to 65535`);
+  }
+  return port;
+}
