@@ -1,0 +1,73 @@
+import { isJsonObject, listAt, stringAt, type JsonObject, type JsonValue } from '../json.ts';
+import type { PrinterColumn } from '../resource-declaration.ts';
+import { humanDuration, timeToMs } from '../time.ts';
+
+export const nameColumn: PrinterColumn = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  cell: (object) => stringAt(object, 'metadata', 'name'),
+};
+
+export const ageColumn: PrinterColumn = {
+  name: 'Age',
+  type: 'string',
+  cell: (object, now) => age(stringAt(object, 'metadata', 'creationTimestamp'), now),
+};
+
+/** Time since an RFC 3339 timestamp, `<unknown>` when there is none. */
+export function age(timestamp: string, now: number): string {
+  const since = timeToMs(timestamp);
+  return since === undefined ? '<unknown>' : humanDuration(now - since);
+}
+
+/** `a=b,c=d` sorted, `<none>` when empty. */
+export function labelsText(labels: JsonValue | undefined): string {
+  const entries = isJsonObject(labels) ? Object.entries(labels) : [];
+  if (entries.length === 0) return '<none>';
+  return entries
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(',');
+}
+
+/** A LabelSelector as kubectl prints it. */
+export function labelSelectorText(selector: JsonValue | undefined): string {
+  if (!isJsonObject(selector)) return '<none>';
+  const labels = isJsonObject(selector['matchLabels']) ? labelsText(selector['matchLabels']) : '<none>';
+  const expressions = listAt(selector, 'matchExpressions').map((item) => expressionText(item));
+  const parts = [...(labels === '<none>' ? [] : [labels]), ...expressions];
+  return parts.length === 0 ? '<none>' : parts.join(',');
+}
+
+function expressionText(item: JsonValue): string {
+  const key = stringAt(item, 'key');
+  const values = listAt(item, 'values').map(String).toSorted().join(',');
+  switch (stringAt(item, 'operator')) {
+    case 'In':
+      return `${key} in (${values})`;
+    case 'NotIn':
+      return `${key} notin (${values})`;
+    case 'DoesNotExist':
+      return `!${key}`;
+    default:
+      return key;
+  }
+}
+
+/** The containers' names and images of a pod template, as `-o wide` shows them. */
+export function containerColumns(containers: (object: JsonObject) => readonly JsonObject[]): PrinterColumn[] {
+  const joined = (key: string) => (object: JsonObject) =>
+    containers(object)
+      .map((container) => stringAt(container, key))
+      .join(',');
+  return [
+    { name: 'Containers', type: 'string', priority: 1, cell: joined('name') },
+    { name: 'Images', type: 'string', priority: 1, cell: joined('image') },
+  ];
+}
+
+/** An empty string shown as `<none>`. */
+export function orNone(text: string): string {
+  return text === '' ? '<none>' : text;
+}

@@ -1,0 +1,56 @@
+import type { JsonObject, JsonValue } from './json.ts';
+
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
+
+/** A column of kubectl's table; priority 1 shows only with `-o wide`. */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly format?: 'name';
+  readonly priority?: 0 | 1;
+  /** `now` in milliseconds since the epoch. */
+  readonly cell: (object: JsonObject, now: number) => JsonValue;
+}
+
+export interface SubresourceDeclaration {
+  /** `status`, `scale`, `log`, `binding`, `eviction`, … */
+  readonly name: string;
+  /** The kind that it reads and writes, when it is not the resource's own. */
+  readonly kind?: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly verbs: readonly ('create' | 'get' | 'patch' | 'update' | 'delete')[];
+}
+
+/** Where a scale subresource finds its numbers: paths of property names. */
+export interface ScalePaths {
+  readonly specReplicas: readonly string[];
+  readonly statusReplicas: readonly string[];
+  readonly labelSelector: readonly string[];
+}
+
+/** One served resource in one version. */
+export interface ResourceDeclaration {
+  /** '' for core. */
+  readonly group: string;
+  readonly version: string;
+  /** Plural, as in paths. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly shortNames: readonly string[];
+  /** `all` is what `kubectl get all` asks for. */
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly verbs: readonly Verb[];
+  readonly subresources: readonly SubresourceDeclaration[];
+  readonly scale?: ScalePaths;
+  readonly columns: readonly PrinterColumn[];
+  /** `spec.nodeName`: field selectors beside metadata.name and metadata.namespace. */
+  readonly selectableFields: readonly string[];
+  /** The group and resource under which objects are stored, and the version they are stored in. */
+  readonly storage: { readonly group: string; readonly version: string; readonly resource: string };
+  /** `status` may only be written through the status subresource, `spec` only outside it. */
+  readonly hasStatus: boolean;
+  /** metadata.generation counts changes of `spec`. */
+  readonly hasGeneration: boolean;
+}
