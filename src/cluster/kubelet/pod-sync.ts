@@ -219,6 +219,7 @@ export class PodSync {
       return typeof made === 'number' ? made : 'now';
     }
     this.#trouble.forget(podUid(pod));
+    await removeOldContainers(context, pod, observed);
     return this.#start(pod, observed, { names: actions.toStart, volumes });
   }
 
@@ -258,10 +259,7 @@ export class PodSync {
         if (again !== 'now') again = Math.min(again ?? Infinity, result.retryMs);
       }
     }
-    if (given.names.length > 0) {
-      if (again !== 'now') this.#report(pod, observed);
-      await removeOldContainers(this.#context, pod, observed);
-    }
+    if (given.names.length > 0 && again !== 'now') this.#report(pod, observed);
     return again;
   }
 
