@@ -181,7 +181,7 @@ export function createBridge(options: { name: string; mac: string }): Request {
   };
 }
 
-/** Both ends at once and both up; `already-exists` when one of the names is taken. */
+/** Both ends at once, this one up; `already-exists` when one of the names is taken. */
 export function createVeth({ name, mac, master, mtu, peer }: VethOptions): Request {
   return (writer) => {
     failpoint('kernel.rtnetlink.veth');
@@ -193,7 +193,8 @@ export function createVeth({ name, mac, master, mtu, peer }: VethOptions): Reque
     writer.nest(IFLA.linkInfo, () => {
       writer.string(INFO.kind, 'veth').nest(INFO.data, () => {
         writer.nest(VETH_INFO_PEER, () => {
-          writer.header(linkHeader({ up: true })).string(IFLA.name, checkLinkName(peer.name));
+          // Not up: it is made before this end, and a veth without its other end cannot be opened (ENOTCONN).
+          writer.header(linkHeader({})).string(IFLA.name, checkLinkName(peer.name));
           if (peer.mac !== undefined) writer.bytes(IFLA.address, parseMac(peer.mac));
           if (mtu !== undefined) writer.u32(IFLA.mtu, mtu);
           writer.u32(IFLA.netnsFd, peer.netnsFd);

@@ -160,6 +160,7 @@ class LinuxBridgeNetwork implements BridgeNetwork {
       throw new PlatformError('unavailable', `${interfaceName} has gone from ${netns}`);
     inside.send(
       setUp(LOOPBACK),
+      setUp(index),
       // The gateway is the way even to neighbours; advice to go there directly would bypass it.
       setIpv4Conf(index, { acceptRedirects: 0 }),
       addAddress(index, { address, prefix: 32 }),
@@ -259,10 +260,7 @@ class LinuxBridgeNetwork implements BridgeNetwork {
   #sweep(keep: ReadonlySet<string>): void {
     using netlink = new RouteNetlink(this.#kernel);
     const kept = new Set([...keep].map((containerId) => this.#hostLink(containerId)));
-    for (const { name, kind } of netlink.links()) {
-      if (kind === 'veth' && name.startsWith(this.#linkPrefix()) && !kept.has(name))
-        this.#deleteLink(netlink, name);
-    }
+    for (const name of this.#ports(netlink)) if (!kept.has(name)) this.#deleteLink(netlink, name);
     for (const owner of this.#addresses.owners()) if (!keep.has(owner)) this.#addresses.release(owner);
   }
 
