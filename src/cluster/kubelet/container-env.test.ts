@@ -44,7 +44,7 @@ async function env(
   };
   const references = {
     configMap: async (name: string) => (name === 'conf' ? { data: { K: 'v', L: 'w' } } : undefined),
-    secret: async (name: string) => (name === 'sec' ? { data: { S: 'aGk=' as never } } : undefined),
+    secret: async (name: string) => (name === 'sec' ? { data: { S: 'aGk=' } } : undefined),
   };
   return Object.fromEntries(await containerEnvironment({ pod, container, facts, references, serviceEnv }));
 }

@@ -88,10 +88,8 @@ async function variableValue(
 }
 
 /** Secrets are base64 in JSON. */
-function decode(value: string | Uint8Array): string {
-  return typeof value === 'string'
-    ? Buffer.from(value, 'base64').toString('utf8')
-    : Buffer.from(value).toString('utf8');
+function decode(value: string): string {
+  return Buffer.from(value, 'base64').toString('utf8');
 }
 
 function missingObject(kind: string, name: string): PlatformError {

@@ -230,7 +230,7 @@ test('an image that does not come: ErrImagePull, then ImagePullBackOff, then it 
     setup.pod()?.status?.containerStatuses?.[0]?.state?.waiting?.reason;
   await setup.until('error', () => waiting() === 'ErrImagePull');
   await setup.clock.advance(1000);
-  setup.cluster.put(pods, { ...setup.pod()! });
+  setup.cluster.put(pods, { ...setup.pod() });
   await setup.until('back-off', () => waiting() === 'ImagePullBackOff');
   setup.runtime.imageNames.add('late:1');
   await setup.until('ready', () => ready(setup.pod()));
@@ -278,7 +278,7 @@ test('a missing config map delays the container, and its files and variables com
   assert.deepEqual(env, { POD: 'web', IP: setup.pod()?.status?.podIP, MODE: 'fast' });
   const mount = config.mounts?.find(({ containerPath }) => containerPath === '/etc/conf');
   assert.equal(mount?.readonly, true);
-  assert.equal(await readFile(join(mount!.hostPath!, 'mode'), 'utf8'), 'fast');
+  assert.equal(await readFile(join(mount.hostPath!, 'mode'), 'utf8'), 'fast');
 });
 
 test('deleting: not ready, stopped with its grace period, removed here, then from the API', async (t) => {

@@ -100,8 +100,8 @@ function secretEntries(object: Secret | undefined): ReadonlyMap<string, Uint8Arr
 }
 
 /** Bytes are base64 in JSON. */
-function bytes(value: string | Uint8Array): Uint8Array {
-  return typeof value === 'string' ? Buffer.from(value, 'base64') : value;
+function bytes(value: string): Uint8Array {
+  return Buffer.from(value, 'base64');
 }
 
 /** All keys under their own names, or the named ones at the paths given. */

@@ -29,8 +29,8 @@ async function folder(t: TestContext): Promise<string> {
 
 const references: PodReferences = {
   configMap: async (name) =>
-    name === 'conf' ? { data: { a: '1', b: '2' }, binaryData: { bin: 'AAE=' as never } } : undefined,
-  secret: async (name) => (name === 'sec' ? { data: { key: 'c2VjcmV0' as never } } : undefined),
+    name === 'conf' ? { data: { a: '1', b: '2' }, binaryData: { bin: 'AAE=' } } : undefined,
+  secret: async (name) => (name === 'sec' ? { data: { key: 'c2VjcmV0' } } : undefined),
 };
 const facts = {
   nodeName: 'n',
