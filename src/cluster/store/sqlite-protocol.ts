@@ -1,0 +1,146 @@
+/**
+ * What the main thread and SQLite's worker say to each other. Values travel in one buffer a message, which changes
+ * hands instead of being copied: a structured clone of a small view would copy the whole buffer behind it.
+ *
+ *   main                                worker
+ *     |   workerData { path }             |
+ *     |<-------- opened | failed ---------|   revision, compacted, leases
+ *     |-- Batch { requests, values } ---->|   at most two on the way
+ *     |<-- Reply { results, values } -----|   one result for each request, after one commit for all
+ *     |-- Batch with `close` ------------>|
+ *     |<-- Reply, then exit --------------|
+ */
+import { errorMessage, isPlatformError, PlatformError, type ErrorCode } from '../../base/errors.ts';
+import type { Compare, KeyValue } from './store.ts';
+
+/** [offset, length] in the message's values. */
+export type Slice = readonly [at: number, length: number];
+
+/** A KeyValue on the wire: key, offset, length, createRevision, modRevision, version, lease. */
+export type WireState = readonly [string, number, number, number, number, number, number];
+
+/** A put has a slice and a lease; a deletion only its key. */
+export type WireOp =
+  | readonly [key: string, at: number, length: number, lease: number]
+  | readonly [key: string];
+
+export type Request =
+  | { readonly kind: 'txn'; readonly compares: readonly Compare[]; readonly ops: readonly WireOp[] }
+  | ({ readonly kind: 'range'; readonly start: string; readonly end: string } & RangeFields)
+  | { readonly kind: 'get'; readonly key: string; readonly revision: number }
+  | { readonly kind: 'history'; readonly start: string; readonly end: string; readonly afterRevision: number }
+  | { readonly kind: 'compact'; readonly revision: number }
+  | { readonly kind: 'grant'; readonly ttlSeconds: number }
+  | { readonly kind: 'revoke'; readonly lease: number }
+  | { readonly kind: 'close' };
+
+interface RangeFields {
+  readonly revision: number;
+  readonly limit: number;
+  readonly countOnly: boolean;
+}
+
+export interface WireEvent {
+  readonly state: WireState;
+  readonly previous: WireState | undefined;
+}
+
+export type Result =
+  | {
+      readonly kind: 'txn';
+      readonly succeeded: boolean;
+      readonly revision: number;
+      /** Of each compared key when not succeeded, of each op's key when succeeded. */
+      readonly states: readonly (WireState | undefined)[];
+      /** For each op: the key's new createRevision and version (0 for a deletion), undefined when nothing changed. */
+      readonly written: readonly (readonly [created: number, version: number] | undefined)[];
+    }
+  | {
+      readonly kind: 'range';
+      readonly states: readonly WireState[];
+      readonly count: number;
+      readonly more: boolean;
+      readonly revision: number;
+    }
+  | { readonly kind: 'get'; readonly state: WireState | undefined }
+  | { readonly kind: 'history'; readonly events: readonly WireEvent[]; readonly through: number }
+  | { readonly kind: 'compact' }
+  | { readonly kind: 'grant'; readonly lease: number }
+  | {
+      readonly kind: 'revoke';
+      readonly revision: number;
+      readonly deleted: readonly WireState[];
+    }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'error'; readonly error: WireError };
+
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface Batch {
+  readonly requests: readonly Request[];
+  readonly values: Uint8Array;
+}
+
+export interface Reply {
+  readonly kind: 'reply';
+  readonly results: readonly Result[];
+  readonly values: Uint8Array;
+}
+
+export interface Opened {
+  readonly kind: 'opened';
+  readonly revision: number;
+  readonly compacted: number;
+  /** [id, ttl in seconds] of each lease. */
+  readonly leases: readonly (readonly [number, number])[];
+}
+
+export interface OpenFailed {
+  readonly kind: 'failed';
+  readonly error: WireError;
+}
+
+/** Gathers values for one message. */
+export class ValuePacker {
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  add(value: Uint8Array): Slice {
+    const at = this.#length;
+    this.#parts.push(value);
+    this.#length += value.length;
+    return [at, value.length];
+  }
+
+  /** One buffer of its own, to be transferred. */
+  pack(): Uint8Array<ArrayBuffer> {
+    const packed = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      packed.set(part, at);
+      at += part.length;
+    }
+    return packed;
+  }
+}
+
+/** A KeyValue with a copy of its value, so that it does not keep the whole message in memory. */
+export function unwire(state: WireState, values: Uint8Array): KeyValue {
+  const [key, at, length, createRevision, modRevision, version, lease] = state;
+  return { key, value: values.slice(at, at + length), createRevision, modRevision, version, lease };
+}
+
+export function toWireError(error: unknown): WireError {
+  return isPlatformError(error)
+    ? { code: error.code, message: error.message, hint: error.hint, details: error.details }
+    : { code: 'internal', message: errorMessage(error), hint: undefined, details: {} };
+}
+
+export function fromWireError({ code, message, hint, details }: WireError): PlatformError {
+  return new PlatformError(code, message, { details, ...(hint === undefined ? {} : { hint }) });
+}

@@ -1,0 +1,327 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../base/clock.ts';
+import { assert, PlatformError } from '../../base/errors.ts';
+import { LeaseTimers } from './lease-timers.ts';
+import { checkTransaction, checkTtl, closed, leaseNotFound, MAX_OPS } from './requests.ts';
+import {
+  fromWireError,
+  unwire,
+  ValuePacker,
+  type Batch,
+  type Opened,
+  type OpenFailed,
+  type Reply,
+  type Request,
+  type Result,
+  type WireOp,
+} from './sqlite-protocol.ts';
+import type {
+  Compare,
+  KeyValue,
+  Op,
+  RangeOptions,
+  RangeResult,
+  Store,
+  TxnResult,
+  WatchBatch,
+  WatchEvent,
+  WatchOptions,
+} from './store.ts';
+import { WatchHub, type OlderBatches } from './watch-hub.ts';
+
+export interface SqliteStoreOptions {
+  /** The database's file; made when it does not exist. One process at a time. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** The worker's program; by default beside this module. */
+  readonly workerUrl?: URL;
+  /** Failpoints to arm in the worker (base/failpoint.ts). */
+  readonly failpoints?: string;
+}
+
+/** The worker beside a module: TypeScript in development, `sqlite-worker.js` beside a bundle. */
+export function sqliteWorkerUrl(moduleUrl: string): URL {
+  return new URL(moduleUrl.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js', moduleUrl);
+}
+
+/** Batches on their way to the worker at once: while one commits, the next is packed. */
+const IN_FLIGHT = 2;
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Opens a store in one file. Errors name the file: `conflict` when another process has it, `internal` when it is
+ * damaged, `exhausted` when the disk is full. Values handed in and out are shared: nobody may change them.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const { path, clock, workerUrl = sqliteWorkerUrl(import.meta.url), failpoints = '' } = options;
+  const worker = new Worker(workerUrl, { workerData: { path, failpoints } });
+  const opened = await new Promise<Opened>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', (message: Opened | OpenFailed) => {
+      worker.off('error', reject);
+      if (message.kind === 'opened') resolve(message);
+      else reject(fromWireError(message.error));
+    });
+  }).catch(async (error: unknown) => {
+    await worker.terminate();
+    throw error;
+  });
+  return new SqliteStore(worker, opened, clock);
+}
+
+type ResultOf<K extends Result['kind']> = Extract<Result, { kind: K }>;
+
+/** What comes out of a request that committed something: its batches are published before anyone is told. */
+interface Outcome {
+  readonly value: unknown;
+  readonly batches?: readonly WatchBatch[];
+}
+
+interface Waiting {
+  readonly request: Request;
+  /** Values that go along, in the order of the request's slices. */
+  readonly pack: ((packer: ValuePacker) => Request) | undefined;
+  readonly settle: (result: Result, values: Uint8Array) => Outcome;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #hub: WatchHub;
+  readonly #timers: LeaseTimers;
+  #waiting: Waiting[] = [];
+  readonly #inFlight: Waiting[][] = [];
+  #flushing = false;
+  #closing: Promise<void> | undefined;
+  /** Set when the worker has died: an error of ours, or out of memory. */
+  #failed: PlatformError | undefined;
+
+  constructor(worker: Worker, opened: Opened, clock: Clock) {
+    this.#worker = worker;
+    this.#hub = new WatchHub({
+      revision: opened.revision,
+      compacted: opened.compacted,
+      windowEvents: 20_000,
+      windowBytes: 16 * 1024 * 1024,
+      loadOlder: (range) => this.#loadOlder(range),
+    });
+    this.#timers = new LeaseTimers(clock, (lease) => this.revokeLease(lease));
+    for (const [id, ttl] of opened.leases) this.#timers.start(id, ttl);
+    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.on('error', (error) => this.#fail(error));
+    worker.on('exit', (code) => this.#fail(new Error(`the store's worker ended with code ${code}`)));
+  }
+
+  async revision(): Promise<number> {
+    if (this.#closing !== undefined) throw closed();
+    return this.#hub.revision;
+  }
+
+  async get(key: string, revision?: number): Promise<KeyValue | undefined> {
+    return this.#ask({ kind: 'get', key, revision: revision ?? 0 }, (result, values) => {
+      const { state } = result as ResultOf<'get'>;
+      return { value: state === undefined ? undefined : unwire(state, values) };
+    });
+  }
+
+  async range(start: string, end: string, options: RangeOptions = {}): Promise<RangeResult> {
+    const { revision = 0, limit = 0, countOnly = false } = options;
+    return this.#ask({ kind: 'range', start, end, revision, limit, countOnly }, (result, values) => {
+      const { states, count, more, revision: newest } = result as ResultOf<'range'>;
+      const kvs = states.map((state) => unwire(state, values));
+      return { value: { kvs, count, more, revision: newest } satisfies RangeResult };
+    });
+  }
+
+  async txn(compares: readonly Compare[], ops: readonly Op[]): Promise<TxnResult> {
+    checkTransaction(compares, ops);
+    const request: Request = { kind: 'txn', compares, ops: [] };
+    const pack = (packer: ValuePacker): Request => ({
+      ...request,
+      ops: ops.map((op): WireOp =>
+        op.type === 'put' ? [op.key, ...packer.add(op.value), op.lease ?? 0] : [op.key],
+      ),
+    });
+    return this.#ask(request, (result, values) => transacted(ops, result as ResultOf<'txn'>, values), pack);
+  }
+
+  watch(options: WatchOptions, onBatch: (batch: WatchBatch) => void): Promise<AsyncDisposable> {
+    return this.#hub.watch(options, onBatch);
+  }
+
+  async compact(revision: number): Promise<void> {
+    await this.#ask({ kind: 'compact', revision }, () => {
+      this.#hub.compact(revision);
+      return { value: undefined };
+    });
+  }
+
+  async grantLease(ttlSeconds: number): Promise<number> {
+    checkTtl(ttlSeconds);
+    return this.#ask({ kind: 'grant', ttlSeconds }, (result) => {
+      const { lease } = result as ResultOf<'grant'>;
+      this.#timers.start(lease, ttlSeconds);
+      return { value: lease };
+    });
+  }
+
+  async keepAlive(lease: number): Promise<void> {
+    if (this.#closing !== undefined) throw closed();
+    if (!this.#timers.renew(lease)) throw leaseNotFound(lease);
+  }
+
+  async revokeLease(lease: number): Promise<void> {
+    await this.#ask({ kind: 'revoke', lease }, (result, values) => {
+      this.#timers.stop(lease);
+      return { value: undefined, batches: revoked(result as ResultOf<'revoke'>, values) };
+    });
+  }
+
+  /** Commits what waits, then closes the file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#timers[Symbol.dispose]();
+    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    if (this.#failed === undefined) {
+      const done = this.#ask({ kind: 'close' }, () => ({ value: undefined }));
+      await done.catch(() => this.#worker.terminate());
+      await exited;
+    }
+    this.#hub.close();
+  }
+
+  async #loadOlder(range: { start: string; end: string; afterRevision: number }): Promise<OlderBatches> {
+    return this.#ask({ kind: 'history', ...range }, (result, values) => {
+      const { events, through } = result as ResultOf<'history'>;
+      const batches: { revision: number; events: WatchEvent[] }[] = [];
+      for (const { state, previous } of events) {
+        const kv = unwire(state, values);
+        if (batches.at(-1)?.revision !== kv.modRevision)
+          batches.push({ revision: kv.modRevision, events: [] });
+        batches.at(-1)!.events.push({
+          type: kv.version === 0 ? 'delete' : 'put',
+          kv,
+          previous: previous === undefined ? undefined : unwire(previous, values),
+        });
+      }
+      return { value: { batches, through } };
+    });
+  }
+
+  #ask<T>(
+    request: Request,
+    settle: (result: Result, values: Uint8Array) => Outcome,
+    pack?: (packer: ValuePacker) => Request,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closing !== undefined) return reject(closed());
+      if (this.#failed !== undefined) return reject(this.#failed);
+      this.#waiting.push({ request, pack, settle, resolve: resolve as (value: unknown) => void, reject });
+      this.#flushSoon();
+    });
+  }
+
+  /** After everyone who is about to write has had the chance to: they share a commit. */
+  #flushSoon(): void {
+    if (this.#flushing || this.#inFlight.length >= IN_FLIGHT) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#waiting.length === 0 || this.#inFlight.length >= IN_FLIGHT || this.#failed !== undefined)
+      return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const packer = new ValuePacker();
+    const requests = waiting.map(({ request, pack }) => pack?.(packer) ?? request);
+    const values = packer.pack();
+    this.#inFlight.push(waiting);
+    this.#worker.postMessage({ requests, values } satisfies Batch, [values.buffer]);
+  }
+
+  #receive(reply: Reply): void {
+    const waiting = this.#inFlight.shift();
+    assert(waiting !== undefined && waiting.length === reply.results.length, 'one result for each request');
+    const batches: WatchBatch[] = [];
+    const tell: (() => void)[] = [];
+    waiting.forEach(({ settle, resolve, reject }, i) => {
+      const result = reply.results[i]!;
+      if (result.kind === 'error') {
+        const error = fromWireError(result.error);
+        tell.push(() => reject(error));
+        return;
+      }
+      const outcome = settle(result, reply.values);
+      if (outcome.batches !== undefined) batches.push(...outcome.batches);
+      tell.push(() => resolve(outcome.value));
+    });
+    this.#hub.publish(batches);
+    for (const call of tell) call();
+    if (this.#waiting.length > 0) this.#flushSoon();
+  }
+
+  #fail(cause: unknown): void {
+    this.#failed ??= new PlatformError('internal', 'the store has stopped', {
+      cause,
+      hint: 'restart; what was acknowledged is on disk',
+    });
+    for (const { reject } of [...this.#inFlight.splice(0).flat(), ...this.#waiting.splice(0)])
+      reject(this.#failed);
+  }
+}
+
+function transacted(ops: readonly Op[], result: ResultOf<'txn'>, values: Uint8Array): Outcome {
+  const states = result.states.map((state) => (state === undefined ? undefined : unwire(state, values)));
+  const { succeeded, revision } = result;
+  if (!succeeded)
+    return { value: { succeeded, revision, current: states, previous: [] } satisfies TxnResult };
+  const events: WatchEvent[] = [];
+  ops.forEach((op, i) => {
+    const written = result.written[i];
+    if (written === undefined) return;
+    const isPut = op.type === 'put';
+    const kv: KeyValue = {
+      key: op.key,
+      value: isPut ? op.value : NOTHING,
+      createRevision: written[0],
+      modRevision: revision,
+      version: written[1],
+      lease: isPut ? (op.lease ?? 0) : 0,
+    };
+    events.push({ type: op.type, kv, previous: states[i] });
+  });
+  const value: TxnResult = { succeeded, revision, current: [], previous: states };
+  return events.length === 0 ? { value } : { value, batches: [{ revision, events }] };
+}
+
+function revoked({ revision, deleted }: ResultOf<'revoke'>, values: Uint8Array): WatchBatch[] {
+  const batches: WatchBatch[] = [];
+  const count = Math.ceil(deleted.length / MAX_OPS);
+  for (let n = 0; n < count; n++) {
+    const at = revision - count + 1 + n;
+    const events = deleted.slice(n * MAX_OPS, (n + 1) * MAX_OPS).map((state): WatchEvent => {
+      const previous = unwire(state, values);
+      const kv = {
+        key: previous.key,
+        value: NOTHING,
+        createRevision: 0,
+        modRevision: at,
+        version: 0,
+        lease: 0,
+      };
+      return { type: 'delete', kv, previous };
+    });
+    batches.push({ revision: at, events });
+  }
+  return batches;
+}
