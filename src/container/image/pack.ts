@@ -37,7 +37,8 @@ export interface PackOptions {
   readonly path?: string;
 }
 
-export interface PackedImage extends ImageRecord {
+export interface PackResult {
+  readonly image: ImageRecord;
   /** `cached` when nothing had changed since an earlier pack. */
   readonly outcome: 'packed' | 'cached';
 }
@@ -50,7 +51,7 @@ const CERTIFICATES = [
 ];
 
 /** Packs programs of this machine, with what they load, as an image of one layer. The same input gives the same digest. */
-export async function packHostImage(options: PackOptions): Promise<PackedImage> {
+export async function packHostImage(options: PackOptions): Promise<PackResult> {
   if (options.programs.length === 0)
     throw new PlatformError('invalid', 'an image needs at least one program');
   const reference = formatReference(localReference(options.name));
@@ -60,7 +61,7 @@ export async function packHostImage(options: PackOptions): Promise<PackedImage> 
   const cached = await unchanged(cachePath);
   if (cached !== undefined) {
     const image = await options.store.tag(reference, cached).catch(() => undefined);
-    if (image !== undefined) return { ...image, outcome: 'cached' };
+    if (image !== undefined) return { image, outcome: 'cached' };
   }
 
   const { tree, programs } = await collect(options);
@@ -81,7 +82,7 @@ export async function packHostImage(options: PackOptions): Promise<PackedImage> 
   };
   const image = await options.store.tag(reference, descriptor);
   await writeFileAtomic(paths, cachePath, JSON.stringify({ inputs, descriptor } satisfies CacheEntry));
-  return { ...image, outcome: 'packed' };
+  return { image, outcome: 'packed' };
 }
 
 async function collect(options: PackOptions): Promise<{ tree: ImageTree; programs: readonly string[] }> {
