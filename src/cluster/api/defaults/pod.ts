@@ -1,0 +1,153 @@
+import { getPath, isJsonObject, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { ensureObject, fill, isEmpty } from './fill.ts';
+
+const POD_SPEC: JsonObject = {
+  restartPolicy: 'Always',
+  terminationGracePeriodSeconds: 30,
+  dnsPolicy: 'ClusterFirst',
+  securityContext: {},
+  schedulerName: 'default-scheduler',
+};
+
+const CONTAINER: JsonObject = {
+  resources: {},
+  terminationMessagePath: '/dev/termination-log',
+  terminationMessagePolicy: 'File',
+};
+
+const PROBE: JsonObject = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
+
+/** Volume sources by name, with the defaults of their members. */
+const VOLUME_SOURCES: Readonly<Record<string, JsonObject>> = {
+  secret: { defaultMode: 0o644 },
+  configMap: { defaultMode: 0o644 },
+  downwardAPI: { defaultMode: 0o644 },
+  projected: { defaultMode: 0o644 },
+  hostPath: { type: '' },
+  iscsi: { iscsiInterface: 'default' },
+  azureDisk: { cachingMode: 'ReadWrite', fsType: 'ext4', kind: 'Shared', readOnly: false },
+  rbd: { pool: 'rbd', user: 'admin', keyring: '/etc/ceph/keyring' },
+  scaleIO: { storageMode: 'ThinProvisioned', fsType: 'xfs' },
+};
+
+export function podDefaults(pod: JsonObject): void {
+  const spec = ensureObject(pod, 'spec');
+  podSpecDefaults(spec);
+  if (spec['enableServiceLinks'] === undefined) spec['enableServiceLinks'] = true;
+  if (spec['hostNetwork'] === true) hostPorts(spec);
+  for (const container of containersOf(spec)) requestsFromLimits(container);
+}
+
+export function podTemplateDefaults(object: JsonObject): void {
+  const template = object['template'];
+  if (isJsonObject(template)) templateDefaults(template);
+}
+
+/** A pod template: as a pod, but for what only applies once the pod exists. */
+export function templateDefaults(template: JsonObject): void {
+  const spec = ensureObject(template, 'spec');
+  podSpecDefaults(spec);
+  if (spec['hostNetwork'] === true) hostPorts(spec);
+}
+
+function podSpecDefaults(spec: JsonObject): void {
+  fill(spec, POD_SPEC);
+  for (const key of ['restartPolicy', 'dnsPolicy', 'schedulerName']) {
+    if (spec[key] === '') spec[key] = POD_SPEC[key];
+  }
+  // The deprecated name and the new one say the same.
+  if (isEmpty(spec['serviceAccountName'])) {
+    if (!isEmpty(spec['serviceAccount'])) spec['serviceAccountName'] = spec['serviceAccount'];
+  } else spec['serviceAccount'] = spec['serviceAccountName'];
+  for (const container of containersOf(spec)) containerDefaults(container);
+  for (const volume of objectsAt(spec, 'volumes')) volumeDefaults(volume);
+}
+
+function containersOf(spec: JsonObject): JsonObject[] {
+  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((key) => objectsAt(spec, key));
+}
+
+function containerDefaults(container: JsonObject): void {
+  fill(container, CONTAINER);
+  if (isEmpty(container['imagePullPolicy'])) {
+    container['imagePullPolicy'] = pullPolicy(stringAt(container, 'image'));
+  }
+  for (const port of objectsAt(container, 'ports')) fill(port, { protocol: 'TCP' });
+  for (const env of objectsAt(container, 'env')) {
+    const fieldRef = getPath(env, 'valueFrom', 'fieldRef');
+    if (isJsonObject(fieldRef)) fill(fieldRef, { apiVersion: 'v1' });
+    const resourceRef = getPath(env, 'valueFrom', 'resourceFieldRef');
+    if (isJsonObject(resourceRef)) fill(resourceRef, { divisor: '0' });
+  }
+  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+    const probe = container[name];
+    if (!isJsonObject(probe)) continue;
+    for (const [key, value] of Object.entries(PROBE)) {
+      if (isEmpty(probe[key]) && value !== undefined) probe[key] = value;
+    }
+    handlerDefaults(probe);
+    const grpc = probe['grpc'];
+    if (isJsonObject(grpc)) fill(grpc, { service: '' });
+  }
+  for (const name of ['postStart', 'preStop']) {
+    const handler = getPath(container, 'lifecycle', name);
+    if (isJsonObject(handler)) handlerDefaults(handler);
+  }
+}
+
+function handlerDefaults(handler: JsonObject): void {
+  const http = handler['httpGet'];
+  if (!isJsonObject(http)) return;
+  if (isEmpty(http['path'])) http['path'] = '/';
+  if (isEmpty(http['scheme'])) http['scheme'] = 'HTTP';
+}
+
+/** Always for `:latest` (or no tag, which means it), IfNotPresent for every other tag and for digests. */
+function pullPolicy(image: string): string {
+  if (image.includes('@')) return 'IfNotPresent';
+  const name = image.slice(image.lastIndexOf('/') + 1);
+  const colon = name.indexOf(':');
+  const tag = colon === -1 ? 'latest' : name.slice(colon + 1);
+  return tag === 'latest' ? 'Always' : 'IfNotPresent';
+}
+
+function volumeDefaults(volume: JsonObject): void {
+  const sources = Object.keys(volume).filter((key) => key !== 'name');
+  if (sources.length === 0) volume['emptyDir'] = {};
+  for (const name of sources) {
+    const source = volume[name];
+    const defaults = VOLUME_SOURCES[name];
+    if (!isJsonObject(source)) continue;
+    if (defaults !== undefined) fill(source, defaults);
+    downwardDefaults(source);
+    for (const projection of objectsAt(source, 'sources')) {
+      const token = projection['serviceAccountToken'];
+      if (isJsonObject(token)) fill(token, { expirationSeconds: 3600 });
+      if (isJsonObject(projection['downwardAPI'])) downwardDefaults(projection['downwardAPI']);
+    }
+    const claim = getPath(source, 'volumeClaimTemplate', 'spec');
+    if (isJsonObject(claim)) fill(claim, { volumeMode: 'Filesystem' });
+  }
+}
+
+function downwardDefaults(source: JsonObject): void {
+  for (const item of objectsAt(source, 'items')) {
+    if (isJsonObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
+  }
+}
+
+/** On the host's network a container's port is a port of the host. */
+function hostPorts(spec: JsonObject): void {
+  for (const container of [...objectsAt(spec, 'initContainers'), ...objectsAt(spec, 'containers')]) {
+    for (const port of objectsAt(container, 'ports')) {
+      if (isEmpty(port['hostPort']) && port['containerPort'] !== undefined)
+        port['hostPort'] = port['containerPort'];
+    }
+  }
+}
+
+function requestsFromLimits(container: JsonObject): void {
+  const limits = getPath(container, 'resources', 'limits');
+  if (!isJsonObject(limits) || Object.keys(limits).length === 0) return;
+  fill(ensureObject(ensureObject(container, 'resources'), 'requests'), limits);
+}

@@ -1,0 +1,165 @@
+import { PlatformError } from '../../../base/errors.ts';
+import { isJsonObject, jsonCopy, jsonEqual, setOwn, type JsonObject, type JsonValue } from '../json.ts';
+
+/** Kubernetes' own bound. */
+export const MAX_PATCH_OPERATIONS = 10_000;
+
+/** What `copy` operations may add in all, in characters of JSON: a short patch must not make a huge document. */
+const MAX_COPIED = 3 * 1024 * 1024;
+
+/** JSON Patch (RFC 6902). Throws `invalid`: BadRequest when malformed, Invalid (422) when it cannot be applied. */
+export function jsonPatch(document: JsonValue, operations: JsonValue): JsonValue {
+  if (!Array.isArray(operations)) throw malformed('a JSON patch is a list of operations');
+  if (operations.length > MAX_PATCH_OPERATIONS) {
+    throw new PlatformError(
+      'invalid',
+      `The allowed maximum operations in a JSON patch is ${MAX_PATCH_OPERATIONS}, got ${operations.length}`,
+      { details: { reason: 'RequestEntityTooLarge', code: 413 } },
+    );
+  }
+  const run = new Run(jsonCopy(document));
+  for (const operation of operations) {
+    if (!isJsonObject(operation)) throw malformed('an operation of a JSON patch is an object');
+    run.apply(operation);
+  }
+  return run.document;
+}
+
+class Run {
+  document: JsonValue;
+  #copied = 0;
+
+  constructor(document: JsonValue) {
+    this.document = document;
+  }
+
+  apply(operation: JsonObject): void {
+    const op = operation['op'];
+    const path = pointer(operation, 'path');
+    switch (op) {
+      case 'add':
+        return this.#add(path, jsonCopy(valueOf(operation)));
+      case 'remove':
+        this.#remove(path);
+        return;
+      case 'replace':
+        this.#get(path, 'replace');
+        return this.#replace(path, jsonCopy(valueOf(operation)));
+      case 'test': {
+        if (!jsonEqual(this.#find(path) ?? null, valueOf(operation))) {
+          throw inapplicable(`testing value ${text(path)} failed`);
+        }
+        return;
+      }
+      case 'move': {
+        const from = pointer(operation, 'from');
+        if (path.length > from.length && from.every((part, index) => part === path[index])) {
+          throw inapplicable(`cannot move ${text(from)} into itself`);
+        }
+        return this.#add(path, this.#remove(from));
+      }
+      case 'copy': {
+        const value = this.#get(pointer(operation, 'from'), 'copy');
+        this.#copied += JSON.stringify(value).length;
+        if (this.#copied > MAX_COPIED) throw inapplicable('the copy operations add too much data');
+        return this.#add(path, jsonCopy(value));
+      }
+      default:
+        throw malformed(`unknown operation ${JSON.stringify(op ?? null)} in a JSON patch`);
+    }
+  }
+
+  #find(path: readonly string[]): JsonValue | undefined {
+    let current: JsonValue | undefined = this.document;
+    for (const part of path) {
+      if (Array.isArray(current)) current = INDEX.test(part) ? current[Number(part)] : undefined;
+      else if (isJsonObject(current)) current = Object.hasOwn(current, part) ? current[part] : undefined;
+      else return undefined;
+    }
+    return current;
+  }
+
+  #get(path: readonly string[], what: string): JsonValue {
+    const found = this.#find(path);
+    if (found === undefined)
+      throw inapplicable(`${what} operation does not apply: doc is missing path ${text(path)}`);
+    return found;
+  }
+
+  #parent(path: readonly string[], what: string): { parent: JsonObject | JsonValue[]; last: string } {
+    const last = path.at(-1) ?? '';
+    const parent = this.#find(path.slice(0, -1));
+    if (Array.isArray(parent) || isJsonObject(parent)) return { parent, last };
+    throw inapplicable(`${what} operation does not apply: doc is missing path ${text(path)}`);
+  }
+
+  #add(path: readonly string[], value: JsonValue): void {
+    if (path.length === 0) {
+      this.document = value;
+      return;
+    }
+    const { parent, last } = this.#parent(path, 'add');
+    if (!Array.isArray(parent)) return setOwn(parent, last, value);
+    const index = last === '-' ? parent.length : INDEX.test(last) ? Number(last) : -1;
+    if (index < 0 || index > parent.length)
+      throw inapplicable(`add operation does not apply: bad index ${text(path)}`);
+    parent.splice(index, 0, value);
+  }
+
+  #remove(path: readonly string[]): JsonValue {
+    const value = this.#get(path, 'remove');
+    if (path.length === 0) {
+      this.document = null;
+      return value;
+    }
+    const { parent, last } = this.#parent(path, 'remove');
+    if (Array.isArray(parent)) parent.splice(Number(last), 1);
+    else delete parent[last];
+    return value;
+  }
+
+  #replace(path: readonly string[], value: JsonValue): void {
+    if (path.length === 0) {
+      this.document = value;
+      return;
+    }
+    const { parent, last } = this.#parent(path, 'replace');
+    if (Array.isArray(parent)) parent[Number(last)] = value;
+    else setOwn(parent, last, value);
+  }
+}
+
+const INDEX = /^(0|[1-9]\d*)$/;
+
+function pointer(operation: JsonObject, key: 'path' | 'from'): string[] {
+  const value = operation[key];
+  if (typeof value !== 'string' || (value !== '' && !value.startsWith('/'))) {
+    throw malformed(`"${key}" of an operation of a JSON patch must be a JSON pointer`);
+  }
+  return value
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function valueOf(operation: JsonObject): JsonValue {
+  const value = operation['value'];
+  if (value === undefined) throw malformed(`"value" is missing in an operation of a JSON patch`);
+  return value;
+}
+
+function text(path: readonly string[]): string {
+  return path.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('') || '""';
+}
+
+function malformed(message: string): PlatformError {
+  return new PlatformError('invalid', message, { details: { reason: 'BadRequest' } });
+}
+
+function inapplicable(message: string): PlatformError {
+  return new PlatformError(
+    'invalid',
+    `the server rejected our request due to an error in our request: ${message}`,
+    { details: { reason: 'Invalid', code: 422 } },
+  );
+}
