@@ -22,13 +22,14 @@ import { Sandboxes } from './sandboxes.ts';
 export interface Engine extends AsyncDisposable {
   readonly runtime: RuntimeService;
   readonly images: ImageService;
+  /** Finds again, finishes or undoes everything that an earlier engine left. Once, before the services are used. */
+  recover(): Promise<void>;
+  /** Stops and removes every sandbox with its containers. */
+  removeAll(): Promise<void>;
 }
 
-/**
- * Containers as a service. Resolves when everything that an earlier engine left is found again, finished or undone.
- * Disposing stops watching; sandboxes and containers live on, and the next engine finds them.
- */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+/** Containers as a service. Disposing stops watching; containers live on, and the next engine finds them. */
+export function createEngine(options: EngineOptions): Engine {
   const closing = new AbortController();
   const root = join(options.instance.dataDir, 'engine');
   const context: EngineContext = {
@@ -41,20 +42,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
   const containers = new Containers(context);
   const sandboxes = new Sandboxes(context, containers);
-  const dispose = async (): Promise<void> => {
-    closing.abort(new PlatformError('cancelled', 'the engine is closing'));
-    await Promise.all([containers.drain(), sandboxes.drain()]);
-  };
-  try {
-    await recover(context, { containers, sandboxes });
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
+  let recovery: Promise<void> | undefined;
   return {
     runtime: new EngineRuntime(context, { containers, sandboxes }),
     images: new EngineImages(options.images),
-    [Symbol.asyncDispose]: dispose,
+    recover: () => (recovery ??= recover(context, { containers, sandboxes })),
+    async removeAll() {
+      for (const { id } of context.sandboxes.values()) await sandboxes.remove(id);
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new PlatformError('cancelled', 'the engine is closing'));
+      await Promise.all([containers.drain(), sandboxes.drain()]);
+    },
   };
 }
 

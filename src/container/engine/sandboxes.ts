@@ -66,9 +66,11 @@ export class Sandboxes {
       await Promise.all(
         this.#containersOf(record.id).map((container) => this.#containers.stop(container, 0)),
       );
+      // On record first, or the watch would take the end of the infra process for an accident.
+      const stopped =
+        record.phase === 'ready' ? await sandboxes.put({ ...record, phase: 'stopped' }) : undefined;
       await this.#release(record);
-      if (record.phase !== 'ready') return;
-      this.#emit('CONTAINER_STOPPED_EVENT', stopped);
+      if (stopped !== undefined) this.#emit('CONTAINER_STOPPED_EVENT', stopped);
     });
   }
 
