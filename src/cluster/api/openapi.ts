@@ -1,0 +1,24 @@
+/** OpenAPI v3 documents, one a group version, made from the schema when someone asks. */
+import type { JsonObject } from './json.ts';
+import { resourcePaths } from './openapi/paths.ts';
+import { SchemaCollector } from './openapi/schemas.ts';
+import type { ResourceDeclaration } from './resource-declaration.ts';
+
+/** The version of Kubernetes whose API this is. */
+export const KUBERNETES_VERSION = 'v1.36.0';
+
+/** The document for `/openapi/v3/api/v1` or `/openapi/v3/apis/<group>/<version>`; `resources` are those of the group version. */
+export function openApiV3(
+  groupVersion: { readonly group: string; readonly version: string },
+  resources: readonly ResourceDeclaration[],
+): JsonObject {
+  const schemas = new SchemaCollector();
+  const paths: JsonObject = {};
+  for (const resource of resources) Object.assign(paths, resourcePaths(resource, schemas));
+  return {
+    openapi: '3.0.0',
+    info: { title: 'Kubernetes', version: KUBERNETES_VERSION },
+    paths,
+    components: { schemas: schemas.collected() },
+  };
+}

@@ -1,0 +1,113 @@
+import type { JsonObject, JsonValue } from '../json.ts';
+import { kindSchema, type FieldSchema, type MessageSchema } from '../schema.ts';
+
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+/** Upstream's name of a message in OpenAPI: `k8s.io.api.apps.v1.Deployment` → `io.k8s.api.apps.v1.Deployment`. */
+export function openApiName(message: MessageSchema): string {
+  return message.fullName.replace(/^k8s\.io\./, 'io.k8s.').replace('_', '-');
+}
+
+const SCALARS: Readonly<Record<string, JsonObject>> = {
+  string: { type: 'string' },
+  boolean: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  double: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+  time: { type: 'string', format: 'date-time' },
+  microTime: { type: 'string', format: 'date-time' },
+  duration: { type: 'string' },
+  fields: { type: 'object' },
+  strings: { type: 'array', items: { type: 'string' } },
+  quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  intOrString: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+  raw: { type: 'object' },
+  json: {},
+  schemaOrBool: {},
+  schemaOrArray: {},
+  schemaOrStrings: {},
+};
+
+/** Gathers the schemas that paths refer to, and theirs in turn. */
+export class SchemaCollector {
+  readonly #messages = new Map<string, MessageSchema>();
+  readonly #kinds = new Map<string, GroupVersionKind[]>();
+
+  /** A reference to a kind's schema. */
+  kind(gvk: GroupVersionKind): JsonObject {
+    const schema = kindSchema(gvk.group, gvk.version, gvk.kind);
+    if (schema === undefined) return { type: 'object' };
+    const name = openApiName(schema.message);
+    const kinds = this.#kinds.get(name) ?? [];
+    if (!kinds.some((item) => item.group === gvk.group && item.version === gvk.version)) kinds.push(gvk);
+    this.#kinds.set(name, kinds);
+    return this.#reference(schema.message);
+  }
+
+  /** All schemas, by name, sorted. */
+  collected(): JsonObject {
+    const result: Record<string, JsonObject> = {};
+    // The map grows while it is walked: fields refer to further messages.
+    for (const [name, message] of this.#messages) result[name] = this.#schema(name, message);
+    return Object.fromEntries(Object.entries(result).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #reference(message: MessageSchema): JsonObject {
+    const name = openApiName(message);
+    this.#messages.set(name, message);
+    return { $ref: `#/components/schemas/${name}` };
+  }
+
+  #schema(name: string, message: MessageSchema): JsonObject {
+    const properties: JsonObject = {};
+    const required: string[] = [];
+    for (const field of message.fields.values()) {
+      properties[field.name] = this.#field(field);
+      if (field.required && field.number > 0) required.push(field.name);
+    }
+    const kinds = this.#kinds.get(name);
+    return {
+      type: 'object',
+      ...(message.fields.size > 0 ? { properties } : {}),
+      ...(required.length > 0 ? { required } : {}),
+      ...(kinds === undefined
+        ? {}
+        : { 'x-kubernetes-group-version-kind': kinds.map((gvk): JsonObject => ({ ...gvk })) }),
+    };
+  }
+
+  #field(field: FieldSchema): JsonObject {
+    const extensions = fieldExtensions(field);
+    if (field.kind === 'list') return { type: 'array', items: this.#element(field), ...extensions };
+    if (field.kind === 'map') {
+      return { type: 'object', additionalProperties: this.#element(field), ...extensions };
+    }
+    return { ...this.#element(field), ...extensions };
+  }
+
+  #element(field: FieldSchema): JsonObject {
+    if (field.type === 'message' && field.message !== undefined) {
+      // Beside a $ref nothing else may stand, hence the allOf.
+      return { allOf: [this.#reference(field.message)] };
+    }
+    return { ...SCALARS[field.type] };
+  }
+}
+
+function fieldExtensions(field: FieldSchema): JsonObject {
+  const extensions: Record<string, JsonValue> = {};
+  if (field.listType !== undefined) extensions['x-kubernetes-list-type'] = field.listType;
+  if (field.listMapKeys.length > 0) extensions['x-kubernetes-list-map-keys'] = [...field.listMapKeys];
+  if (field.atomic) extensions['x-kubernetes-map-type'] = 'atomic';
+  if (field.patchStrategy.length > 0) {
+    extensions['x-kubernetes-patch-strategy'] = field.patchStrategy.join(',');
+  }
+  if (field.patchMergeKey !== undefined) extensions['x-kubernetes-patch-merge-key'] = field.patchMergeKey;
+  if (field.defaultValue !== undefined) extensions['default'] = field.defaultValue;
+  return extensions;
+}
