@@ -28,7 +28,7 @@ const RTM = {
 const IFLA = { address: 1, name: 3, mtu: 4, master: 10, linkInfo: 18, afSpec: 26, netnsFd: 28 };
 const INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 };
 const VETH_INFO_PEER = 1;
-const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BRPORT_MODE = 4;
 const IFLA_INET_CONF = 1;
 const IFA = { address: 1, local: 2 };
 const RTA = { destination: 1, outInterface: 4, gateway: 5, preferredSource: 7, table: 15 };
@@ -220,17 +220,15 @@ export function setUp(index: number): Request {
   };
 }
 
-/** An isolated port speaks with the bridge itself but with no other isolated port. */
-export function isolatePort(name: string): Request {
+/** A port in hairpin mode may be sent what came from it. */
+export function hairpinPort(name: string): Request {
   return (writer) => {
     writer.message(RTM.newLink, NLM_F_ACK);
     writer
       .header(linkHeader({}))
       .string(IFLA.name, checkLinkName(name))
       .nest(IFLA.linkInfo, () => {
-        writer
-          .string(INFO.slaveKind, 'bridge')
-          .nest(INFO.slaveData, () => writer.u8(IFLA_BRPORT_ISOLATED, 1));
+        writer.string(INFO.slaveKind, 'bridge').nest(INFO.slaveData, () => writer.u8(IFLA_BRPORT_MODE, 1));
       });
   };
 }

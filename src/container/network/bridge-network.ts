@@ -1,10 +1,14 @@
 /**
  * The pod network of one machine: a bridge that is the pods' gateway, a veth pair a pod.
  *
- * Pods get a /32 and reach everything, also each other, through the gateway; bridge ports are isolated. So every
- * packet passes the host's IP layer once in each direction, where services are translated and policies apply. On a
- * flat bridge the answer of a service's pod would go to a neighbour directly, untranslated, unless bridged packets
- * were sent through the packet filter too (br_netfilter), which is a switch for the whole machine.
+ * Pods get a /32 and reach everything, also each other, through the gateway. So every packet passes the host's IP
+ * layer once in each direction, where services are translated and policies apply. On a flat bridge the answer of a
+ * service's pod would go to a neighbour directly, untranslated, unless bridged packets were sent through the packet
+ * filter too (br_netfilter), which is a switch for the whole machine.
+ *
+ * Where someone has turned that switch on, a packet is translated while it is still in the bridge, and one whose new
+ * destination is on the same bridge goes straight to that port. Hence ports must not be isolated from each other,
+ * and must take back what a pod sends to itself through its service. The answer still comes through the gateway.
  */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
@@ -31,7 +35,7 @@ import {
   createBridge,
   createVeth,
   deleteLink,
-  isolatePort,
+  hairpinPort,
   RouteNetlink,
   setIpv4Conf,
   setUp,
@@ -144,12 +148,12 @@ class LinuxBridgeNetwork implements BridgeNetwork {
         peer: { name: interfaceName, mac, netnsFd },
       });
       try {
-        host.send(create, isolatePort(hostLink));
+        host.send(create, hairpinPort(hostLink));
       } catch (error) {
         if (!isPlatformError(error, 'already-exists')) throw error;
         // Left by a crash between this step and the acknowledgement: made again from the start.
         this.#deleteLink(host, hostLink);
-        host.send(create, isolatePort(hostLink));
+        host.send(create, hairpinPort(hostLink));
       }
     } finally {
       closeSync(netnsFd);
