@@ -1,9 +1,20 @@
 /** Single steps on cgroup files, with errors that name the file. */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PlatformError, type ErrorCode } from '../base/errors.ts';
 import { failpoint } from '../base/failpoint.ts';
+
+const { O_TRUNC, O_WRONLY } = constants;
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'not-found',
@@ -32,7 +43,12 @@ export function writeValue(file: string, value: string | number): void {
   failpoint('kernel.cgroup.write');
   try {
     // No O_CREAT: a file that the kernel does not offer must be ENOENT, not EACCES.
-    writeFileSync(file, String(value), { flag: 'r+' });
+    const fd = openSync(file, O_WRONLY | O_TRUNC);
+    try {
+      writeSync(fd, String(value));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw cgroupError(`write "${value}" to`, file, error);
   }
