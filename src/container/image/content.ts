@@ -40,7 +40,8 @@ export async function writeBlob(
 ): Promise<{ digest: string; size: number }> {
   await using writer = await BlobWriter.open(paths);
   await writer.write(content);
-  return writer.commit();
+  // Awaited here: disposing must not begin before it is done.
+  return await writer.commit();
 }
 
 /** Writes one blob while hashing it. Disposed before `commit`, it leaves nothing behind. */
