@@ -4,7 +4,7 @@
  */
 import { PlatformError } from '../base/errors.ts';
 import { failpoint } from '../base/failpoint.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, NetlinkSocket } from './kernel.ts';
 import { NetlinkWriter, NLM_F_APPEND, NLM_F_CREATE } from './netlink.ts';
 import { writeValueData, writeVerdictData, type NftExpression, type NftVerdict } from './nft-expressions.ts';
 
@@ -102,16 +102,23 @@ function hostOrder(value: number): Uint8Array {
 /**
  * Applies all operations on the table of family inet, or none. The error of the first operation that the kernel
  * refused is thrown, with `operation` in its details.
+ *
+ * After a transaction that removed something, closing a netfilter socket waits for a grace period of the kernel's
+ * (8 to 16 ms, on the calling thread). Who removes often keeps a socket and uses nftTransactionOn.
  */
-export function nftTransaction(
-  kernel: Kernel,
+export function nftTransaction(kernel: Kernel, table: string, operations: readonly NftOperation[]): void {
+  using socket = kernel.netlink('netfilter');
+  nftTransactionOn(socket, table, operations);
+}
+
+/** As nftTransaction, on a socket of protocol `netfilter` that stays open. */
+export function nftTransactionOn(
+  socket: NetlinkSocket,
   table: string,
   operations: readonly NftOperation[],
-  netns?: string,
 ): void {
   failpoint('kernel.nft.transaction');
   const { messages, operationOf } = encodeTransaction(table, operations);
-  using socket = kernel.netlink('netfilter', netns);
   try {
     socket.request(messages);
   } catch (error) {

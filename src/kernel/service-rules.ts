@@ -5,10 +5,10 @@
 import { PlatformError } from '../base/errors.ts';
 import { failpoint } from '../base/failpoint.ts';
 import { ipv4ToNumber, parseCidr, parseIpv4 } from './ipv4.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, NetlinkSocket } from './kernel.ts';
 import {
   deleteTable,
-  nftTransaction,
+  nftTransactionOn,
   packKey,
   portBytes,
   type NftElement,
@@ -57,6 +57,8 @@ export function createServiceRules(options: ServiceRulesOptions): ServiceRules {
 
 class NftServiceRules implements ServiceRules {
   readonly #options: ServiceRulesOptions;
+  /** Kept open: see nftTransaction. */
+  #socket: NetlinkSocket | undefined;
   readonly #pods: { first: number; size: number };
   /** `undefined`: the kernel's state is not known, the next apply writes everything. */
   #applied: Map<string, Compiled> | undefined;
@@ -91,7 +93,7 @@ class NftServiceRules implements ServiceRules {
     this.#applied = undefined;
     for (const { rule } of added) operations.push(...this.#newClasses(rule));
     operations.push(...changes(removed, added), ...this.#hairpinChanges(removed, added));
-    nftTransaction(this.#options.kernel, this.#options.table, operations);
+    this.#transaction(operations);
     for (const { rule, claims } of removed) {
       applied.delete(rule.id);
       for (const claim of claims) this.#claims.delete(claim);
@@ -106,7 +108,23 @@ class NftServiceRules implements ServiceRules {
   tearDown(): void {
     failpoint('kernel.services.teardown');
     this.#applied = undefined;
+    this.#closeSocket();
     deleteTable(this.#options.kernel, this.#options.table);
+  }
+
+  #transaction(operations: readonly NftOperation[]): void {
+    this.#socket ??= this.#options.kernel.netlink('netfilter');
+    try {
+      nftTransactionOn(this.#socket, this.#options.table, operations);
+    } catch (error) {
+      this.#closeSocket();
+      throw error;
+    }
+  }
+
+  #closeSocket(): void {
+    this.#socket?.[Symbol.dispose]();
+    this.#socket = undefined;
   }
 
   #difference(
