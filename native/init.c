@@ -460,9 +460,10 @@ _Noreturn void init_main(struct program *program, int sync, const struct init_st
 	/* Until the exec we run the shim's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Nor need it see where the host keeps its state. */
+	size_t room = strlen(arguments[0]) + 1;
 	for (int i = 0; arguments[i] != NULL; i++)
 		memset(arguments[i], 0, strlen(arguments[i]));
-	strcpy(arguments[0], "init");
+	snprintf(arguments[0], room, "init");
 	prctl(PR_SET_NAME, "sampan-init", 0, 0, 0);
 	umask(0);
 	job.terminal = stdio->terminal;
