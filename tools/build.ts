@@ -42,8 +42,13 @@ function thirdPartyLicences(inputs: readonly string[]): string {
     .toSorted()
     .map((name) => {
       const folder = join(root, 'node_modules', name);
-      const meta = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string; license: string };
-      const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE'].find((f) => existsSync(join(folder, f)));
+      const meta = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+        version: string;
+        license: string;
+      };
+      const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE'].find((f) =>
+        existsSync(join(folder, f)),
+      );
       const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim();
       return `${name} ${meta.version} (${meta.license})\n\n${text}\n`;
     })

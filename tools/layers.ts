@@ -9,7 +9,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { stripTypeScriptTypes } from 'node:module';
 
-const LAYERS = JSON.parse(readFileSync(join(import.meta.dirname, 'layers.json'), 'utf8')) as Record<string, string[]>;
+const LAYERS = JSON.parse(readFileSync(join(import.meta.dirname, 'layers.json'), 'utf8')) as Record<
+  string,
+  string[]
+>;
 
 const AMBIENT =
   /\b(Date\s*[.(]|new\s+Date\b|setTimeout\b|setInterval\b|setImmediate\b|performance\s*\.\s*now|AbortSignal\s*\.\s*timeout|Math\s*\.\s*random|randomUUID\b|node:timers)/g;
@@ -49,14 +52,20 @@ function roomOf(file: string): string | undefined {
 function importViolations(at: { root: string; file: string; source: string; room: string }): Violation[] {
   const allowed = LAYERS[at.room] ?? [];
   const violations: Violation[] = [];
-  for (const match of at.source.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+)['"](\.{1,2}\/[^'"]+)['"]/g)) {
+  for (const match of at.source.matchAll(
+    /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+)['"](\.{1,2}\/[^'"]+)['"]/g,
+  )) {
     const target = relative(at.root, resolve(at.root, dirname(at.file), match[1]!));
     const room = roomOf(target);
     if (room === at.room || allowed.includes('*') || (room !== undefined && allowed.includes(room))) continue;
     // A test may use the test doubles and fixtures of test/.
     if (room === undefined && at.file.endsWith('.test.ts') && target.startsWith('../test/')) continue;
     const line = lineOf(at.source, match.index);
-    violations.push({ file: at.file, line, message: `${at.room} must not import ${room ?? target} (tools/layers.json)` });
+    violations.push({
+      file: at.file,
+      line,
+      message: `${at.room} must not import ${room ?? target} (tools/layers.json)`,
+    });
   }
   return violations;
 }
@@ -88,6 +97,7 @@ function lineOf(text: string, index: number): number {
 if (import.meta.main) {
   const root = resolve(process.argv[2] ?? 'src');
   const violations = checkLayers(root);
-  for (const { file, line, message } of violations) process.stderr.write(`${join(root, file)}:${line}: ${message}\n`);
+  for (const { file, line, message } of violations)
+    process.stderr.write(`${join(root, file)}:${line}: ${message}\n`);
   process.exitCode = violations.length === 0 ? 0 : 1;
 }

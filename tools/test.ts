@@ -18,13 +18,23 @@ const SETS: Record<string, readonly string[]> = {
 };
 
 const wanted = process.argv.slice(2);
-const patterns = wanted.length === 0 ? Object.values(SETS).flat() : wanted.flatMap((name) => SETS[name] ?? [name]);
-const files = globSync([...patterns]).toSorted().map((file) => join(root, file));
+const patterns =
+  wanted.length === 0 ? Object.values(SETS).flat() : wanted.flatMap((name) => SETS[name] ?? [name]);
+const files = globSync([...patterns])
+  .toSorted()
+  .map((file) => join(root, file));
 const allowedFile = join(root, 'test/allowed-skips.json');
-const allowed = existsSync(allowedFile) ? (JSON.parse(readFileSync(allowedFile, 'utf8')) as Record<string, string>) : {};
+const allowed = existsSync(allowedFile)
+  ? (JSON.parse(readFileSync(allowedFile, 'utf8')) as Record<string, string>)
+  : {};
 
 let failed = files.length === 0;
-const stream = run({ files, concurrency: 2, timeout: 300_000, execArgv: ['--disable-warning=ExperimentalWarning'] });
+const stream = run({
+  files,
+  concurrency: 2,
+  timeout: 300_000,
+  execArgv: ['--disable-warning=ExperimentalWarning'],
+});
 stream.on('test:fail', () => {
   failed = true;
 });

@@ -31,7 +31,17 @@ if (before.running && (await answers())) {
   sayWhatNext(before);
 } else {
   await step('pack the example image', () => {
-    sampanRun('image', 'from-host', 'hello', process.execPath, 'sh', '--add', `${example}/server.ts:/app/server.ts`, '--cmd', 'node /app/server.ts');
+    sampanRun(
+      'image',
+      'from-host',
+      'hello',
+      process.execPath,
+      'sh',
+      '--add',
+      `${example}/server.ts:/app/server.ts`,
+      '--cmd',
+      'node /app/server.ts',
+    );
   });
   await step('start the cluster', () => sampanRun('up', '--detach'));
   const running = status();
@@ -67,7 +77,10 @@ function status(): RunningStatus {
 
 async function apply({ daemon }: RunningStatus, file: string): Promise<void> {
   if (daemon === undefined) throw new Error('the cluster is not running');
-  const client = createClient({ transport: httpTransport({ server: daemon.url, ...adminCredentials('/var/lib/sampan') }), userAgent: 'make-up' });
+  const client = createClient({
+    transport: httpTransport({ server: daemon.url, ...adminCredentials('/var/lib/sampan') }),
+    userAgent: 'make-up',
+  });
   const types: Record<string, ResourceType> = { Deployment: deployments, Service: services };
   for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
     const object = document.toJS() as ApiObject & { metadata: { name: string } };
@@ -77,13 +90,21 @@ async function apply({ daemon }: RunningStatus, file: string): Promise<void> {
   }
 }
 
-async function createOrPatch(client: Client, type: ResourceType, object: ApiObject & { metadata: { name: string } }): Promise<void> {
+async function createOrPatch(
+  client: Client,
+  type: ResourceType,
+  object: ApiObject & { metadata: { name: string } },
+): Promise<void> {
   const namespaced = { ...object, metadata: { namespace: 'default', ...object.metadata } };
   try {
     await client.create(type, namespaced);
   } catch (error) {
     if (!isPlatformError(error, 'already-exists')) throw error;
-    await client.patch(type, { name: object.metadata.name, namespace: 'default' }, { type: 'strategic', body: object });
+    await client.patch(
+      type,
+      { name: object.metadata.name, namespace: 'default' },
+      { type: 'strategic', body: object },
+    );
   }
 }
 
@@ -103,7 +124,9 @@ async function waitForAnswer(): Promise<void> {
   const end = performance.now() + ANSWER_DEADLINE_MS;
   while (!(await answers())) {
     if (performance.now() > end) {
-      throw new Error(`${url} does not answer after ${ANSWER_DEADLINE_MS / 1000} s; see \`kubectl describe pods\` and /var/lib/sampan/sampan.log`);
+      throw new Error(
+        `${url} does not answer after ${ANSWER_DEADLINE_MS / 1000} s; see \`kubectl describe pods\` and /var/lib/sampan/sampan.log`,
+      );
     }
     await delay(20);
   }

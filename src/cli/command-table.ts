@@ -36,7 +36,12 @@ const dataDir: OptionSpec = {
   help: 'where everything lasting is kept (default /var/lib/sampan, or ~/.local/share/sampan when not root)',
 };
 
-const output: OptionSpec = { name: 'output', short: 'o', value: 'FORMAT', help: 'json for programs (default: text for people)' };
+const output: OptionSpec = {
+  name: 'output',
+  short: 'o',
+  value: 'FORMAT',
+  help: 'json for programs (default: text for people)',
+};
 
 const kubeconfig: OptionSpec = {
   name: 'kubeconfig',
@@ -52,7 +57,11 @@ export const commands: readonly Command[] = [
     options: [
       { name: 'detach', short: 'd', help: 'return once the API answers and the node is ready' },
       dataDir,
-      { name: 'port', value: 'N', help: "the API server's port on 127.0.0.1 (default 6443; 0 picks a free one)" },
+      {
+        name: 'port',
+        value: 'N',
+        help: "the API server's port on 127.0.0.1 (default 6443; 0 picks a free one)",
+      },
       { name: 'no-node', help: 'the control plane alone: no containers, no root needed' },
       kubeconfig,
       { name: 'verbose', short: 'v', help: 'debug lines in the log' },
@@ -77,7 +86,13 @@ export const commands: readonly Command[] = [
     summary: 'run a program in a container, without a daemon; its exit code becomes ours',
     options: [
       dataDir,
-      { name: 'env', short: 'e', value: 'NAME=VALUE', repeatable: true, help: 'an environment variable; may be repeated' },
+      {
+        name: 'env',
+        short: 'e',
+        value: 'NAME=VALUE',
+        repeatable: true,
+        help: 'an environment variable; may be repeated',
+      },
       { name: 'workdir', short: 'w', value: 'DIR', help: 'working directory inside the container' },
       { name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'user inside the container' },
       { name: 'hostname', value: 'NAME', help: "the container's host name (default: the start of its id)" },
@@ -114,14 +129,20 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'image',
-    usage: 'sampan image from-host NAME PROGRAM…\n       sampan image ls [-o json]\n       sampan image rm NAME…',
+    usage:
+      'sampan image from-host NAME PROGRAM…\n       sampan image ls [-o json]\n       sampan image rm NAME…',
     summary: 'pack programs of this host with their libraries as an image; list and remove images',
     options: [
       dataDir,
       output,
       { name: 'cmd', value: 'WORDS', help: "the image's default command (default: the first program)" },
       { name: 'workdir', short: 'w', value: 'DIR', help: "the image's working directory" },
-      { name: 'add', value: 'FILE:PATH', repeatable: true, help: 'one more file, and where it goes; may be repeated' },
+      {
+        name: 'add',
+        value: 'FILE:PATH',
+        repeatable: true,
+        help: 'one more file, and where it goes; may be repeated',
+      },
     ],
     examples: [
       ['sampan image from-host tools sh ls cat grep', 'a small image from this host'],
@@ -151,6 +172,7 @@ export function findCommand(name: string): Command {
   const command = commands.find((candidate) => candidate.name === name);
   if (command !== undefined) return command;
   const near = commands.find(({ name: other }) => other.startsWith(name.slice(0, 2)));
-  const hint = near === undefined ? 'see `sampan help`' : `did you mean \`sampan ${near.name}\`? See \`sampan help\``;
+  const hint =
+    near === undefined ? 'see `sampan help`' : `did you mean \`sampan ${near.name}\`? See \`sampan help\``;
   throw new PlatformError('invalid', `unknown command "${name}"`, { hint, details: { usage: true } });
 }

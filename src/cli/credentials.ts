@@ -9,6 +9,9 @@ export function adminCredentials(dataDir: string): { readonly ca: string; readon
       token: readFileSync(`${dataDir}/pki/admin.token`, 'utf8').trim(),
     };
   } catch (error) {
-    throw new PlatformError('not-found', `no credentials in ${dataDir}/pki`, { cause: error, hint: 'run `sampan up` first' });
+    throw new PlatformError('not-found', `no credentials in ${dataDir}/pki`, {
+      cause: error,
+      hint: 'run `sampan up` first',
+    });
   }
 }

@@ -48,7 +48,14 @@ export function takeOwnership(
       { hint: `stop it with \`sampan down --data-dir ${instance.dataDir}\`, or use another --data-dir` },
     );
   }
-  const starting: DaemonRecord = { phase, pid: process.pid, url: '', kubeconfig: '', version: '', startedAt: Date.now() };
+  const starting: DaemonRecord = {
+    phase,
+    pid: process.pid,
+    url: '',
+    kubeconfig: '',
+    version: '',
+    startedAt: Date.now(),
+  };
   writeAtomically(recordFile(instance), JSON.stringify(starting), 0o600);
   return {
     publish: (record) => writeAtomically(recordFile(instance), JSON.stringify(record), 0o600),
@@ -83,7 +90,9 @@ function readRecord(instance: Instance): DaemonRecord | undefined {
 }
 
 /** What a detached daemon says to the one who started it, as one line of JSON on descriptor 3. */
-export type StartReport = { readonly ready: DaemonRecord } | { readonly failed: { message: string; code: string; hint?: string | undefined } };
+export type StartReport =
+  | { readonly ready: DaemonRecord }
+  | { readonly failed: { message: string; code: string; hint?: string | undefined } };
 
 /** Starts `args` of this program in the background and waits until it reports. Its log is `logFile`. */
 export async function detach(args: readonly string[], logFile: string): Promise<DaemonRecord> {
@@ -98,11 +107,15 @@ export async function detach(args: readonly string[], logFile: string): Promise<
   const line = await text(child.stdio[3] as Readable);
   child.unref();
   if (line === '') {
-    throw new PlatformError('unavailable', 'the daemon ended before it was ready', { hint: `its log is ${logFile}` });
+    throw new PlatformError('unavailable', 'the daemon ended before it was ready', {
+      hint: `its log is ${logFile}`,
+    });
   }
   const report = JSON.parse(line) as StartReport;
   if ('ready' in report) return report.ready;
-  throw new PlatformError(report.failed.code as 'internal', report.failed.message, { ...(report.failed.hint && { hint: report.failed.hint }) });
+  throw new PlatformError(report.failed.code as 'internal', report.failed.message, {
+    ...(report.failed.hint && { hint: report.failed.hint }),
+  });
 }
 
 /** The failure half of a start report. */

@@ -25,7 +25,9 @@ export function commandHelp(command: Command): string {
   });
   const width = Math.max(0, ...flags.map(([flag]) => flag.length));
   const options = flags.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}\n`).join('');
-  const examples = command.examples.map(([text, what]) => `  ${text}${what === '' ? '' : `   # ${what}`}\n`).join('');
+  const examples = command.examples
+    .map(([text, what]) => `  ${text}${what === '' ? '' : `   # ${what}`}\n`)
+    .join('');
   const summary = `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`;
   return `${summary}\n\nUsage: ${command.usage}\n${options && `\nOptions:\n${options}`}\nExamples:\n${examples}`;
 }

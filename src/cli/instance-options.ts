@@ -18,7 +18,12 @@ export interface InstancePaths {
 export function instanceOptions(options: CommandInput['options']): InstancePaths {
   const isRoot = process.getuid?.() === 0;
   const given = options['data-dir'];
-  const dataDir = typeof given === 'string' ? resolve(given) : isRoot ? '/var/lib/sampan' : join(homedir(), '.local/share/sampan');
+  const dataDir =
+    typeof given === 'string'
+      ? resolve(given)
+      : isRoot
+        ? '/var/lib/sampan'
+        : join(homedir(), '.local/share/sampan');
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -27,7 +32,9 @@ export function instanceOptions(options: CommandInput['options']): InstancePaths
       hint: 'choose a folder that you can write to',
     });
   }
-  const runRoot = isRoot ? '/run/sampan' : join(process.env['XDG_RUNTIME_DIR'] ?? `/tmp/sampan-${process.getuid?.()}`, 'sampan');
+  const runRoot = isRoot
+    ? '/run/sampan'
+    : join(process.env['XDG_RUNTIME_DIR'] ?? `/tmp/sampan-${process.getuid?.()}`, 'sampan');
   const instance = instanceOf(realpathSync(dataDir), runRoot);
   const kubeconfig = options['kubeconfig'];
   return {

@@ -24,14 +24,21 @@ async function run(command: Command, args: readonly string[], passed: readonly s
     options: Object.fromEntries(
       command.options.map(({ name, short, value, repeatable }) => [
         name,
-        { type: value === undefined ? ('boolean' as const) : ('string' as const), ...(short && { short }), multiple: repeatable === true },
+        {
+          type: value === undefined ? ('boolean' as const) : ('string' as const),
+          ...(short && { short }),
+          multiple: repeatable === true,
+        },
       ]),
     ),
     allowPositionals: true,
     strict: true,
   });
   const implementation = await command.load();
-  return implementation.run({ options: values as Record<string, OptionValue>, operands: [...positionals, ...passed] });
+  return implementation.run({
+    options: values as Record<string, OptionValue>,
+    operands: [...positionals, ...passed],
+  });
 }
 
 /** Splits `run -i IMAGE CMD -x` into the command's own options with IMAGE's start as the border. */

@@ -5,5 +5,7 @@ import { RouteNetlink } from '../kernel/rtnetlink.ts';
 export function nodeAddress(kernel: Kernel): string | undefined {
   using netlink = new RouteNetlink(kernel);
   const link = netlink.routes().find(({ destination }) => destination.prefix === 0)?.outInterface;
-  return link === undefined ? undefined : netlink.addresses().find((address) => address.link === link)?.address;
+  return link === undefined
+    ? undefined
+    : netlink.addresses().find((address) => address.link === link)?.address;
 }

@@ -70,7 +70,10 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   const engine = stack.use(await engineOf(options));
   await engine.recover();
 
-  const kubeletUser = controlPlane.componentOf({ name: `system:node:${nodeName}`, groups: ['system:nodes', 'system:authenticated'] });
+  const kubeletUser = controlPlane.componentOf({
+    name: `system:node:${nodeName}`,
+    groups: ['system:nodes', 'system:authenticated'],
+  });
   const memoryDir = join(instance.runDir, 'memory');
   const kubelet = createKubelet({
     ...kubeletUser,
@@ -101,7 +104,9 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   stack.use(proxyUser.informers);
   const stop = new AbortController();
   const running = [kubelet, proxy].map((part) =>
-    part.run(stop.signal).catch((error: unknown) => log.error(`${part.name} ended`, { error: errorMessage(error) })),
+    part
+      .run(stop.signal)
+      .catch((error: unknown) => log.error(`${part.name} ended`, { error: errorMessage(error) })),
   );
   stack.defer(async () => {
     stop.abort();
@@ -124,7 +129,8 @@ async function nodeReady(controlPlane: ControlPlane, nodeName: string): Promise<
   const fieldSelector = `metadata.name=${nodeName}`;
   for await (const event of client.watch(nodes, { fieldSelector, resourceVersion: '0', signal })) {
     if (event.type === 'BOOKMARK') continue;
-    if (event.object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return;
+    if (event.object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'))
+      return;
   }
 }
 
@@ -154,7 +160,12 @@ function networkOf({ instance, kernel }: NodeParts): BridgeNetwork {
 async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }): Promise<Engine> {
   const { instance, clock, log, network } = parts;
   const now = (): number => clock.now();
-  const runtime = createRuntime({ instance, cgroups: cgroupHost(), shimPath: nativeFile('sampan-shim'), now });
+  const runtime = createRuntime({
+    instance,
+    cgroups: cgroupHost(),
+    shimPath: nativeFile('sampan-shim'),
+    now,
+  });
   const images = await openImageStore({ dataDir: instance.dataDir });
   return createEngine({ instance, runtime, images, network, log, now });
 }

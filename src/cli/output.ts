@@ -12,7 +12,12 @@ export function wantsJson(options: CommandInput['options']): boolean {
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   return [header, ...rows]
-    .map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join('   ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('   ')
+        .trimEnd(),
+    )
     .map((line) => `${line}\n`)
     .join('');
 }

@@ -11,7 +11,9 @@ export function reportError(error: unknown, write: (text: string) => void): numb
     return 2;
   }
   if (!isPlatformError(error)) {
-    write(`sampan: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    write(
+      `sampan: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return 70;
   }
   write(`sampan: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}\n`);

@@ -8,13 +8,25 @@ import { checkLayers } from '../../tools/layers.ts';
 const root = join(import.meta.dirname, '../..');
 
 test('the layer gate finds imports that go up, statically and lazily', () => {
-  const found = checkLayers(join(root, 'test/planted/layers')).map(({ file, message }) => `${file}: ${message}`);
-  assert.ok(found.some((line) => line.startsWith('kernel/reaches-up.ts: kernel must not import cluster/store')));
-  assert.ok(found.some((line) => line.startsWith('cluster/controllers/touches-store.ts: cluster/controllers must not import cluster/store')));
+  const found = checkLayers(join(root, 'test/planted/layers')).map(
+    ({ file, message }) => `${file}: ${message}`,
+  );
+  assert.ok(
+    found.some((line) => line.startsWith('kernel/reaches-up.ts: kernel must not import cluster/store')),
+  );
+  assert.ok(
+    found.some((line) =>
+      line.startsWith(
+        'cluster/controllers/touches-store.ts: cluster/controllers must not import cluster/store',
+      ),
+    ),
+  );
 });
 
 test('the clock gate finds ambient time and chance, not comments, strings or pure dates', () => {
-  const found = checkLayers(join(root, 'test/planted/layers')).filter(({ file }) => file.endsWith('own-clock.ts'));
+  const found = checkLayers(join(root, 'test/planted/layers')).filter(({ file }) =>
+    file.endsWith('own-clock.ts'),
+  );
   assert.deepEqual(
     found.map(({ line, message }) => [line, message.split(' under')[0]]),
     [

@@ -36,7 +36,9 @@ export async function run({ options }: CommandInput): Promise<number> {
 async function stopDaemon(kernel: Kernel, instance: Instance, { pid }: DaemonRecord): Promise<void> {
   if (await signalAndWait(kernel, { instance, pid, signal: SIGTERM })) return;
   if (await signalAndWait(kernel, { instance, pid, signal: SIGKILL })) return;
-  throw new PlatformError('timeout', `process ${pid} does not end`, { hint: `look at it with \`ps -p ${pid}\`` });
+  throw new PlatformError('timeout', `process ${pid} does not end`, {
+    hint: `look at it with \`ps -p ${pid}\``,
+  });
 }
 
 interface Target {

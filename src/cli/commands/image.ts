@@ -18,14 +18,22 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
       for (const reference of rest) await store.remove(reference);
       return 0;
     default:
-      throw new PlatformError('invalid', `image ${action ?? ''}: want from-host, ls or rm`, { hint: 'see `sampan help image`' });
+      throw new PlatformError('invalid', `image ${action ?? ''}: want from-host, ls or rm`, {
+        hint: 'see `sampan help image`',
+      });
   }
 }
 
-async function fromHost(store: OpenImageStore, operands: readonly string[], options: CommandInput['options']): Promise<number> {
+async function fromHost(
+  store: OpenImageStore,
+  operands: readonly string[],
+  options: CommandInput['options'],
+): Promise<number> {
   const [name, ...programs] = operands;
   if (name === undefined || programs.length === 0) {
-    throw new PlatformError('invalid', 'image from-host: want a NAME and at least one PROGRAM', { hint: 'see `sampan help image`' });
+    throw new PlatformError('invalid', 'image from-host: want a NAME and at least one PROGRAM', {
+      hint: 'see `sampan help image`',
+    });
   }
   const cmd = options['cmd'];
   const workingDir = options['workdir'];
@@ -56,10 +64,19 @@ function filesOf(value: OptionValue): { source: string; destination: string }[] 
 async function list(store: OpenImageStore, json: boolean): Promise<number> {
   const images = await store.list();
   if (json) {
-    const rows = images.map(({ reference, digest, configDigest, size }) => ({ reference, digest, id: configDigest, size }));
+    const rows = images.map(({ reference, digest, configDigest, size }) => ({
+      reference,
+      digest,
+      id: configDigest,
+      size,
+    }));
     process.stdout.write(`${JSON.stringify(rows)}\n`);
   } else {
-    const rows = images.map(({ reference, configDigest, size }) => [reference, configDigest.slice(7, 19), megabytes(size)]);
+    const rows = images.map(({ reference, configDigest, size }) => [
+      reference,
+      configDigest.slice(7, 19),
+      megabytes(size),
+    ]);
     process.stdout.write(table(['REFERENCE', 'ID', 'SIZE'], rows));
   }
   return 0;

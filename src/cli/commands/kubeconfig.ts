@@ -9,10 +9,14 @@ export function run({ options }: CommandInput): Promise<number> {
   try {
     process.stdout.write(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new PlatformError('not-found', `no kubeconfig in ${instance.dataDir}: no cluster has been started there`, {
-      cause: error,
-      hint: 'run `sampan up` first',
-    });
+    throw new PlatformError(
+      'not-found',
+      `no kubeconfig in ${instance.dataDir}: no cluster has been started there`,
+      {
+        cause: error,
+        hint: 'run `sampan up` first',
+      },
+    );
   }
   return Promise.resolve(0);
 }

@@ -19,7 +19,10 @@ const CANNOT_CREATE = 125;
 export async function run({ options, operands }: CommandInput): Promise<number> {
   const [reference, ...args] = operands;
   if (reference === undefined) {
-    throw new PlatformError('invalid', 'run: want an IMAGE', { hint: 'see `sampan help run`', details: { exitCode: CANNOT_CREATE } });
+    throw new PlatformError('invalid', 'run: want an IMAGE', {
+      hint: 'see `sampan help run`',
+      details: { exitCode: CANNOT_CREATE },
+    });
   }
   requireNode();
   const { instance } = instanceOptions(options);
@@ -30,7 +33,10 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   const root = await images.prepareSnapshot(key, image);
   try {
     const spec = containerSpec({ id, root, image, args, options });
-    return await runForeground({ instance, cgroups: cgroupHost(), shimPath: nativeFile('sampan-shim') }, spec);
+    return await runForeground(
+      { instance, cgroups: cgroupHost(), shimPath: nativeFile('sampan-shim') },
+      spec,
+    );
   } finally {
     await images.removeSnapshot(key);
   }
@@ -70,11 +76,17 @@ function processSpec(image: ImageRecord, args: readonly string[], options: Optio
   const config = image.config.config ?? {};
   const command = [...(config.Entrypoint ?? []), ...(args.length > 0 ? args : (config.Cmd ?? []))];
   if (command.length === 0) {
-    throw new PlatformError('invalid', `image ${image.reference} has no default command`, { hint: 'give a COMMAND' });
+    throw new PlatformError('invalid', `image ${image.reference} has no default command`, {
+      hint: 'give a COMMAND',
+    });
   }
   return {
     args: command,
-    env: [...(config.Env ?? []), ...(process.stdin.isTTY ? ['TERM=xterm'] : []), ...list(options, 'env').map(withValue)],
+    env: [
+      ...(config.Env ?? []),
+      ...(process.stdin.isTTY ? ['TERM=xterm'] : []),
+      ...list(options, 'env').map(withValue),
+    ],
     cwd: text(options, 'workdir') ?? config.WorkingDir ?? '/',
     user: text(options, 'user') ?? config.User ?? '',
   };
@@ -92,7 +104,10 @@ function resourcesOf(options: Options): Resources {
   const pids = text(options, 'pids-limit');
   return {
     ...(memory !== undefined && { memoryLimit: sizeOf(memory) }),
-    ...(cpus !== undefined && { cpuPeriod: 100_000, cpuQuota: Math.round(positive('--cpus', cpus) * 100_000) }),
+    ...(cpus !== undefined && {
+      cpuPeriod: 100_000,
+      cpuQuota: Math.round(positive('--cpus', cpus) * 100_000),
+    }),
     ...(pids !== undefined && { pidsLimit: positive('--pids-limit', pids) }),
   };
 }
@@ -100,7 +115,8 @@ function resourcesOf(options: Options): Resources {
 /** Bytes of `64m`, `1g`, `4096`. */
 export function sizeOf(value: string): number {
   const match = /^(\d+(?:\.\d+)?)([bkmg]?)b?$/i.exec(value);
-  if (match === null) throw new PlatformError('invalid', `--memory ${value}: want bytes, or a number with k, m or g`);
+  if (match === null)
+    throw new PlatformError('invalid', `--memory ${value}: want bytes, or a number with k, m or g`);
   const exponent = ['', 'k', 'm', 'g'].indexOf(match[2]!.toLowerCase().replace('b', ''));
   return Math.round(Number(match[1]) * 1024 ** exponent);
 }

@@ -26,10 +26,17 @@ export async function run({ options }: CommandInput): Promise<number> {
   const daemon = findDaemon(linuxKernel(), instance);
   if (daemon?.phase !== 'ready') {
     const status: Status = { running: false };
-    process.stdout.write(json ? `${JSON.stringify(status)}\n` : `${daemon?.phase ?? 'not running'} (data in ${instance.dataDir})${daemon === undefined ? '; start it with `sampan up`' : ''}\n`);
+    process.stdout.write(
+      json
+        ? `${JSON.stringify(status)}\n`
+        : `${daemon?.phase ?? 'not running'} (data in ${instance.dataDir})${daemon === undefined ? '; start it with `sampan up`' : ''}\n`,
+    );
     return NOT_RUNNING;
   }
-  const client = createClient({ transport: httpTransport({ server: daemon.url, ...adminCredentials(instance.dataDir) }), userAgent: 'sampan' });
+  const client = createClient({
+    transport: httpTransport({ server: daemon.url, ...adminCredentials(instance.dataDir) }),
+    userAgent: 'sampan',
+  });
   const status: Status = {
     running: true,
     daemon: { ...daemon, residentBytes: proportionalSetSize(daemon.pid) },
@@ -44,7 +51,8 @@ async function contents(client: Client): Promise<Pick<Status, 'nodes' | 'pods'>>
   return {
     nodes: nodeList.items.map(({ metadata, status }) => ({
       name: metadata?.name ?? '',
-      ready: status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
+      ready:
+        status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
     })),
     pods: {
       total: podList.items.length,
@@ -59,7 +67,10 @@ function forPeople({ daemon, nodes: nodeList = [], pods: podCounts }: Status): s
     [
       ['api', daemon?.url ?? ''],
       ['process', `${daemon?.pid}, ${Math.round((daemon?.residentBytes ?? 0) / 1e6)} MB`],
-      ['nodes', nodeList.map(({ name, ready }) => `${name} (${ready ? 'ready' : 'not ready'})`).join(', ') || 'none'],
+      [
+        'nodes',
+        nodeList.map(({ name, ready }) => `${name} (${ready ? 'ready' : 'not ready'})`).join(', ') || 'none',
+      ],
       ['pods', `${podCounts?.running} of ${podCounts?.total} running`],
       ['kubeconfig', daemon?.kubeconfig ?? ''],
     ],
@@ -69,7 +80,9 @@ function forPeople({ daemon, nodes: nodeList = [], pods: podCounts }: Status): s
 /** Bytes of memory that are ours alone plus our share of what is shared (proc(5), smaps_rollup). */
 function proportionalSetSize(pid: number): number {
   try {
-    return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024;
+    return (
+      Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024
+    );
   } catch {
     return 0;
   }

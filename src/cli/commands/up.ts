@@ -9,7 +9,14 @@ import { systemRandom } from '../../base/random.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
 import type { CommandInput } from '../command-table.ts';
 import { startControlPlane } from '../control-plane.ts';
-import { detach, failedReport, findDaemon, takeOwnership, type DaemonRecord, type StartReport } from '../daemon.ts';
+import {
+  detach,
+  failedReport,
+  findDaemon,
+  takeOwnership,
+  type DaemonRecord,
+  type StartReport,
+} from '../daemon.ts';
 import { instanceOptions, type InstancePaths } from '../instance-options.ts';
 import { packageVersion } from '../package-root.ts';
 import { requireNode } from '../require-node.ts';
@@ -19,12 +26,14 @@ const DEFAULT_PORT = 6443;
 const REPORT_FD = 3;
 
 export async function run({ options, operands }: CommandInput): Promise<number> {
-  if (operands.length > 0) throw new PlatformError('invalid', `up: unexpected "${operands[0]}"`, { hint: 'see `sampan help up`' });
+  if (operands.length > 0)
+    throw new PlatformError('invalid', `up: unexpected "${operands[0]}"`, { hint: 'see `sampan help up`' });
   const paths = instanceOptions(options);
   const port = portOf(options['port']);
   const withNode = options['no-node'] !== true;
   if (withNode) requireNode();
-  if (options['detach'] === true) return detached(paths, { port, withNode, verbose: options['verbose'] === true });
+  if (options['detach'] === true)
+    return detached(paths, { port, withNode, verbose: options['verbose'] === true });
   return foreground(paths, { port, withNode, verbose: options['verbose'] === true });
 }
 
@@ -39,10 +48,14 @@ async function detached(paths: InstancePaths, { port, withNode, verbose }: UpOpt
   const running = findDaemon(linuxKernel(), instance);
   if (running !== undefined) {
     if (running.phase !== 'ready') {
-      throw new PlatformError('unavailable', `process ${running.pid} is ${running.phase}`, { hint: 'try again in a moment' });
+      throw new PlatformError('unavailable', `process ${running.pid} is ${running.phase}`, {
+        hint: 'try again in a moment',
+      });
     }
     if (port !== 0 && new URL(running.url).port !== String(port)) {
-      throw new PlatformError('conflict', `already running at ${running.url}, not on port ${port}`, { hint: 'stop it first with `sampan down`' });
+      throw new PlatformError('conflict', `already running at ${running.url}, not on port ${port}`, {
+        hint: 'stop it first with `sampan down`',
+      });
     }
     process.stdout.write(`already running at ${running.url}\n`);
     return 0;
@@ -62,7 +75,9 @@ async function foreground(paths: InstancePaths, options: UpOptions): Promise<num
   try {
     await using stack = new AsyncDisposableStack();
     const stopped = stopSignal();
-    const log = createLogger((line) => process.stderr.write(line), { level: options.verbose ? 'debug' : 'info' });
+    const log = createLogger((line) => process.stderr.write(line), {
+      level: options.verbose ? 'debug' : 'info',
+    });
     const record = await start(stack, { ...options, paths, log });
     report({ ready: record });
     log.info('ready', { url: record.url, kubeconfig: record.kubeconfig });
@@ -81,15 +96,26 @@ interface StartOptions extends UpOptions {
 }
 
 /** Starts everything onto `stack`, which takes it down in reverse. */
-async function start(stack: AsyncDisposableStack, { paths, port, withNode, log }: StartOptions): Promise<DaemonRecord> {
+async function start(
+  stack: AsyncDisposableStack,
+  { paths, port, withNode, log }: StartOptions,
+): Promise<DaemonRecord> {
   const { instance, kubeconfig } = paths;
   const startedAt = systemClock.now();
   const kernel = linuxKernel();
   const ownership = stack.use(takeOwnership(kernel, instance));
   const parts = { instance, clock: systemClock, random: systemRandom, log };
-  const machine = withNode ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel })) : undefined;
+  const machine = withNode
+    ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel }))
+    : undefined;
   const controlPlane = stack.use(
-    await startControlPlane({ ...parts, port, kubeconfig, serviceCidr: machine?.serviceCidr, nodeIps: machine === undefined ? [] : [machine.nodeIp] }),
+    await startControlPlane({
+      ...parts,
+      port,
+      kubeconfig,
+      serviceCidr: machine?.serviceCidr,
+      nodeIps: machine === undefined ? [] : [machine.nodeIp],
+    }),
   );
   const nodeName = hostname().toLowerCase();
   if (machine !== undefined) {
