@@ -201,8 +201,7 @@ test('the protocol: version, unknown requests, lines that are too long', async (
       const socket = connect(join(box.instance.runDir, 'c/p/shim.sock'));
       socket.on('data', (data) => {
         heard += String(data);
-        if (heard.split('\n').length > text.split('\n').length || heard.includes('E2BIG'))
-          socket.destroy();
+        if (heard.split('\n').length > text.split('\n').length || heard.includes('E2BIG')) socket.destroy();
       });
       socket.on('close', () => resolve(heard));
       socket.on('error', reject);

@@ -45,7 +45,7 @@ export function createRuntime(options: RuntimeOptions): ShimRuntime {
 
 interface Watch {
   readonly connection: ShimConnection;
-  readonly ended: Promise<void>;
+  readonly ended: Promise<unknown>;
   waiters: number;
 }
 
@@ -280,7 +280,7 @@ export class ShimRuntime implements Runtime {
         return undefined;
       }
       connection.request('wait').catch(() => {});
-      return { connection, ended: connection.ended.then(() => {}), waiters: 0 };
+      return { connection, ended: connection.ended, waiters: 0 };
     };
     const known = this.#watches.get(id);
     if (known !== undefined) return known;
@@ -300,8 +300,8 @@ function contextOf(folder: string, cgroup: Cgroup): Parameters<typeof compileCon
   };
 }
 
-async function orAborted(done: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return done;
+async function orAborted(done: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return void (await done);
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => {
     const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
