@@ -279,7 +279,7 @@ export class SqliteDatabase {
     const key = op[0];
     const last = this.#index.get(key);
     const before = last === undefined || last.version === 0 ? undefined : last;
-    let value = NOTHING;
+    let value: Uint8Array = NOTHING;
     let entry: Entry = { key, id, created: 0, version: 0, lease: 0 };
     if (op.length === 4) {
       const [, at, length, lease] = op;

@@ -39,9 +39,14 @@ export interface SqliteStoreOptions {
   readonly failpoints?: string;
 }
 
-/** The worker beside a module: TypeScript in development, `sqlite-worker.js` beside a bundle. */
+/** The worker's program: TypeScript beside this module in development, `sqlite-worker.js` at the top of a bundle. */
 export function sqliteWorkerUrl(moduleUrl: string): URL {
-  return new URL(moduleUrl.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js', moduleUrl);
+  if (moduleUrl.endsWith('.ts')) return new URL('./sqlite-worker.ts', moduleUrl);
+  // A bundler may have put this module into a chunk of its own, one folder below the entry points.
+  return new URL(
+    /\/chunks\/[^/]+$/.test(moduleUrl) ? '../sqlite-worker.js' : './sqlite-worker.js',
+    moduleUrl,
+  );
 }
 
 /** Batches on their way to the worker at once: while one commits, the next is packed. */

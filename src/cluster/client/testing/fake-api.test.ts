@@ -38,7 +38,7 @@ test('create stamps, a second create conflicts, a stale update conflicts', async
   const created = await call(api, 'POST', PODS, { metadata: { name: 'a' }, spec: { nodeName: '' } });
   assert.equal(created.status, 201);
   assert.equal(created.body.metadata['generation'], 1);
-  assert.match(`${created.body.metadata['uid']}`, /^[0-9a-f-]{36}$/);
+  assert.match(String(created.body.metadata['uid']), /^[0-9a-f-]{36}$/);
   assert.equal((await call(api, 'POST', PODS, { metadata: { name: 'a' } })).body.reason, 'AlreadyExists');
   const changed = { ...created.body, spec: { nodeName: 'n1' } };
   const updated = await call(api, 'PUT', `${PODS}/a`, changed);

@@ -88,7 +88,10 @@ export function jsonPatch(target: Json, operations: Json): Json {
     switch (operation['op']) {
       case 'test':
         if (JSON.stringify(read(root, path)) !== JSON.stringify(operation['value'])) {
-          throw new PlatformError('invalid', `json patch: test of ${String(operation['path'])} failed`);
+          throw new PlatformError(
+            'invalid',
+            `json patch: test of ${JSON.stringify(operation['path'])} failed`,
+          );
         }
         break;
       case 'add':
@@ -110,7 +113,7 @@ export function jsonPatch(target: Json, operations: Json): Json {
         break;
       }
       default:
-        throw new PlatformError('invalid', `json patch: unknown op ${String(operation['op'])}`);
+        throw new PlatformError('invalid', `json patch: unknown op ${JSON.stringify(operation['op'])}`);
     }
   }
   return root['root'] ?? null;

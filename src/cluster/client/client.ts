@@ -1,0 +1,222 @@
+import { PlatformError } from '../../base/errors.ts';
+import type { Status } from '../api/generated/meta-v1.ts';
+import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
+import type {
+  ApiObject,
+  Client,
+  DeleteOptions,
+  ListOptions,
+  ListResult,
+  ObjectRef,
+  PatchType,
+  ResourceType,
+  WatchEvent,
+} from './contract.ts';
+import { lines } from './frames.ts';
+import { apiVersionOf, collectionPath, objectPath } from './resource-path.ts';
+import { statusError } from './status-error.ts';
+
+export interface ClientOptions {
+  readonly transport: Transport;
+  /** What the server's audit and managedFields call this client. */
+  readonly userAgent?: string;
+}
+
+const PATCH_CONTENT: Readonly<Record<PatchType, string>> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+};
+
+/** A client for the API behind `transport`, as whoever that transport authenticates. */
+export function createClient({ transport, userAgent = 'sampan' }: ClientOptions): Client {
+  return new TransportClient(transport, userAgent);
+}
+
+class TransportClient implements Client {
+  readonly #transport: Transport;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(transport: Transport, userAgent: string) {
+    this.#transport = transport;
+    this.#headers = { accept: 'application/json', 'user-agent': userAgent };
+  }
+
+  async get<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef): Promise<T> {
+    return this.#call<T>('GET', objectPath(type, ref));
+  }
+
+  async list<T extends ApiObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
+    const url = collectionPath(type, options.namespace) + queryOf(options);
+    const body = await this.#call<ListBody<T>>('GET', url);
+    const apiVersion = apiVersionOf(type);
+    const items = body.items ?? [];
+    // On the wire the items of a typed list do not say what they are; whoever holds one alone needs to know.
+    for (const item of items) {
+      item.apiVersion ??= apiVersion;
+      item.kind ??= type.kind;
+    }
+    const next = body.metadata?.continue ?? '';
+    const resourceVersion = body.metadata?.resourceVersion ?? '';
+    return next === '' ? { items, resourceVersion } : { items, resourceVersion, continue: next };
+  }
+
+  async create<T extends ApiObject>(type: ResourceType<T>, object: T): Promise<T> {
+    return this.#call<T>('POST', collectionPath(type, namespaceOf(type, object)), withKind(type, object));
+  }
+
+  async update<T extends ApiObject>(type: ResourceType<T>, object: T, subresource?: string): Promise<T> {
+    const { name = '', namespace } = object.metadata ?? {};
+    const path = objectPath(type, namespace === undefined ? { name } : { name, namespace }, subresource);
+    // A subresource may have a body of another kind (autoscaling/v1 Scale), which then says so itself.
+    return this.#call<T>('PUT', path, withKind(type, object));
+  }
+
+  async patch<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    patch: { readonly type: PatchType; readonly body: unknown; readonly subresource?: string },
+  ): Promise<T> {
+    return this.#call<T>(
+      'PATCH',
+      objectPath(type, ref, patch.subresource),
+      patch.body,
+      PATCH_CONTENT[patch.type],
+    );
+  }
+
+  async delete<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    options: DeleteOptions = {},
+  ): Promise<void> {
+    const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options;
+    const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+    await this.#call('DELETE', objectPath(type, ref), {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      ...(Object.keys(preconditions).length > 0 && { preconditions }),
+      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+      ...(propagationPolicy && { propagationPolicy }),
+    });
+  }
+
+  async post<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    subresource: string,
+    body: ApiObject,
+  ): Promise<void> {
+    await this.#call('POST', objectPath(type, ref, subresource), body);
+  }
+
+  async *watch<T extends ApiObject>(
+    type: ResourceType<T>,
+    options: ListOptions & { readonly signal: AbortSignal },
+  ): AsyncGenerator<WatchEvent<T>, void, undefined> {
+    const { signal } = options;
+    const query = queryOf(options, { watch: 'true', allowWatchBookmarks: 'true' });
+    const url = collectionPath(type, options.namespace) + query;
+    let response: ApiResponse;
+    try {
+      response = await this.#transport.request({ method: 'GET', url, headers: this.#headers, signal });
+      if (response.status !== 200) throw await failure(response, `watch of ${type.resource}`);
+      for await (const line of lines(streamOf(response.body))) {
+        if (signal.aborted) return;
+        yield watchEvent<T>(JSON.parse(line) as Frame<T>, type);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+  }
+
+  async #call<R>(
+    method: ApiRequest['method'],
+    url: string,
+    body?: unknown,
+    contentType = 'application/json',
+  ): Promise<R> {
+    const response = await this.#transport.request({
+      method,
+      url,
+      headers: body === undefined ? this.#headers : { ...this.#headers, 'content-type': contentType },
+      ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+    });
+    if (response.status < 200 || response.status > 299) throw await failure(response, `${method} ${url}`);
+    return JSON.parse(await textOf(response.body)) as R;
+  }
+}
+
+interface ListBody<T> {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: T[] | null;
+}
+
+interface Frame<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: T;
+}
+
+function watchEvent<T extends ApiObject>(frame: Frame<T>, type: ResourceType<T>): WatchEvent<T> {
+  switch (frame.type) {
+    case 'BOOKMARK':
+      return { type: 'BOOKMARK', resourceVersion: frame.object.metadata?.resourceVersion ?? '' };
+    case 'ERROR': {
+      const status = frame.object as Status;
+      throw statusError(status.code ?? 500, status, `watch of ${type.resource}`);
+    }
+    default:
+      return { type: frame.type, object: frame.object };
+  }
+}
+
+function queryOf(options: ListOptions, more: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams(more);
+  for (const name of ['labelSelector', 'fieldSelector', 'resourceVersion', 'limit', 'continue'] as const) {
+    const value = options[name];
+    if (value !== undefined && value !== '') query.set(name, `${value}`);
+  }
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+function namespaceOf(type: ResourceType, object: ApiObject): string | undefined {
+  if (!type.namespaced) return undefined;
+  const namespace = object.metadata?.namespace;
+  if (namespace === undefined || namespace === '') {
+    throw new PlatformError('invalid', `${type.resource}: metadata.namespace: must not be empty`);
+  }
+  return namespace;
+}
+
+function withKind<T extends ApiObject>(type: ResourceType<T>, object: T): T {
+  return { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
+}
+
+async function failure(response: ApiResponse, what: string): Promise<PlatformError> {
+  const text = await textOf(response.body);
+  let status: Status | undefined;
+  try {
+    const body = JSON.parse(text) as Status | null;
+    if (body?.kind === 'Status') status = body;
+  } catch {
+    // Something between us and the server has answered: the code is all we know.
+  }
+  return statusError(response.status, status, what);
+}
+
+async function textOf(body: ApiResponse['body']): Promise<string> {
+  if (body instanceof Uint8Array)
+    return Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8');
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function streamOf(body: ApiResponse['body']): AsyncIterable<Uint8Array> {
+  if (!(body instanceof Uint8Array)) return body;
+  return (async function* () {
+    yield body;
+  })();
+}

@@ -1,0 +1,65 @@
+export type IndexFunction<T> = (object: T) => readonly string[];
+
+/** Objects by key, and by the values of any number of index functions. */
+export class Indexer<T> {
+  readonly #objects = new Map<string, T>();
+  readonly #indexes = new Map<IndexFunction<T>, Map<string, Set<string>>>();
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly T[] {
+    return [...this.#objects.values()];
+  }
+
+  keys(): Iterable<string> {
+    return this.#objects.keys();
+  }
+
+  /** Starts an index over what is there and what comes. */
+  addIndex(index: IndexFunction<T>): void {
+    if (this.#indexes.has(index)) return;
+    const entries = new Map<string, Set<string>>();
+    this.#indexes.set(index, entries);
+    for (const [key, object] of this.#objects) for (const value of index(object)) enter(entries, value, key);
+  }
+
+  byIndex(index: IndexFunction<T>, value: string): readonly T[] {
+    const keys = this.#indexes.get(index)?.get(value);
+    return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!);
+  }
+
+  /** Returns the object that was there before. */
+  set(key: string, object: T): T | undefined {
+    const previous = this.#objects.get(key);
+    this.#objects.set(key, object);
+    for (const [index, entries] of this.#indexes) {
+      if (previous !== undefined) for (const value of index(previous)) leave(entries, value, key);
+      for (const value of index(object)) enter(entries, value, key);
+    }
+    return previous;
+  }
+
+  delete(key: string): T | undefined {
+    const previous = this.#objects.get(key);
+    if (previous === undefined) return undefined;
+    this.#objects.delete(key);
+    for (const [index, entries] of this.#indexes) {
+      for (const value of index(previous)) leave(entries, value, key);
+    }
+    return previous;
+  }
+}
+
+function enter(entries: Map<string, Set<string>>, value: string, key: string): void {
+  const keys = entries.get(value);
+  if (keys === undefined) entries.set(value, new Set([key]));
+  else keys.add(key);
+}
+
+function leave(entries: Map<string, Set<string>>, value: string, key: string): void {
+  const keys = entries.get(value);
+  keys?.delete(key);
+  if (keys?.size === 0) entries.delete(value);
+}

@@ -1,0 +1,189 @@
+import type { Clock } from '../../base/clock.ts';
+import { PlatformError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import type {
+  ApiObject,
+  Client,
+  IndexFunctions,
+  Informer,
+  InformerFactory,
+  InformerHandler,
+  ResourceType,
+} from './contract.ts';
+import { DeltaFifo } from './delta-fifo.ts';
+import { Indexer } from './indexer.ts';
+import { objectKey } from './object-key.ts';
+import { reflect, type ReflectorSink } from './reflector.ts';
+
+export interface InformerFactoryOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Informers that share their lists, watches and caches. Disposing ends the watches and waits for them. */
+export function createInformerFactory(options: InformerFactoryOptions): InformerFactory {
+  // One entry for each type and selector; the key says which type it is, so the cast back to it is right.
+  const caches = new Map<string, SharedCache<ApiObject>>();
+  const stop = new AbortController();
+  let started = false;
+  return {
+    informer<T extends ApiObject>(type: ResourceType<T>, request: InformerRequest<T> = {}): Informer<T> {
+      const { labelSelector = '', fieldSelector = '', indexes = {} } = request;
+      const key = [type.group, type.version, type.resource, labelSelector, fieldSelector].join('\n');
+      let cache = caches.get(key) as SharedCache<T> | undefined;
+      if (cache === undefined) {
+        cache = new SharedCache({ ...options, type, labelSelector, fieldSelector, signal: stop.signal });
+        caches.set(key, cache as unknown as SharedCache<ApiObject>);
+        if (started) cache.start();
+      }
+      return cache.view(indexes);
+    },
+    start() {
+      started = true;
+      for (const cache of caches.values()) cache.start();
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await Promise.all(Array.from(caches.values(), (cache) => cache.stopped()));
+    },
+  };
+}
+
+interface InformerRequest<T> {
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+  readonly indexes?: IndexFunctions<T>;
+}
+
+interface CacheOptions<T extends ApiObject> extends InformerFactoryOptions {
+  readonly type: ResourceType<T>;
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  readonly signal: AbortSignal;
+}
+
+class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
+  readonly #options: CacheOptions<T>;
+  readonly #indexer = new Indexer<T>();
+  readonly #fifo = new DeltaFifo<T>(objectKey, this.#indexer);
+  readonly #handlers = new Set<InformerHandler<T>>();
+  readonly #synced = Promise.withResolvers<void>();
+  #running: Promise<void> | undefined;
+  #draining = false;
+
+  constructor(options: CacheOptions<T>) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= reflect({ ...this.#options, sink: this }, this.#options.signal);
+  }
+
+  async stopped(): Promise<void> {
+    await this.#running;
+  }
+
+  /** The cache with index names of its own: two users may give the same name to different functions. */
+  view(indexes: IndexFunctions<T>): Informer<T> {
+    for (const index of Object.values(indexes)) this.#indexer.addIndex(index);
+    return {
+      get: (key) => this.#indexer.get(key),
+      list: () => this.#indexer.list(),
+      byIndex: (name, value) => {
+        const index = indexes[name];
+        if (index === undefined) throw new PlatformError('invalid', `informer: there is no index "${name}"`);
+        return this.#indexer.byIndex(index, value);
+      },
+      addHandler: (handler) => this.#addHandler(handler),
+      synced: (signal) => this.#waitSynced(signal),
+    };
+  }
+
+  replace(objects: readonly T[]): void {
+    this.#fifo.replace(objects);
+    this.#drain();
+    this.#synced.resolve();
+  }
+
+  put(object: T): void {
+    this.#fifo.put(object);
+    this.#drain();
+  }
+
+  delete(object: T): void {
+    this.#fifo.delete(object);
+    this.#drain();
+  }
+
+  #addHandler(handler: InformerHandler<T>): Disposable {
+    // A copy: two subscriptions of one handler end one by one.
+    const own: InformerHandler<T> = {
+      added: (object) => handler.added?.(object),
+      updated: (object, previous) => handler.updated?.(object, previous),
+      deleted: (object) => handler.deleted?.(object),
+    };
+    for (const object of this.#indexer.list()) this.#call(() => own.added?.(object));
+    this.#handlers.add(own);
+    return { [Symbol.dispose]: () => void this.#handlers.delete(own) };
+  }
+
+  async #waitSynced(signal: AbortSignal | undefined): Promise<void> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => {
+      const what = `${this.#options.type.resource}: stopped before the first list`;
+      aborted.reject(new PlatformError('cancelled', what, { cause: signal?.reason }));
+    };
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await Promise.race([this.#synced.promise, aborted.promise]);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (let item = this.#fifo.pop(); item !== undefined; item = this.#fifo.pop()) {
+      for (const delta of item.deltas) {
+        if (delta.type === 'delete') this.#remove(item.key, delta.object);
+        else this.#store(item.key, delta.object);
+      }
+    }
+    this.#draining = false;
+  }
+
+  #store(key: string, object: T): void {
+    const previous = this.#indexer.set(key, object);
+    if (previous === undefined) return this.#notify((handler) => handler.added?.(object));
+    // The same name again, but another object: to the handlers the old one went first.
+    if (previous.metadata?.uid !== object.metadata?.uid) {
+      this.#notify((handler) => handler.deleted?.(previous));
+      return this.#notify((handler) => handler.added?.(object));
+    }
+    // A new list repeats what is known.
+    if (previous.metadata?.resourceVersion === object.metadata?.resourceVersion) return;
+    this.#notify((handler) => handler.updated?.(object, previous));
+  }
+
+  #remove(key: string, object: T): void {
+    if (this.#indexer.delete(key) !== undefined) this.#notify((handler) => handler.deleted?.(object));
+  }
+
+  #notify(tell: (handler: InformerHandler<T>) => void): void {
+    for (const handler of this.#handlers) this.#call(() => tell(handler));
+  }
+
+  /** A handler that throws is a bug of its owner; the others still hear. */
+  #call(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#options.log.error('an informer handler threw', { resource: this.#options.type.resource, error });
+    }
+  }
+}
