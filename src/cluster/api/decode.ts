@@ -97,7 +97,10 @@ class Walk {
         const element =
           item === null || item === undefined
             ? zeroValue(field)
-            : this.#single(item, field, { ...place, path: `${path}.${key}` });
+            : this.#single(item, field, {
+                ...place,
+                path: field.type === 'message' ? `${path}.${key}` : path,
+              });
         setOwn(result, key, element);
       }
       return result;
@@ -144,9 +147,7 @@ class Walk {
         return value;
       case 'json':
         return value;
-      case 'schemaOrBool':
-      case 'schemaOrArray':
-      case 'schemaOrStrings':
+      default:
         return this.#schemaOr(value, field, place);
     }
   }

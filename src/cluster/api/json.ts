@@ -79,3 +79,9 @@ export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): b
 export function jsonCopy<T extends JsonValue>(value: T): T {
   return structuredClone(value);
 }
+
+/** A scalar as text; what is not a scalar as JSON. */
+export function textOf(value: JsonValue | undefined): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

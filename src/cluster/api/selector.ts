@@ -53,8 +53,7 @@ function holds({ key, operator, values }: LabelRequirement, labels: Labels): boo
       return value !== undefined && values.includes(value);
     case 'NotIn':
       return value === undefined || !values.includes(value);
-    case 'Gt':
-    case 'Lt': {
+    default: {
       if (value === undefined || !/^-?\d+$/.test(value)) return false;
       const limit = Number(values[0]);
       return operator === 'Gt' ? Number(value) > limit : Number(value) < limit;
@@ -169,7 +168,7 @@ export function formatLabelSelector(selector: Selector): string {
           return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
         case 'Gt':
           return `${key}>${list}`;
-        case 'Lt':
+        default:
           return `${key}<${list}`;
       }
     })

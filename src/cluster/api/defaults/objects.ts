@@ -1,4 +1,4 @@
-import { isJsonObject, objectsAt, setOwn, stringAt, type JsonObject } from '../json.ts';
+import { isJsonObject, objectsAt, setOwn, stringAt, textOf, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
 import { templateDefaults } from './pod.ts';
 
@@ -40,7 +40,7 @@ export function secretDefaults(secret: JsonObject): void {
   if (!isJsonObject(stringData)) return;
   const data = ensureObject(secret, 'data');
   for (const [key, value] of Object.entries(stringData)) {
-    setOwn(data, key, Buffer.from(String(value), 'utf8').toString('base64'));
+    setOwn(data, key, Buffer.from(textOf(value), 'utf8').toString('base64'));
   }
   delete secret['stringData'];
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, listAt, stringAt, type JsonObject, type JsonValue } from '../json.ts';
+import { isJsonObject, listAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { humanDuration, timeToMs } from '../time.ts';
 
@@ -27,7 +27,7 @@ export function labelsText(labels: JsonValue | undefined): string {
   if (entries.length === 0) return '<none>';
   return entries
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${String(value)}`)
+    .map(([key, value]) => `${key}=${textOf(value)}`)
     .join(',');
 }
 
@@ -42,7 +42,10 @@ export function labelSelectorText(selector: JsonValue | undefined): string {
 
 function expressionText(item: JsonValue): string {
   const key = stringAt(item, 'key');
-  const values = listAt(item, 'values').map(String).toSorted().join(',');
+  const values = listAt(item, 'values')
+    .map((item) => textOf(item))
+    .toSorted()
+    .join(',');
   switch (stringAt(item, 'operator')) {
     case 'In':
       return `${key} in (${values})`;

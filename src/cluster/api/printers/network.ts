@@ -1,4 +1,4 @@
-import { getPath, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { getPath, listAt, numberAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { ageColumn, labelsText, nameColumn, orNone } from './columns.ts';
 
@@ -18,12 +18,12 @@ export const serviceColumns: readonly PrinterColumn[] = [
 ];
 
 function clusterIp(service: JsonObject): string {
-  const ip = String(listAt(service, 'spec', 'clusterIPs')[0] ?? '') || stringAt(service, 'spec', 'clusterIP');
+  const ip = textOf(listAt(service, 'spec', 'clusterIPs')[0] ?? '') || stringAt(service, 'spec', 'clusterIP');
   return orNone(ip);
 }
 
 function externalIp(service: JsonObject): string {
-  const external = listAt(service, 'spec', 'externalIPs').map(String);
+  const external = listAt(service, 'spec', 'externalIPs').map((item) => textOf(item));
   switch (stringAt(service, 'spec', 'type')) {
     case 'ExternalName':
       return stringAt(service, 'spec', 'externalName');
@@ -95,7 +95,9 @@ export const endpointSliceColumns: readonly PrinterColumn[] = [
     type: 'string',
     cell: (slice) =>
       shortened(
-        objectsAt(slice, 'endpoints').flatMap((endpoint) => listAt(endpoint, 'addresses').map(String)),
+        objectsAt(slice, 'endpoints').flatMap((endpoint) =>
+          listAt(endpoint, 'addresses').map((item) => textOf(item)),
+        ),
         '<unset>',
       ),
   },

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { listAt, numberAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { immutable } from './metadata.ts';
 import { dns1123Label, dns1123Subdomain, portNumber } from './names.ts';
 
@@ -66,7 +66,7 @@ export function validateEndpointSlice(slice: JsonObject): FieldError[] {
 }
 
 function validateEndpoint(endpoint: JsonObject, at: string, type: string): FieldError[] {
-  const addresses = listAt(endpoint, 'addresses').map(String);
+  const addresses = listAt(endpoint, 'addresses').map((item) => textOf(item));
   if (addresses.length === 0) return [required(`${at}.addresses`, 'must contain at least 1 address')];
   const family = { IPv4: 4, IPv6: 6 }[type];
   return addresses.flatMap((address, index) => {

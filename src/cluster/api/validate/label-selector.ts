@@ -1,5 +1,5 @@
 import { forbidden, invalid, required, type FieldError } from '../field-error.ts';
-import { isJsonObject, listAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { isJsonObject, listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { validateLabels } from './metadata.ts';
 import { labelValue, qualifiedName } from './names.ts';
 
@@ -25,7 +25,7 @@ export function validateLabelSelector(selector: JsonObject, field: string): Fiel
     errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
     for (const [position, value] of values.entries()) {
       errors.push(
-        ...labelValue(String(value)).map((detail) => invalid(`${at}.values[${position}]`, value, detail)),
+        ...labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${position}]`, value, detail)),
       );
     }
   }

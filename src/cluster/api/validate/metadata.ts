@@ -6,6 +6,7 @@ import {
   objectAt,
   objectsAt,
   stringAt,
+  textOf,
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
@@ -55,7 +56,7 @@ export function validateLabels(labels: JsonValue | undefined, field: string): Fi
   if (!isJsonObject(labels)) return [];
   return Object.entries(labels).flatMap(([key, value]) => [
     ...qualifiedName(key).map((detail) => invalid(field, key, detail)),
-    ...labelValue(String(value)).map((detail) => invalid(field, value, detail)),
+    ...labelValue(textOf(value)).map((detail) => invalid(field, value, detail)),
   ]);
 }
 
@@ -66,7 +67,7 @@ export function validateAnnotations(annotations: JsonValue | undefined, field: s
   for (const [key, value] of Object.entries(annotations)) {
     // Annotation keys may be in any case; the rest is as for labels.
     errors.push(...qualifiedName(key.toLowerCase()).map((detail) => invalid(field, key, detail)));
-    size += Buffer.byteLength(key) + Buffer.byteLength(String(value));
+    size += Buffer.byteLength(key) + Buffer.byteLength(textOf(value));
   }
   if (size > MAX_ANNOTATIONS) errors.push(tooLong(field, MAX_ANNOTATIONS));
   return errors;
@@ -91,7 +92,7 @@ function validateFinalizers(metadata: JsonObject): FieldError[] {
   const finalizers = metadata['finalizers'];
   if (!Array.isArray(finalizers)) return [];
   return finalizers.flatMap((item, index) =>
-    qualifiedName(String(item)).map((detail) => invalid(`metadata.finalizers[${index}]`, item, detail)),
+    qualifiedName(textOf(item)).map((detail) => invalid(`metadata.finalizers[${index}]`, item, detail)),
   );
 }
 

@@ -1,5 +1,5 @@
 import { forbidden, invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
-import { jsonEqual, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { jsonEqual, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { immutable } from './metadata.ts';
 import { dataKey, labelValue, qualifiedName } from './names.ts';
 
@@ -65,12 +65,12 @@ function validateKeys(data: JsonObject, field: string): FieldError[] {
 }
 
 function textSize(data: JsonObject): number {
-  return Object.values(data).reduce<number>((sum, value) => sum + Buffer.byteLength(String(value)), 0);
+  return Object.values(data).reduce<number>((sum, value) => sum + Buffer.byteLength(textOf(value)), 0);
 }
 
 function base64Size(data: JsonObject): number {
   return Object.values(data).reduce<number>(
-    (sum, value) => sum + Buffer.byteLength(String(value), 'base64'),
+    (sum, value) => sum + Buffer.byteLength(textOf(value), 'base64'),
     0,
   );
 }

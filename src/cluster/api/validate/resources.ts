@@ -1,5 +1,5 @@
 import { invalid, required, type FieldError } from '../field-error.ts';
-import { objectAt, stringAt, type JsonObject } from '../json.ts';
+import { objectAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { qualifiedName } from './names.ts';
 
@@ -47,7 +47,7 @@ function validateAmounts(amounts: JsonObject, field: string): FieldError[] {
     if (!name.includes('/') && !STANDARD.test(name)) {
       errors.push(invalid(`${field}[${name}]`, name, 'must be a standard resource for containers'));
     }
-    const quantity = tryParseQuantity(String(value));
+    const quantity = tryParseQuantity(textOf(value));
     if (quantity !== undefined && quantity.nano < 0n) {
       errors.push(invalid(`${field}[${name}]`, value, 'must be greater than or equal to 0'));
     }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { validateLabels } from './metadata.ts';
 import { dns1123Label, dns1123Subdomain, portName, portNumber } from './names.ts';
 
@@ -128,7 +128,7 @@ function validateAddresses(spec: JsonObject, type: string): FieldError[] {
     );
   }
   for (const [index, ip] of listAt(spec, 'externalIPs').entries()) {
-    if (isIP(String(ip)) === 0) {
+    if (isIP(textOf(ip)) === 0) {
       errors.push(
         invalid(
           `spec.externalIPs[${index}]`,

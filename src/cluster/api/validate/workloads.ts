@@ -8,7 +8,6 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
-import type { LabelSelector } from '../generated/meta-v1.ts';
 import { selectorFromObject, type Labels } from '../selector.ts';
 import { immutable, validateAnnotations, validateLabels } from './metadata.ts';
 import { isEmptySelector, validateLabelSelector } from './label-selector.ts';
@@ -55,7 +54,7 @@ function validateReplicated(spec: JsonObject): FieldError[] {
   const template = objectAt(spec, 'template');
   const labels = objectAt(template, 'metadata', 'labels');
   if (errors.length === 0 && isJsonObject(selector)) {
-    const matcher = selectorFromObject(selector as LabelSelector);
+    const matcher = selectorFromObject(selector);
     if (!matcher.matches(labels as Labels)) {
       errors.push(
         invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
