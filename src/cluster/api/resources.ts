@@ -19,6 +19,9 @@ import type {
   Verb,
 } from './resource-declaration.ts';
 
+export type * from './resource-declaration.ts';
+export { tableRows } from './table.ts';
+
 const ALL_VERBS: readonly Verb[] = [
   'create',
   'delete',

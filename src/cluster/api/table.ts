@@ -11,25 +11,16 @@ export interface TableColumnDefinition {
 
 export interface TableRow {
   readonly cells: JsonValue[];
-  /** What the request's `includeObject` asks for: PartialObjectMetadata (the default), the object, or nothing. */
-  readonly object?: JsonObject;
+  /** The object itself; what of it goes out (`includeObject`) is the server's choice: see `partialMetadata`. */
+  readonly object: JsonObject;
 }
 
-export type IncludeObject = 'Metadata' | 'Object' | 'None';
-
-export interface TableOptions {
-  /** Milliseconds since the epoch; ages count up to it. */
-  readonly now: number;
-  readonly includeObject?: IncludeObject;
-}
-
-/** The columns and rows of a meta.k8s.io/v1 Table. */
+/** The columns and rows of a meta.k8s.io/v1 Table; ages count up to `now`, milliseconds since the epoch. */
 export function tableRows(
   resource: ResourceDeclaration,
   objects: readonly JsonObject[],
-  options: TableOptions,
+  now: number,
 ): { columnDefinitions: TableColumnDefinition[]; rows: TableRow[] } {
-  const { now, includeObject = 'Metadata' } = options;
   return {
     columnDefinitions: resource.columns.map((column) => ({
       name: column.name,
@@ -38,11 +29,10 @@ export function tableRows(
       description: '',
       priority: column.priority ?? 0,
     })),
-    rows: objects.map((object) => {
-      const cells = resource.columns.map((column) => column.cell(object, now));
-      if (includeObject === 'None') return { cells };
-      return { cells, object: includeObject === 'Object' ? object : partialMetadata(object) };
-    }),
+    rows: objects.map((object) => ({
+      cells: resource.columns.map((column) => column.cell(object, now)),
+      object,
+    })),
   };
 }
 
