@@ -35,10 +35,16 @@ describe('examples/hello on a one-node cluster', () => {
 
   async function readyPods(): Promise<PodLine[]> {
     const list = JSON.parse(await cluster.ok(['get', 'pods', '-l', 'app=hello', '-o', 'json'])) as {
-      items: { metadata: { name: string; uid: string; deletionTimestamp?: string }; status: { containerStatuses?: { containerID: string; restartCount: number; ready: boolean }[] } }[];
+      items: {
+        metadata: { name: string; uid: string; deletionTimestamp?: string };
+        status: { containerStatuses?: { containerID: string; restartCount: number; ready: boolean }[] };
+      }[];
     };
     return list.items
-      .filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status.containerStatuses?.[0]?.ready)
+      .filter(
+        ({ metadata, status }) =>
+          metadata.deletionTimestamp === undefined && status.containerStatuses?.[0]?.ready,
+      )
       .map(({ metadata, status }) => ({
         name: metadata.name,
         uid: metadata.uid,
@@ -50,7 +56,11 @@ describe('examples/hello on a one-node cluster', () => {
   test('kubectl get shows the node and the pods with their addresses', async () => {
     assert.match(await cluster.ok(['get', 'nodes', '-o', 'wide']), /Ready\s+\S*\s+\S+\s+v1\.36\.\d+/);
     const pods = await cluster.ok(['get', 'pods', '-o', 'wide']);
-    assert.equal(pods.match(/^hello-\w+-\w+\s+1\/1\s+Running\s+0\s+\S+\s+10\.\d+\.\d+\.\d+/gm)?.length, 2, pods);
+    assert.equal(
+      pods.match(/^hello-\w+-\w+\s+1\/1\s+Running\s+0\s+\S+\s+10\.\d+\.\d+\.\d+/gm)?.length,
+      2,
+      pods,
+    );
   });
 
   test('twenty requests to the node port reach both pods, on loopback and on the node address', async () => {
@@ -74,7 +84,12 @@ describe('examples/hello on a one-node cluster', () => {
     await cluster.ok(['scale', 'deployment', 'hello', '--replicas=3']);
     await eventually('three ready pods', async () => (await readyPods()).length === 3);
     await cluster.ok(['scale', 'deployment', 'hello', '--replicas=2']);
-    await eventually('two pods', async () => (await cluster.ok(['get', 'pods', '-l', 'app=hello', '-o', 'name'])).trim().split('\n').length === 2, 60_000);
+    await eventually(
+      'two pods',
+      async () =>
+        (await cluster.ok(['get', 'pods', '-l', 'app=hello', '-o', 'name'])).trim().split('\n').length === 2,
+      60_000,
+    );
   });
 
   test('an environment change rolls out without one failed request', async () => {
@@ -94,7 +109,10 @@ describe('examples/hello on a one-node cluster', () => {
     stop.abort();
     await load;
     assert.deepEqual(failures, []);
-    assert.ok(results.some((line) => line.startsWith('hello')), 'the load saw the old pods too');
+    assert.ok(
+      results.some((line) => line.startsWith('hello')),
+      'the load saw the old pods too',
+    );
   });
 
   test('a deleted pod is replaced', async () => {
@@ -108,7 +126,17 @@ describe('examples/hello on a one-node cluster', () => {
 
   test('kubectl logs -f shows what is there and what comes', async () => {
     const [pod] = await readyPods();
-    const follow = spawn('ip', ['netns', 'exec', cluster.netns.name, KUBECTL, '--kubeconfig', join(cluster.dataDir, 'kubeconfig'), 'logs', '-f', pod!.name]);
+    const follow = spawn('ip', [
+      'netns',
+      'exec',
+      cluster.netns.name,
+      KUBECTL,
+      '--kubeconfig',
+      join(cluster.dataDir, 'kubeconfig'),
+      'logs',
+      '-f',
+      pod!.name,
+    ]);
     let text = '';
     follow.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
     await eventually('the first line', () => text.includes('listens on 8080'));
@@ -123,10 +151,16 @@ describe('examples/hello on a one-node cluster', () => {
       const pods = await readyPods();
       return pods.length === 2 && pods;
     });
-    const { daemon } = JSON.parse((await cluster.sampan('status', '-o', 'json')).stdout) as { daemon: { pid: number } };
+    const { daemon } = JSON.parse((await cluster.sampan('status', '-o', 'json')).stdout) as {
+      daemon: { pid: number };
+    };
     process.kill(daemon.pid, 'SIGKILL');
     await eventually('the daemon is gone', async () => (await cluster.sampan('status')).code === 3);
-    assert.match((await cluster.curl(`http://${cluster.netns.nodeIp}:30080`)).stdout, /from hello-/, 'pods answer without a daemon');
+    assert.match(
+      (await cluster.curl(`http://${cluster.netns.nodeIp}:30080`)).stdout,
+      /from hello-/,
+      'pods answer without a daemon',
+    );
     await cluster.up();
     const after = await eventually('the same pods', async () => {
       const pods = await readyPods();
@@ -139,16 +173,32 @@ describe('examples/hello on a one-node cluster', () => {
   });
 
   test('a bad manifest gets the usual message with the path of the field', async () => {
-    const unknown = await cluster.kubectl(['apply', '-f', '-'], MANIFEST.replace('replicas: 2', 'replicaz: 2'));
+    const unknown = await cluster.kubectl(
+      ['apply', '-f', '-'],
+      MANIFEST.replace('replicas: 2', 'replicaz: 2'),
+    );
     assert.equal(unknown.code, 1);
     assert.match(unknown.stderr, /strict decoding error: unknown field "spec\.replicaz"/);
-    const missing = await cluster.kubectl(['apply', '-f', '-'], MANIFEST.replace('image: localhost/hello:latest', 'image: ""').replace('name: hello\n  labels', 'name: bad\n  labels'));
+    const missing = await cluster.kubectl(
+      ['apply', '-f', '-'],
+      MANIFEST.replace('image: localhost/hello:latest', 'image: ""').replace(
+        'name: hello\n  labels',
+        'name: bad\n  labels',
+      ),
+    );
     assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /The Deployment "bad" is invalid: spec\.template\.spec\.containers\[0\]\.image: Required value/);
+    assert.match(
+      missing.stderr,
+      /The Deployment "bad" is invalid: spec\.template\.spec\.containers\[0\]\.image: Required value/,
+    );
   });
 
   test('deleting the deployment takes everything with it', async () => {
     await cluster.ok(['delete', 'deployment,service', 'hello', '--timeout=60s']);
-    await eventually('no pods', async () => (await cluster.ok(['get', 'pods,replicasets', '-l', 'app=hello', '-o', 'name'])) === '', 60_000);
+    await eventually(
+      'no pods',
+      async () => (await cluster.ok(['get', 'pods,replicasets', '-l', 'app=hello', '-o', 'name'])) === '',
+      60_000,
+    );
   });
 });
