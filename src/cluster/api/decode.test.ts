@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeJson } from './decode.ts';
+import { getPath, type JsonValue } from './json.ts';
+import { kindSchema, type KindSchema } from './schema.ts';
+import { decodeYaml } from './yaml.ts';
+
+function kind(group: string, version: string, name: string): KindSchema {
+  const found = kindSchema(group, version, name);
+  assert.ok(found, `${group}/${version} ${name}`);
+  return found;
+}
+
+const pod = kind('', 'v1', 'Pod');
+const deployment = kind('apps', 'v1', 'Deployment');
+
+function bytes(value: JsonValue | string): Uint8Array {
+  return new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+test('known fields pass, unknown ones are left out and named with their path', () => {
+  const { object, unknown } = decodeJson(
+    bytes({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web', labels: { any: 'thing' } },
+      spec: { containers: [{ name: 'a', imagee: 'x' }], foo: { bar: 1 }, nodeName: null },
+    }),
+    pod,
+  );
+  assert.deepEqual(object, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web', labels: { any: 'thing' } },
+    spec: { containers: [{ name: 'a' }] },
+  });
+  assert.deepEqual(unknown, ['unknown field "spec.containers[0].imagee"', 'unknown field "spec.foo"']);
+});
+
+test('members of inlined messages are fields of their parent', () => {
+  const { object, unknown } = decodeJson(
+    bytes({
+      spec: {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [{ livenessProbe: { tcpSocket: { port: 'web' } } }],
+      },
+    }),
+    pod,
+  );
+  assert.deepEqual(unknown, []);
+  assert.deepEqual(getPath(object, 'spec', 'volumes'), [{ name: 'v', emptyDir: {} }]);
+});
+
+test('duplicate keys are named, the last one counts', () => {
+  const { object, unknown } = decodeJson(
+    bytes(
+      String.raw`{"metadata":{"name":"a","n\u0061me":"b"},"spec":{"containers":[{"image":"}{\\\"","image":"y"}]}}`,
+    ),
+    pod,
+  );
+  assert.equal(getPath(object, 'metadata', 'name'), 'b');
+  assert.deepEqual(unknown, [
+    'duplicate field "metadata.name"',
+    'duplicate field "spec.containers[0].image"',
+  ]);
+});
+
+const WRONG: readonly (readonly [string, string])[] = [
+  [
+    '{"spec":{"replicas":"3"}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+  ],
+  [
+    '{"spec":{"replicas":1.5}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32',
+  ],
+  [
+    '{"spec":{"template":{"spec":{"containers":[{"image":5}]}}}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal number into Go struct field Container.spec.template.spec.containers.image of type string',
+  ],
+  [
+    '{"metadata":{"labels":{"a":true}}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
+  ],
+  [
+    '{"spec":{"template":[]}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec',
+  ],
+  [
+    '[]',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal array into Go value of type Deployment',
+  ],
+];
+
+test('wrong types are refused in the words that kubectl shows', () => {
+  for (const [text, message] of WRONG) {
+    assert.throws(() => decodeJson(bytes(text), deployment), { code: 'invalid', message }, text);
+  }
+});
+
+test('what is not UTF-8, not JSON, or too deep is refused', () => {
+  assert.throws(() => decodeJson(new Uint8Array([0x7b, 0xff, 0x7d]), pod), {
+    code: 'invalid',
+    message: /UTF-8/,
+  });
+  assert.throws(() => decodeJson(bytes('{"a":'), pod), { code: 'invalid', message: /json parse error/ });
+  const deep = '{"a":'.repeat(5000) + '1' + '}'.repeat(5000);
+  assert.throws(() => decodeJson(bytes(deep), pod), { code: 'invalid', message: /nested deeper/ });
+});
+
+test('a key named __proto__ is a key like any other', () => {
+  const { object } = decodeJson(
+    bytes('{"metadata":{"labels":{"__proto__":"x","constructor":"y"}},"__proto__":{"polluted":true}}'),
+    pod,
+  );
+  const labels = getPath(object, 'metadata', 'labels');
+  assert.deepEqual(Object.entries(labels ?? {}), [
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ]);
+  assert.equal((object as { polluted?: boolean }).polluted, undefined);
+});
+
+test('scalars come out in their canonical form', () => {
+  const { object } = decodeJson(
+    bytes({
+      metadata: { creationTimestamp: '2026-01-02T03:04:05.678+01:00' },
+      spec: { containers: [{ resources: { limits: { cpu: 0.5, memory: '1024Mi' } }, ports: null }] },
+    }),
+    pod,
+  );
+  assert.deepEqual(object, {
+    metadata: { creationTimestamp: '2026-01-02T02:04:05Z' },
+    spec: { containers: [{ resources: { limits: { cpu: '500m', memory: '1Gi' } } }] },
+  });
+  assert.throws(() => decodeJson(bytes({ metadata: { creationTimestamp: 'yesterday' } }), pod), {
+    code: 'invalid',
+  });
+  assert.throws(() => decodeJson(bytes({ data: { a: 'no base64!' } }), kind('', 'v1', 'Secret')), {
+    code: 'invalid',
+  });
+});
+
+test('YAML decodes like JSON, duplicates included', async () => {
+  const text = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  name: web2\nspec:\n  foo: 1\n';
+  const { object, unknown } = await decodeYaml(bytes(text), pod);
+  assert.equal(getPath(object, 'metadata', 'name'), 'web2');
+  assert.equal(unknown.length, 2);
+  assert.match(unknown[0] ?? '', /unique/);
+  assert.equal(unknown[1], 'unknown field "spec.foo"');
+  await assert.rejects(decodeYaml(bytes('a: [1'), pod), { code: 'invalid' });
+});
+
+test('every published kind has a readable schema', () => {
+  for (const [group, version, name] of [
+    ['', 'v1', 'Node'],
+    ['events.k8s.io', 'v1', 'Event'],
+    ['discovery.k8s.io', 'v1', 'EndpointSlice'],
+    ['coordination.k8s.io', 'v1', 'Lease'],
+    ['autoscaling', 'v1', 'Scale'],
+    ['policy', 'v1', 'Eviction'],
+    ['apps', 'v1', 'DeleteOptions'],
+    ['rbac.authorization.k8s.io', 'v1', 'Role'],
+  ] as const) {
+    assert.ok(kind(group, version, name).message.fields.size > 0, name);
+  }
+  assert.equal(kindSchema('apps', 'v1', 'PodSpec'), undefined);
+  assert.equal(kindSchema('nowhere', 'v1', 'Pod'), undefined);
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  addQuantities,
+  canonicalQuantity,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  quantityMilli,
+  quantityValue,
+} from './quantity.ts';
+
+const CANONICAL: readonly (readonly [string, string])[] = [
+  ['0', '0'],
+  ['0Mi', '0'],
+  ['0.5', '500m'],
+  ['.5', '500m'],
+  ['1.', '1'],
+  ['1000m', '1'],
+  ['1.5Gi', '1536Mi'],
+  ['1024Mi', '1Gi'],
+  ['1.5Ki', '1536'],
+  ['0.5Ki', '512'],
+  ['1500Mi', '1500Mi'],
+  ['1e3', '1e3'],
+  ['1000e0', '1e3'],
+  ['12E6', '12e6'],
+  ['1E', '1E'],
+  ['1000k', '1M'],
+  ['-1500m', '-1500m'],
+  ['+2', '2'],
+  ['1.0001m', '1000100n'],
+  ['0.1n', '1n'],
+  ['100Ei', '9223372036854775807'],
+];
+
+test('quantities have one canonical form', () => {
+  for (const [text, expected] of CANONICAL) assert.equal(canonicalQuantity(text), expected, text);
+  for (const [, text] of CANONICAL) assert.equal(canonicalQuantity(text), text, `again ${text}`);
+});
+
+test('what is no quantity is refused', () => {
+  for (const text of ['', '.', 'm', '1 Gi', '1gi', '1K', '0x1', '1e', '1e3.5', '--1', '1.2.3', 'Infinity']) {
+    assert.equal(canonicalQuantity(text), undefined, text);
+  }
+  assert.throws(() => parseQuantity('lots'), { code: 'invalid' });
+});
+
+test('quantities compare and add across suffixes', () => {
+  assert.ok(compareQuantities(parseQuantity('1Gi'), parseQuantity('1G')) > 0);
+  assert.equal(compareQuantities(parseQuantity('1'), parseQuantity('1000m')), 0);
+  assert.equal(formatQuantity(addQuantities(parseQuantity('500m'), parseQuantity('1'))), '1500m');
+  assert.equal(formatQuantity(addQuantities(parseQuantity('0'), parseQuantity('1Gi'))), '1Gi');
+});
+
+test('numbers out of quantities are rounded up', () => {
+  assert.equal(quantityMilli('100m'), 100);
+  assert.equal(quantityMilli('0.0001'), 1);
+  assert.equal(quantityValue('128Mi'), 134_217_728);
+  assert.equal(quantityValue('1m'), 1);
+  assert.equal(quantityValue('-1500m'), -1);
+});
