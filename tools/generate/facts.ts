@@ -8,7 +8,6 @@ export const INLINE_FIELDS: ReadonlySet<string> = new Set([
   'PersistentVolumeSpec.persistentVolumeSource',
   'Probe.handler',
   'EphemeralContainer.ephemeralContainerCommon',
-  'VolumeMountStatus.volumeStatus',
   'ConfigMapKeySelector.localObjectReference',
   'SecretKeySelector.localObjectReference',
   'ConfigMapEnvSource.localObjectReference',
@@ -26,6 +25,13 @@ export const INLINE_FIELDS: ReadonlySet<string> = new Set([
 
 /** Fields whose JSON name differs from their protobuf name (`Message.field`). */
 export const JSON_NAMES: Readonly<Record<string, string>> = {
+  'BoundObjectReference.uID': 'uid',
+  'IngressClassParametersReference.aPIGroup': 'apiGroup',
+  'MutatingWebhookConfiguration.Webhooks': 'webhooks',
+  'ValidatingWebhookConfiguration.Webhooks': 'webhooks',
+  'Validation.Expression': 'expression',
+  'Variable.Expression': 'expression',
+  'Variable.Name': 'name',
   'JSONSchemaProps.schema': '$schema',
   'JSONSchemaProps.ref': '$ref',
   'JSONSchemaProps.xKubernetesPreserveUnknownFields': 'x-kubernetes-preserve-unknown-fields',

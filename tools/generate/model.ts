@@ -1,4 +1,5 @@
 import { GROUP_NAMES, INLINE_FIELDS, isKind, JSON_NAMES, SCALAR_MESSAGES } from './facts.ts';
+import { OPTIONAL_FIELDS, OPTIONAL_MESSAGES } from './optional-fields.ts';
 import type { ProtoField, ProtoFile, ProtoMessage } from './proto.ts';
 
 /** One version of one API group, as the emitters see it. */
@@ -104,15 +105,17 @@ function messageModel(message: ProtoMessage, scope: Scope): MessageModel {
 
 function fieldModel(message: ProtoMessage, field: ProtoField, scope: Scope): FieldModel {
   const key = `${message.name}.${field.name}`;
+  const name = JSON_NAMES[key] ?? field.name;
   const comment = field.comment;
   const defaultValue = marker(comment, 'default');
   return {
-    name: JSON_NAMES[key] ?? field.name,
+    name,
     number: field.number,
     kind: field.kind,
     type: resolve(field.type, scope),
     inline: INLINE_FIELDS.has(key),
-    optional: comment.some((line) => /^\+(k8s:)?optional\b/.test(line)),
+    optional:
+      comment.some((line) => /^\+(k8s:)?optional\b/.test(line)) || isOptional(message.name, name, scope),
     listType: marker(comment, 'listType') ?? marker(comment, 'k8s:listType'),
     listMapKeys: [...new Set([...markers(comment, 'listMapKey'), ...markers(comment, 'k8s:listMapKey')])],
     mapType: marker(comment, 'mapType'),
@@ -121,6 +124,11 @@ function fieldModel(message: ProtoMessage, field: ProtoField, scope: Scope): Fie
     patchMergeKey: marker(comment, 'patchMergeKey'),
     defaultValue: defaultValue?.startsWith('ref(') ? undefined : defaultValue,
   };
+}
+
+function isOptional(message: string, field: string, scope: Scope): boolean {
+  const fields = OPTIONAL_FIELDS[`${scope.folder}/${message}`] ?? OPTIONAL_FIELDS[message] ?? [];
+  return fields.includes(field) || OPTIONAL_MESSAGES.has(message);
 }
 
 function resolve(type: string, scope: Scope): FieldType {

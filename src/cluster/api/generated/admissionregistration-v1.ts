@@ -95,7 +95,7 @@ export interface MutatingWebhookConfiguration {
   apiVersion?: string | undefined;
   kind?: string | undefined;
   metadata?: ObjectMeta | undefined;
-  Webhooks?: MutatingWebhook[] | undefined;
+  webhooks?: MutatingWebhook[] | undefined;
 }
 
 export interface MutatingWebhookConfigurationList {
@@ -219,7 +219,7 @@ export interface ValidatingWebhookConfiguration {
   apiVersion?: string | undefined;
   kind?: string | undefined;
   metadata?: ObjectMeta | undefined;
-  Webhooks?: ValidatingWebhook[] | undefined;
+  webhooks?: ValidatingWebhook[] | undefined;
 }
 
 export interface ValidatingWebhookConfigurationList {
@@ -230,15 +230,15 @@ export interface ValidatingWebhookConfigurationList {
 }
 
 export interface Validation {
-  Expression?: string | undefined;
+  expression?: string | undefined;
   message?: string | undefined;
   reason?: string | undefined;
   messageExpression?: string | undefined;
 }
 
 export interface Variable {
-  Name?: string | undefined;
-  Expression?: string | undefined;
+  name?: string | undefined;
+  expression?: string | undefined;
 }
 
 export interface WebhookClientConfig {

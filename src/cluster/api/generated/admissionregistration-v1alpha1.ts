@@ -156,13 +156,13 @@ export interface ValidatingAdmissionPolicyStatus {
 }
 
 export interface Validation {
-  Expression?: string | undefined;
+  expression?: string | undefined;
   message?: string | undefined;
   reason?: string | undefined;
   messageExpression?: string | undefined;
 }
 
 export interface Variable {
-  Name?: string | undefined;
-  Expression?: string | undefined;
+  name?: string | undefined;
+  expression?: string | undefined;
 }

@@ -5,7 +5,7 @@ export interface BoundObjectReference {
   kind?: string | undefined;
   apiVersion?: string | undefined;
   name?: string | undefined;
-  uID?: string | undefined;
+  uid?: string | undefined;
 }
 
 export interface SelfSubjectReview {

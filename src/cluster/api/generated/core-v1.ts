@@ -1719,11 +1719,12 @@ export interface VolumeMount {
   subPathExpr?: string | undefined;
 }
 
-export interface VolumeMountStatus extends VolumeStatus {
+export interface VolumeMountStatus {
   name?: string | undefined;
   mountPath?: string | undefined;
   readOnly?: boolean | undefined;
   recursiveReadOnly?: string | undefined;
+  volumeStatus?: VolumeStatus | undefined;
 }
 
 export interface VolumeNodeAffinity {

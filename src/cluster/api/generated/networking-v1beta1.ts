@@ -59,7 +59,7 @@ export interface IngressClassList {
 }
 
 export interface IngressClassParametersReference {
-  aPIGroup?: string | undefined;
+  apiGroup?: string | undefined;
   kind?: string | undefined;
   name?: string | undefined;
   scope?: string | undefined;

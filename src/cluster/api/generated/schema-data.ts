@@ -33,41 +33,41 @@ AdmissionReview*	request 1 @AdmissionRequest	response 2 @AdmissionResponse
     version: 'v1',
     package: 'k8s.io.api.admissionregistration.v1',
     text: `
-ApplyConfiguration	expression 1 s !
+ApplyConfiguration	expression 1 s
 AuditAnnotation	key 1 s !	valueExpression 2 s !
 ExpressionWarning	fieldRef 2 s !	warning 3 s !
-JSONPatch	expression 1 s !
+JSONPatch	expression 1 s
 MatchCondition	name 1 s !	expression 2 s !
 MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec !
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec !
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
 MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
 MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s !
-MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations ! l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
-MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	Webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
+MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
+MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
 MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingWebhookConfiguration !
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration !	jsonPatch 4 @JSONPatch !
+Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @RuleWithOperations ~ !
-ParamKind^	apiVersion 1 s !	kind 2 s !
-ParamRef^	name 1 s !	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s !
-Rule	apiGroups 1 [s ! l=atomic	apiVersions 2 [s ! l=atomic	resources 3 [s ! l=atomic	scope 4 s
-RuleWithOperations	operations 1 [s ! l=atomic	rule 2 @Rule ~ !
+ParamKind^	apiVersion 1 s	kind 2 s
+ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
+Rule	apiGroups 1 [s l=atomic	apiVersions 2 [s l=atomic	resources 3 [s l=atomic	scope 4 s
+RuleWithOperations	operations 1 [s l=atomic	rule 2 @Rule ~ !
 ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec !	status 3 @ValidatingAdmissionPolicyStatus
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
 ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
 ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
 ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
 ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
 ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations ! l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
-ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	Webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
+ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
+ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
 ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingWebhookConfiguration !
-Validation	Expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable^	Name 1 s !	Expression 2 s !
+Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
+Variable^	name 1 s !	expression 2 s !
 WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
 `,
   },
@@ -76,32 +76,32 @@ WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
     version: 'v1alpha1',
     package: 'k8s.io.api.admissionregistration.v1alpha1',
     text: `
-ApplyConfiguration	expression 1 s !
+ApplyConfiguration	expression 1 s
 AuditAnnotation	key 1 s !	valueExpression 2 s !
 ExpressionWarning	fieldRef 2 s !	warning 3 s !
-JSONPatch	expression 1 s !
+JSONPatch	expression 1 s
 MatchCondition	name 1 s !	expression 2 s !
 MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec !
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec !
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
 MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
 MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s !
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration !	jsonPatch 4 @JSONPatch !
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
+Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @admissionregistration-v1/RuleWithOperations ~ !
-ParamKind^	apiVersion 1 s !	kind 2 s !
+ParamKind^	apiVersion 1 s	kind 2 s
 ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec !	status 3 @ValidatingAdmissionPolicyStatus
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
 ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
 ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
 ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
 ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
 ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-Validation	Expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable	Name 1 s !	Expression 2 s !
+Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
+Variable	name 1 s !	expression 2 s !
 `,
   },
   'admissionregistration-v1beta1': {
@@ -109,39 +109,39 @@ Variable	Name 1 s !	Expression 2 s !
     version: 'v1beta1',
     package: 'k8s.io.api.admissionregistration.v1beta1',
     text: `
-ApplyConfiguration	expression 1 s !
+ApplyConfiguration	expression 1 s
 AuditAnnotation	key 1 s !	valueExpression 2 s !
 ExpressionWarning	fieldRef 2 s !	warning 3 s !
-JSONPatch	expression 1 s !
+JSONPatch	expression 1 s
 MatchCondition	name 1 s !	expression 2 s !
 MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec !
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec !
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
 MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
 MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s !
-MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations ! l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
-MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	Webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
+MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
+MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
 MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingWebhookConfiguration !
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration !	jsonPatch 4 @JSONPatch !
+Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @admissionregistration-v1/RuleWithOperations ~ !
-ParamKind^	apiVersion 1 s !	kind 2 s !
-ParamRef^	name 1 s !	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s !
+ParamKind^	apiVersion 1 s	kind 2 s
+ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
 ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec !	status 3 @ValidatingAdmissionPolicyStatus
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
 ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
 ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
 ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
 ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources !	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
 ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations ! l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s l=atomic	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
-ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	Webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
+ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s l=atomic	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
+ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
 ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingWebhookConfiguration !
-Validation	Expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable^	Name 1 s !	Expression 2 s !
+Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
+Variable^	name 1 s !	expression 2 s !
 WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
 `,
   },
@@ -190,11 +190,11 @@ CustomResourceSubresourceScale	specReplicasPath 1 s !	statusReplicasPath 2 s !	l
 CustomResourceSubresourceStatus
 CustomResourceSubresources	status 1 @CustomResourceSubresourceStatus	scale 2 @CustomResourceSubresourceScale
 CustomResourceValidation	openAPIV3Schema 1 @JSONSchemaProps
-ExternalDocumentation	description 1 s !	url 2 s !
-JSONSchemaProps	id 1 s !	$schema 2 s !	$ref 3 s !	description 4 s !	type 5 s !	format 6 s !	title 7 s !	default 8 j !	maximum 9 d !	exclusiveMaximum 10 b !	minimum 11 d !	exclusiveMinimum 12 b !	maxLength 13 l !	minLength 14 l !	pattern 15 s !	maxItems 16 l !	minItems 17 l !	uniqueItems 18 b !	multipleOf 19 d !	enum 20 [j ! l=atomic	maxProperties 21 l !	minProperties 22 l !	required 23 [s ! l=atomic	items 24 A !	allOf 25 [@JSONSchemaProps ! l=atomic	oneOf 26 [@JSONSchemaProps ! l=atomic	anyOf 27 [@JSONSchemaProps ! l=atomic	not 28 @JSONSchemaProps !	properties 29 {@JSONSchemaProps !	additionalProperties 30 B !	patternProperties 31 {@JSONSchemaProps !	dependencies 32 {P !	additionalItems 33 B !	definitions 34 {@JSONSchemaProps !	externalDocs 35 @ExternalDocumentation !	example 36 j !	nullable 37 b !	x-kubernetes-preserve-unknown-fields 38 b !	x-kubernetes-embedded-resource 39 b !	x-kubernetes-int-or-string 40 b !	x-kubernetes-list-map-keys 41 [s l=atomic	x-kubernetes-list-type 42 s	x-kubernetes-map-type 43 s	x-kubernetes-validations 44 [@ValidationRule ! l=map k=rule p=merge m=rule
+ExternalDocumentation	description 1 s	url 2 s
+JSONSchemaProps	id 1 s	$schema 2 s	$ref 3 s	description 4 s	type 5 s	format 6 s	title 7 s	default 8 j	maximum 9 d	exclusiveMaximum 10 b	minimum 11 d	exclusiveMinimum 12 b	maxLength 13 l	minLength 14 l	pattern 15 s	maxItems 16 l	minItems 17 l	uniqueItems 18 b	multipleOf 19 d	enum 20 [j l=atomic	maxProperties 21 l	minProperties 22 l	required 23 [s l=atomic	items 24 A	allOf 25 [@JSONSchemaProps l=atomic	oneOf 26 [@JSONSchemaProps l=atomic	anyOf 27 [@JSONSchemaProps l=atomic	not 28 @JSONSchemaProps	properties 29 {@JSONSchemaProps	additionalProperties 30 B	patternProperties 31 {@JSONSchemaProps	dependencies 32 {P	additionalItems 33 B	definitions 34 {@JSONSchemaProps	externalDocs 35 @ExternalDocumentation	example 36 j	nullable 37 b	x-kubernetes-preserve-unknown-fields 38 b	x-kubernetes-embedded-resource 39 b	x-kubernetes-int-or-string 40 b	x-kubernetes-list-map-keys 41 [s l=atomic	x-kubernetes-list-type 42 s	x-kubernetes-map-type 43 s	x-kubernetes-validations 44 [@ValidationRule l=map k=rule p=merge m=rule
 SelectableField	jsonPath 1 s !
 ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
-ValidationRule	rule 1 s !	message 2 s !	messageExpression 3 s	reason 4 s	fieldPath 5 s	optionalOldSelf 6 b
+ValidationRule	rule 1 s !	message 2 s	messageExpression 3 s	reason 4 s	fieldPath 5 s	optionalOldSelf 6 b
 WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
 WebhookConversion	clientConfig 2 @WebhookClientConfig	conversionReviewVersions 3 [s ! l=atomic
 `,
@@ -217,7 +217,7 @@ StorageVersionStatus	storageVersions 1 [@ServerStorageVersion l=map k=apiServerI
     version: 'v1',
     package: 'k8s.io.api.apps.v1',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r !	revision 3 l !
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
 ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
 DaemonSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DaemonSetSpec	status 3 @DaemonSetStatus
 DaemonSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
@@ -226,10 +226,10 @@ DaemonSetSpec	selector 1 @meta-v1/LabelSelector !	template 2 @core-v1/PodTemplat
 DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
 DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
 Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t !	lastTransitionTime 7 t !	reason 4 s !	message 5 s !
+DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
 DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i !
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition ! l=map k=type p=merge m=type	collisionCount 8 i
+DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
 DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
 ReplicaSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicaSetSpec	status 3 @ReplicaSetStatus
 ReplicaSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
@@ -243,9 +243,9 @@ StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @St
 StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
 StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
 StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s !	whenScaled 2 s !
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy !	revisionHistoryLimit 8 i !	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i !	currentReplicas 4 i !	updatedReplicas 5 i !	currentRevision 6 s !	updateRevision 7 s !	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
+StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
+StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
 StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStrategy
 `,
   },
@@ -254,14 +254,14 @@ StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStra
     version: 'v1beta1',
     package: 'k8s.io.api.apps.v1beta1',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r !	revision 3 l !
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
 ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
 Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t !	lastTransitionTime 7 t !	reason 4 s !	message 5 s !
+DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
 DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
 DeploymentRollback	name 1 s !	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig !
 DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	rollbackTo 8 @RollbackConfig	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition ! l=map k=type p=merge m=type	collisionCount 8 i
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
 DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
 RollbackConfig	revision 1 l
 RollingUpdateDeployment	maxUnavailable 1 x	maxSurge 2 x
@@ -273,9 +273,9 @@ StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @St
 StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
 StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
 StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s !	whenScaled 2 s !
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy !	revisionHistoryLimit 8 i !	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i !	currentReplicas 4 i !	updatedReplicas 5 i !	currentRevision 6 s !	updateRevision 7 s !	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
+StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
+StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
 StatefulSetUpdateStrategy	type 1 s !	rollingUpdate 2 @RollingUpdateStatefulSetStrategy !
 `,
   },
@@ -284,7 +284,7 @@ StatefulSetUpdateStrategy	type 1 s !	rollingUpdate 2 @RollingUpdateStatefulSetSt
     version: 'v1beta2',
     package: 'k8s.io.api.apps.v1beta2',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r !	revision 3 l !
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
 ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
 DaemonSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DaemonSetSpec	status 3 @DaemonSetStatus
 DaemonSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
@@ -293,10 +293,10 @@ DaemonSetSpec	selector 1 @meta-v1/LabelSelector !	template 2 @core-v1/PodTemplat
 DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
 DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
 Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t !	lastTransitionTime 7 t !	reason 4 s !	message 5 s !
+DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
 DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i !
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition ! l=map k=type p=merge m=type	collisionCount 8 i
+DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
 DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
 ReplicaSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicaSetSpec	status 3 @ReplicaSetStatus
 ReplicaSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
@@ -313,9 +313,9 @@ StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @St
 StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
 StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
 StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s !	whenScaled 2 s !
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy !	revisionHistoryLimit 8 i !	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i !	currentReplicas 4 i !	updatedReplicas 5 i !	currentRevision 6 s !	updateRevision 7 s !	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
+StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
+StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
 StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStrategy
 `,
   },
@@ -339,7 +339,7 @@ PolicyRule	level 1 s !	users 2 [s l=atomic	userGroups 3 [s l=atomic	verbs 4 [s l
     version: 'v1',
     package: 'k8s.io.api.authentication.v1',
     text: `
-BoundObjectReference	kind 1 s	apiVersion 2 s	name 3 s	uID 4 s
+BoundObjectReference	kind 1 s	apiVersion 2 s	name 3 s	uid 4 s
 SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta	status 2 @SelfSubjectReviewStatus
 SelfSubjectReviewStatus	userInfo 1 @UserInfo
 TokenRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @TokenRequestSpec	status 3 @TokenRequestStatus
@@ -388,7 +388,7 @@ ResourceRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atom
 SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
 SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes
 SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectRulesReviewSpec !	status 3 @SubjectRulesReviewStatus
-SelfSubjectRulesReviewSpec	namespace 1 s !
+SelfSubjectRulesReviewSpec	namespace 1 s
 SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
 SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes	user 3 s	groups 4 [s l=atomic	extra 5 {S	uid 6 s
 SubjectAccessReviewStatus	allowed 1 b !	denied 4 b	reason 2 s	evaluationError 3 s
@@ -408,7 +408,7 @@ ResourceRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atom
 SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
 SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes
 SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectRulesReviewSpec !	status 3 @SubjectRulesReviewStatus
-SelfSubjectRulesReviewSpec	namespace 1 s !
+SelfSubjectRulesReviewSpec	namespace 1 s
 SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
 SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes	user 3 s	group 4 [s l=atomic	extra 5 {S	uid 6 s
 SubjectAccessReviewStatus	allowed 1 b !	denied 4 b	reason 2 s	evaluationError 3 s
@@ -487,7 +487,7 @@ Job*	metadata 1 @meta-v1/ObjectMeta	spec 2 @JobSpec	status 3 @JobStatus
 JobCondition	type 1 s !	status 2 s !	lastProbeTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
 JobList*	metadata 1 @meta-v1/ListMeta	items 2 [@Job !
 JobSpec	parallelism 1 i	completions 2 i	activeDeadlineSeconds 3 l	podFailurePolicy 11 @PodFailurePolicy	successPolicy 16 @SuccessPolicy	backoffLimit 7 i	backoffLimitPerIndex 12 i	maxFailedIndexes 13 i	selector 4 @meta-v1/LabelSelector	manualSelector 5 b	template 6 @core-v1/PodTemplateSpec !	ttlSecondsAfterFinished 8 i	completionMode 9 s	suspend 10 b	podReplacementPolicy 14 s	managedBy 15 s
-JobStatus	conditions 1 [@JobCondition l=atomic p=merge m=type	startTime 2 t	completionTime 3 t	active 4 i	succeeded 5 i	failed 6 i	terminating 11 i	completedIndexes 7 s	failedIndexes 10 s	uncountedTerminatedPods 8 @UncountedTerminatedPods	ready 9 i !
+JobStatus	conditions 1 [@JobCondition l=atomic p=merge m=type	startTime 2 t	completionTime 3 t	active 4 i	succeeded 5 i	failed 6 i	terminating 11 i	completedIndexes 7 s	failedIndexes 10 s	uncountedTerminatedPods 8 @UncountedTerminatedPods	ready 9 i
 JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @JobSpec
 PodFailurePolicy	rules 1 [@PodFailurePolicyRule ! l=atomic
 PodFailurePolicyOnExitCodesRequirement	containerName 1 s	operator 2 s !	values 3 [i ! l=set
@@ -518,7 +518,7 @@ JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @batch-v1/JobSpec
 CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CertificateSigningRequestSpec !	status 3 @CertificateSigningRequestStatus
 CertificateSigningRequestCondition	type 1 s !	status 6 s !	reason 2 s	message 3 s	lastUpdateTime 4 t	lastTransitionTime 5 t
 CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@CertificateSigningRequest !
-CertificateSigningRequestSpec	request 1 y !	signerName 7 s !	expirationSeconds 8 i	usages 5 [s ! l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
+CertificateSigningRequestSpec	request 1 y !	signerName 7 s !	expirationSeconds 8 i	usages 5 [s l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
 CertificateSigningRequestStatus	conditions 1 [@CertificateSigningRequestCondition l=map k=type	certificate 2 y
 `,
   },
@@ -540,14 +540,14 @@ ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s !
 CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CertificateSigningRequestSpec !	status 3 @CertificateSigningRequestStatus
 CertificateSigningRequestCondition	type 1 s !	status 6 s	reason 2 s	message 3 s	lastUpdateTime 4 t	lastTransitionTime 5 t
 CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@CertificateSigningRequest !
-CertificateSigningRequestSpec	request 1 y !	signerName 7 s	expirationSeconds 8 i	usages 5 [s ! l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
+CertificateSigningRequestSpec	request 1 y !	signerName 7 s	expirationSeconds 8 i	usages 5 [s l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
 CertificateSigningRequestStatus	conditions 1 [@CertificateSigningRequestCondition l=map k=type	certificate 2 y
 ClusterTrustBundle*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ClusterTrustBundleSpec !
 ClusterTrustBundleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterTrustBundle !
 ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s !
 PodCertificateRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodCertificateRequestSpec !	status 3 @PodCertificateRequestStatus
 PodCertificateRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodCertificateRequest !
-PodCertificateRequestSpec	signerName 1 s !	podName 2 s !	podUID 3 s !	serviceAccountName 4 s !	serviceAccountUID 5 s !	nodeName 6 s !	nodeUID 7 s !	maxExpirationSeconds 8 i d=86400	pkixPublicKey 9 y	proofOfPossession 10 y	stubPKCS10Request 12 y !	unverifiedUserAnnotations 11 {s !
+PodCertificateRequestSpec	signerName 1 s !	podName 2 s !	podUID 3 s !	serviceAccountName 4 s !	serviceAccountUID 5 s !	nodeName 6 s !	nodeUID 7 s !	maxExpirationSeconds 8 i d=86400	pkixPublicKey 9 y	proofOfPossession 10 y	stubPKCS10Request 12 y !	unverifiedUserAnnotations 11 {s
 PodCertificateRequestStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	certificateChain 2 s	notBefore 4 t	beginRefreshAt 5 t	notAfter 6 t
 `,
   },
@@ -594,7 +594,7 @@ Affinity	nodeAffinity 1 @NodeAffinity	podAffinity 2 @PodAffinity	podAntiAffinity
 AppArmorProfile	type 1 s !	localhostProfile 2 s
 AttachedVolume	name 1 s !	devicePath 2 s !
 AvoidPods	preferAvoidPods 1 [@PreferAvoidPodsEntry l=atomic
-AzureDiskVolumeSource	diskName 1 s !	diskURI 2 s !	cachingMode 3 s	fsType 4 s d="ext4"	readOnly 5 b d=false	kind 6 s !
+AzureDiskVolumeSource	diskName 1 s !	diskURI 2 s !	cachingMode 3 s	fsType 4 s d="ext4"	readOnly 5 b d=false	kind 6 s
 AzureFilePersistentVolumeSource	secretName 1 s !	shareName 2 s !	readOnly 3 b	secretNamespace 4 s
 AzureFileVolumeSource	secretName 1 s !	shareName 2 s !	readOnly 3 b
 Binding*	metadata 1 @meta-v1/ObjectMeta	target 2 @ObjectReference !
@@ -644,11 +644,11 @@ EnvFromSource	prefix 1 s	configMapRef 2 @ConfigMapEnvSource	secretRef 3 @SecretE
 EnvVar	name 1 s !	value 2 s	valueFrom 3 @EnvVarSource
 EnvVarSource	fieldRef 1 @ObjectFieldSelector	resourceFieldRef 2 @ResourceFieldSelector	configMapKeyRef 3 @ConfigMapKeySelector	secretKeyRef 4 @SecretKeySelector	fileKeyRef 5 @FileKeySelector
 EphemeralContainer	ephemeralContainerCommon 1 @EphemeralContainerCommon ~ !	targetContainerName 2 s
-EphemeralContainerCommon	name 1 s !	image 2 s !	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe	readinessProbe 11 @Probe	startupProbe 22 @Probe	lifecycle 12 @Lifecycle	terminationMessagePath 13 s	terminationMessagePolicy 20 s	imagePullPolicy 14 s	securityContext 15 @SecurityContext	stdin 16 b	stdinOnce 17 b	tty 18 b
-EphemeralVolumeSource	volumeClaimTemplate 1 @PersistentVolumeClaimTemplate !
+EphemeralContainerCommon	name 1 s !	image 2 s	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe	readinessProbe 11 @Probe	startupProbe 22 @Probe	lifecycle 12 @Lifecycle	terminationMessagePath 13 s	terminationMessagePolicy 20 s	imagePullPolicy 14 s	securityContext 15 @SecurityContext	stdin 16 b	stdinOnce 17 b	tty 18 b
+EphemeralVolumeSource	volumeClaimTemplate 1 @PersistentVolumeClaimTemplate
 Event*	metadata 1 @meta-v1/ObjectMeta !	involvedObject 2 @ObjectReference !	reason 3 s	message 4 s	source 5 @EventSource	firstTimestamp 6 t	lastTimestamp 7 t	count 8 i	type 9 s	eventTime 10 u	series 11 @EventSeries	action 12 s	related 13 @ObjectReference	reportingComponent 14 s	reportingInstance 15 s
 EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
-EventSeries	count 1 i !	lastObservedTime 2 u !
+EventSeries	count 1 i	lastObservedTime 2 u
 EventSource	component 1 s	host 2 s
 ExecAction	command 1 [s l=atomic
 FCVolumeSource	targetWWNs 1 [s l=atomic	lun 2 i	fsType 3 s	readOnly 4 b	wwids 5 [s l=atomic
@@ -663,7 +663,7 @@ GlusterfsPersistentVolumeSource	endpoints 1 s !	path 2 s !	readOnly 3 b	endpoint
 GlusterfsVolumeSource	endpoints 1 s !	path 2 s !	readOnly 3 b
 HTTPGetAction	path 1 s	port 2 x !	host 3 s	scheme 4 s	httpHeaders 5 [@HTTPHeader l=atomic
 HTTPHeader	name 1 s !	value 2 s !
-HostAlias	ip 1 s !	hostnames 2 [s ! l=atomic
+HostAlias	ip 1 s !	hostnames 2 [s l=atomic
 HostIP	ip 1 s !
 HostPathVolumeSource	path 1 s !	type 2 s
 ISCSIPersistentVolumeSource	targetPortal 1 s !	iqn 2 s !	lun 3 i !	iscsiInterface 4 s d="default"	fsType 5 s	readOnly 6 b	portals 7 [s l=atomic	chapAuthDiscovery 8 b	chapAuthSession 11 b	secretRef 10 @SecretReference	initiatorName 12 s
@@ -683,7 +683,7 @@ LoadBalancerIngress	ip 1 s	hostname 2 s	ipMode 3 s	ports 4 [@PortStatus l=atomic
 LoadBalancerStatus	ingress 1 [@LoadBalancerIngress l=atomic
 LocalObjectReference^	name 1 s d=""
 LocalVolumeSource	path 1 s !	fsType 2 s
-ModifyVolumeStatus	targetVolumeAttributesClassName 1 s !	status 2 s !
+ModifyVolumeStatus	targetVolumeAttributesClassName 1 s	status 2 s !
 NFSVolumeSource	server 1 s !	path 2 s !	readOnly 3 b
 Namespace*	metadata 1 @meta-v1/ObjectMeta	spec 2 @NamespaceSpec	status 3 @NamespaceStatus
 NamespaceCondition	type 1 s !	status 2 s !	lastTransitionTime 4 t	reason 5 s	message 6 s
@@ -695,7 +695,7 @@ NodeAddress	type 1 s !	address 2 s !
 NodeAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 @NodeSelector	preferredDuringSchedulingIgnoredDuringExecution 2 [@PreferredSchedulingTerm l=atomic
 NodeAllocatableResourceClaimStatus	resourceClaimName 1 s !	containers 2 [s l=set	resources 3 {q !
 NodeCondition	type 1 s !	status 2 s !	lastHeartbeatTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
-NodeConfigSource	configMap 2 @ConfigMapNodeConfigSource !
+NodeConfigSource	configMap 2 @ConfigMapNodeConfigSource
 NodeConfigStatus	assigned 1 @NodeConfigSource	active 2 @NodeConfigSource	lastKnownGood 3 @NodeConfigSource	error 4 s
 NodeDaemonEndpoints	kubeletEndpoint 1 @DaemonEndpoint
 NodeFeatures	supplementalGroupsPolicy 1 b
@@ -709,7 +709,7 @@ NodeSelectorTerm^	matchExpressions 1 [@NodeSelectorRequirement l=atomic	matchFie
 NodeSpec	podCIDR 1 s	podCIDRs 7 [s l=set p=merge	providerID 3 s	unschedulable 4 b	taints 5 [@Taint l=atomic	configSource 6 @NodeConfigSource	externalID 2 s
 NodeStatus	capacity 1 {q	allocatable 2 {q	phase 3 s	conditions 4 [@NodeCondition l=map k=type p=merge m=type	addresses 5 [@NodeAddress l=map k=type p=merge m=type	daemonEndpoints 6 @NodeDaemonEndpoints	nodeInfo 7 @NodeSystemInfo	images 8 [@ContainerImage l=atomic	volumesInUse 9 [s l=atomic	volumesAttached 10 [@AttachedVolume l=atomic	config 11 @NodeConfigStatus	runtimeHandlers 12 [@NodeRuntimeHandler l=atomic	features 13 @NodeFeatures	declaredFeatures 14 [s l=atomic
 NodeSwapStatus	capacity 1 l
-NodeSystemInfo	machineID 1 s !	systemUUID 2 s !	bootID 3 s !	kernelVersion 4 s !	osImage 5 s !	containerRuntimeVersion 6 s !	kubeletVersion 7 s !	kubeProxyVersion 8 s !	operatingSystem 9 s !	architecture 10 s !	swap 11 @NodeSwapStatus !
+NodeSystemInfo	machineID 1 s !	systemUUID 2 s !	bootID 3 s !	kernelVersion 4 s !	osImage 5 s !	containerRuntimeVersion 6 s !	kubeletVersion 7 s !	kubeProxyVersion 8 s !	operatingSystem 9 s !	architecture 10 s !	swap 11 @NodeSwapStatus
 ObjectFieldSelector^	apiVersion 1 s	fieldPath 2 s !
 ObjectReference^	kind 1 s	namespace 2 s	name 3 s	uid 4 s	apiVersion 5 s	resourceVersion 6 s	fieldPath 7 s
 PersistentVolume*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PersistentVolumeSpec	status 3 @PersistentVolumeStatus
@@ -721,19 +721,19 @@ PersistentVolumeClaimStatus	phase 1 s	accessModes 2 [s l=atomic	capacity 3 {q	co
 PersistentVolumeClaimTemplate	metadata 1 @meta-v1/ObjectMeta	spec 2 @PersistentVolumeClaimSpec !
 PersistentVolumeClaimVolumeSource	claimName 1 s !	readOnly 2 b
 PersistentVolumeList*	metadata 1 @meta-v1/ListMeta	items 2 [@PersistentVolume !
-PersistentVolumeSource	gcePersistentDisk 1 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 2 @AWSElasticBlockStoreVolumeSource	hostPath 3 @HostPathVolumeSource	glusterfs 4 @GlusterfsPersistentVolumeSource	nfs 5 @NFSVolumeSource	rbd 6 @RBDPersistentVolumeSource	iscsi 7 @ISCSIPersistentVolumeSource	cinder 8 @CinderPersistentVolumeSource	cephfs 9 @CephFSPersistentVolumeSource	fc 10 @FCVolumeSource	flocker 11 @FlockerVolumeSource	flexVolume 12 @FlexPersistentVolumeSource	azureFile 13 @AzureFilePersistentVolumeSource	vsphereVolume 14 @VsphereVirtualDiskVolumeSource	quobyte 15 @QuobyteVolumeSource	azureDisk 16 @AzureDiskVolumeSource	photonPersistentDisk 17 @PhotonPersistentDiskVolumeSource !	portworxVolume 18 @PortworxVolumeSource	scaleIO 19 @ScaleIOPersistentVolumeSource	local 20 @LocalVolumeSource	storageos 21 @StorageOSPersistentVolumeSource	csi 22 @CSIPersistentVolumeSource
+PersistentVolumeSource	gcePersistentDisk 1 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 2 @AWSElasticBlockStoreVolumeSource	hostPath 3 @HostPathVolumeSource	glusterfs 4 @GlusterfsPersistentVolumeSource	nfs 5 @NFSVolumeSource	rbd 6 @RBDPersistentVolumeSource	iscsi 7 @ISCSIPersistentVolumeSource	cinder 8 @CinderPersistentVolumeSource	cephfs 9 @CephFSPersistentVolumeSource	fc 10 @FCVolumeSource	flocker 11 @FlockerVolumeSource	flexVolume 12 @FlexPersistentVolumeSource	azureFile 13 @AzureFilePersistentVolumeSource	vsphereVolume 14 @VsphereVirtualDiskVolumeSource	quobyte 15 @QuobyteVolumeSource	azureDisk 16 @AzureDiskVolumeSource	photonPersistentDisk 17 @PhotonPersistentDiskVolumeSource	portworxVolume 18 @PortworxVolumeSource	scaleIO 19 @ScaleIOPersistentVolumeSource	local 20 @LocalVolumeSource	storageos 21 @StorageOSPersistentVolumeSource	csi 22 @CSIPersistentVolumeSource
 PersistentVolumeSpec	capacity 1 {q	persistentVolumeSource 2 @PersistentVolumeSource ~ !	accessModes 3 [s l=atomic	claimRef 4 @ObjectReference	persistentVolumeReclaimPolicy 5 s	storageClassName 6 s	mountOptions 7 [s l=atomic	volumeMode 8 s	nodeAffinity 9 @VolumeNodeAffinity	volumeAttributesClassName 10 s
 PersistentVolumeStatus	phase 1 s	message 2 s	reason 3 s	lastPhaseTransitionTime 4 t
-PhotonPersistentDiskVolumeSource	pdID 1 s !	fsType 2 s !
+PhotonPersistentDiskVolumeSource	pdID 1 s !	fsType 2 s
 Pod*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodSpec	status 3 @PodStatus
 PodAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 [@PodAffinityTerm l=atomic	preferredDuringSchedulingIgnoredDuringExecution 2 [@WeightedPodAffinityTerm l=atomic
 PodAffinityTerm	labelSelector 1 @meta-v1/LabelSelector	namespaces 2 [s l=atomic	topologyKey 3 s !	namespaceSelector 4 @meta-v1/LabelSelector	matchLabelKeys 5 [s l=atomic	mismatchLabelKeys 6 [s l=atomic
 PodAntiAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 [@PodAffinityTerm l=atomic	preferredDuringSchedulingIgnoredDuringExecution 2 [@WeightedPodAffinityTerm l=atomic
 PodAttachOptions*	stdin 1 b	stdout 2 b	stderr 3 b	tty 4 b	container 5 s
-PodCertificateProjection	signerName 1 s !	keyType 2 s !	maxExpirationSeconds 3 i	credentialBundlePath 4 s	keyPath 5 s	certificateChainPath 6 s	userAnnotations 7 {s !
+PodCertificateProjection	signerName 1 s !	keyType 2 s !	maxExpirationSeconds 3 i	credentialBundlePath 4 s	keyPath 5 s	certificateChainPath 6 s	userAnnotations 7 {s
 PodCondition	type 1 s !	observedGeneration 7 l	status 2 s !	lastProbeTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
 PodDNSConfig	nameservers 1 [s l=atomic	searches 2 [s l=atomic	options 3 [@PodDNSConfigOption l=atomic
-PodDNSConfigOption	name 1 s !	value 2 s
+PodDNSConfigOption	name 1 s	value 2 s
 PodExecOptions*	stdin 1 b	stdout 2 b	stderr 3 b	tty 4 b	container 5 s	command 6 [s ! l=atomic
 PodExtendedResourceClaimStatus	requestMappings 1 [@ContainerExtendedResourceRequest ! l=atomic	resourceClaimName 2 s !
 PodIP	ip 1 s !
@@ -743,20 +743,20 @@ PodOS	name 1 s !
 PodPortForwardOptions*	ports 1 [i l=atomic
 PodProxyOptions*	path 1 s
 PodReadinessGate	conditionType 1 s !
-PodResourceClaim	name 1 s !	resourceClaimName 3 s !	resourceClaimTemplateName 4 s !
+PodResourceClaim	name 1 s !	resourceClaimName 3 s	resourceClaimTemplateName 4 s
 PodResourceClaimStatus	name 1 s !	resourceClaimName 2 s
 PodSchedulingGate	name 1 s !
 PodSchedulingGroup	podGroupName 1 s
 PodSecurityContext	seLinuxOptions 1 @SELinuxOptions	windowsOptions 8 @WindowsSecurityContextOptions	runAsUser 2 l	runAsGroup 6 l	runAsNonRoot 3 b	supplementalGroups 4 [l l=atomic	supplementalGroupsPolicy 12 s	fsGroup 5 l	sysctls 7 [@Sysctl l=atomic	fsGroupChangePolicy 9 s	seccompProfile 10 @SeccompProfile	appArmorProfile 11 @AppArmorProfile	seLinuxChangePolicy 13 s
 PodSignature	podController 1 @meta-v1/OwnerReference
-PodSpec	volumes 1 [@Volume l=map k=name p=merge,retainKeys m=name	initContainers 20 [@Container ! l=map k=name p=merge m=name	containers 2 [@Container ! l=map k=name p=merge m=name	ephemeralContainers 34 [@EphemeralContainer l=map k=name p=merge m=name	restartPolicy 3 s	terminationGracePeriodSeconds 4 l	activeDeadlineSeconds 5 l	dnsPolicy 6 s	nodeSelector 7 {s ^	serviceAccountName 8 s	serviceAccount 9 s	automountServiceAccountToken 21 b	nodeName 10 s	hostNetwork 11 b	hostPID 12 b	hostIPC 13 b	shareProcessNamespace 27 b	securityContext 14 @PodSecurityContext	imagePullSecrets 15 [@LocalObjectReference l=map k=name p=merge m=name	hostname 16 s	subdomain 17 s	affinity 18 @Affinity	schedulerName 19 s	tolerations 22 [@Toleration l=atomic	hostAliases 23 [@HostAlias l=map k=ip p=merge m=ip	priorityClassName 24 s	priority 25 i	dnsConfig 26 @PodDNSConfig	readinessGates 28 [@PodReadinessGate l=atomic	runtimeClassName 29 s	enableServiceLinks 30 b	preemptionPolicy 31 s	overhead 32 {q	topologySpreadConstraints 33 [@TopologySpreadConstraint l=map k=topologyKey,whenUnsatisfiable p=merge m=topologyKey	setHostnameAsFQDN 35 b	os 36 @PodOS	hostUsers 37 b	schedulingGates 38 [@PodSchedulingGate l=map k=name p=merge m=name	resourceClaims 39 [@PodResourceClaim l=map k=name p=merge,retainKeys m=name	resources 40 @ResourceRequirements	hostnameOverride 41 s	schedulingGroup 43 @PodSchedulingGroup
-PodStatus	observedGeneration 17 l	phase 1 s	conditions 2 [@PodCondition l=map k=type p=merge m=type	message 3 s	reason 4 s	nominatedNodeName 11 s	hostIP 5 s	hostIPs 16 [@HostIP l=atomic p=merge m=ip	podIP 6 s	podIPs 12 [@PodIP l=map k=ip p=merge m=ip	startTime 7 t	initContainerStatuses 10 [@ContainerStatus ! l=atomic	containerStatuses 8 [@ContainerStatus l=atomic	qosClass 9 s	ephemeralContainerStatuses 13 [@ContainerStatus l=atomic	resize 14 s	resourceClaimStatuses 15 [@PodResourceClaimStatus l=map k=name p=merge,retainKeys m=name	extendedResourceClaimStatus 18 @PodExtendedResourceClaimStatus	allocatedResources 19 {q	resources 20 @ResourceRequirements	nodeAllocatableResourceClaimStatuses 21 [@NodeAllocatableResourceClaimStatus l=atomic
+PodSpec	volumes 1 [@Volume l=map k=name p=merge,retainKeys m=name	initContainers 20 [@Container l=map k=name p=merge m=name	containers 2 [@Container ! l=map k=name p=merge m=name	ephemeralContainers 34 [@EphemeralContainer l=map k=name p=merge m=name	restartPolicy 3 s	terminationGracePeriodSeconds 4 l	activeDeadlineSeconds 5 l	dnsPolicy 6 s	nodeSelector 7 {s ^	serviceAccountName 8 s	serviceAccount 9 s	automountServiceAccountToken 21 b	nodeName 10 s	hostNetwork 11 b	hostPID 12 b	hostIPC 13 b	shareProcessNamespace 27 b	securityContext 14 @PodSecurityContext	imagePullSecrets 15 [@LocalObjectReference l=map k=name p=merge m=name	hostname 16 s	subdomain 17 s	affinity 18 @Affinity	schedulerName 19 s	tolerations 22 [@Toleration l=atomic	hostAliases 23 [@HostAlias l=map k=ip p=merge m=ip	priorityClassName 24 s	priority 25 i	dnsConfig 26 @PodDNSConfig	readinessGates 28 [@PodReadinessGate l=atomic	runtimeClassName 29 s	enableServiceLinks 30 b	preemptionPolicy 31 s	overhead 32 {q	topologySpreadConstraints 33 [@TopologySpreadConstraint l=map k=topologyKey,whenUnsatisfiable p=merge m=topologyKey	setHostnameAsFQDN 35 b	os 36 @PodOS	hostUsers 37 b	schedulingGates 38 [@PodSchedulingGate l=map k=name p=merge m=name	resourceClaims 39 [@PodResourceClaim l=map k=name p=merge,retainKeys m=name	resources 40 @ResourceRequirements	hostnameOverride 41 s	schedulingGroup 43 @PodSchedulingGroup
+PodStatus	observedGeneration 17 l	phase 1 s	conditions 2 [@PodCondition l=map k=type p=merge m=type	message 3 s	reason 4 s	nominatedNodeName 11 s	hostIP 5 s	hostIPs 16 [@HostIP l=atomic p=merge m=ip	podIP 6 s	podIPs 12 [@PodIP l=map k=ip p=merge m=ip	startTime 7 t	initContainerStatuses 10 [@ContainerStatus l=atomic	containerStatuses 8 [@ContainerStatus l=atomic	qosClass 9 s	ephemeralContainerStatuses 13 [@ContainerStatus l=atomic	resize 14 s	resourceClaimStatuses 15 [@PodResourceClaimStatus l=map k=name p=merge,retainKeys m=name	extendedResourceClaimStatus 18 @PodExtendedResourceClaimStatus	allocatedResources 19 {q	resources 20 @ResourceRequirements	nodeAllocatableResourceClaimStatuses 21 [@NodeAllocatableResourceClaimStatus l=atomic
 PodStatusResult*	metadata 1 @meta-v1/ObjectMeta	status 2 @PodStatus
 PodTemplate*	metadata 1 @meta-v1/ObjectMeta	template 2 @PodTemplateSpec
 PodTemplateList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodTemplate !
 PodTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodSpec
 PortStatus	port 1 i !	protocol 2 s !	error 3 s
-PortworxVolumeSource	volumeID 1 s !	fsType 2 s !	readOnly 3 b
+PortworxVolumeSource	volumeID 1 s !	fsType 2 s	readOnly 3 b
 Preconditions	uid 1 s
 PreferAvoidPodsEntry	podSignature 1 @PodSignature !	evictionTime 2 t	reason 3 s	message 4 s
 PreferredSchedulingTerm	weight 1 i !	preference 2 @NodeSelectorTerm !
@@ -774,16 +774,16 @@ ReplicationControllerSpec	replicas 1 i d=1	minReadySeconds 4 i d=0	selector 2 {s
 ReplicationControllerStatus	replicas 1 i !	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	observedGeneration 3 l	conditions 6 [@ReplicationControllerCondition l=map k=type p=merge m=type
 ResourceClaim	name 1 s !	request 2 s
 ResourceFieldSelector^	containerName 1 s	resource 2 s !	divisor 3 q
-ResourceHealth	resourceID 1 s !	health 2 s !	message 6 s
+ResourceHealth	resourceID 1 s !	health 2 s	message 6 s
 ResourceQuota*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceQuotaSpec	status 3 @ResourceQuotaStatus
 ResourceQuotaList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceQuota !
 ResourceQuotaSpec	hard 1 {q	scopes 2 [s l=atomic	scopeSelector 3 @ScopeSelector
 ResourceQuotaStatus	hard 1 {q	used 2 {q
 ResourceRequirements	limits 1 {q	requests 2 {q	claims 3 [@ResourceClaim l=map k=name
-ResourceStatus	name 1 s !	resources 2 [@ResourceHealth ! l=map k=resourceID
+ResourceStatus	name 1 s !	resources 2 [@ResourceHealth l=map k=resourceID
 SELinuxOptions	user 1 s	role 2 s	type 3 s	level 4 s
-ScaleIOPersistentVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @SecretReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s !	fsType 9 s d="xfs"	readOnly 10 b
-ScaleIOVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @LocalObjectReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s !	fsType 9 s d="xfs"	readOnly 10 b
+ScaleIOPersistentVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @SecretReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
+ScaleIOVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @LocalObjectReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
 ScopeSelector^	matchExpressions 1 [@ScopedResourceSelectorRequirement l=atomic
 ScopedResourceSelectorRequirement	scopeName 1 s !	operator 2 s !	values 3 [s l=atomic
 SeccompProfile	type 1 s !	localhostProfile 2 s
@@ -803,12 +803,12 @@ ServiceAccountTokenProjection	audience 1 s	expirationSeconds 2 l	path 3 s !
 ServiceList*	metadata 1 @meta-v1/ListMeta	items 2 [@Service !
 ServicePort	name 1 s	protocol 2 s d="TCP"	appProtocol 6 s	port 3 i !	targetPort 4 x	nodePort 5 i
 ServiceProxyOptions*	path 1 s
-ServiceSpec	ports 1 [@ServicePort ! l=map k=port,protocol p=merge m=port	selector 2 {s ^	clusterIP 3 s	clusterIPs 18 [s l=atomic	type 4 s	externalIPs 5 [s l=atomic	sessionAffinity 7 s	loadBalancerIP 8 s	loadBalancerSourceRanges 9 [s l=atomic	externalName 10 s	externalTrafficPolicy 11 s	healthCheckNodePort 12 i	publishNotReadyAddresses 13 b	sessionAffinityConfig 14 @SessionAffinityConfig	ipFamilies 19 [s l=atomic	ipFamilyPolicy 17 s	allocateLoadBalancerNodePorts 20 b	loadBalancerClass 21 s	internalTrafficPolicy 22 s	trafficDistribution 23 s
+ServiceSpec	ports 1 [@ServicePort l=map k=port,protocol p=merge m=port	selector 2 {s ^	clusterIP 3 s	clusterIPs 18 [s l=atomic	type 4 s	externalIPs 5 [s l=atomic	sessionAffinity 7 s	loadBalancerIP 8 s	loadBalancerSourceRanges 9 [s l=atomic	externalName 10 s	externalTrafficPolicy 11 s	healthCheckNodePort 12 i	publishNotReadyAddresses 13 b	sessionAffinityConfig 14 @SessionAffinityConfig	ipFamilies 19 [s l=atomic	ipFamilyPolicy 17 s	allocateLoadBalancerNodePorts 20 b	loadBalancerClass 21 s	internalTrafficPolicy 22 s	trafficDistribution 23 s
 ServiceStatus	loadBalancer 1 @LoadBalancerStatus	conditions 2 [@meta-v1/Condition l=map k=type p=merge m=type
 SessionAffinityConfig	clientIP 1 @ClientIPConfig
 SleepAction	seconds 1 l !
-StorageOSPersistentVolumeSource	volumeName 1 s !	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @ObjectReference
-StorageOSVolumeSource	volumeName 1 s !	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @LocalObjectReference
+StorageOSPersistentVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @ObjectReference
+StorageOSVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @LocalObjectReference
 Sysctl	name 1 s !	value 2 s !
 TCPSocketAction	port 1 x !	host 2 s
 Taint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
@@ -821,11 +821,11 @@ TypedObjectReference	apiGroup 1 s	kind 2 s !	name 3 s !	namespace 4 s
 Volume	name 1 s !	volumeSource 2 @VolumeSource ~ !
 VolumeDevice	name 1 s !	devicePath 2 s !
 VolumeMount	name 1 s !	readOnly 2 b	recursiveReadOnly 7 s	mountPath 3 s !	subPath 4 s	mountPropagation 5 s	subPathExpr 6 s
-VolumeMountStatus	name 1 s !	mountPath 2 s !	readOnly 3 b	recursiveReadOnly 4 s	volumeStatus 5 @VolumeStatus ~
-VolumeNodeAffinity	required 1 @NodeSelector !
+VolumeMountStatus	name 1 s !	mountPath 2 s !	readOnly 3 b	recursiveReadOnly 4 s	volumeStatus 5 @VolumeStatus
+VolumeNodeAffinity	required 1 @NodeSelector
 VolumeProjection	secret 1 @SecretProjection	downwardAPI 2 @DownwardAPIProjection	configMap 3 @ConfigMapProjection	serviceAccountToken 4 @ServiceAccountTokenProjection	clusterTrustBundle 5 @ClusterTrustBundleProjection	podCertificate 6 @PodCertificateProjection
 VolumeResourceRequirements	limits 1 {q	requests 2 {q
-VolumeSource	hostPath 1 @HostPathVolumeSource	emptyDir 2 @EmptyDirVolumeSource	gcePersistentDisk 3 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 4 @AWSElasticBlockStoreVolumeSource	gitRepo 5 @GitRepoVolumeSource	secret 6 @SecretVolumeSource	nfs 7 @NFSVolumeSource	iscsi 8 @ISCSIVolumeSource	glusterfs 9 @GlusterfsVolumeSource	persistentVolumeClaim 10 @PersistentVolumeClaimVolumeSource	rbd 11 @RBDVolumeSource	flexVolume 12 @FlexVolumeSource	cinder 13 @CinderVolumeSource	cephfs 14 @CephFSVolumeSource	flocker 15 @FlockerVolumeSource	downwardAPI 16 @DownwardAPIVolumeSource	fc 17 @FCVolumeSource	azureFile 18 @AzureFileVolumeSource	configMap 19 @ConfigMapVolumeSource	vsphereVolume 20 @VsphereVirtualDiskVolumeSource	quobyte 21 @QuobyteVolumeSource	azureDisk 22 @AzureDiskVolumeSource	photonPersistentDisk 23 @PhotonPersistentDiskVolumeSource !	projected 26 @ProjectedVolumeSource !	portworxVolume 24 @PortworxVolumeSource	scaleIO 25 @ScaleIOVolumeSource	storageos 27 @StorageOSVolumeSource	csi 28 @CSIVolumeSource	ephemeral 29 @EphemeralVolumeSource	image 30 @ImageVolumeSource
+VolumeSource	hostPath 1 @HostPathVolumeSource	emptyDir 2 @EmptyDirVolumeSource	gcePersistentDisk 3 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 4 @AWSElasticBlockStoreVolumeSource	gitRepo 5 @GitRepoVolumeSource	secret 6 @SecretVolumeSource	nfs 7 @NFSVolumeSource	iscsi 8 @ISCSIVolumeSource	glusterfs 9 @GlusterfsVolumeSource	persistentVolumeClaim 10 @PersistentVolumeClaimVolumeSource	rbd 11 @RBDVolumeSource	flexVolume 12 @FlexVolumeSource	cinder 13 @CinderVolumeSource	cephfs 14 @CephFSVolumeSource	flocker 15 @FlockerVolumeSource	downwardAPI 16 @DownwardAPIVolumeSource	fc 17 @FCVolumeSource	azureFile 18 @AzureFileVolumeSource	configMap 19 @ConfigMapVolumeSource	vsphereVolume 20 @VsphereVirtualDiskVolumeSource	quobyte 21 @QuobyteVolumeSource	azureDisk 22 @AzureDiskVolumeSource	photonPersistentDisk 23 @PhotonPersistentDiskVolumeSource	projected 26 @ProjectedVolumeSource	portworxVolume 24 @PortworxVolumeSource	scaleIO 25 @ScaleIOVolumeSource	storageos 27 @StorageOSVolumeSource	csi 28 @CSIVolumeSource	ephemeral 29 @EphemeralVolumeSource	image 30 @ImageVolumeSource
 VolumeStatus	image 1 @ImageVolumeStatus
 VsphereVirtualDiskVolumeSource	volumePath 1 s !	fsType 2 s	storagePolicyName 3 s	storagePolicyID 4 s
 WeightedPodAffinityTerm	weight 1 i !	podAffinityTerm 2 @PodAffinityTerm !
@@ -837,10 +837,10 @@ WindowsSecurityContextOptions	gmsaCredentialSpecName 1 s	gmsaCredentialSpec 2 s	
     version: 'v1',
     package: 'k8s.io.api.discovery.v1',
     text: `
-Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions !	hostname 3 s	targetRef 4 @core-v1/ObjectReference	deprecatedTopology 5 {s	nodeName 6 s	zone 7 s	hints 8 @EndpointHints
+Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions	hostname 3 s	targetRef 4 @core-v1/ObjectReference	deprecatedTopology 5 {s	nodeName 6 s	zone 7 s	hints 8 @EndpointHints
 EndpointConditions	ready 1 b	serving 2 b	terminating 3 b
-EndpointHints	forZones 1 [@ForZone ! l=atomic	forNodes 2 [@ForNode ! l=atomic
-EndpointPort^	name 1 s !	protocol 2 s !	port 3 i !	appProtocol 4 s
+EndpointHints	forZones 1 [@ForZone l=atomic	forNodes 2 [@ForNode l=atomic
+EndpointPort^	name 1 s	protocol 2 s	port 3 i	appProtocol 4 s
 EndpointSlice*	metadata 1 @meta-v1/ObjectMeta	addressType 4 s !	endpoints 2 [@Endpoint l=atomic	ports 3 [@EndpointPort l=atomic
 EndpointSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@EndpointSlice !
 ForNode	name 1 s !
@@ -852,10 +852,10 @@ ForZone	name 1 s !
     version: 'v1beta1',
     package: 'k8s.io.api.discovery.v1beta1',
     text: `
-Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions !	hostname 3 s	targetRef 4 @core-v1/ObjectReference	topology 5 {s	nodeName 6 s	hints 7 @EndpointHints
+Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions	hostname 3 s	targetRef 4 @core-v1/ObjectReference	topology 5 {s	nodeName 6 s	hints 7 @EndpointHints
 EndpointConditions	ready 1 b	serving 2 b	terminating 3 b
-EndpointHints	forZones 1 [@ForZone ! l=atomic	forNodes 2 [@ForNode ! l=atomic
-EndpointPort	name 1 s !	protocol 2 s !	port 3 i !	appProtocol 4 s
+EndpointHints	forZones 1 [@ForZone l=atomic	forNodes 2 [@ForNode l=atomic
+EndpointPort	name 1 s	protocol 2 s	port 3 i	appProtocol 4 s
 EndpointSlice*	metadata 1 @meta-v1/ObjectMeta	addressType 4 s !	endpoints 2 [@Endpoint ! l=atomic	ports 3 [@EndpointPort l=atomic
 EndpointSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@EndpointSlice !
 ForNode	name 1 s !
@@ -867,7 +867,7 @@ ForZone	name 1 s !
     version: 'v1',
     package: 'k8s.io.api.events.v1',
     text: `
-Event*	metadata 1 @meta-v1/ObjectMeta	eventTime 2 u !	series 3 @EventSeries	reportingController 4 s !	reportingInstance 5 s !	action 6 s !	reason 7 s !	regarding 8 @core-v1/ObjectReference	related 9 @core-v1/ObjectReference	note 10 s	type 11 s !	deprecatedSource 12 @core-v1/EventSource	deprecatedFirstTimestamp 13 t	deprecatedLastTimestamp 14 t	deprecatedCount 15 i
+Event*	metadata 1 @meta-v1/ObjectMeta	eventTime 2 u !	series 3 @EventSeries	reportingController 4 s	reportingInstance 5 s	action 6 s	reason 7 s	regarding 8 @core-v1/ObjectReference	related 9 @core-v1/ObjectReference	note 10 s	type 11 s	deprecatedSource 12 @core-v1/EventSource	deprecatedFirstTimestamp 13 t	deprecatedLastTimestamp 14 t	deprecatedCount 15 i
 EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
 EventSeries	count 1 i !	lastObservedTime 2 u !
 `,
@@ -894,11 +894,11 @@ DaemonSetSpec	selector 1 @meta-v1/LabelSelector	template 2 @core-v1/PodTemplateS
 DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
 DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
 Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t !	lastTransitionTime 7 t !	reason 4 s !	message 5 s !
+DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
 DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
 DeploymentRollback	name 1 s !	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig !
 DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	rollbackTo 8 @RollbackConfig	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition ! l=map k=type p=merge m=type	collisionCount 8 i
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
 DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
 HTTPIngressPath	path 1 s	pathType 3 s !	backend 2 @IngressBackend !
 HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! l=atomic
@@ -942,17 +942,17 @@ ScaleStatus	replicas 1 i !	selector 2 {s ^	targetSelector 3 s
 ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
 FlowDistinguisherMethod	type 1 s !
 FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
 FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type p=merge m=type
 GroupSubject	name 1 s !
 LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse !	lendablePercent 3 i	borrowingLimitPercent 4 i
+LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
 NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
 PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
 PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
 PriorityLevelConfigurationReference	name 1 s !
 PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
@@ -972,17 +972,17 @@ UserSubject	name 1 s !
 ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
 FlowDistinguisherMethod	type 1 s !
 FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
 FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type
 GroupSubject	name 1 s !
 LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse !	lendablePercent 3 i	borrowingLimitPercent 4 i
+LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
 NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
 PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
 PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
 PriorityLevelConfigurationReference	name 1 s !
 PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
@@ -1002,17 +1002,17 @@ UserSubject	name 1 s !
 ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
 FlowDistinguisherMethod	type 1 s !
 FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
 FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type
 GroupSubject	name 1 s !
 LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse !	lendablePercent 3 i	borrowingLimitPercent 4 i
+LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
 NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
 PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
 PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
 PriorityLevelConfigurationReference	name 1 s !
 PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
@@ -1032,17 +1032,17 @@ UserSubject	name 1 s !
 ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
 FlowDistinguisherMethod	type 1 s !
 FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
 FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type p=merge m=type
 GroupSubject	name 1 s !
 LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse !	lendablePercent 3 i	borrowingLimitPercent 4 i
+LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
 NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
 PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
 PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t !	reason 4 s !	message 5 s !
+PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
 PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
 PriorityLevelConfigurationReference	name 1 s !
 PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
@@ -1072,7 +1072,7 @@ ImageReviewStatus	allowed 1 b	reason 2 s	auditAnnotations 3 {s
     text: `
 APIGroup*	name 1 s !	versions 2 [@GroupVersionForDiscovery ! l=atomic	preferredVersion 3 @GroupVersionForDiscovery	serverAddressByClientCIDRs 4 [@ServerAddressByClientCIDR l=atomic
 APIGroupList*	groups 1 [@APIGroup ! l=atomic
-APIResource	name 1 s !	singularName 6 s !	namespaced 2 b !	group 8 s !	version 9 s !	kind 3 s !	verbs 4 S !	shortNames 5 [s ! l=atomic	categories 7 [s ! l=atomic	storageVersionHash 10 s
+APIResource	name 1 s !	singularName 6 s !	namespaced 2 b !	group 8 s	version 9 s	kind 3 s !	verbs 4 S !	shortNames 5 [s l=atomic	categories 7 [s l=atomic	storageVersionHash 10 s
 APIResourceList*	groupVersion 1 s !	resources 2 [@APIResource ! l=atomic
 APIVersions*	versions 1 [s ! l=atomic	serverAddressByClientCIDRs 2 [@ServerAddressByClientCIDR ! l=atomic
 ApplyOptions*	dryRun 1 [s l=atomic	force 2 b !	fieldManager 3 s !
@@ -1090,9 +1090,9 @@ GroupVersionResource	group 1 s !	version 2 s !	resource 3 s !
 LabelSelector^	matchLabels 1 {s	matchExpressions 2 [@LabelSelectorRequirement l=atomic
 LabelSelectorRequirement	key 1 s !	operator 2 s !	values 3 [s l=atomic
 List*	metadata 1 @ListMeta	items 2 [r !
-ListMeta	selfLink 1 s	resourceVersion 2 s	continue 3 s !	remainingItemCount 4 l	shardInfo 5 @ShardInfo
+ListMeta	selfLink 1 s	resourceVersion 2 s	continue 3 s	remainingItemCount 4 l	shardInfo 5 @ShardInfo
 ListOptions*	labelSelector 1 s	fieldSelector 2 s	watch 3 b	allowWatchBookmarks 9 b	resourceVersion 4 s	resourceVersionMatch 10 s	timeoutSeconds 5 l	limit 7 l !	continue 8 s !	sendInitialEvents 11 b	shardSelector 15 s
-ManagedFieldsEntry	manager 1 s !	operation 2 s !	apiVersion 3 s !	time 4 t	fieldsType 6 s !	fieldsV1 7 f	subresource 8 s !
+ManagedFieldsEntry	manager 1 s	operation 2 s	apiVersion 3 s	time 4 t	fieldsType 6 s	fieldsV1 7 f	subresource 8 s
 ObjectMeta	name 1 s	generateName 2 s	namespace 3 s	selfLink 4 s	uid 5 s	resourceVersion 6 s	generation 7 l	creationTimestamp 8 t	deletionTimestamp 9 t	deletionGracePeriodSeconds 10 l	labels 11 {s	annotations 12 {s	ownerReferences 13 [@OwnerReference l=map k=uid p=merge m=uid	finalizers 14 [s l=set p=merge	managedFields 17 [@ManagedFieldsEntry l=atomic
 OwnerReference^	apiVersion 5 s !	kind 1 s !	name 3 s !	uid 4 s !	controller 6 b	blockOwnerDeletion 7 b
 PartialObjectMetadata*	metadata 1 @ObjectMeta
@@ -1140,15 +1140,15 @@ Ingress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressSpec	status 3 @IngressSta
 IngressBackend	service 4 @IngressServiceBackend	resource 3 @core-v1/TypedLocalObjectReference
 IngressClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressClassSpec
 IngressClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@IngressClass !
-IngressClassParametersReference	aPIGroup 1 s	kind 2 s !	name 3 s !	scope 4 s	namespace 5 s
-IngressClassSpec	controller 1 s !	parameters 2 @IngressClassParametersReference
+IngressClassParametersReference	apiGroup 1 s	kind 2 s !	name 3 s !	scope 4 s	namespace 5 s
+IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference
 IngressList*	metadata 1 @meta-v1/ListMeta	items 2 [@Ingress !
 IngressLoadBalancerIngress	ip 1 s	hostname 2 s	ports 4 [@IngressPortStatus l=atomic
 IngressLoadBalancerStatus	ingress 1 [@IngressLoadBalancerIngress l=atomic
 IngressPortStatus	port 1 i !	protocol 2 s !	error 3 s
 IngressRule	host 1 s	ingressRuleValue 2 @IngressRuleValue ~
 IngressRuleValue	http 1 @HTTPIngressRuleValue
-IngressServiceBackend	name 1 s !	port 2 @ServiceBackendPort !
+IngressServiceBackend	name 1 s !	port 2 @ServiceBackendPort
 IngressSpec	ingressClassName 4 s	defaultBackend 1 @IngressBackend	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
 IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus
 IngressTLS	hosts 1 [s l=atomic	secretName 2 s
@@ -1181,8 +1181,8 @@ Ingress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressSpec	status 3 @IngressSta
 IngressBackend	serviceName 1 s	servicePort 2 x	resource 3 @core-v1/TypedLocalObjectReference
 IngressClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressClassSpec
 IngressClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@IngressClass !
-IngressClassParametersReference	aPIGroup 1 s	kind 2 s !	name 3 s !	scope 4 s !	namespace 5 s
-IngressClassSpec	controller 1 s !	parameters 2 @IngressClassParametersReference
+IngressClassParametersReference	apiGroup 1 s	kind 2 s !	name 3 s !	scope 4 s !	namespace 5 s
+IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference
 IngressList*	metadata 1 @meta-v1/ListMeta	items 2 [@Ingress !
 IngressLoadBalancerIngress	ip 1 s	hostname 2 s	ports 4 [@IngressPortStatus l=atomic
 IngressLoadBalancerStatus	ingress 1 [@IngressLoadBalancerIngress l=atomic
@@ -1540,10 +1540,10 @@ PriorityClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityClass !
     version: 'v1',
     package: 'k8s.io.api.storage.v1',
     text: `
-CSIDriver*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @CSIDriverSpec !
+CSIDriver*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSIDriverSpec !
 CSIDriverList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIDriver !
 CSIDriverSpec	attachRequired 1 b	podInfoOnMount 2 b	volumeLifecycleModes 3 [s l=set	storageCapacity 4 b	fsGroupPolicy 5 s	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b	seLinuxMount 8 b	nodeAllocatableUpdatePeriodSeconds 9 l	serviceAccountTokenInSecrets 10 b	preventPodSchedulingIfMissing 11 b
-CSINode*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @CSINodeSpec !
+CSINode*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSINodeSpec !
 CSINodeDriver	name 1 s !	nodeID 2 s !	topologyKeys 3 [s l=atomic	allocatable 4 @VolumeNodeResources
 CSINodeList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSINode !
 CSINodeSpec	drivers 1 [@CSINodeDriver ! l=map k=name p=merge m=name
@@ -1557,7 +1557,7 @@ VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
 VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
 VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
 VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s !
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
 VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
 VolumeError	time 1 t	message 2 s	errorCode 3 i
 VolumeNodeResources	count 1 i
@@ -1575,7 +1575,7 @@ VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
 VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
 VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
 VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s !
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
 VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
 VolumeError	time 1 t	message 2 s	errorCode 3 i
 `,
@@ -1585,10 +1585,10 @@ VolumeError	time 1 t	message 2 s	errorCode 3 i
     version: 'v1beta1',
     package: 'k8s.io.api.storage.v1beta1',
     text: `
-CSIDriver*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @CSIDriverSpec !
+CSIDriver*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSIDriverSpec !
 CSIDriverList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIDriver !
 CSIDriverSpec	attachRequired 1 b	podInfoOnMount 2 b	volumeLifecycleModes 3 [s l=atomic	storageCapacity 4 b	fsGroupPolicy 5 s	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b	seLinuxMount 8 b	nodeAllocatableUpdatePeriodSeconds 9 l	serviceAccountTokenInSecrets 10 b	preventPodSchedulingIfMissing 11 b
-CSINode*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @CSINodeSpec !
+CSINode*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSINodeSpec !
 CSINodeDriver	name 1 s !	nodeID 2 s !	topologyKeys 3 [s l=atomic	allocatable 4 @VolumeNodeResources
 CSINodeList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSINode !
 CSINodeSpec	drivers 1 [@CSINodeDriver ! l=map k=name p=merge m=name
@@ -1602,7 +1602,7 @@ VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
 VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
 VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
 VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s !
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
 VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
 VolumeError	time 1 t	message 2 s	errorCode 3 i
 VolumeNodeResources	count 1 i
@@ -1616,7 +1616,7 @@ VolumeNodeResources	count 1 i
 StorageVersionMigration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StorageVersionMigrationSpec	status 3 @StorageVersionMigrationStatus
 StorageVersionMigrationList*	metadata 1 @meta-v1/ListMeta	items 2 [@StorageVersionMigration !
 StorageVersionMigrationSpec	resource 1 @meta-v1/GroupResource !
-StorageVersionMigrationStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	resourceVersion 2 s !
+StorageVersionMigrationStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	resourceVersion 2 s
 `,
   },
 };
