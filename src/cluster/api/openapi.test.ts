@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { getPath, isJsonObject, objectAt, objectsAt, type JsonValue } from './json.ts';
+import { openApiV3 } from './openapi.ts';
+import { resources } from './resources.ts';
+
+const apps = openApiV3({ group: 'apps', version: 'v1' }, resources);
+const core = openApiV3({ group: '', version: 'v1' }, resources);
+
+/** Every `$ref` in a value. */
+function references(value: JsonValue | undefined): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => references(item));
+  if (!isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([key, item]) =>
+    key === '$ref' && typeof item === 'string' ? [item] : references(item),
+  );
+}
+
+test('every reference leads to a schema', () => {
+  for (const document of [apps, core]) {
+    const schemas = objectAt(document, 'components', 'schemas');
+    for (const reference of references(document)) {
+      const name = reference.replace('#/components/schemas/', '');
+      assert.ok(isJsonObject(schemas[name]), reference);
+    }
+  }
+});
+
+test('schemas carry what kubectl merges and explains by', () => {
+  const schemas = objectAt(apps, 'components', 'schemas');
+  assert.deepEqual(getPath(schemas, 'io.k8s.api.apps.v1.Deployment', 'x-kubernetes-group-version-kind'), [
+    { group: 'apps', version: 'v1', kind: 'Deployment' },
+  ]);
+  const containers = objectAt(schemas, 'io.k8s.api.core.v1.PodSpec', 'properties', 'containers');
+  assert.equal(containers['x-kubernetes-patch-strategy'], 'merge');
+  assert.equal(containers['x-kubernetes-patch-merge-key'], 'name');
+  assert.equal(containers['x-kubernetes-list-type'], 'map');
+  assert.deepEqual(containers['x-kubernetes-list-map-keys'], ['name']);
+  assert.deepEqual(getPath(schemas, 'io.k8s.api.core.v1.Container', 'required'), ['name']);
+  assert.ok(isJsonObject(getPath(schemas, 'io.k8s.api.core.v1.Volume', 'properties', 'emptyDir')));
+});
+
+test('writing operations offer fieldValidation and dryRun, which kubectl asks for', () => {
+  const path = objectAt(apps, 'paths', '/apis/apps/v1/namespaces/{namespace}/deployments/{name}');
+  for (const method of ['put', 'patch']) {
+    const names = objectsAt(path, method, 'parameters').map((parameter) => parameter['name']);
+    assert.ok(names.includes('fieldValidation') && names.includes('dryRun'), method);
+    assert.equal(getPath(path, method, 'x-kubernetes-action'), method);
+    assert.equal(getPath(path, method, 'x-kubernetes-group-version-kind', 'kind'), 'Deployment');
+  }
+  assert.ok(objectAt(core, 'paths')['/api/v1/namespaces/{name}'] !== undefined);
+});
+
+test('no document describes another group version', () => {
+  assert.ok(Object.keys(objectAt(apps, 'paths')).every((path) => path.startsWith('/apis/apps/v1/')));
+});
