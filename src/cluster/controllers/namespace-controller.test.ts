@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { PlatformError } from '../../base/errors.ts';
+import { configMaps, deployments, namespaces, pods } from '../client/kinds.ts';
+import { statusResponse, type FakeApi } from '../client/testing/fake-api.ts';
+import { createNamespaceController } from './namespace-controller.ts';
+import { planNamespaceStatus } from './namespace-planner.ts';
+import { running } from './testing/running.ts';
+
+const deletionTimestamp = '2026-01-01T00:00:00Z';
+const create = (environment: Parameters<typeof createNamespaceController>[0]) => [
+  createNamespaceController(environment),
+];
+
+function leave(api: FakeApi): void {
+  api.put(namespaces, {
+    metadata: { name: 'gone', deletionTimestamp },
+    spec: { finalizers: ['kubernetes', 'example.com/own'] },
+    status: { phase: 'Terminating' },
+  });
+}
+
+function finalizers(api: FakeApi): readonly string[] | undefined {
+  return api.read(namespaces, { name: 'gone' })?.spec?.finalizers;
+}
+
+test('a terminating namespace is emptied, then loses our finalizer, and no other is touched', async () => {
+  await using plane = running({
+    create,
+    before: (api) => {
+      leave(api);
+      api.put(namespaces, { metadata: { name: 'stays' }, spec: { finalizers: ['kubernetes'] } });
+      for (const namespace of ['gone', 'stays']) {
+        api.put(configMaps, { metadata: { name: 'a', namespace } });
+        api.put(deployments, { metadata: { name: 'b', namespace }, spec: {} });
+      }
+      api.put(pods, { metadata: { name: 'c', namespace: 'gone' }, spec: { nodeName: 'n', containers: [] } });
+    },
+  });
+  await plane.until('the pod terminating', () =>
+    Boolean(plane.api.read(pods, { name: 'c', namespace: 'gone' })?.metadata?.deletionTimestamp),
+  );
+  await plane.quiet();
+  assert.deepEqual(finalizers(plane.api), ['kubernetes', 'example.com/own']);
+  const conditions = plane.api.read(namespaces, { name: 'gone' })?.status?.conditions;
+  const remaining = conditions?.find((condition) => condition.type === 'NamespaceContentRemaining');
+  assert.equal(remaining?.reason, 'SomeResourcesRemain');
+  assert.match(remaining?.message ?? '', /pods\.: 1/);
+  plane.api.remove(pods, { name: 'c', namespace: 'gone' });
+  await plane.until('finalizing', () => finalizers(plane.api)?.length === 1);
+  assert.deepEqual(finalizers(plane.api), ['example.com/own']);
+  assert.deepEqual(
+    plane.api.all(configMaps).map((map) => map.metadata?.namespace),
+    ['stays'],
+  );
+  assert.equal(plane.api.all(deployments).length, 1);
+});
+
+test('a failure is told in a condition and tried again', async () => {
+  await using plane = running({
+    create,
+    before: (api) => {
+      leave(api);
+      api.put(configMaps, { metadata: { name: 'a', namespace: 'gone' } });
+      api.intercept = ({ method, url }) =>
+        method === 'DELETE' && url.includes('configmaps')
+          ? statusResponse(new PlatformError('unavailable', 'busy'))
+          : undefined;
+    },
+  });
+  const failure = () =>
+    plane.api
+      .read(namespaces, { name: 'gone' })
+      ?.status?.conditions?.find((condition) => condition.type === 'NamespaceDeletionContentFailure');
+  await plane.until('the condition', () => failure()?.status === 'True');
+  assert.match(failure()?.message ?? '', /configmaps.*busy/);
+  plane.api.intercept = undefined;
+  await plane.until('finalizing', () => finalizers(plane.api)?.length === 1);
+  assert.equal(failure()?.status, 'False');
+});
+
+test('conditions keep their time while their status stays', () => {
+  const objects = [{ metadata: { finalizers: ['a/b'] } }, { metadata: { finalizers: ['a/b'] } }];
+  const input = {
+    status: { phase: 'Terminating' },
+    remaining: [{ resource: 'pods.', objects }],
+    failures: [],
+  };
+  const first = planNamespaceStatus({ ...input, now: 0 });
+  assert.match(first.conditions?.at(-1)?.message ?? '', /a\/b: 2/);
+  const second = planNamespaceStatus({ ...input, status: first, now: 5000 });
+  assert.deepEqual(second, first);
+  const third = planNamespaceStatus({ status: second, remaining: [], failures: [], now: 9000 });
+  assert.deepEqual(
+    third.conditions?.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
+    [
+      ['NamespaceDeletionContentFailure', '1970-01-01T00:00:00Z'],
+      ['NamespaceContentRemaining', '1970-01-01T00:00:09Z'],
+      ['NamespaceFinalizersRemaining', '1970-01-01T00:00:09Z'],
+    ],
+  );
+});

@@ -1,0 +1,125 @@
+import { errorMessage, isPlatformError } from '../../base/errors.ts';
+import type { Namespace } from '../api/generated/core-v1.ts';
+import type { ApiObject, Controller, ResourceType, WorkQueue } from '../client/contract.ts';
+import { allTypes, events, namespaces } from '../client/kinds.ts';
+import { refOf } from './claiming.ts';
+import type { ControllerEnvironment } from './environment.ts';
+import { planNamespaceStatus, type Remaining } from './namespace-planner.ts';
+import { isNamespaceActive } from './namespace-state.ts';
+import { enqueues, queueController, subscribes } from './queue-controller.ts';
+import { canonical } from './template-hash.ts';
+
+/** What the server put into spec.finalizers until the namespace is empty; others belong to others. */
+const FINALIZER = 'kubernetes';
+/** Requests of one namespace at once. */
+const PARALLEL = 20;
+/** Deletions announce themselves; this is for those whose announcement came before our list. */
+const LOOK_AGAIN_MS = 5000;
+
+interface Emptied {
+  readonly remaining: readonly Remaining[];
+  readonly failures: readonly string[];
+}
+
+/** Empties namespaces that are being deleted, then lets them go. */
+export function createNamespaceController(environment: ControllerEnvironment): Controller {
+  const { client, informers, clock } = environment;
+  const spaces = informers.informer(namespaces);
+  const contentTypes = allTypes.filter((type) => type.namespaced);
+
+  async function reconcile(name: string, queue: WorkQueue): Promise<void> {
+    const cached = spaces.get(name);
+    if (cached === undefined || isNamespaceActive(cached)) return;
+    // The cache may show a namesake of a namespace that has since been made anew: nothing of that is ours to delete.
+    const namespace = await client.get(namespaces, { name });
+    if (namespace.metadata?.uid !== cached.metadata?.uid || isNamespaceActive(namespace)) return;
+    if (!(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return;
+    const emptied = await empty(name);
+    const written = await writeStatus(namespace, emptied);
+    if (emptied.failures.length > 0) throw new Error(emptied.failures.join('; '));
+    if (emptied.remaining.some(({ objects }) => objects.length > 0)) {
+      queue.addAfter(name, LOOK_AGAIN_MS);
+      return;
+    }
+    const finalizers = (written.spec?.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
+    await client.update(namespaces, { ...written, spec: { ...written.spec, finalizers } }, 'finalize');
+  }
+
+  /** Deletes what is there and says what was left after that: what terminates slowly or is held by finalizers. */
+  async function empty(namespace: string): Promise<Emptied> {
+    const remaining: Remaining[] = [];
+    const failures: string[] = [];
+    for (const type of contentTypes) {
+      const resource = `${type.resource}.${type.group}`;
+      try {
+        const found = await listAll(type, namespace);
+        if (found.length === 0) continue;
+        await deleteAll(
+          type,
+          found.filter((object) => object.metadata?.deletionTimestamp === undefined),
+        );
+        remaining.push({ resource, objects: await listAll(type, namespace) });
+      } catch (error) {
+        failures.push(`${resource}: ${errorMessage(error)}`);
+      }
+    }
+    return { remaining, failures };
+  }
+
+  /** From the API: an empty cache is no proof of an empty namespace. */
+  async function listAll(type: ResourceType, namespace: string): Promise<readonly ApiObject[]> {
+    const objects: ApiObject[] = [];
+    let next: string | undefined;
+    do {
+      const page = await client.list(type, { namespace, limit: 500, ...(next && { continue: next }) });
+      objects.push(...page.items);
+      next = page.continue;
+    } while (next !== undefined);
+    return objects;
+  }
+
+  async function deleteAll(type: ResourceType, objects: readonly ApiObject[]): Promise<void> {
+    const waiting = [...objects];
+    const work = async (): Promise<void> => {
+      for (let object = waiting.pop(); object !== undefined; object = waiting.pop()) {
+        const { uid } = object.metadata ?? {};
+        try {
+          await client.delete(type, refOf(object), {
+            ...(uid !== undefined && { uid }),
+            propagationPolicy: 'Background',
+          });
+        } catch (error) {
+          if (!isPlatformError(error, 'not-found', 'conflict')) throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, waiting.length) }, work));
+  }
+
+  async function writeStatus(namespace: Namespace, emptied: Emptied): Promise<Namespace> {
+    const status = planNamespaceStatus({ status: namespace.status, ...emptied, now: clock.now() });
+    if (canonical(status) === canonical(namespace.status)) return namespace;
+    return client.update(namespaces, { ...namespace, status }, 'status');
+  }
+
+  return queueController({
+    name: 'namespace',
+    environment,
+    sources: [
+      enqueues(spaces, (namespace) => (isNamespaceActive(namespace) ? [] : [namespace.metadata?.name ?? ''])),
+      // The last object to go is what a terminating namespace waits for. Events are never the last: nothing holds them.
+      ...contentTypes
+        .filter((type) => type.resource !== events.resource)
+        .map((type) =>
+          subscribes(informers.informer(type), (queue) => ({
+            deleted: ({ metadata }) => {
+              const name = metadata?.namespace ?? '';
+              const namespace = spaces.get(name);
+              if (namespace !== undefined && !isNamespaceActive(namespace)) queue.add(name);
+            },
+          })),
+        ),
+    ],
+    reconcile,
+  });
+}
