@@ -1,0 +1,129 @@
+/**
+ * What pods ask for and nodes have (https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/,
+ * KEP-753 for sidecars, KEP-688 for overhead, KEP-2837 for requests of the whole pod).
+ */
+import type { Container, Pod, ResourceRequirements } from '../api/generated/core-v1.ts';
+import { quantityMilli, quantityValue } from '../api/quantity.ts';
+
+export interface Resources {
+  /** Thousandths of a core. */
+  milliCpu: number;
+  /** Bytes. */
+  memory: number;
+  /** Bytes. */
+  ephemeralStorage: number;
+  /** Everything else by name, in whole units: huge pages, devices. */
+  readonly others: Map<string, number>;
+}
+
+/** By resource name; cpu in thousandths, all else in whole units. */
+type Amounts = Map<string, number>;
+
+/**
+ * What a container without requests counts when nodes are compared (never when they are filtered): otherwise all
+ * such pods would go to one node. The amounts are upstream's.
+ */
+const ASSUMED_MILLI_CPU = 100;
+const ASSUMED_MEMORY = 200 * 1024 * 1024;
+
+export function noResources(): Resources {
+  return { milliCpu: 0, memory: 0, ephemeralStorage: 0, others: new Map() };
+}
+
+/** A node's allocatable, without its number of pods. */
+export function resourcesOf(list: Readonly<Record<string, string>> | undefined): Resources {
+  return toResources(amountsOf(list));
+}
+
+export function addResources(sum: Resources, other: Resources): void {
+  combine(sum, other, 1);
+}
+
+export function subtractResources(sum: Resources, other: Resources): void {
+  combine(sum, other, -1);
+}
+
+/** What a node has to have free for the pod. */
+export function podRequests(pod: Pod): Resources {
+  return toResources(requestsOf(pod, amountsOf));
+}
+
+/** The requests by which nodes are compared: with an assumed amount where a container names none. */
+export function podRequestsForScore(pod: Pod): { readonly milliCpu: number; readonly memory: number } {
+  const amounts = requestsOf(pod, (requests) => {
+    const given = amountsOf(requests);
+    if (!given.has('cpu')) given.set('cpu', ASSUMED_MILLI_CPU);
+    if (!given.has('memory')) given.set('memory', ASSUMED_MEMORY);
+    return given;
+  });
+  return { milliCpu: amounts.get('cpu') ?? 0, memory: amounts.get('memory') ?? 0 };
+}
+
+/**
+ * The most that the pod uses at any time: all containers and sidecars together, or the hungriest init container with
+ * the sidecars started before it; requests of the pod as a whole win over that, overhead comes on top.
+ */
+function requestsOf(pod: Pod, read: (requests: ResourceRequirements['requests']) => Amounts): Amounts {
+  const { spec } = pod;
+  const total: Amounts = new Map();
+  for (const container of spec?.containers ?? []) addAmounts(total, read(container.resources?.requests));
+  const sidecars: Amounts = new Map();
+  const starting: Amounts = new Map();
+  for (const container of spec?.initContainers ?? []) {
+    const own = read(container.resources?.requests);
+    if (isSidecar(container)) {
+      addAmounts(total, own);
+      addAmounts(sidecars, own);
+      raiseAmounts(starting, sidecars);
+    } else {
+      addAmounts(own, sidecars);
+      raiseAmounts(starting, own);
+    }
+  }
+  raiseAmounts(total, starting);
+  for (const [name, amount] of amountsOf(spec?.resources?.requests)) total.set(name, amount);
+  addAmounts(total, amountsOf(spec?.overhead));
+  return total;
+}
+
+function isSidecar(container: Container): boolean {
+  return container.restartPolicy === 'Always';
+}
+
+function amountsOf(list: Readonly<Record<string, string>> | undefined): Amounts {
+  const amounts: Amounts = new Map();
+  for (const [name, text] of Object.entries(list ?? {})) {
+    amounts.set(name, name === 'cpu' ? quantityMilli(text) : quantityValue(text));
+  }
+  return amounts;
+}
+
+function addAmounts(sum: Amounts, other: Amounts): void {
+  for (const [name, amount] of other) sum.set(name, (sum.get(name) ?? 0) + amount);
+}
+
+function raiseAmounts(least: Amounts, other: Amounts): void {
+  for (const [name, amount] of other) least.set(name, Math.max(least.get(name) ?? 0, amount));
+}
+
+function toResources(amounts: Amounts): Resources {
+  const resources = noResources();
+  for (const [name, amount] of amounts) {
+    if (name === 'cpu') resources.milliCpu = amount;
+    else if (name === 'memory') resources.memory = amount;
+    else if (name === 'ephemeral-storage') resources.ephemeralStorage = amount;
+    else if (name !== 'pods') resources.others.set(name, amount);
+  }
+  return resources;
+}
+
+function combine(sum: Resources, other: Resources, sign: 1 | -1): void {
+  sum.milliCpu += sign * other.milliCpu;
+  sum.memory += sign * other.memory;
+  sum.ephemeralStorage += sign * other.ephemeralStorage;
+  for (const [name, amount] of other.others) {
+    const left = (sum.others.get(name) ?? 0) + sign * amount;
+    if (left === 0) sum.others.delete(name);
+    else sum.others.set(name, left);
+  }
+}
