@@ -1,21 +1,24 @@
 /** The control plane of one instance: store, API server, controllers, scheduler, in this process. */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { UserInfo } from '../cluster/api/transport.ts';
 import { createClient } from '../cluster/client/client.ts';
 import type { Client, Controller, InformerFactory } from '../cluster/client/contract.ts';
-import { createEventRecorder } from '../cluster/client/event-recorder.ts';
+import { createEventRecorder, type EventRecorder } from '../cluster/client/event-recorder.ts';
 import { createInformerFactory } from '../cluster/client/informer.ts';
 import { createControllers } from '../cluster/controllers/controllers.ts';
 import { createScheduler } from '../cluster/scheduler/scheduler.ts';
 import { createApiServer, type LogSource } from '../cluster/server/api-server.ts';
-import { listenHttps } from '../cluster/server/https-listener.ts';
+import { listen } from '../cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
 import { openSqliteStore } from '../cluster/store/sqlite.ts';
+import { serviceCidrOf } from '../container/network/choose-subnet.ts';
+import { firstAddress } from './first-address.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 export interface ControlPlaneOptions {
@@ -26,6 +29,7 @@ export interface ControlPlaneOptions {
   /** On 127.0.0.1; 0 picks a free one. */
   readonly port: number;
   readonly kubeconfig: string;
+  /** The instance's own choice when absent. */
   readonly serviceCidr: string | undefined;
   readonly nodeIps: readonly string[];
 }
@@ -38,8 +42,106 @@ export interface ControlPlane extends AsyncDisposable {
   connectLogs(source: LogSource): void;
 }
 
-export interface Component {
+export interface Component extends AsyncDisposable {
   readonly client: Client;
   readonly informers: InformerFactory;
-  readonly events: ReturnType<typeof createEventRecorder>;
+  readonly events: EventRecorder;
+}
+
+/** Ready to serve when it resolves; controllers and scheduler follow by themselves. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { instance, clock, random, log, port, kubeconfig, nodeIps } = options;
+  await using stack = new AsyncDisposableStack();
+  const serviceCidr = options.serviceCidr ?? serviceCidrOf(instance.subnetOctet);
+  const [store, pki] = await Promise.all([
+    openSqliteStore({ path: join(instance.dataDir, 'state.db'), clock }),
+    loadOrCreatePki({
+      dir: join(instance.dataDir, 'pki'),
+      clock,
+      names: [firstAddress(serviceCidr), ...nodeIps],
+    }),
+  ]);
+  stack.use(store);
+
+  let logSource: LogSource | undefined;
+  const server = stack.use(
+    await createApiServer({ store, clock, random, log, serviceCidr, logs: () => logSource }),
+  );
+  const listener = stack.use(
+    await listen({
+      server,
+      host: '127.0.0.1',
+      port,
+      tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
+      tokens: new Map([
+        [pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }],
+      ]),
+    }),
+  );
+  const url = `https://127.0.0.1:${listener.port}`;
+  const text = buildKubeconfig({
+    server: url,
+    ca: pki.ca.cert,
+    clientCert: pki.admin.cert,
+    clientKey: pki.admin.key,
+  });
+  for (const file of new Set([join(instance.dataDir, 'pki/admin.kubeconfig'), kubeconfig]))
+    writeAtomically(file, text);
+  writeAtomically(join(kubeconfig, '../token'), `${pki.adminToken}\n`);
+
+  const componentOf = (user: UserInfo): Component => {
+    const client = createClient({ transport: server.transportFor(user), userAgent: `sampan/${user.name}` });
+    const informers = createInformerFactory({ client, clock, random, log });
+    const events = createEventRecorder({
+      client,
+      clock,
+      component: user.name.replace(/^system:(kube-|node:)?/, ''),
+      log,
+    });
+    return {
+      client,
+      informers,
+      events,
+      async [Symbol.asyncDispose]() {
+        await informers[Symbol.asyncDispose]();
+        await events[Symbol.asyncDispose]();
+      },
+    };
+  };
+
+  const manager = stack.use(
+    componentOf({ name: 'system:kube-controller-manager', groups: ['system:authenticated'] }),
+  );
+  const cell = stack.use(componentOf({ name: 'system:kube-scheduler', groups: ['system:authenticated'] }));
+  const controllers = createControllers({ ...manager, clock, random, log, rootCa: pki.ca.cert });
+  const scheduler = createScheduler({ ...cell, clock, random, log });
+  stack.use(runAll([...controllers, scheduler], log));
+  manager.informers.start();
+  cell.informers.start();
+
+  const owned = stack.move();
+  return {
+    url,
+    componentOf,
+    connectLogs: (source) => {
+      logSource = source;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Runs controllers until disposed. One that ends by itself is a bug of ours: it is logged, the others go on. */
+export function runAll(controllers: readonly Controller[], log: Logger): AsyncDisposable {
+  const stop = new AbortController();
+  const running = controllers.map((controller) =>
+    controller.run(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.error(`${controller.name} ended`, { error: errorMessage(error) });
+    }),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await Promise.all(running);
+    },
+  };
 }

@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { errorMessage } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -20,7 +19,7 @@ import { cgroupHost } from '../kernel/cgroup.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { nativeFile } from '../kernel/native-files.ts';
 import { createServiceRules } from '../kernel/service-rules.ts';
-import type { ControlPlane } from './control-plane.ts';
+import { runAll, type ControlPlane } from './control-plane.ts';
 import { nodeAddress } from './node-address.ts';
 
 export interface NodeParts {
@@ -70,10 +69,12 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   const engine = stack.use(await engineOf(options));
   await engine.recover();
 
-  const kubeletUser = controlPlane.componentOf({
-    name: `system:node:${nodeName}`,
-    groups: ['system:nodes', 'system:authenticated'],
-  });
+  const kubeletUser = stack.use(
+    controlPlane.componentOf({
+      name: `system:node:${nodeName}`,
+      groups: ['system:nodes', 'system:authenticated'],
+    }),
+  );
   const memoryDir = join(instance.runDir, 'memory');
   const kubelet = createKubelet({
     ...kubeletUser,
@@ -91,7 +92,9 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   });
   controlPlane.connectLogs(kubelet);
 
-  const proxyUser = controlPlane.componentOf({ name: 'system:kube-proxy', groups: ['system:authenticated'] });
+  const proxyUser = stack.use(
+    controlPlane.componentOf({ name: 'system:kube-proxy', groups: ['system:authenticated'] }),
+  );
   const rules = createServiceRules({
     kernel,
     table: `${instance.nftTable}-svc`,
@@ -100,18 +103,7 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   });
   const proxy = createProxy({ ...proxyUser, rules, clock, log, nodeName });
 
-  stack.use(kubeletUser.informers);
-  stack.use(proxyUser.informers);
-  const stop = new AbortController();
-  const running = [kubelet, proxy].map((part) =>
-    part
-      .run(stop.signal)
-      .catch((error: unknown) => log.error(`${part.name} ended`, { error: errorMessage(error) })),
-  );
-  stack.defer(async () => {
-    stop.abort();
-    await Promise.all(running);
-  });
+  stack.use(runAll([kubelet, proxy], log));
   kubeletUser.informers.start();
   proxyUser.informers.start();
 

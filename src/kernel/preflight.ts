@@ -31,7 +31,7 @@ export interface MachineFacts {
 }
 
 /** pidfd_open (5.3), clone3 into a cgroup (5.7), and what else is relied on without a fallback. */
-const MINIMUM = [5, 10] as const;
+const MINIMUM = [5, 12] as const;
 const CAP_NET_ADMIN = 12;
 const CAP_SYS_ADMIN = 21;
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'uts'];
