@@ -1,0 +1,250 @@
+/**
+ * Deletes what nobody owns any more (https://kubernetes.io/docs/concepts/architecture/garbage-collection/).
+ *
+ *   owner deleted, Background:  owner gone ──▶ each dependent without another owner is deleted
+ *   Foreground:  owner marked, held by `foregroundDeletion` ──▶ dependents deleted ──▶ none blocks: finalizer removed
+ *   Orphan:      owner marked, held by `orphan` ──▶ references to it removed from dependents ──▶ finalizer removed
+ *
+ * Keys are objects. An object is looked at when it comes with owners, when its owners or its deletion change, when an
+ * owner of it goes or begins to wait, and, if it waits for dependents itself, when one of those changes.
+ */
+import { isPlatformError } from '../../base/errors.ts';
+import type { OwnerReference } from '../api/generated/meta-v1.ts';
+import type { ApiObject, Controller, Informer, ResourceType, WorkQueue } from '../client/contract.ts';
+import { allTypes, events } from '../client/kinds.ts';
+import { AbsentOwners } from './absent-owners.ts';
+import { refOf } from './claiming.ts';
+import type { ControllerEnvironment } from './environment.ts';
+import {
+  blocks,
+  FOREGROUND,
+  hasFinalizer,
+  isLeaving,
+  isRelevantChange,
+  ORPHAN,
+  ownerUids,
+  planDependent,
+  typeOfReference,
+  waitsForDependents,
+  type OwnerState,
+} from './garbage-graph.ts';
+import { keyOf, queueController, splitKey, subscribes, type Source } from './queue-controller.ts';
+
+/** An owner that the API has and its cache has not: the cache catches up within this time, or we look again. */
+const CACHE_LAG_MS = 1000;
+
+interface Kind {
+  readonly type: ResourceType;
+  readonly id: string;
+  readonly cache: Informer<ApiObject>;
+}
+
+interface Node {
+  readonly kind: Kind;
+  readonly object: ApiObject;
+}
+
+/** Where an owner would be: its kind and its key there. */
+interface Place {
+  readonly kind: Kind;
+  readonly key: string;
+}
+
+export function createGarbageCollector(environment: ControllerEnvironment): Controller {
+  const { client, informers, log } = environment;
+  // Events own nothing and nothing owns them; a cache of them would cost more than all others.
+  const types = allTypes.filter((type) => type.resource !== events.resource);
+  const kinds = new Map<string, Kind>(
+    types.map((type) => {
+      const id = `${type.resource}.${type.group}`;
+      return [id, { type, id, cache: informers.informer(type, { indexes: { owner: ownerUids } }) }];
+    }),
+  );
+  const absent = new AbsentOwners();
+
+  const keyOfNode = ({ kind, object }: Node): string => `${kind.id}:${keyOf(object)}`;
+
+  function dependentsOf(uid: string): readonly Node[] {
+    return [...kinds.values()].flatMap((kind) =>
+      kind.cache.byIndex('owner', uid).map((object) => ({ kind, object })),
+    );
+  }
+
+  /** Where `reference` of `object` leads; undefined when that is nowhere we can see. */
+  function placeOf(object: ApiObject, reference: OwnerReference): Place | undefined {
+    const type = typeOfReference(types, reference);
+    if (type === undefined) return undefined;
+    const kind = kinds.get(`${type.resource}.${type.group}`)!;
+    if (!type.namespaced) return { kind, key: reference.name ?? '' };
+    const namespace = object.metadata?.namespace ?? '';
+    // An object without a namespace cannot say in which one its owner is.
+    return namespace === '' ? undefined : { kind, key: `${namespace}/${reference.name ?? ''}` };
+  }
+
+  function cachedOwner(object: ApiObject, reference: OwnerReference): Node | undefined {
+    const place = placeOf(object, reference);
+    const owner = place?.kind.cache.get(place.key);
+    if (place === undefined || owner?.metadata?.uid !== reference.uid) return undefined;
+    return { kind: place.kind, object: owner! };
+  }
+
+  function enqueueWaitingOwners(object: ApiObject, queue: WorkQueue): void {
+    for (const reference of object.metadata?.ownerReferences ?? []) {
+      const owner = cachedOwner(object, reference);
+      if (owner !== undefined && waitsForDependents(owner.object)) queue.add(keyOfNode(owner));
+    }
+  }
+
+  function enqueueDependents(uid: string, queue: WorkQueue): boolean {
+    const dependents = dependentsOf(uid);
+    for (const node of dependents) queue.add(keyOfNode(node));
+    return dependents.length > 0;
+  }
+
+  function sourceOf(kind: Kind): Source {
+    const changed = (object: ApiObject, queue: WorkQueue): void => {
+      const concerned = (object.metadata?.ownerReferences ?? []).length > 0 || isLeaving(object);
+      if (concerned) queue.add(keyOfNode({ kind, object }));
+    };
+    return subscribes(kind.cache, (queue) => ({
+      added: (object) => changed(object, queue),
+      updated: (object, previous) => {
+        if (!isRelevantChange(object, previous)) return;
+        changed(object, queue);
+        enqueueWaitingOwners(previous, queue);
+        if (waitsForDependents(object)) enqueueDependents(object.metadata?.uid ?? '', queue);
+      },
+      deleted: (object) => {
+        const uid = object.metadata?.uid ?? '';
+        // A deletion is final for its uid: no dependent of it needs to ask the API.
+        if (enqueueDependents(uid, queue)) absent.add(`${kind.id}:${keyOf(object)}`, uid);
+        enqueueWaitingOwners(object, queue);
+      },
+    }));
+  }
+
+  async function reconcile(key: string, queue: WorkQueue): Promise<void> {
+    const colon = key.indexOf(':');
+    const kind = kinds.get(key.slice(0, colon))!;
+    const object = kind.cache.get(key.slice(colon + 1));
+    if (object === undefined) return;
+    const node = { kind, object };
+    try {
+      if (!isLeaving(object)) await settleDependent(node, key, queue);
+      else if (hasFinalizer(object, ORPHAN)) await orphanDependents(node);
+      else if (hasFinalizer(object, FOREGROUND)) await advanceForeground(node, queue);
+    } catch (error) {
+      // Gone meanwhile, which is all we wanted.
+      if (!isPlatformError(error, 'not-found')) throw error;
+    }
+  }
+
+  async function settleDependent(node: Node, key: string, queue: WorkQueue): Promise<void> {
+    const { kind, object } = node;
+    const references = object.metadata?.ownerReferences ?? [];
+    const owners = await Promise.all(
+      references.map((reference) => ownerState(object, reference, () => queue.addAfter(key, CACHE_LAG_MS))),
+    );
+    const dependents = dependentsOf(object.metadata?.uid ?? '');
+    const plan = planDependent({ object, owners, hasDependents: dependents.length > 0 });
+    if (plan.action === 'keep') return;
+    if (plan.action === 'release') return rewrite(node, { ownerReferences: plan.ownerReferences });
+    if (plan.propagation === 'Foreground') await breakCircles(object, dependents);
+    const { uid, resourceVersion } = object.metadata ?? {};
+    log.debug('deleting what nobody owns', { object: key, propagation: plan.propagation });
+    // With its resourceVersion too: whoever adopts it at this moment keeps it.
+    await client.delete(kind.type, refOf(object), {
+      ...(uid !== undefined && { uid }),
+      ...(resourceVersion !== undefined && { resourceVersion }),
+      propagationPolicy: plan.propagation,
+    });
+  }
+
+  async function ownerState(
+    object: ApiObject,
+    reference: OwnerReference,
+    lookAgain: () => void,
+  ): Promise<OwnerState> {
+    const place = placeOf(object, reference);
+    if (place === undefined) return 'unknown';
+    const { uid = '' } = reference;
+    const cached = place.kind.cache.get(place.key);
+    if (cached?.metadata?.uid === uid) return waitsForDependents(cached) ? 'waiting' : 'solid';
+    const id = `${place.kind.id}:${place.key}`;
+    if (absent.has(id, uid)) return 'absent';
+    const { namespace, name } = splitKey(place.key);
+    try {
+      const owner = await client.get(place.kind.type, namespace === '' ? { name } : { name, namespace });
+      if (owner.metadata?.uid === uid) {
+        // Should it go before its cache has ever seen it, no event will tell us.
+        lookAgain();
+        return waitsForDependents(owner) ? 'waiting' : 'solid';
+      }
+    } catch (error) {
+      if (!isPlatformError(error, 'not-found')) throw error;
+    }
+    absent.add(id, uid);
+    return 'absent';
+  }
+
+  /**
+   * In a circle of owners each would wait for the next for ever: those that wait already and depend on this object stop
+   * blocking it.
+   */
+  async function breakCircles(object: ApiObject, dependents: readonly Node[]): Promise<void> {
+    const { uid = '' } = object.metadata ?? {};
+    for (const dependent of dependents) {
+      if (!waitsForDependents(dependent.object) || !blocks(dependent.object, uid)) continue;
+      const references = dependent.object.metadata?.ownerReferences ?? [];
+      const ownerReferences = references.map((reference) =>
+        reference.uid === uid ? { ...reference, blockOwnerDeletion: false } : reference,
+      );
+      await rewrite(dependent, { ownerReferences });
+    }
+  }
+
+  async function advanceForeground(node: Node, queue: WorkQueue): Promise<void> {
+    const uid = node.object.metadata?.uid ?? '';
+    // What owns itself does not wait for itself.
+    const dependents = dependentsOf(uid).filter(({ object }) => object.metadata?.uid !== uid);
+    if (!dependents.some(({ object }) => blocks(object, uid))) return removeFinalizer(node, FOREGROUND);
+    for (const dependent of dependents) if (!isLeaving(dependent.object)) queue.add(keyOfNode(dependent));
+  }
+
+  async function orphanDependents(node: Node): Promise<void> {
+    const { uid } = node.object.metadata ?? {};
+    await Promise.all(
+      dependentsOf(uid ?? '').map(async (dependent) => {
+        const references = dependent.object.metadata?.ownerReferences ?? [];
+        try {
+          await rewrite(dependent, {
+            ownerReferences: references.filter((reference) => reference.uid !== uid),
+          });
+        } catch (error) {
+          if (!isPlatformError(error, 'not-found')) throw error;
+        }
+      }),
+    );
+    await removeFinalizer(node, ORPHAN);
+  }
+
+  async function removeFinalizer(node: Node, finalizer: string): Promise<void> {
+    const finalizers = (node.object.metadata?.finalizers ?? []).filter((other) => other !== finalizer);
+    await rewrite(node, { finalizers });
+  }
+
+  /** Lists are replaced whole, so it must still be the object that we saw. */
+  async function rewrite({ kind, object }: Node, metadata: object): Promise<void> {
+    const { uid, resourceVersion } = object.metadata ?? {};
+    const body = { metadata: { uid, resourceVersion, ...metadata } };
+    await client.patch(kind.type, refOf(object), { type: 'merge', body });
+  }
+
+  return queueController({
+    name: 'garbage-collector',
+    environment,
+    workers: 8,
+    sources: [...kinds.values()].map(sourceOf),
+    reconcile,
+  });
+}
