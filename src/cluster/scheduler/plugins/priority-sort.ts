@@ -1,7 +1,7 @@
-import type { QueueSortPlugin } from '../framework.ts';
+import type { Plugin } from '../framework.ts';
 
-/** Higher `spec.priority` first. */
-export const prioritySort: QueueSortPlugin = {
+/** The higher priority first, then who has waited longest. */
+export const prioritySort: Plugin = {
   name: 'PrioritySort',
-  compare: (a, b) => b.priority - a.priority,
+  compare: (a, b) => b.priority - a.priority || a.since - b.since,
 };
