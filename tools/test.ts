@@ -32,7 +32,7 @@ let failed = files.length === 0;
 const stream = run({
   files,
   concurrency: 2,
-  timeout: 300_000,
+  timeout: 180_000,
   execArgv: ['--disable-warning=ExperimentalWarning'],
 });
 stream.on('test:fail', () => {

@@ -30,7 +30,7 @@ export interface MachineFacts {
   readonly kernel: Kernel;
 }
 
-/** pidfd_open (5.3), clone3 into a cgroup (5.7), and what else is relied on without a fallback. */
+/** mount_setattr (5.12), pidfd_open (5.3), and what else is relied on without a fallback. */
 const MINIMUM = [5, 12] as const;
 const CAP_NET_ADMIN = 12;
 const CAP_SYS_ADMIN = 21;
