@@ -1,52 +1,85 @@
 /**
- * The extension points of the scheduling framework (KEP-624), as far as our plugins use them. A plugin implements any
- * of them; all but bind decide from the cell's state alone and never wait.
+ * The extension points of a scheduling cycle, in the order they are called: queueSort, preFilter, filter, score (with
+ * preScore before and normalize after), reserve, bind. Modelled on the scheduling framework (KEP-624).
  */
-import type { NodeInfo, PodInfo } from './node-info.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
 
-/** What may make a pod schedulable that was not. */
-export type CellEvent = 'node-added' | 'node-allocatable' | 'node-labels' | 'node-taints' | 'pod-removed';
+/** Why a node cannot take a pod, as a person reads it: `Insufficient cpu`. */
+export type Reasons = readonly string[];
 
-/** Facts that a plugin works out once per pod and cycle, by plugin name. */
-export type CycleState = Map<string, unknown>;
+/** Scores are whole numbers from 0 to this, after `normalize`. */
+export const MAX_SCORE = 100;
+
+/** Names a value in a PodState; only its identity counts. */
+export interface StateKey<T> {
+  readonly description: string;
+  /** Only carries T. */
+  readonly example?: T;
+}
+
+/** What plugins worked out from one pod; lives until the pod's spec or labels change. */
+export class PodState {
+  readonly #values = new Map<StateKey<unknown>, unknown>();
+
+  set<T>(key: StateKey<T>, value: T): void {
+    this.#values.set(key, value);
+  }
+
+  get<T>(key: StateKey<T>): T | undefined {
+    return this.#values.get(key) as T | undefined;
+  }
+}
 
 export interface Plugin {
   readonly name: string;
-  /** Orders waiting pods: negative when `a` goes first. */
-  compare?(a: QueuedPod, b: QueuedPod): number;
-  /** Works out what filter and score need; a reason rejects the pod on every node. */
-  preFilter?(pod: PodInfo, state: CycleState): string | undefined;
-  /** Why the pod cannot run there, in words that people see; nothing when it can. */
-  filter?(pod: PodInfo, node: NodeInfo, state: CycleState): readonly string[] | undefined;
-  /** How good the node is for the pod; larger is better. */
-  score?(pod: PodInfo, node: NodeInfo, state: CycleState): number;
-  /** Brings the scores of all nodes into 0…100; absent when `score` already is. */
-  normalize?(scores: Float64Array): void;
-  readonly weight?: number;
-  /** Takes what the pod needs beyond the cell's state; a reason rejects. `unreserve` gives it back. */
-  reserve?(pod: PodInfo, node: string, state: CycleState): string | undefined;
-  unreserve?(pod: PodInfo, node: string, state: CycleState): void;
-  /** Makes it so in the API. The first plugin that has it binds. */
-  bind?(pod: PodInfo, node: string): Promise<void>;
-  /** After which events a pod that this plugin rejected is worth another try. */
-  readonly wakesOn?: readonly CellEvent[];
 }
 
-/** A pod that waits, and since when. */
-export interface QueuedPod {
-  readonly info: PodInfo;
-  readonly priority: number;
-  /** When it came into the active queue, in milliseconds of the monotonic clock. */
-  readonly since: number;
-  readonly attempts: number;
+export interface QueueSortPlugin extends Plugin {
+  /** Negative when `a` goes first; 0 leaves it to who came first. */
+  compare(a: PodInfo, b: PodInfo): number;
 }
 
-/** 0…100 from any scores ≥ 0; `reverse` makes the smallest the best. */
-export function normalizeByMax(scores: Float64Array, reverse: boolean): void {
-  let max = 0;
-  for (const score of scores) max = Math.max(max, score);
-  for (let i = 0; i < scores.length; i++) {
-    const share = max === 0 ? 0 : (scores[i]! / max) * 100;
-    scores[i] = reverse ? 100 - share : share;
-  }
+export type PreFilterResult =
+  /** The plugin has nothing against any node; its filter is not asked. */
+  | { readonly kind: 'skip' }
+  /** No other node can do. */
+  | { readonly kind: 'only'; readonly nodes: ReadonlySet<string> }
+  /** No node can do. */
+  | { readonly kind: 'reject'; readonly reasons: Reasons };
+
+export interface FilterPlugin extends Plugin {
+  /** Looks at the pod alone, so that the result holds until the pod changes. */
+  preFilter?(pod: PodInfo, state: PodState): PreFilterResult | undefined;
+  /** Undefined when the node will do. Looks at this node alone: an event about it is then enough to ask again. */
+  filter(pod: PodInfo, node: NodeInfo, state: PodState): Reasons | undefined;
+}
+
+export interface ScorePlugin extends Plugin {
+  /** False when all nodes are the same to the plugin. */
+  preScore?(pod: PodInfo, nodes: readonly NodeInfo[], state: PodState): boolean;
+  score(pod: PodInfo, node: NodeInfo, state: PodState): number;
+  /** Brings the scores, one a node, to 0..MAX_SCORE in place. */
+  normalize?(scores: number[]): void;
+}
+
+export interface ReservePlugin extends Plugin {
+  /** Sets something aside for the pod before it is bound. Reasons when it cannot. */
+  reserve(pod: PodInfo, nodeName: string, state: PodState): Reasons | undefined;
+  /** Undoes; called in reverse order, also when `reserve` of this or a later plugin refused. Must not throw. */
+  unreserve(pod: PodInfo, nodeName: string, state: PodState): void;
+}
+
+export interface BindPlugin extends Plugin {
+  bind(pod: PodInfo, nodeName: string): Promise<void>;
+}
+
+/** The plugins of one scheduler. */
+export interface Profile {
+  readonly queueSort: QueueSortPlugin;
+  /** The first that refuses a node names the reason. */
+  readonly filters: readonly FilterPlugin[];
+  readonly scores: readonly { readonly plugin: ScorePlugin; readonly weight: number }[];
+  readonly reserves: readonly ReservePlugin[];
+  readonly bind: BindPlugin;
 }

@@ -1,96 +1,85 @@
-import type { ContainerPort, Node, Pod } from '../api/generated/core-v1.ts';
-import { addTo, parseAmounts, podRequests, podRequestsForScore, type Amounts } from './requests.ts';
+import type { Node, Taint } from '../api/generated/core-v1.ts';
+import { quantityValue } from '../api/quantity.ts';
+import type { HostPort, PodInfo } from './pod-info.ts';
+import { addResources, noResources, resourcesOf, subtractResources, type Resources } from './resources.ts';
 
-/** A pod with what the plugins ask of it, computed once. */
-export interface PodInfo {
-  readonly pod: Pod;
-  /** `namespace/name`. */
-  readonly key: string;
-  readonly requests: Amounts;
-  readonly requestsForScore: Amounts;
-  readonly hostPorts: readonly HostPort[];
-}
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
-}
-
-export function podInfo(pod: Pod): PodInfo {
-  const { namespace = '', name = '' } = pod.metadata ?? {};
-  return {
-    pod,
-    key: `${namespace}/${name}`,
-    requests: podRequests(pod),
-    requestsForScore: podRequestsForScore(pod),
-    hostPorts: hostPortsOf(pod),
-  };
-}
-
-function hostPortsOf(pod: Pod): readonly HostPort[] {
-  const sidecars = (pod.spec?.initContainers ?? []).filter(
-    (container) => container.restartPolicy === 'Always',
-  );
-  return [...(pod.spec?.containers ?? []), ...sidecars]
-    .flatMap((container) => container.ports ?? [])
-    .flatMap(({ hostPort = 0, hostIP = '', protocol = 'TCP' }: ContainerPort) =>
-      hostPort > 0 ? [{ port: hostPort, protocol, ip: hostIP === '' ? '0.0.0.0' : hostIP }] : [],
-    );
-}
-
-/** A node and the sum of its pods, kept up to date pod by pod: no question to it looks at the pods again. */
+/** A node, the pods on it, and the sums over them, kept by differences. */
 export class NodeInfo {
   readonly name: string;
-  /** Undefined while pods are known of a node that is not. */
-  node: Node | undefined;
-  allocatable: Amounts = new Map();
-  readonly pods = new Map<string, PodInfo>();
-  readonly requested = new Map<string, number>();
-  readonly requestedForScore = new Map<string, number>();
-  /** Pods by host port: `TCP/80` to addresses, each with how many use it. */
+  /** What the pods on it request. */
+  readonly requested: Resources = noResources();
+  /** The same with assumed amounts for containers that name none; for comparing nodes. */
+  readonly scoreRequested = { milliCpu: 0, memory: 0 };
+  allocatable: Resources = noResources();
+  allowedPods = 0;
+  /** NoSchedule and NoExecute. */
+  hardTaints: readonly Taint[] = [];
+  /** PreferNoSchedule. */
+  softTaints: readonly Taint[] = [];
+  /** Where the cell keeps it; -1 while only pods name the node. */
+  position = -1;
+  readonly #pods = new Map<string, PodInfo>();
+  /** How many pods use an address, by `protocol/port`. */
   readonly #ports = new Map<string, Map<string, number>>();
+  #node: Node | undefined;
 
   constructor(name: string) {
     this.name = name;
   }
 
+  /** Undefined when pods name a node that is not (or no longer) there. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  get podCount(): number {
+    return this.#pods.size;
+  }
+
+  get labels(): Readonly<Record<string, string>> | undefined {
+    return this.#node?.metadata?.labels;
+  }
+
   setNode(node: Node | undefined): void {
-    this.node = node;
-    this.allocatable = parseAmounts(node?.status?.allocatable ?? node?.status?.capacity);
+    this.#node = node;
+    const allocatable = node?.status?.allocatable;
+    this.allocatable = resourcesOf(allocatable);
+    this.allowedPods = quantityValue(allocatable?.['pods'] ?? '0');
+    const taints = node?.spec?.taints ?? [];
+    this.hardTaints = taints.filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute');
+    this.softTaints = taints.filter(({ effect }) => effect === 'PreferNoSchedule');
   }
 
-  add(info: PodInfo): void {
-    this.remove(info.key);
-    this.pods.set(info.key, info);
-    this.#count(info, 1);
+  add(pod: PodInfo): void {
+    this.#pods.set(pod.uid, pod);
+    addResources(this.requested, pod.requests);
+    this.scoreRequested.milliCpu += pod.scoreRequests.milliCpu;
+    this.scoreRequested.memory += pod.scoreRequests.memory;
+    for (const port of pod.hostPorts) this.#usePort(port, 1);
   }
 
-  remove(key: string): void {
-    const info = this.pods.get(key);
-    if (info === undefined) return;
-    this.pods.delete(key);
-    this.#count(info, -1);
+  remove(pod: PodInfo): void {
+    if (!this.#pods.delete(pod.uid)) return;
+    subtractResources(this.requested, pod.requests);
+    this.scoreRequested.milliCpu -= pod.scoreRequests.milliCpu;
+    this.scoreRequested.memory -= pod.scoreRequests.memory;
+    for (const port of pod.hostPorts) this.#usePort(port, -1);
   }
 
-  /** A wildcard address meets every address. */
-  portTaken({ ip, protocol, port }: HostPort): boolean {
-    const addresses = this.#ports.get(`${protocol}/${port}`);
+  /** True when a pod here listens where `wanted` would: the wildcard address meets every other. */
+  portTaken(wanted: HostPort): boolean {
+    const addresses = this.#ports.get(`${wanted.protocol}/${wanted.port}`);
     if (addresses === undefined) return false;
-    return ip === '0.0.0.0' || addresses.has(ip) || addresses.has('0.0.0.0');
+    return wanted.ip === '0.0.0.0' || addresses.has(wanted.ip) || addresses.has('0.0.0.0');
   }
 
-  #count(info: PodInfo, factor: 1 | -1): void {
-    addTo(this.requested, info.requests, factor);
-    addTo(this.requestedForScore, info.requestsForScore, factor);
-    for (const { ip, protocol, port } of info.hostPorts) {
-      const key = `${protocol}/${port}`;
-      const addresses = this.#ports.get(key) ?? new Map<string, number>();
-      const users = (addresses.get(ip) ?? 0) + factor;
-      if (users > 0) addresses.set(ip, users);
-      else addresses.delete(ip);
-      if (addresses.size > 0) this.#ports.set(key, addresses);
-      else this.#ports.delete(key);
-    }
+  #usePort({ ip, protocol, port }: HostPort, difference: 1 | -1): void {
+    const key = `${protocol}/${port}`;
+    const addresses = this.#ports.get(key) ?? new Map<string, number>();
+    const count = (addresses.get(ip) ?? 0) + difference;
+    if (count > 0) addresses.set(ip, count);
+    else addresses.delete(ip);
+    if (addresses.size > 0) this.#ports.set(key, addresses);
+    else this.#ports.delete(key);
   }
 }

@@ -1,14 +1,19 @@
-import type { Plugin } from '../framework.ts';
-import { allocatedShares } from './node-resources-fit.ts';
+import { MAX_SCORE, type ScorePlugin } from '../framework.ts';
 
-/** Prefers nodes whose cpu and memory fill up alike, so that neither strands the other. */
-export const balancedAllocation: Plugin = {
+/** Prefers nodes whose cpu and memory would be used to a like degree, so that neither strands the other. */
+export const balancedAllocation: ScorePlugin = {
   name: 'NodeResourcesBalancedAllocation',
-  weight: 1,
-  score(pod, node) {
-    const shares = allocatedShares(pod, node);
-    const mean = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
-    const variance = shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / Math.max(1, shares.length);
-    return (1 - Math.sqrt(variance)) * 100;
+  // A pod that requests nothing tips no balance.
+  preScore: ({ requests }) => requests.milliCpu > 0 || requests.memory > 0,
+  score({ requests }, { allocatable, requested }) {
+    const cpu = share(requested.milliCpu + requests.milliCpu, allocatable.milliCpu);
+    const memory = share(requested.memory + requests.memory, allocatable.memory);
+    // The standard deviation of two values is half their distance.
+    const deviation = cpu === undefined || memory === undefined ? 0 : Math.abs(cpu - memory) / 2;
+    return Math.floor((1 - deviation) * MAX_SCORE);
   },
 };
+
+function share(requested: number, allocatable: number): number | undefined {
+  return allocatable === 0 ? undefined : Math.min(requested / allocatable, 1);
+}

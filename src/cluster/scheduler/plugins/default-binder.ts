@@ -1,20 +1,21 @@
 import type { Client } from '../../client/contract.ts';
 import { pods, type Binding } from '../../client/kinds.ts';
-import type { Plugin } from '../framework.ts';
+import type { BindPlugin } from '../framework.ts';
 
-/** Binds by posting a Binding; the uid makes sure that it is this pod and not a namesake. */
-export function defaultBinder(client: Client): Plugin {
+/** Writes the choice as a Binding; the API server puts the node's name into the pod's spec. */
+export function defaultBinder(client: Client): BindPlugin {
   return {
     name: 'DefaultBinder',
-    async bind({ pod }, node) {
+    bind({ pod }, nodeName) {
       const { name = '', namespace = '', uid } = pod.metadata ?? {};
       const binding: Binding = {
         apiVersion: 'v1',
         kind: 'Binding',
+        // The uid keeps a pod of the same name that came after from being bound in its place.
         metadata: { name, namespace, uid },
-        target: { kind: 'Node', name: node },
+        target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
       };
-      await client.post(pods, { name, namespace }, 'binding', binding);
+      return client.post(pods, { name, namespace }, 'binding', binding);
     },
   };
 }

@@ -1,7 +1,7 @@
-import type { Plugin } from '../framework.ts';
+import type { QueueSortPlugin } from '../framework.ts';
 
-/** The higher priority first, then who has waited longest. */
-export const prioritySort: Plugin = {
+/** Higher `spec.priority` first. */
+export const prioritySort: QueueSortPlugin = {
   name: 'PrioritySort',
-  compare: (a, b) => b.priority - a.priority || a.since - b.since,
+  compare: (a, b) => b.priority - a.priority,
 };

@@ -1,48 +1,27 @@
-import type { Taint, Toleration } from '../../api/generated/core-v1.ts';
-import { normalizeByMax, type Plugin } from '../framework.ts';
+import type { Toleration } from '../../api/generated/core-v1.ts';
+import type { FilterPlugin, ScorePlugin, StateKey } from '../framework.ts';
+import { normalizeScores } from './normalize.ts';
+import { anyTolerates } from './tolerations.ts';
 
-/** Keeps pods off nodes whose taints they do not tolerate; a `PreferNoSchedule` taint only costs points. */
-export const taintToleration: Plugin = {
+const SOFT: StateKey<readonly Toleration[]> = { description: 'tolerations of PreferNoSchedule' };
+
+/** Keeps pods off nodes with taints they do not tolerate, and away from nodes that would rather not have them. */
+export const taintToleration: FilterPlugin & ScorePlugin = {
   name: 'TaintToleration',
-  weight: 3,
-  wakesOn: ['node-added', 'node-taints'],
-  filter(pod, node) {
-    const taints = node.node?.spec?.taints;
-    if (taints === undefined) return undefined;
-    const tolerations = pod.pod.spec?.tolerations ?? [];
-    const taint =
-      taints.find(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute') &&
-      taints.find(
-        (each) =>
-          (each.effect === 'NoSchedule' || each.effect === 'NoExecute') &&
-          !tolerations.some((toleration) => tolerates(toleration, each)),
-      );
+  filter({ pod }, node) {
+    const taint = node.hardTaints.find((taint) => !anyTolerates(pod.spec?.tolerations, taint));
     if (taint === undefined) return undefined;
     return [`node(s) had untolerated taint {${taint.key ?? ''}: ${taint.value ?? ''}}`];
   },
-  score(pod, node) {
-    const tolerations = (pod.pod.spec?.tolerations ?? []).filter(
-      ({ effect = '' }) => effect === '' || effect === 'PreferNoSchedule',
-    );
-    return (node.node?.spec?.taints ?? []).filter(
-      (taint) =>
-        taint.effect === 'PreferNoSchedule' &&
-        !tolerations.some((toleration) => tolerates(toleration, taint)),
-    ).length;
+  preScore({ pod }, nodes, state) {
+    if (!nodes.some((node) => node.softTaints.length > 0)) return false;
+    const soft = ({ effect = '' }: Toleration): boolean => effect === '' || effect === 'PreferNoSchedule';
+    state.set(SOFT, (pod.spec?.tolerations ?? []).filter(soft));
+    return true;
   },
-  normalize: (scores) => normalizeByMax(scores, true),
+  score(_pod, node, state) {
+    const tolerations = state.get(SOFT);
+    return node.softTaints.filter((taint) => !anyTolerates(tolerations, taint)).length;
+  },
+  normalize: (scores) => normalizeScores(scores, { reverse: true }),
 };
-
-/** An empty effect or key stands for all; `Exists` for every value. */
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
-  const { effect = '', key = '', operator = '', value = '' } = toleration;
-  if (effect !== '' && effect !== taint.effect) return false;
-  if (key !== '' && key !== taint.key) return false;
-  if (operator === 'Exists') return true;
-  const actual = taint.value ?? '';
-  if (operator === 'Lt' || operator === 'Gt') {
-    if (!/^-?\d+$/.test(value) || !/^-?\d+$/.test(actual)) return false;
-    return operator === 'Lt' ? Number(actual) < Number(value) : Number(actual) > Number(value);
-  }
-  return key !== '' && value === actual;
-}
