@@ -174,7 +174,7 @@ export class SqliteDatabase {
   /** Deletes some of what compaction has made unreachable; false when there is no more. */
   sweep(): boolean {
     const end = (this.#compacted + 1) * MAX_OPS - 1;
-    if (this.#swept >= end) return false;
+    if (this.#compacted === 0 || this.#swept >= end) return false;
     const { sweepRows, dropRow, setMeta } = this.#statements;
     const rows = sweepRows.all(this.#swept, end, STEP) as unknown as [number, number, number, string][];
     const swept = rows.length < STEP ? end : rows.at(-1)![0];

@@ -60,7 +60,8 @@ const NOTHING = new Uint8Array(0);
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, clock, workerUrl = sqliteWorkerUrl(import.meta.url), failpoints = '' } = options;
-  const worker = new Worker(workerUrl, { workerData: { path, failpoints } });
+  // Node's own flags are the main program's business: some (--input-type) even keep a worker from starting.
+  const worker = new Worker(workerUrl, { workerData: { path, failpoints }, execArgv: [] });
   const opened = await new Promise<Opened>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (message: Opened | OpenFailed) => {

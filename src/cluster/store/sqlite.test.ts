@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { ManualClock } from '../../base/clock.ts';
+import { isPlatformError, type PlatformError } from '../../base/errors.ts';
+import { openSqliteStore, sqliteWorkerUrl } from './sqlite.ts';
+import { storeSuite } from './store-suite.ts';
+import type { Store, WatchBatch } from './store.ts';
+
+storeSuite('sqlite', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'sampan-store-'));
+  const clock = new ManualClock();
+  const open = (): Promise<Store> => openSqliteStore({ path: join(dir, 'store.db'), clock });
+  let store = await open();
+  return {
+    store,
+    clock,
+    async reopen() {
+      await store[Symbol.asyncDispose]();
+      store = await open();
+      return store;
+    },
+    async cleanUp() {
+      await store[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true });
+    },
+  };
+});
+
+async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'sampan-store-'));
+  try {
+    await body(join(dir, 'store.db'));
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
+
+async function failsToOpen(path: string): Promise<PlatformError> {
+  const opened = openSqliteStore({ path, clock: new ManualClock() });
+  return opened.then(
+    async (store) => {
+      await store[Symbol.asyncDispose]();
+      throw new Error('opened');
+    },
+    (error: unknown) => {
+      assert.ok(isPlatformError(error), String(error));
+      assert.ok(error.message.includes(path), error.message);
+      assert.ok(error.hint, 'says what to do');
+      return error;
+    },
+  );
+}
+
+const value = Buffer.from('x');
+
+describe('sqlite: faults', () => {
+  test('a file that is no database is named, with what to do', () =>
+    inFolder(async (path) => {
+      await writeFile(path, Buffer.alloc(8192, 'garbage'));
+      const error = await failsToOpen(path);
+      assert.match(error.message, /damaged/);
+      assert.match(error.hint ?? '', /backup/);
+    }));
+
+  test('a database of another program is left alone', () =>
+    inFolder(async (path) => {
+      const other = new DatabaseSync(path);
+      other.exec('CREATE TABLE t (x)');
+      other.close();
+      assert.match((await failsToOpen(path)).message, /another program/);
+    }));
+
+  test('damage inside the file is found', () =>
+    inFolder(async (path) => {
+      const store = await openSqliteStore({ path, clock: new ManualClock() });
+      const large = Buffer.alloc(2000, 'v');
+      for (let i = 0; i < 100; i++) await store.txn([], [{ type: 'put', key: `/k/${i}`, value: large }]);
+      await store[Symbol.asyncDispose]();
+      await using file = await open(path, 'r+');
+      const { size } = await file.stat();
+      for (let at = 4096; at < size; at += 4096) await file.write(Buffer.alloc(512, 0xff), 0, 512, at);
+      assert.match((await failsToOpen(path)).message, /damaged/);
+    }));
+
+  test('a file in use is refused', () =>
+    inFolder(async (path) => {
+      await using holder = await openSqliteStore({ path, clock: new ManualClock() });
+      assert.equal((await failsToOpen(path)).code, 'conflict');
+      assert.equal(await holder.revision(), 0);
+    }));
+
+  test('a folder that does not exist is named', () =>
+    inFolder(async (path) => {
+      assert.match((await failsToOpen(join(path, 'missing', 'store.db'))).message, /cannot open/);
+    }));
+
+  test('a commit that fails takes nothing with it, and the store goes on', () =>
+    inFolder(async (path) => {
+      const failpoints = 'store.commit=error:3';
+      await using store = await openSqliteStore({ path, clock: new ManualClock(), failpoints });
+      const seen: WatchBatch[] = [];
+      await store.watch({ start: '/', end: '0', afterRevision: 0 }, (batch) => void seen.push(batch));
+      await store.txn([], [{ type: 'put', key: '/a', value }]);
+      await store.txn([], [{ type: 'put', key: '/b', value }]);
+      await assert.rejects(store.txn([], [{ type: 'put', key: '/c', value }]));
+      assert.equal(await store.get('/c'), undefined);
+      assert.equal(await store.revision(), 2);
+      assert.equal((await store.range('/', '0')).count, 2);
+      assert.deepEqual(
+        seen.map((batch) => batch.revision),
+        [1, 2],
+      );
+    }));
+});
+
+test('the worker is found beside the source, the bundle, and above its chunks', () => {
+  assert.equal(sqliteWorkerUrl('file:///s/sqlite.ts').pathname, '/s/sqlite-worker.ts');
+  assert.equal(sqliteWorkerUrl('file:///dist/sampan.js').pathname, '/dist/sqlite-worker.js');
+  assert.equal(sqliteWorkerUrl('file:///dist/chunks/up-ABC.js').pathname, '/dist/sqlite-worker.js');
+});
