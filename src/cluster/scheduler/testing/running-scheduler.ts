@@ -72,20 +72,17 @@ export function runScheduler(
   };
 }
 
-/** Turns of the event loop in which the clock stands still, but what is due happens. */
+/** Rounds of settled promises in which the clock stands still, but what is due happens. The fake API needs no more. */
 async function turns(clock: ManualClock, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    await clock.advance(0);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
+  for (let i = 0; i < count; i++) await clock.advance(0);
 }
 
-/** Waits for a value, in turns of the event loop: nothing here takes longer than a few of them. */
+/** Waits for a value, in rounds of settled promises: nothing here takes more than a few. */
 async function until<T>(clock: ManualClock, what: string, probe: () => T | undefined): Promise<T> {
   for (let i = 0; i < 2000; i++) {
     const value = probe();
     if (value !== undefined && value !== '') return value;
     await turns(clock, 1);
   }
-  throw new Error(`${what}: not within 2000 turns`);
+  throw new Error(`${what}: not within 2000 rounds`);
 }
