@@ -34,13 +34,12 @@ export function httpTransport(options: HttpTransportOptions): Transport & Dispos
       const { start } = await (connection ??= connect());
       const headers = { ...authorization, ...request.headers };
       try {
-        return await send(start, { ...request, headers });
+        return streamNamed(await send(start, { ...request, headers }), base);
       } catch (error) {
         // The server may close a kept-alive connection just when we take it: then nothing has been done yet.
         if (request.method !== 'GET' || !(error instanceof StaleConnection)) throw named(error, base);
-        return await send(start, { ...request, headers }).catch((again: unknown) =>
-          Promise.reject(named(again, base)),
-        );
+        const again = send(start, { ...request, headers });
+        return streamNamed(await again.catch((failed: unknown) => Promise.reject(named(failed, base))), base);
       }
     },
     [Symbol.dispose]: () => agent?.destroy(),
@@ -106,6 +105,22 @@ function send(start: Connection['start'], request: ApiRequest): Promise<ApiRespo
     });
     outgoing.end(body);
   });
+}
+
+/** A stream that breaks off is an error of the connection, like any other. */
+function streamNamed(response: ApiResponse, base: URL): ApiResponse {
+  const { body } = response;
+  if (body instanceof Uint8Array) return response;
+  return {
+    ...response,
+    body: (async function* () {
+      try {
+        yield* body;
+      } catch (error) {
+        throw named(error, base);
+      }
+    })(),
+  };
 }
 
 function isReset(error: Error): boolean {
