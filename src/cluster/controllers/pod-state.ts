@@ -30,3 +30,11 @@ export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): 
   const since = readySince(pod);
   return since !== undefined && (minReadySeconds === 0 || since + minReadySeconds * 1000 <= now);
 }
+
+/** The index of pods by the node they are bound to. */
+export const nodeIndex = {
+  node: (pod: Pod): readonly string[] => {
+    const node = pod.spec?.nodeName ?? '';
+    return node === '' ? [] : [node];
+  },
+};
