@@ -1,0 +1,181 @@
+/**
+ * The API server: a chain of handlers over a registry over a store. `handle` is the whole of it; HTTPS
+ * (https-listener.ts) and clients in the same process (`transportFor`) are two ways to call it.
+ */
+import { arch } from 'node:os';
+
+import type { Clock } from '../../base/clock.ts';
+import { isPlatformError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import { KUBERNETES_VERSION } from '../api/openapi.ts';
+import { statusOf } from '../api/status.ts';
+import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
+import type { Store } from '../store/store.ts';
+import { authorize } from './authorize.ts';
+import { advertise, bootstrap, type Advertised } from './bootstrap.ts';
+import { formatIpv4, parseCidr } from './cidr.ts';
+import { startCompactor } from './compactor.ts';
+import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
+import { Discovery } from './discovery.ts';
+import { noSuchPath } from './failure.ts';
+import { answerResource } from './handlers/resource.ts';
+import type { Meta } from './object.ts';
+import { Registry } from './registry.ts';
+import { parseRequest } from './request-info.ts';
+import { ResourceTable } from './resource-table.ts';
+import { compressed, respondWith, statusResponse, textResponse } from './respond.ts';
+import { SharedLeases } from './shared-leases.ts';
+import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
+import { WatchCache } from './watch-cache.ts';
+
+export type { LogSource, PodLogRequest } from './context.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Range of cluster addresses, like `10.96.0.0/16`; its first address is the API's own service. */
+  readonly serviceCidr: string;
+  /** First and last port that services may take on nodes; 30000 to 32767 when absent. */
+  readonly nodePortRange?: readonly [number, number];
+  /** Where `pods/log` comes from, once there is a node. */
+  readonly logs?: () => LogSource | undefined;
+  /** Other API servers write to the same store (etcd). */
+  readonly sharedStore?: boolean;
+}
+
+export interface ApiServer extends AsyncDisposable {
+  /** Answers one request of an authenticated user. Never throws: failures are answers with a Status. */
+  handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
+  /** A client's way in from the same process. */
+  transportFor(user: UserInfo): Transport;
+  /** Points the service `default/kubernetes` at the address on which this server can be reached. */
+  advertise(where: Advertised): Promise<void>;
+  /** True from when requests are answered until the server is disposed. */
+  ready(): boolean;
+}
+
+/** Loads the cache and makes sure of the first objects; serves when it resolves. Disposing ends all watches. */
+export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, clock, random, log, logs = () => undefined, sharedStore = false } = options;
+  await using stack = new AsyncDisposableStack();
+  const addresses = parseCidr(options.serviceCidr);
+  const resources = new ResourceTable({ addresses, nodePorts: options.nodePortRange ?? [30000, 32767] });
+  const prefixes = new Set([...resources.all.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
+  const cache = stack.use(await WatchCache.open({ store, clock, prefixes: [...prefixes] }));
+  const registry = new Registry({
+    store,
+    cache,
+    random,
+    leases: new SharedLeases(store, clock),
+    sharedStore,
+  });
+  const stop = new AbortController();
+  stack.defer(() => stop.abort());
+  const parts: ServerParts = {
+    store,
+    cache,
+    registry,
+    resources,
+    clock,
+    random,
+    log: log.child('apiserver'),
+    logs,
+    stopping: stop.signal,
+  };
+  await bootstrap(parts, formatIpv4(addresses.base + 1));
+  stack.use(startCompactor(store, parts));
+  const discovery = new Discovery(resources);
+  const chain: readonly Handler[] = [answerFailures, compressLarge, authorizeUser, serving(discovery)];
+
+  const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
+    const info = parseRequest(request.method, request.url);
+    return await run(chain, { request, info, user, server: parts });
+  };
+  const owned = stack.move();
+  return {
+    handle,
+    transportFor: (user) => ({ request: (request) => handle(request, user) }),
+    advertise: (where) => advertise(parts, where),
+    ready: () => !stop.signal.aborted,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function run(chain: readonly Handler[], context: RequestContext): Promise<ApiResponse> {
+  const step = async (at: number): Promise<ApiResponse> => {
+    const handler = chain[at];
+    if (handler === undefined) throw noSuchPath();
+    return await handler(context, () => step(at + 1));
+  };
+  return await step(0);
+}
+
+/** The outermost handler: whatever goes wrong becomes a Status. */
+const answerFailures: Handler = async (context, next) => {
+  try {
+    return await next();
+  } catch (error) {
+    const { info, server, request } = context;
+    const bug = !isPlatformError(error);
+    if (bug || error.code === 'internal')
+      server.log.error('request failed', { method: request.method, path: info.path, error });
+    const resource = server.resources.find(info.group, info.version, info.resource);
+    const about = { group: info.group, resource: info.resource, kind: resource?.kind, name: nameOf(context) };
+    return statusResponse(statusOf(error, info.isResource ? about : {}));
+  }
+};
+
+/** The name that a Status is about: the path's, or on create the one in the body. */
+function nameOf({ info, request }: RequestContext): string {
+  if (info.name !== '' || info.verb !== 'create' || request.body === undefined) return info.name;
+  try {
+    const { metadata } = JSON.parse(Buffer.from(request.body).toString('utf8')) as { metadata?: Meta };
+    return metadata?.name ?? metadata?.generateName ?? '';
+  } catch {
+    // Not JSON: YAML, or the very thing that the Status complains about.
+    return '';
+  }
+}
+
+const compressLarge: Handler = async ({ request }, next) => {
+  return await compressed(await next(), request.headers['accept-encoding']);
+};
+
+const authorizeUser: Handler = async ({ user, info }, next) => {
+  authorize(user, info);
+  return await next();
+};
+
+function serving(discovery: Discovery): Handler {
+  return async (context) => {
+    const { info, server } = context;
+    if (info.isResource) return await answerResource(context);
+    if (info.verb !== 'get' && info.verb !== 'head') throw noSuchPath();
+    if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path)) {
+      return server.stopping.aborted ? textResponse('stopping', 503) : textResponse('ok');
+    }
+    if (info.path === '/version' || info.path === '/version/') return respondWith(versionInfo());
+    const answer = discovery.answer(context);
+    if (answer === undefined) throw noSuchPath();
+    return answer;
+  };
+}
+
+/** version.Info (k8s.io/apimachinery/pkg/version). */
+function versionInfo(): Readonly<Record<string, string>> {
+  const [, major = '', minor = ''] = /^v(\d+)\.(\d+)/.exec(KUBERNETES_VERSION) ?? [];
+  return {
+    major,
+    minor,
+    gitVersion: `${KUBERNETES_VERSION}+sampan`,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '',
+    goVersion: `node ${process.version}`,
+    compiler: 'node',
+    platform: `linux/${arch() === 'x64' ? 'amd64' : arch()}`,
+  };
+}

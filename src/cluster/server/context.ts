@@ -1,0 +1,58 @@
+/** What a request handler works with. */
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
+import type { Store } from '../store/store.ts';
+import type { Registry } from './registry.ts';
+import type { RequestInfo } from './request-info.ts';
+import type { Resource } from './resource.ts';
+import type { ResourceTable } from './resource-table.ts';
+import type { WatchCache } from './watch-cache.ts';
+
+/** Where `pods/log` gets its bytes from. */
+export interface LogSource {
+  /** Throws before the first byte: `not-found` when the pod is not here, `invalid` when the container is not. */
+  logs(namespace: string, pod: string, options: PodLogRequest): AsyncIterable<Uint8Array>;
+}
+
+export interface PodLogRequest {
+  readonly container?: string;
+  readonly follow?: boolean;
+  readonly tailLines?: number;
+  readonly limitBytes?: number;
+  readonly previous?: boolean;
+  readonly timestamps?: boolean;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The parts of a running server. */
+export interface ServerParts {
+  readonly store: Store;
+  readonly cache: WatchCache;
+  readonly registry: Registry;
+  readonly resources: ResourceTable;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly logs: () => LogSource | undefined;
+  /** Aborts when the server stops. */
+  readonly stopping: AbortSignal;
+}
+
+export interface RequestContext {
+  readonly request: ApiRequest;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly server: ServerParts;
+}
+
+/** The context of a request for a served resource. */
+export interface ResourceContext extends RequestContext {
+  readonly resource: Resource;
+}
+
+export type Handler = (context: RequestContext, next: () => Promise<ApiResponse>) => Promise<ApiResponse>;

@@ -1,0 +1,93 @@
+/** What a delete means: grace, finalizers, propagation. Decides only; the registry writes. */
+import { rfc3339 } from '../../base/clock.ts';
+import { timeToMs } from '../api/time.ts';
+import { badRequest, conflict } from './failure.ts';
+import type { KubeObject } from './object.ts';
+import type { Change } from './registry.ts';
+import type { Resource } from './resource.ts';
+
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+
+export interface DeleteRequest {
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly propagationPolicy?: Propagation | undefined;
+}
+
+/** Held until the garbage collector has dealt with the dependents. */
+const ORPHAN = 'orphan';
+const FOREGROUND = 'foregroundDeletion';
+
+export function parsePropagation(
+  policy: string | undefined,
+  orphan: boolean | undefined,
+): Propagation | undefined {
+  if (policy === undefined || policy === '')
+    return orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background';
+  if (policy === 'Background' || policy === 'Foreground' || policy === 'Orphan') return policy;
+  throw badRequest(`invalid deletion propagation policy: ${JSON.stringify(policy)}`);
+}
+
+export function checkPreconditions(resource: Resource, object: KubeObject, request: DeleteRequest): void {
+  const { uid, resourceVersion } = request;
+  const { metadata } = object;
+  if (uid !== undefined && uid !== metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`;
+    throw conflict(resource, metadata.name ?? '', why);
+  }
+  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
+    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion ?? ''}`;
+    throw conflict(resource, metadata.name ?? '', why);
+  }
+}
+
+/** Nothing holds this deleted object back any longer. */
+export function mayVanish(resource: Resource, object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+  return (
+    deletionTimestamp !== undefined &&
+    deletionGracePeriodSeconds === 0 &&
+    finalizers.length === 0 &&
+    resource.strategy.isHeldBack?.(object) !== true
+  );
+}
+
+/** What a delete does to `object` (its own copy). `now` in milliseconds since the epoch. */
+export function planDelete(
+  resource: Resource,
+  object: KubeObject,
+  options: { request: DeleteRequest; now: number },
+): Change {
+  const { request, now } = options;
+  const { strategy } = resource;
+  const { metadata } = object;
+  checkPreconditions(resource, object, request);
+  strategy.checkDelete?.(object);
+  const finalizers = withPropagation(metadata.finalizers ?? [], request.propagationPolicy);
+  const grace = strategy.graceSeconds?.(object, request.gracePeriodSeconds) ?? 0;
+  const before = metadata.deletionTimestamp;
+  const pending = metadata.deletionGracePeriodSeconds ?? 0;
+  const sameFinalizers = finalizers.join() === (metadata.finalizers ?? []).join();
+  if (grace === 0 && finalizers.length === 0 && strategy.isHeldBack?.(object) !== true)
+    return { type: 'delete' };
+  // A second delete may only shorten the time that the first one gave.
+  if (before !== undefined && grace >= pending && sameFinalizers) return { type: 'keep' };
+  if (before === undefined || grace < pending) {
+    const start = before === undefined ? now : (timeToMs(before) ?? now) - pending * 1000;
+    metadata.deletionTimestamp = rfc3339(start + grace * 1000);
+    metadata.deletionGracePeriodSeconds = grace;
+    if (before === undefined && metadata.generation !== undefined) metadata.generation += 1;
+  }
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
+  strategy.markDeleted?.(object);
+  return { type: 'put', object };
+}
+
+function withPropagation(finalizers: readonly string[], policy: Propagation | undefined): string[] {
+  if (policy === undefined) return [...finalizers];
+  const others = finalizers.filter((one) => one !== ORPHAN && one !== FOREGROUND);
+  if (policy === 'Orphan') return [...others, ORPHAN];
+  if (policy === 'Foreground') return [...others, FOREGROUND];
+  return others;
+}

@@ -1,0 +1,204 @@
+/** What is served, in the documents that clients ask for: legacy lists and aggregated discovery. */
+import { createHash } from 'node:crypto';
+
+import { openApiV3 } from '../api/openapi.ts';
+import { apiVersionOf } from '../api/schema.ts';
+import type { ApiResponse } from '../api/transport.ts';
+import type { RequestContext } from './context.ts';
+import { noSuchPath } from './failure.ts';
+import { requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
+import type { Resource } from './resource.ts';
+import type { ResourceTable } from './resource-table.ts';
+import { jsonResponse, respondWith } from './respond.ts';
+import { toBytes } from './view.ts';
+
+const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+  readonly resources: readonly Resource[];
+}
+
+export class Discovery {
+  readonly #versions: readonly GroupVersion[];
+  readonly #documents = new Map<string, Uint8Array>();
+  readonly #openApi = new Map<string, { readonly bytes: Uint8Array; readonly hash: string }>();
+
+  constructor(table: ResourceTable) {
+    const byVersion = Map.groupBy(table.all, ({ group, version }) => apiVersionOf(group, version));
+    this.#versions = [...byVersion.values()].map((resources) => {
+      const { group, version } = resources[0]!;
+      return { group, version, resources };
+    });
+  }
+
+  /** Answers discovery and OpenAPI paths, undefined for any other. */
+  answer({ request, info }: RequestContext): ApiResponse | undefined {
+    const path = info.path.replace(/\/+$/, '');
+    const accept = request.headers['accept'];
+    if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
+      return this.#answerOpenApi(path, info.query);
+    const root = path === '/api' || path === '/apis';
+    if (root && wantsAggregatedDiscovery(accept))
+      return this.#aggregated(path === '/api', request.headers['if-none-match']);
+    const document = this.#legacy(path);
+    if (document === undefined) return undefined;
+    requireJson(accept);
+    let bytes = this.#documents.get(path);
+    if (bytes === undefined) this.#documents.set(path, (bytes = toBytes(document())));
+    return jsonResponse(200, bytes);
+  }
+
+  #legacy(path: string): (() => unknown) | undefined {
+    if (path === '/api')
+      return () => ({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] });
+    if (path === '/apis') {
+      return () => ({
+        kind: 'APIGroupList',
+        apiVersion: 'v1',
+        groups: this.#groups().map((name) => this.#group(name)),
+      });
+    }
+    const version = this.#versions.find((one) => pathOf(one) === path);
+    if (version !== undefined) return () => resourceList(version);
+    const group = this.#groups().find((name) => path === `/apis/${name}`);
+    if (group === undefined) return undefined;
+    return () => ({ kind: 'APIGroup', apiVersion: 'v1', ...this.#group(group) });
+  }
+
+  #groups(): readonly string[] {
+    return [...new Set(this.#versions.map(({ group }) => group))].filter((name) => name !== '');
+  }
+
+  #group(name: string): Readonly<Record<string, unknown>> {
+    const versions = this.#versions
+      .filter(({ group }) => group === name)
+      .map(({ group, version }) => ({ groupVersion: apiVersionOf(group, version), version }));
+    return { name, versions, preferredVersion: versions[0] };
+  }
+
+  #aggregated(core: boolean, known: string | undefined): ApiResponse {
+    const id = core ? 'aggregated /api' : 'aggregated /apis';
+    let bytes = this.#documents.get(id);
+    if (bytes === undefined) {
+      const names = core ? [''] : this.#groups();
+      const items = names.map((name) => ({
+        metadata: { ...(name !== '' && { name }), creationTimestamp: null },
+        versions: this.#versions
+          .filter(({ group }) => group === name)
+          .map((version) => aggregatedVersion(version)),
+      }));
+      bytes = toBytes({
+        kind: 'APIGroupDiscoveryList',
+        apiVersion: 'apidiscovery.k8s.io/v2',
+        metadata: {},
+        items,
+      });
+      this.#documents.set(id, bytes);
+    }
+    const etag = JSON.stringify(hashOf(bytes));
+    const headers = { 'content-type': AGGREGATED, etag, vary: 'Accept', 'cache-control': 'public' };
+    if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
+    return jsonResponse(200, bytes, headers);
+  }
+
+  #answerOpenApi(path: string, query: URLSearchParams): ApiResponse {
+    if (path === '/openapi/v3') {
+      const paths = this.#versions.map((version): [string, unknown] => {
+        const { hash } = this.#openApiOf(version);
+        return [
+          pathOf(version).slice(1),
+          { serverRelativeURL: `/openapi/v3${pathOf(version)}?hash=${hash}` },
+        ];
+      });
+      return respondWith({ paths: Object.fromEntries(paths) });
+    }
+    const version = this.#versions.find((one) => `/openapi/v3${pathOf(one)}` === path);
+    if (version === undefined) throw noSuchPath();
+    const { bytes, hash } = this.#openApiOf(version);
+    // The hash names the content, so what is under it never changes.
+    const forever = query.get('hash') === hash;
+    const cache = forever ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
+    return jsonResponse(200, bytes, { etag: JSON.stringify(hash), ...cache });
+  }
+
+  #openApiOf(about: GroupVersion): { readonly bytes: Uint8Array; readonly hash: string } {
+    const path = pathOf(about);
+    let document = this.#openApi.get(path);
+    if (document === undefined) {
+      const bytes = toBytes(
+        openApiV3(
+          about,
+          about.resources.map(({ declaration }) => declaration),
+        ),
+      );
+      document = { bytes, hash: hashOf(bytes).toUpperCase() };
+      this.#openApi.set(path, document);
+    }
+    return document;
+  }
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha512').update(bytes).digest('hex');
+}
+
+function pathOf({ group, version }: { readonly group: string; readonly version: string }): string {
+  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+}
+
+/** meta/v1 APIResourceList. */
+function resourceList({ group, version, resources }: GroupVersion): unknown {
+  const list = resources.flatMap(({ declaration }) => {
+    const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = declaration;
+    const own = {
+      name: resource,
+      singularName: singular,
+      namespaced,
+      kind,
+      verbs,
+      ...(shortNames.length > 0 && { shortNames }),
+      ...(categories.length > 0 && { categories }),
+    };
+    const below = subresources.map((sub) => ({
+      name: `${resource}/${sub.name}`,
+      singularName: '',
+      namespaced,
+      ...(sub.kind !== undefined && { group: sub.kind.group, version: sub.kind.version }),
+      kind: sub.kind?.kind ?? kind,
+      verbs: sub.verbs,
+    }));
+    return [own, ...below];
+  });
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: apiVersionOf(group, version),
+    resources: list,
+  };
+}
+
+/** apidiscovery.k8s.io/v2 APIVersionDiscovery. */
+function aggregatedVersion({ group, version, resources }: GroupVersion): unknown {
+  const list = resources.map(({ declaration }) => {
+    const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = declaration;
+    return {
+      resource,
+      responseKind: { group, version, kind },
+      scope: namespaced ? 'Namespaced' : 'Cluster',
+      singularResource: singular,
+      verbs,
+      ...(shortNames.length > 0 && { shortNames }),
+      ...(categories.length > 0 && { categories }),
+      ...(subresources.length > 0 && {
+        subresources: subresources.map((sub) => ({
+          subresource: sub.name,
+          responseKind: sub.kind ?? { group, version, kind },
+          verbs: sub.verbs,
+        })),
+      }),
+    };
+  });
+  return { version, resources: list, freshness: 'Current' };
+}

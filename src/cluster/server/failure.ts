@@ -1,0 +1,144 @@
+/**
+ * Failures with Kubernetes' own wording. Clients match on reason and on parts of the message, so both are kept in
+ * this file alone. Each carries its whole Status in `details.status`, which the API's status mapper passes through.
+ */
+import { PlatformError, type ErrorCode } from '../../base/errors.ts';
+
+export interface GroupResource {
+  readonly group: string;
+  readonly resource: string;
+}
+
+export interface StatusCause {
+  readonly reason: string;
+  readonly message: string;
+  readonly field?: string;
+}
+
+interface Facts {
+  readonly code: ErrorCode;
+  readonly http: number;
+  readonly reason: string;
+  readonly on?: GroupResource;
+  readonly name?: string | undefined;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** `deployments.apps`, or `pods` for the core group. */
+export function qualified(on: GroupResource): string {
+  return on.group === '' ? on.resource : `${on.resource}.${on.group}`;
+}
+
+function failure(message: string, facts: Facts): PlatformError {
+  const { on, name, causes, retryAfterSeconds, http, reason } = facts;
+  const about = {
+    ...(name !== undefined && name !== '' && { name }),
+    ...(on !== undefined && on.group !== '' && { group: on.group }),
+    ...(on !== undefined && { kind: on.resource }),
+    ...(causes !== undefined && { causes }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
+  const details = Object.keys(about).length > 0 ? { details: about } : {};
+  const head = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure' };
+  return new PlatformError(facts.code, message, {
+    details: { status: { ...head, message, reason, ...details, code: http } },
+  });
+}
+
+export function notFound(on: GroupResource, name: string): PlatformError {
+  return failure(`${qualified(on)} "${name}" not found`, {
+    code: 'not-found',
+    http: 404,
+    reason: 'NotFound',
+    on,
+    name,
+  });
+}
+
+/** The path belongs to nothing that is served. */
+export function noSuchPath(): PlatformError {
+  return failure('the server could not find the requested resource', {
+    code: 'not-found',
+    http: 404,
+    reason: 'NotFound',
+  });
+}
+
+export function alreadyExists(on: GroupResource, name: string): PlatformError {
+  const message = `${qualified(on)} "${name}" already exists`;
+  return failure(message, { code: 'already-exists', http: 409, reason: 'AlreadyExists', on, name });
+}
+
+export function conflict(on: GroupResource, name: string, why: string): PlatformError {
+  const message = `Operation cannot be fulfilled on ${qualified(on)} "${name}": ${why}`;
+  return failure(message, { code: 'conflict', http: 409, reason: 'Conflict', on, name });
+}
+
+export const MODIFIED =
+  'the object has been modified; please apply your changes to the latest version and try again';
+
+export function forbidden(
+  on: GroupResource,
+  name: string,
+  why: string,
+  causes?: readonly StatusCause[],
+): PlatformError {
+  const message = `${qualified(on)}${name === '' ? '' : ` "${name}"`} is forbidden: ${why}`;
+  const extra = causes === undefined ? {} : { causes };
+  return failure(message, { code: 'forbidden', http: 403, reason: 'Forbidden', on, name, ...extra });
+}
+
+/** A path outside the resources. */
+export function forbiddenPath(user: string, verb: string, path: string): PlatformError {
+  const message = `forbidden: User "${user}" cannot ${verb} path "${path}"`;
+  return failure(message, { code: 'forbidden', http: 403, reason: 'Forbidden' });
+}
+
+export function unauthorized(): PlatformError {
+  return failure('Unauthorized', { code: 'unauthenticated', http: 401, reason: 'Unauthorized' });
+}
+
+export function badRequest(message: string): PlatformError {
+  return failure(message, { code: 'invalid', http: 400, reason: 'BadRequest' });
+}
+
+export function methodNotAllowed(on: GroupResource | undefined): PlatformError {
+  const message = 'the server does not allow this method on the requested resource';
+  return failure(message, { code: 'invalid', http: 405, reason: 'MethodNotAllowed', ...(on && { on }) });
+}
+
+export function notAcceptable(offered: readonly string[]): PlatformError {
+  const message = `only the following media types are accepted: ${offered.join(', ')}`;
+  return failure(message, { code: 'invalid', http: 406, reason: 'NotAcceptable' });
+}
+
+export function unsupportedMediaType(got: string, accepted: readonly string[]): PlatformError {
+  const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')} (got ${JSON.stringify(got)})`;
+  return failure(message, { code: 'invalid', http: 415, reason: 'UnsupportedMediaType' });
+}
+
+export function tooLarge(limit: number): PlatformError {
+  const message = `Request entity too large: limit is ${limit}`;
+  return failure(message, { code: 'invalid', http: 413, reason: 'RequestEntityTooLarge' });
+}
+
+export function expired(message: string): PlatformError {
+  return failure(message, { code: 'expired', http: 410, reason: 'Expired' });
+}
+
+export function tooOldToWatch(asked: number, oldest: number): PlatformError {
+  return expired(`too old resource version: ${asked} (${oldest})`);
+}
+
+export function tooLargeVersion(asked: number, current: number): PlatformError {
+  const message = `Timeout: Too large resource version: ${asked}, current: ${current}`;
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+  return failure(message, {
+    code: 'unavailable',
+    http: 504,
+    reason: 'Timeout',
+    causes,
+    retryAfterSeconds: 1,
+  });
+}

@@ -1,0 +1,148 @@
+/** The subresources of a pod. */
+import { rfc3339 } from '../../../base/clock.ts';
+import { PlatformError, assert } from '../../../base/errors.ts';
+import { fieldErrorsError, required } from '../../api/field-error.ts';
+import { objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { kindSchema } from '../../api/schema.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import type { PodLogRequest, ResourceContext } from '../context.ts';
+import { badRequest, conflict } from '../failure.ts';
+import type { KubeObject } from '../object.ts';
+import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { flag } from '../request-info.ts';
+import { respondWith } from '../respond.ts';
+import { parsePropagation } from '../deletion.ts';
+import { numberOf } from './read.ts';
+import { remove } from './remove.ts';
+
+const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+
+/** Gives a pod its node, once. */
+export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const kind = kindSchema('', 'v1', 'Binding');
+  assert(kind !== undefined, 'v1 Binding has a schema');
+  const { object, unknown } = await decodeBody(request, kind);
+  checkUnknown(unknown, kind, info.query);
+  const binding = object as KubeObject;
+  const node = stringAt(binding, 'target', 'name');
+  if (node === '') throw fieldErrorsError([required('target.name')]);
+  const target = stringAt(binding, 'target', 'kind');
+  if (target !== '' && target !== 'Node')
+    throw badRequest(`target.kind: Unsupported value: "${target}": supported values: "Node"`);
+  const { uid = '', resourceVersion = '', annotations } = binding.metadata ?? {};
+  await server.registry.modify(resource, info, {
+    dryRun: isDryRun(info.query.getAll('dryRun')),
+    change: (pod) => {
+      if (uid !== '' && uid !== pod.metadata.uid) {
+        const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid ?? ''}`;
+        throw conflict(resource, info.name, why);
+      }
+      if (resourceVersion !== '' && resourceVersion !== pod.metadata.resourceVersion) {
+        throw conflict(resource, info.name, 'the object has been modified');
+      }
+      if (pod.metadata.deletionTimestamp !== undefined) {
+        throw conflict(
+          resource,
+          info.name,
+          `pod ${info.name} is being deleted, cannot be assigned to a host`,
+        );
+      }
+      const present = stringAt(pod, 'spec', 'nodeName');
+      if (present !== '') {
+        throw conflict(
+          resource,
+          info.name,
+          `pod ${info.name} is already assigned to node ${JSON.stringify(present)}`,
+        );
+      }
+      pod.spec = { ...pod.spec, nodeName: node };
+      if (pod.metadata.generation !== undefined) pod.metadata.generation += 1;
+      if (annotations !== undefined)
+        pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
+      const condition = {
+        type: 'PodScheduled',
+        status: 'True',
+        lastTransitionTime: rfc3339(server.clock.now()),
+      };
+      const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
+      pod.status = { ...pod.status, conditions: [...others, condition] };
+      return { type: 'put', object: pod };
+    },
+  });
+  return respondWith({ ...SUCCESS, code: 201 }, 201);
+}
+
+/** policy/v1 Eviction: a delete that a disruption budget could refuse; there are no budgets yet. */
+export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
+  const { info, request } = context;
+  const kind = kindSchema('policy', 'v1', 'Eviction');
+  assert(kind !== undefined, 'policy/v1 Eviction has a schema');
+  const { object, unknown } = await decodeBody(request, kind);
+  checkUnknown(unknown, kind, info.query);
+  const options = (object['deleteOptions'] ?? {}) as JsonObject;
+  const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
+  const grace = options['gracePeriodSeconds'];
+  await remove(context, {
+    name: info.name,
+    namespace: info.namespace,
+    dryRun: isDryRun([...info.query.getAll('dryRun'), ...((options['dryRun'] ?? []) as string[])]),
+    request: {
+      gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
+      propagationPolicy: parsePropagation(options['propagationPolicy'] as string | undefined, undefined),
+      ...preconditions,
+    },
+  });
+  return respondWith({ ...SUCCESS, code: 201 }, 201);
+}
+
+export async function podLog(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const { query, namespace, name } = info;
+  const pod = (await server.registry.get(resource, info)).object;
+  const container = containerOf(pod, query.get('container') ?? '');
+  const headers = { 'content-type': 'text/plain' };
+  // Nobody has it yet, so nobody has said anything.
+  if (stringAt(pod, 'spec', 'nodeName') === '') return { status: 200, headers, body: new Uint8Array(0) };
+  const source = server.logs();
+  if (source === undefined) {
+    throw new PlatformError('unavailable', `no connection to node ${stringAt(pod, 'spec', 'nodeName')}`);
+  }
+  const tailLines = numberOf(query, 'tailLines');
+  const limitBytes = numberOf(query, 'limitBytes');
+  const sinceSeconds = numberOf(query, 'sinceSeconds');
+  const sinceTime = query.get('sinceTime') ?? '';
+  const options: PodLogRequest = {
+    container,
+    follow: flag(query, 'follow'),
+    previous: flag(query, 'previous'),
+    timestamps: flag(query, 'timestamps'),
+    ...(tailLines !== undefined && { tailLines }),
+    ...(limitBytes !== undefined && { limitBytes }),
+    ...(sinceSeconds !== undefined && { sinceSeconds }),
+    ...(sinceTime !== '' && { sinceTime }),
+    signal:
+      request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
+  };
+  return { status: 200, headers, body: source.logs(namespace, name, options) };
+}
+
+function containerOf(pod: KubeObject, asked: string): string {
+  const all = ['containers', 'initContainers', 'ephemeralContainers'].flatMap((list) =>
+    objectsAt(pod, 'spec', list).map((container) => stringAt(container, 'name')),
+  );
+  const name = pod.metadata.name ?? '';
+  if (asked !== '') {
+    if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
+    return asked;
+  }
+  if (all.length > 1) {
+    const main = objectsAt(pod, 'spec', 'containers').map((container) => stringAt(container, 'name'));
+    const init = objectsAt(pod, 'spec', 'initContainers').map((container) => stringAt(container, 'name'));
+    const also = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : '';
+    throw badRequest(
+      `a container name must be specified for pod ${name}, choose one of: [${main.join(' ')}]${also}`,
+    );
+  }
+  return all[0] ?? '';
+}

@@ -1,0 +1,128 @@
+import type { ApiResponse } from '../../api/transport.ts';
+import type { ResourceContext } from '../context.ts';
+import { encodeList } from '../encoding.ts';
+import { badRequest } from '../failure.ts';
+import { listObjects, parseVersion } from '../listing.ts';
+import { flag } from '../request-info.ts';
+import { jsonResponse } from '../respond.ts';
+import { selectionOf, type Selection } from '../selection.ts';
+import { tableOf, toBytes, versionOf, viewFor, type View } from '../view.ts';
+import { partialMetadata } from '../../api/table.ts';
+import { watchObjects } from '../watching.ts';
+import type { CachedObject } from '../watch-cache.ts';
+
+export function viewOf({ resource, request, info, server }: ResourceContext): View {
+  return viewFor({ resource, accept: request.headers['accept'], query: info.query, clock: server.clock });
+}
+
+/** One object as the client wants to see it. */
+export function showObject(
+  context: ResourceContext,
+  object: CachedObject,
+  options: {
+    readonly status?: number;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly view?: View;
+  } = {},
+): ApiResponse {
+  const view = options.view ?? viewOf(context);
+  return jsonResponse(options.status ?? 200, view.encode(object), options.headers);
+}
+
+export async function getObject(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info } = context;
+  const view = viewOf(context);
+  // A get at an older version is a get of the newest: the cache never goes back.
+  return showObject(context, await server.registry.get(resource, info), { view });
+}
+
+export async function listResource(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info } = context;
+  const { query, namespace } = info;
+  const view = viewOf(context);
+  const selection = selectionOf({ resource, namespace, query });
+  const page = await listObjects(
+    {
+      resource,
+      selection,
+      limit: numberOf(query, 'limit') ?? 0,
+      continueToken: query.get('continue') ?? '',
+      resourceVersion: query.get('resourceVersion') ?? '',
+      resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+    },
+    server,
+  );
+  const { objects, revision, continueToken, remaining } = page;
+  if (view.shape === 'table') {
+    const metadata = {
+      ...versionOf(revision),
+      ...(continueToken !== undefined && { continue: continueToken }),
+      ...(remaining !== undefined && { remainingItemCount: remaining }),
+    };
+    const now = server.clock.now();
+    return jsonResponse(200, tableOf({ resource, objects, include: view.include, now, metadata }));
+  }
+  const head =
+    view.shape === 'metadata'
+      ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }
+      : { kind: resource.declaration.listKind, apiVersion: resource.apiVersion };
+  const items = objects.map((object) =>
+    view.shape === 'metadata' ? toBytes(partialMetadata(object.object)) : view.encode(object),
+  );
+  return jsonResponse(200, encodeList({ ...head, revision, items, continueToken, remaining }));
+}
+
+/** Without a timeout a watch lasts between 30 and 60 minutes: a restart's watchers do not all come back at once. */
+const MIN_TIMEOUT_MS = 30 * 60_000;
+
+export async function watchResource(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const { query, namespace, name } = info;
+  const view = viewOf(context);
+  const selection: Selection = selectionOf({ resource, namespace, query, name });
+  const bookmarks = flag(query, 'allowWatchBookmarks');
+  const initial = query.get('sendInitialEvents');
+  const match = query.get('resourceVersionMatch') ?? '';
+  if (initial !== null && match !== 'NotOlderThan') {
+    throw badRequest('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  }
+  if (initial === null && match !== '') {
+    throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  }
+  const wantsInitial = initial === 'true' || initial === '1';
+  if (wantsInitial && !bookmarks) throw badRequest('sendInitialEvents requires allowWatchBookmarks');
+  const version = query.get('resourceVersion') ?? '';
+  const from = parseVersion(version);
+  if (version === '' || wantsInitial) await server.registry.fresh();
+  if (wantsInitial) await server.cache.waitFor(from);
+  const seconds = numberOf(query, 'timeoutSeconds') ?? 0;
+  const noInitial = initial !== null && !wantsInitial;
+  const after =
+    wantsInitial || (from === 0 && !noInitial) ? undefined : from === 0 ? server.cache.revision : from;
+  const body = watchObjects(
+    {
+      resource,
+      selection,
+      view,
+      after,
+      bookmarks,
+      markInitial: wantsInitial,
+      timeoutMs: seconds > 0 ? seconds * 1000 : MIN_TIMEOUT_MS * (1 + server.random.next()),
+      signal:
+        request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
+    },
+    server,
+  );
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
+    body,
+  };
+}
+
+export function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw badRequest(`invalid value for ${name}: ${JSON.stringify(text)}`);
+  return Number(text);
+}

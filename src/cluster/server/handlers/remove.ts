@@ -1,0 +1,77 @@
+import type { ApiResponse } from '../../api/transport.ts';
+import type { ResourceContext } from '../context.ts';
+import { isPlatformError } from '../../../base/errors.ts';
+import { planDelete, type DeleteRequest } from '../deletion.ts';
+import { encodeList } from '../encoding.ts';
+import { listObjects } from '../listing.ts';
+import type { Changed } from '../registry.ts';
+import { deleteOptionsOf } from '../request-body.ts';
+import { jsonResponse, respondWith } from '../respond.ts';
+import { selectionOf } from '../selection.ts';
+import { bytesOf } from '../view.ts';
+import { numberOf, showObject } from './read.ts';
+
+/** Resources whose delete answers with the object rather than with a Status. */
+const RETURNS_OBJECT = new Set(['pods', 'services', 'serviceaccounts', 'nodes']);
+
+export async function deleteObject(context: ResourceContext): Promise<ApiResponse> {
+  const { resource, request, info } = context;
+  const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
+  const changed = await remove(context, {
+    name: info.name,
+    namespace: info.namespace,
+    request: options,
+    dryRun,
+  });
+  if (changed.type !== 'delete' || RETURNS_OBJECT.has(resource.resource))
+    return showObject(context, changed.object);
+  const { uid } = changed.object.object.metadata;
+  const details = {
+    name: info.name,
+    ...(resource.group !== '' && { group: resource.group }),
+    kind: resource.resource,
+    uid,
+  };
+  return respondWith({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+}
+
+export async function remove(
+  { server, resource }: ResourceContext,
+  what: { name: string; namespace: string; request: DeleteRequest; dryRun: boolean },
+): Promise<Changed> {
+  return await server.registry.modify(resource, what, {
+    dryRun: what.dryRun,
+    change: (object) => planDelete(resource, object, { request: what.request, now: server.clock.now() }),
+  });
+}
+
+/** Deletes what a list with the same query would show; answers with that list. */
+export async function deleteCollection(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
+  const { query, namespace } = info;
+  const { objects, revision } = await listObjects(
+    {
+      resource,
+      selection: selectionOf({ resource, namespace, query }),
+      limit: numberOf(query, 'limit') ?? 0,
+      continueToken: query.get('continue') ?? '',
+      resourceVersion: '',
+      resourceVersionMatch: '',
+    },
+    server,
+  );
+  const items: Uint8Array[] = [];
+  for (const { object } of objects) {
+    const { name = '', namespace: from = '' } = object.metadata;
+    try {
+      const changed = await remove(context, { name, namespace: from, request: options, dryRun });
+      items.push(bytesOf(resource, changed.object));
+    } catch (error) {
+      // Gone in the meantime: that is what was asked for.
+      if (!isPlatformError(error, 'not-found')) throw error;
+    }
+  }
+  const { listKind: kind } = resource.declaration;
+  return jsonResponse(200, encodeList({ kind, apiVersion: resource.apiVersion, revision, items }));
+}

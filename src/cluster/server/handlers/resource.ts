@@ -1,0 +1,62 @@
+/** From a request for a resource to the function that answers it. */
+import type { Verb } from '../../api/resource-declaration.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import type { RequestContext, ResourceContext } from '../context.ts';
+import { methodNotAllowed, noSuchPath } from '../failure.ts';
+import { finalizeNamespace } from './finalize.ts';
+import { bindPod, evictPod, podLog } from './pod.ts';
+import { getObject, listResource, watchResource } from './read.ts';
+import { deleteCollection, deleteObject } from './remove.ts';
+import { review } from './review.ts';
+import { scaleObject } from './scale.ts';
+import { createObject, patchObject, updateObject } from './write.ts';
+
+type Answer = (context: ResourceContext) => Promise<ApiResponse>;
+
+const VERBS: Readonly<Record<Verb, Answer>> = {
+  get: getObject,
+  list: listResource,
+  watch: watchResource,
+  create: createObject,
+  update: updateObject,
+  patch: patchObject,
+  delete: deleteObject,
+  deletecollection: deleteCollection,
+};
+
+const OF_STATUS: Readonly<Record<string, Answer>> = {
+  get: getObject,
+  update: updateObject,
+  patch: patchObject,
+};
+
+const SUBRESOURCES: Readonly<Record<string, Answer>> = {
+  scale: scaleObject,
+  binding: bindPod,
+  eviction: evictPod,
+  log: podLog,
+  finalize: finalizeNamespace,
+};
+
+export async function answerResource(context: RequestContext): Promise<ApiResponse> {
+  const { info, server } = context;
+  const resource = server.resources.find(info.group, info.version, info.resource);
+  if (resource === undefined) return await review(context);
+  // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
+  const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';
+  if (misplaced || (resource.namespaced && info.name !== '' && info.namespace === '')) throw noSuchPath();
+  const asked = { ...context, resource, info: resource.namespaced ? info : { ...info, namespace: '' } };
+  if (info.subresource === '') {
+    const verb = info.verb as Verb;
+    if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined)
+      throw methodNotAllowed(resource);
+    if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed(resource);
+    return await VERBS[verb](asked);
+  }
+  const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
+  if (subresource === undefined) throw noSuchPath();
+  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed(resource);
+  const answer = info.subresource === 'status' ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
+  if (answer === undefined) throw noSuchPath();
+  return await answer(asked);
+}

@@ -1,0 +1,78 @@
+/** autoscaling/v1 Scale: a small window on the replicas of whatever declares where they are. */
+import { assert } from '../../../base/errors.ts';
+import { fieldErrorsError } from '../../api/field-error.ts';
+import { getPath, jsonEqual, type JsonObject } from '../../api/json.ts';
+import type { ScalePaths } from '../../api/resource-declaration.ts';
+import { kindSchema, type KindSchema } from '../../api/schema.ts';
+import { formatLabelSelector, selectorFromObject } from '../../api/selector.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import { validateCreate } from '../../api/validate.ts';
+import type { ResourceContext } from '../context.ts';
+import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
+import type { KubeObject } from '../object.ts';
+import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { respondWith } from '../respond.ts';
+import { planUpdate } from '../writing.ts';
+import { patchedObject, readPatch } from './write.ts';
+
+function scaleKind(): KindSchema {
+  const kind = kindSchema('autoscaling', 'v1', 'Scale');
+  assert(kind !== undefined, 'autoscaling/v1 Scale has a schema');
+  return kind;
+}
+
+function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector = getPath(object, ...paths.labelSelector) as JsonObject | undefined;
+  const text = selector === undefined ? '' : formatLabelSelector(selectorFromObject(selector));
+  const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: JSON.parse(JSON.stringify(metadata)) as JsonObject,
+    spec: { replicas: getPath(object, ...paths.specReplicas) ?? 0 },
+    status: {
+      replicas: getPath(object, ...paths.statusReplicas) ?? 0,
+      ...(text !== '' && { selector: text }),
+    },
+  };
+}
+
+export async function scaleObject(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const paths = resource.declaration.scale;
+  assert(paths !== undefined, `${resource.resource} declares its scale`);
+  if (info.verb === 'get')
+    return respondWith(scaleOf((await server.registry.get(resource, info)).object, paths));
+  if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed(resource);
+  const kind = scaleKind();
+  const patch = info.verb === 'patch' ? readPatch(context) : undefined;
+  const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;
+  if (decoded !== undefined) checkUnknown(decoded.unknown, kind, info.query);
+  const changed = await server.registry.modify(resource, info, {
+    dryRun: isDryRun(info.query.getAll('dryRun')),
+    change: (old) => {
+      const before = scaleOf(old, paths);
+      const wanted =
+        patch === undefined
+          ? (decoded!.object as KubeObject)
+          : patchedObject(before, { patch, kind, query: info.query }).object;
+      const errors = validateCreate(kind, { ...wanted, metadata: before.metadata });
+      if (errors.length > 0) throw fieldErrorsError(errors);
+      const version = wanted.metadata?.resourceVersion ?? '';
+      if (version !== '' && version !== old.metadata.resourceVersion)
+        throw conflict(resource, info.name, MODIFIED);
+      if (jsonEqual(wanted.spec, before.spec)) return { type: 'keep' };
+      const object = structuredClone(old);
+      setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
+      return planUpdate(resource, object, { old, endpoint: 'main' });
+    },
+  });
+  return respondWith(scaleOf(changed.object.object, paths));
+}
+
+function setReplicas(object: KubeObject, path: readonly string[], replicas = 0): void {
+  let at: JsonObject = object;
+  for (const field of path.slice(0, -1)) at = (at[field] ??= {}) as JsonObject;
+  at[path.at(-1)!] = replicas;
+}

@@ -1,0 +1,155 @@
+import { applyDefaults } from '../../api/defaults.ts';
+import { decodeValue, parseJson } from '../../api/decode.ts';
+import { fieldErrorsError, invalid } from '../../api/field-error.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { jsonPatch, mergePatch, strategicMergePatch } from '../../api/patch.ts';
+import type { KindSchema } from '../../api/schema.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import type { ResourceContext } from '../context.ts';
+import { badRequest, forbidden, methodNotAllowed, notFound } from '../failure.ts';
+import { patchFormat, type PatchFormat } from '../negotiate.ts';
+import type { KubeObject } from '../object.ts';
+import type { Change, Changed } from '../registry.ts';
+import { bodyOf, checkKind, checkUnknown, decodeBody, fieldValidationOf, isDryRun } from '../request-body.ts';
+import { warningHeader } from '../respond.ts';
+import { isTerminating } from '../strategies/namespaces.ts';
+import { otherNamespace, planUpdate, prepareCreate, type Endpoint } from '../writing.ts';
+import { showObject, viewOf } from './read.ts';
+
+export async function createObject(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  if (info.name !== '') throw methodNotAllowed(resource);
+  const view = viewOf(context);
+  const dryRun = isDryRun(info.query.getAll('dryRun'));
+  const decoded = await decodeBody(request, resource.schema);
+  const warnings = checkUnknown(decoded.unknown, resource.schema, info.query);
+  const object = decoded.object as KubeObject;
+  const namespace =
+    info.namespace === '' && resource.namespaced ? (object.metadata?.namespace ?? '') : info.namespace;
+  if (resource.namespaced && namespace === '') {
+    throw badRequest('an empty namespace may not be set during creation');
+  }
+  const ready = prepareCreate(resource, object, { namespace, clock: server.clock, random: server.random });
+  if (resource.namespaced) await checkNamespace(context, namespace, ready.metadata.name ?? '');
+  const stored = resource.conversion?.toStorage(ready) ?? ready;
+  const created = await server.registry.create(resource, stored, dryRun);
+  return showObject(context, created, { status: 201, headers: warningHeader(warnings), view });
+}
+
+/** New objects only go into namespaces that are there to stay. */
+async function checkNamespace(
+  { server, resource }: ResourceContext,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const namespaces = server.resources.get('', 'v1', 'namespaces');
+  const found = await server.registry.find(namespaces, { namespace: '', name: namespace });
+  if (found === undefined) throw notFound(namespaces, namespace);
+  if (!isTerminating(found.object)) return;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const cause = {
+    reason: 'NamespaceTerminating',
+    message: `namespace ${namespace} is being terminated`,
+    field: 'metadata.namespace',
+  };
+  throw forbidden(resource, name, why, [cause]);
+}
+
+function endpointOf(subresource: string): Endpoint {
+  return subresource === 'status' ? 'status' : 'main';
+}
+
+/** Applies a plan that was made in the resource's version to an object in the stored one. */
+async function modifyAs(
+  context: ResourceContext,
+  plan: (old: KubeObject) => Change | Promise<Change>,
+): Promise<Changed> {
+  const { server, resource, info } = context;
+  const { conversion } = resource;
+  return await server.registry.modify(resource, info, {
+    dryRun: isDryRun(info.query.getAll('dryRun')),
+    change: async (current) => {
+      const change = await plan(conversion?.fromStorage(current) ?? current);
+      if (change.type !== 'put' || conversion === undefined) return change;
+      return { type: 'put', object: conversion.toStorage(change.object) };
+    },
+  });
+}
+
+export async function updateObject(context: ResourceContext): Promise<ApiResponse> {
+  const { resource, info, request } = context;
+  const view = viewOf(context);
+  const decoded = await decodeBody(request, resource.schema);
+  const warnings = checkUnknown(decoded.unknown, resource.schema, info.query);
+  const sent = decoded.object as KubeObject;
+  checkAddress(context, sent);
+  const changed = await modifyAs(context, (old) => {
+    return planUpdate(resource, structuredClone(sent), { old, endpoint: endpointOf(info.subresource) });
+  });
+  return showObject(context, changed.object, { headers: warningHeader(warnings), view });
+}
+
+/** The object must say the same name and namespace as the path, or nothing. */
+function checkAddress({ resource, info }: ResourceContext, object: KubeObject): void {
+  const metadata = (object.metadata ??= {});
+  const name = metadata.name ?? '';
+  if (name === '') throw badRequest('name must be provided');
+  if (name !== info.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  }
+  if (!resource.namespaced) return;
+  if ((metadata.namespace ?? '') === '') metadata.namespace = info.namespace;
+  else if (metadata.namespace !== info.namespace) throw otherNamespace(metadata.namespace!, info.namespace);
+}
+
+export async function patchObject(context: ResourceContext): Promise<ApiResponse> {
+  const { resource, info } = context;
+  const view = viewOf(context);
+  const patch = readPatch(context);
+  let warnings: readonly string[] = [];
+  const changed = await modifyAs(context, (old) => {
+    const result = patchedObject(old, { patch, kind: resource.schema, query: info.query });
+    warnings = result.warnings;
+    checkAddress(context, result.object);
+    return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource) });
+  });
+  return showObject(context, changed.object, { headers: warningHeader(warnings), view });
+}
+
+export interface Patch {
+  readonly format: PatchFormat;
+  readonly value: JsonValue;
+  readonly text: string;
+  readonly duplicates: readonly string[];
+}
+
+export function readPatch({ request }: ResourceContext): Patch {
+  const format = patchFormat(request.headers['content-type']);
+  const body = bodyOf(request);
+  const { value, duplicates } = parseJson(body, 'Patch');
+  if (format !== 'json' && !isJsonObject(value)) throw badRequest('a merge patch must be an object');
+  return { format, value, duplicates, text: Buffer.from(body).toString('utf8') };
+}
+
+/** `old` with the patch applied, decoded by the schema and with its defaults. */
+export function patchedObject(
+  old: KubeObject,
+  options: { readonly patch: Patch; readonly kind: KindSchema; readonly query: URLSearchParams },
+): { object: KubeObject; warnings: readonly string[] } {
+  const { patch, kind, query } = options;
+  const decoded = decodeValue(apply(old, patch, kind), kind, patch.duplicates);
+  let warnings: readonly string[] = [];
+  if (decoded.unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
+    const why = `strict decoding error: ${decoded.unknown.join(', ')}`;
+    throw fieldErrorsError([invalid('patch', patch.text, why)]);
+  } else warnings = checkUnknown(decoded.unknown, kind, query);
+  checkKind(decoded.object, kind);
+  return { object: applyDefaults(kind, decoded.object) as KubeObject, warnings };
+}
+
+function apply(old: JsonObject, { format, value }: Patch, kind: KindSchema): JsonValue {
+  const document = structuredClone(old);
+  if (format === 'json') return jsonPatch(document, value);
+  if (format === 'merge') return mergePatch(document, value);
+  return strategicMergePatch(document, value as JsonObject, kind);
+}

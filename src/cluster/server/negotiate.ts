@@ -1,0 +1,90 @@
+/** Content negotiation: what a client accepts, and what its body is in. */
+import { notAcceptable, unsupportedMediaType } from './failure.ts';
+
+export type BodyFormat = 'json' | 'yaml';
+export type PatchFormat = 'json' | 'merge' | 'strategic';
+/** How an answer is shaped: objects as they are, a table, or metadata alone. */
+export type Shape = 'object' | 'table' | 'metadata';
+
+interface Range {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly q: number;
+}
+
+export function parseAccept(accept: string | undefined): readonly Range[] {
+  if (accept === undefined || accept.trim() === '') return [{ type: '*/*', parameters: new Map(), q: 1 }];
+  const ranges = accept.split(',').map((part) => {
+    const [type = '', ...rest] = part.split(';').map((field) => field.trim());
+    const parameters = new Map(
+      rest.map((field): [string, string] => {
+        const at = field.indexOf('=');
+        return at === -1 ? [field, ''] : [field.slice(0, at), field.slice(at + 1)];
+      }),
+    );
+    return { type: type.toLowerCase(), parameters, q: Number(parameters.get('q') ?? 1) };
+  });
+  return ranges.filter((range) => range.q > 0).toSorted((a, b) => b.q - a.q);
+}
+
+function isJson(range: Range): boolean {
+  return range.type === 'application/json' || range.type === '*/*' || range.type === 'application/*';
+}
+
+/** The first shape in the client's order that we can answer with; protobuf is passed over. */
+export function negotiateShape(accept: string | undefined): Shape {
+  for (const range of parseAccept(accept)) {
+    if (!isJson(range)) continue;
+    const as = range.parameters.get('as');
+    if (as === undefined) return 'object';
+    const known = range.parameters.get('g') === 'meta.k8s.io' && range.parameters.get('v') === 'v1';
+    if (known && as === 'Table') return 'table';
+    if (known && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')) return 'metadata';
+  }
+  throw notAcceptable(['application/json', 'application/json;as=Table;v=v1;g=meta.k8s.io']);
+}
+
+/** True when the client prefers aggregated discovery (apidiscovery.k8s.io/v2) to the older documents. */
+export function wantsAggregatedDiscovery(accept: string | undefined): boolean {
+  for (const range of parseAccept(accept)) {
+    if (!isJson(range)) continue;
+    if (range.parameters.get('as') === undefined) return false;
+    const { parameters } = range;
+    if (parameters.get('g') === 'apidiscovery.k8s.io' && parameters.get('v') === 'v2') return true;
+  }
+  return false;
+}
+
+/** Throws `NotAcceptable` when plain JSON would not do. */
+export function requireJson(accept: string | undefined): void {
+  if (!parseAccept(accept).some((range) => isJson(range))) throw notAcceptable(['application/json']);
+}
+
+function mediaType(contentType: string | undefined): string {
+  return (contentType ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+export function bodyFormat(contentType: string | undefined): BodyFormat {
+  const type = mediaType(contentType);
+  if (type === '' || type === 'application/json') return 'json';
+  if (type === 'application/yaml') return 'yaml';
+  throw unsupportedMediaType(type, ['application/json', 'application/yaml']);
+}
+
+const PATCHES: Readonly<Record<string, PatchFormat>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+};
+
+export function patchFormat(contentType: string | undefined): PatchFormat {
+  const format = PATCHES[mediaType(contentType)];
+  if (format === undefined) throw unsupportedMediaType(mediaType(contentType), Object.keys(PATCHES));
+  return format;
+}
+
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  return (acceptEncoding ?? '')
+    .split(',')
+    .some((part) => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/.test(part));
+}

@@ -1,0 +1,194 @@
+/**
+ * Objects in the store: reads from the cache, writes as compare-and-swap transactions. Knows keys, versions, claims
+ * and deletion, and nothing of HTTP.
+ */
+import type { Random } from '../../base/random.ts';
+import { isPlatformError } from '../../base/errors.ts';
+import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
+import { encodeForStorage } from './encoding.ts';
+import { alreadyExists, conflict, MODIFIED, notFound } from './failure.ts';
+import type { SharedLeases } from './shared-leases.ts';
+import { jsonEqual } from '../api/json.ts';
+import type { KubeObject } from './object.ts';
+import type { Claims, Resource } from './resource.ts';
+import { keyOf } from './resource-table.ts';
+import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
+import { CachedObject, type WatchCache } from './watch-cache.ts';
+
+/** Tries of one write against others on the same object before the client is told. */
+const MAX_TRIES = 64;
+
+export interface Ref {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type Change =
+  | { readonly type: 'put'; readonly object: KubeObject }
+  | { readonly type: 'delete' }
+  /** Leaves everything as it is. */
+  | { readonly type: 'keep' };
+
+export interface Changed {
+  readonly type: Change['type'];
+  /** The new state; of a delete the last one, with the delete's revision. */
+  readonly object: CachedObject;
+}
+
+export interface RegistryOptions {
+  readonly store: Store;
+  readonly cache: WatchCache;
+  readonly random: Random;
+  readonly leases: SharedLeases;
+  /** Others write to the same store: every read asks it how far it has come. */
+  readonly sharedStore: boolean;
+}
+
+export class Registry {
+  readonly #store: Store;
+  readonly #cache: WatchCache;
+  readonly #random: Random;
+  readonly #leases: SharedLeases;
+  readonly #sharedStore: boolean;
+  #lastWritten = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#store = options.store;
+    this.#cache = options.cache;
+    this.#random = options.random;
+    this.#leases = options.leases;
+    this.#sharedStore = options.sharedStore;
+  }
+
+  /** Resolves once the cache holds everything that was acknowledged before the call. */
+  async fresh(): Promise<void> {
+    await this.#cache.waitFor(this.#sharedStore ? await this.#store.revision() : this.#lastWritten);
+  }
+
+  async find(resource: Resource, ref: Ref): Promise<CachedObject | undefined> {
+    await this.fresh();
+    return this.#cache.resource(resource.prefix).get(keyOf(resource, ref.namespace, ref.name));
+  }
+
+  async get(resource: Resource, ref: Ref): Promise<CachedObject> {
+    const found = await this.find(resource, ref);
+    if (found === undefined) throw notFound(resource, ref.name);
+    return found;
+  }
+
+  /** Stores a new object (in the stored version). With `dryRun` everything is checked and nothing written. */
+  async create(resource: Resource, object: KubeObject, dryRun = false): Promise<CachedObject> {
+    const { name = '', namespace = '' } = object.metadata;
+    const key = keyOf(resource, namespace, name);
+    const refused = new Set<string>();
+    await this.fresh();
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const claims = this.#claims(resource, object, undefined, refused);
+      const value = encodeForStorage(object);
+      if (dryRun) {
+        if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
+        return new CachedObject(key, value, 0);
+      }
+      const compares = [{ key, modRevision: 0 }, ...claims.compares];
+      const put: Op = { type: 'put', key, value, ...(await this.#lease(resource)) };
+      const result = await this.#store.txn(compares, [put, ...claims.ops]);
+      if (result.succeeded) return this.#written(key, value, result.revision);
+      if (result.current[0] !== undefined) throw alreadyExists(resource, name);
+      refuse(refused, compares, result.current);
+    }
+    throw conflict(resource, name, MODIFIED);
+  }
+
+  /**
+   * Reads an object, asks `change` what is to become of it, and writes that; asks again with the newer state when
+   * someone else was faster. `change` gets a copy of its own and may throw.
+   */
+  async modify(
+    resource: Resource,
+    ref: Ref,
+    options: {
+      readonly change: (current: KubeObject) => Change | Promise<Change>;
+      readonly dryRun?: boolean;
+    },
+  ): Promise<Changed> {
+    const key = keyOf(resource, ref.namespace, ref.name);
+    const refused = new Set<string>();
+    let current: CachedObject | undefined = await this.find(resource, ref);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (current === undefined) throw notFound(resource, ref.name);
+      const change = await options.change(current.mutable());
+      if (change.type === 'keep') return { type: 'keep', object: current };
+      const object = change.type === 'put' ? change.object : undefined;
+      const claims = this.#claims(resource, object, current.object, refused);
+      if (object !== undefined && isUnchanged(object, current.object))
+        return { type: 'keep', object: current };
+      const value = object === undefined ? current.stored : encodeForStorage(object);
+      if (options.dryRun === true) {
+        return { type: change.type, object: new CachedObject(key, value, current.revision) };
+      }
+      const compares = [{ key, modRevision: current.revision }, ...claims.compares];
+      const op: Op =
+        object === undefined
+          ? { type: 'delete', key }
+          : { type: 'put', key, value, ...(await this.#lease(resource)) };
+      const result = await this.#store.txn(compares, [op, ...claims.ops]);
+      if (result.succeeded) return { type: change.type, object: this.#written(key, value, result.revision) };
+      const newest = result.current[0];
+      if (newest?.modRevision === current.revision) refuse(refused, compares, result.current);
+      current = newest && new CachedObject(key, newest.value, newest.modRevision);
+    }
+    throw conflict(resource, ref.name, MODIFIED);
+  }
+
+  #written(key: string, value: Uint8Array, revision: number): CachedObject {
+    this.#lastWritten = Math.max(this.#lastWritten, revision);
+    return new CachedObject(key, value, revision);
+  }
+
+  #claims(
+    resource: Resource,
+    object: KubeObject | undefined,
+    old: KubeObject | undefined,
+    refused: ReadonlySet<string>,
+  ): Claims {
+    const none: Claims = { compares: [], ops: [] };
+    return (
+      resource.strategy.claims?.(object, old, {
+        taken: (key) => refused.has(key) || this.#claimed(key),
+        random: () => this.#random.next(),
+      }) ?? none
+    );
+  }
+
+  #claimed(key: string): boolean {
+    const prefix = key.startsWith(ADDRESS_PREFIX) ? ADDRESS_PREFIX : NODE_PORT_PREFIX;
+    return this.#cache.resource(prefix).get(key) !== undefined;
+  }
+
+  async #lease(resource: Resource): Promise<{ lease?: number }> {
+    const seconds = resource.strategy.leaseSeconds;
+    return seconds === undefined ? {} : { lease: await this.#leases.get(seconds) };
+  }
+}
+
+/** Remembers which claims lost, so that the next try picks others. */
+function refuse(
+  refused: Set<string>,
+  compares: readonly Compare[],
+  current: readonly (KeyValue | undefined)[],
+): void {
+  compares.forEach((compare, i) => {
+    if (compare.modRevision === 0 && current[i] !== undefined) refused.add(compare.key);
+  });
+}
+
+function isUnchanged(object: KubeObject, current: KubeObject): boolean {
+  const { resourceVersion: _a, managedFields: _b, ...metadata } = object.metadata;
+  const { resourceVersion: _c, ...before } = current.metadata;
+  return jsonEqual({ ...object, metadata }, { ...current, metadata: before });
+}
+
+/** True when a store has compacted the revision away that was asked for. */
+export function isExpired(error: unknown): boolean {
+  return isPlatformError(error, 'expired');
+}

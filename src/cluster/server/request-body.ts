@@ -1,0 +1,127 @@
+/** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
+import { decodeJson, type Decoded } from '../api/decode.ts';
+import { stringAt, type JsonObject } from '../api/json.ts';
+import { apiVersionOf, kindSchema, type KindSchema } from '../api/schema.ts';
+import type { ApiRequest } from '../api/transport.ts';
+import { decodeYaml } from '../api/yaml.ts';
+import { parsePropagation, type DeleteRequest } from './deletion.ts';
+import { badRequest, tooLarge } from './failure.ts';
+import { bodyFormat } from './negotiate.ts';
+
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+
+export function bodyOf(request: ApiRequest): Uint8Array {
+  const body = request.body ?? new Uint8Array(0);
+  if (body.length > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
+  return body;
+}
+
+/** Decodes an object of `kind`; apiVersion and kind are filled in where absent and refused where different. */
+export async function decodeBody(request: ApiRequest, kind: KindSchema): Promise<Decoded> {
+  const body = bodyOf(request);
+  const format = bodyFormat(request.headers['content-type']);
+  if (body.length === 0) throw badRequest('the body of the request is empty');
+  const decoded = format === 'json' ? decodeJson(body, kind) : await decodeYaml(body, kind);
+  checkKind(decoded.object, kind);
+  return decoded;
+}
+
+export function checkKind(object: JsonObject, kind: KindSchema): void {
+  const apiVersion = apiVersionOf(kind.group, kind.version);
+  const sent = stringAt(object, 'apiVersion');
+  if (sent !== '' && sent !== apiVersion) {
+    throw badRequest(
+      `the API version in the data (${sent}) does not match the expected API version (${apiVersion})`,
+    );
+  }
+  const sentKind = stringAt(object, 'kind');
+  if (sentKind !== '' && sentKind !== kind.kind) {
+    throw badRequest(
+      `${sentKind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: the kind in the data does not match the expected kind`,
+    );
+  }
+  object['apiVersion'] = apiVersion;
+  object['kind'] = kind.kind;
+}
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
+
+export function fieldValidationOf(query: URLSearchParams): FieldValidation {
+  const value = query.get('fieldValidation') ?? '';
+  if (value === '') return 'Warn';
+  if (value === 'Strict' || value === 'Warn' || value === 'Ignore') return value;
+  throw badRequest(
+    `invalid fieldValidation: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
+  );
+}
+
+/** The warnings to answer with; throws for Strict. */
+export function checkUnknown(
+  unknown: readonly string[],
+  kind: KindSchema,
+  query: URLSearchParams,
+): readonly string[] {
+  const validation = fieldValidationOf(query);
+  if (unknown.length === 0 || validation === 'Ignore') return [];
+  if (validation === 'Warn') return unknown;
+  const where = `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}`;
+  throw badRequest(`${where}: strict decoding error: ${unknown.join(', ')}`);
+}
+
+/** True for `dryRun=All`. */
+export function isDryRun(values: readonly string[]): boolean {
+  const given = values.filter((value) => value !== '');
+  const other = given.find((value) => value !== 'All');
+  if (other !== undefined)
+    throw badRequest(`invalid dryRun value: ${JSON.stringify(other)}: supported values: "All"`);
+  return given.length > 0;
+}
+
+export interface DeleteOptions extends DeleteRequest {
+  readonly dryRun: boolean;
+}
+
+/** DeleteOptions from the body, else from the query. */
+export async function deleteOptionsOf(request: ApiRequest, query: URLSearchParams): Promise<DeleteOptions> {
+  const options = bodyOf(request).length === 0 ? fromQuery(query) : await fromBody(request);
+  const grace = options['gracePeriodSeconds'];
+  const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
+  const dryRun = [...((options['dryRun'] ?? []) as string[]), ...query.getAll('dryRun')];
+  return {
+    gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
+    uid: preconditions.uid,
+    resourceVersion: preconditions.resourceVersion,
+    propagationPolicy: parsePropagation(
+      options['propagationPolicy'] as string | undefined,
+      options['orphanDependents'] as boolean | undefined,
+    ),
+    dryRun: isDryRun(dryRun),
+  };
+}
+
+async function fromBody(request: ApiRequest): Promise<JsonObject> {
+  const kind = kindSchema('meta.k8s.io', 'v1', 'DeleteOptions') ?? kindSchema('', 'v1', 'DeleteOptions');
+  if (kind === undefined) throw badRequest('DeleteOptions are not known');
+  const body = bodyOf(request);
+  // Clients send it in the core version, in meta.k8s.io/v1 or in the resource's own group: all mean the same.
+  const decoded =
+    bodyFormat(request.headers['content-type']) === 'json'
+      ? decodeJson(body, kind)
+      : await decodeYaml(body, kind);
+  const sent = stringAt(decoded.object, 'kind');
+  if (sent !== '' && sent !== 'DeleteOptions') throw badRequest(`expected DeleteOptions, got ${sent}`);
+  return decoded.object;
+}
+
+function fromQuery(query: URLSearchParams): JsonObject {
+  const grace = query.get('gracePeriodSeconds');
+  if (grace !== null && !/^\d+$/.test(grace))
+    throw badRequest(`invalid gracePeriodSeconds: ${JSON.stringify(grace)}`);
+  const policy = query.get('propagationPolicy');
+  const orphan = query.get('orphanDependents');
+  return {
+    ...(grace !== null && { gracePeriodSeconds: Number(grace) }),
+    ...(policy !== null && { propagationPolicy: policy }),
+    ...(orphan !== null && { orphanDependents: orphan === 'true' }),
+  };
+}

@@ -1,0 +1,93 @@
+/** What a path asks for, without knowing which resources exist. */
+export interface RequestInfo {
+  /** Path without query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** True for `/api/v1/...` and `/apis/<group>/<version>/...` paths that name a resource. */
+  readonly isResource: boolean;
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string;
+  readonly resource: string;
+  readonly name: string;
+  readonly subresource: string;
+  /** Kubernetes' verb: get, list, watch, create, update, patch, delete, deletecollection; else the method in lower case. */
+  readonly verb: string;
+}
+
+/** Subresources of a namespace itself; any other third segment is a resource inside it. */
+const OF_NAMESPACE = new Set(['status', 'finalize']);
+
+export function parseRequest(method: string, url: string): RequestInfo {
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  const plain = {
+    path,
+    query,
+    group: '',
+    version: '',
+    namespace: '',
+    resource: '',
+    name: '',
+    subresource: '',
+  };
+  const nonResource = { ...plain, isResource: false, verb: method.toLowerCase() };
+  let segments: string[];
+  try {
+    segments = path
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeURIComponent);
+  } catch {
+    return nonResource;
+  }
+  const core = segments[0] === 'api';
+  if ((!core && segments[0] !== 'apis') || segments.length < (core ? 3 : 4)) return nonResource;
+  const [group, version, rest] = core
+    ? ['', segments[1]!, segments.slice(2)]
+    : [segments[1]!, segments[2]!, segments.slice(3)];
+  let namespace = '';
+  let parts = rest;
+  if (rest[0] === 'namespaces' && rest.length > 1) {
+    namespace = rest[1]!;
+    if (rest.length > 2 && !OF_NAMESPACE.has(rest[2]!)) parts = rest.slice(2);
+  }
+  const [resource = '', name = '', ...sub] = parts;
+  return {
+    ...plain,
+    isResource: true,
+    group,
+    version,
+    namespace,
+    resource,
+    name,
+    subresource: sub.join('/'),
+    verb: verbOf(method, name, query),
+  };
+}
+
+function verbOf(method: string, name: string, query: URLSearchParams): string {
+  switch (method) {
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return name === '' ? 'deletecollection' : 'delete';
+    case 'GET':
+    case 'HEAD':
+      if (flag(query, 'watch')) return 'watch';
+      return name === '' ? 'list' : 'get';
+    default:
+      return method.toLowerCase();
+  }
+}
+
+/** A boolean query parameter as Go clients write it. */
+export function flag(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  return value === 'true' || value === '1' || value === '';
+}

@@ -1,0 +1,61 @@
+/** The served resources: declarations joined with strategies and with where they are stored. */
+import { assert } from '../../base/errors.ts';
+import { resources as declarations } from '../api/resources.ts';
+import { apiVersionOf, kindSchema } from '../api/schema.ts';
+import { eventConversion } from './event-conversion.ts';
+import type { Conversion, Resource } from './resource.ts';
+import { strategies } from './strategies/index.ts';
+import type { ServiceRanges } from './strategies/services.ts';
+
+/** Where Kubernetes keeps what is not kept under the resource's own name. */
+const STORED_AS: Readonly<Record<string, string>> = {
+  nodes: 'minions',
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+};
+
+const CONVERSIONS: Readonly<Record<string, Conversion>> = { 'events.k8s.io/v1/events': eventConversion };
+
+export class ResourceTable {
+  readonly all: readonly Resource[];
+  readonly #byPath: ReadonlyMap<string, Resource>;
+
+  constructor(ranges: ServiceRanges) {
+    const special = strategies(ranges);
+    this.all = declarations.map((declaration): Resource => {
+      const { group, version, resource, kind, storage } = declaration;
+      const schema = kindSchema(group, version, kind);
+      assert(schema !== undefined, `${group}/${version} ${kind} has a schema`);
+      const conversion = CONVERSIONS[`${group}/${version}/${resource}`];
+      return {
+        declaration,
+        group,
+        version,
+        resource,
+        kind,
+        apiVersion: apiVersionOf(group, version),
+        namespaced: declaration.namespaced,
+        schema,
+        prefix: `/registry/${STORED_AS[storage.resource] ?? storage.resource}/`,
+        strategy: special[storage.resource] ?? {},
+        ...(conversion !== undefined && { conversion }),
+      };
+    });
+    this.#byPath = new Map(this.all.map((item) => [`${item.group}/${item.version}/${item.resource}`, item]));
+  }
+
+  find(group: string, version: string, resource: string): Resource | undefined {
+    return this.#byPath.get(`${group}/${version}/${resource}`);
+  }
+
+  /** A resource that is known to be served. */
+  get(group: string, version: string, resource: string): Resource {
+    const found = this.find(group, version, resource);
+    assert(found !== undefined, `${group}/${version} ${resource} is served`);
+    return found;
+  }
+}
+
+export function keyOf(resource: Resource, namespace: string, name: string): string {
+  return resource.namespaced ? `${resource.prefix}${namespace}/${name}` : `${resource.prefix}${name}`;
+}

@@ -1,0 +1,58 @@
+/** What the server knows of a resource: its declaration (names, verbs, columns) and its strategy (what writing means). */
+import type { Compare, Op } from '../store/store.ts';
+import type { KindSchema } from '../api/schema.ts';
+import type { ResourceDeclaration } from '../api/resource-declaration.ts';
+import type { GroupResource } from './failure.ts';
+import type { KubeObject } from './object.ts';
+
+export interface Resource extends GroupResource {
+  readonly declaration: ResourceDeclaration;
+  readonly version: string;
+  readonly kind: string;
+  /** `v1`, `apps/v1`. */
+  readonly apiVersion: string;
+  readonly namespaced: boolean;
+  readonly schema: KindSchema;
+  /** `/registry/pods/`. */
+  readonly prefix: string;
+  readonly strategy: Strategy;
+  /** Set when objects are stored in another group's version. */
+  readonly conversion?: Conversion;
+}
+
+/** Between this version and the stored one; both directions make new objects. */
+export interface Conversion {
+  fromStorage(object: KubeObject): KubeObject;
+  toStorage(object: KubeObject): KubeObject;
+}
+
+/** What must hold and be written in the same transaction as the object: allocated addresses and ports. */
+export interface Claims {
+  readonly compares: readonly Compare[];
+  readonly ops: readonly Op[];
+}
+
+export interface ClaimContext {
+  /** True when a key below a cached prefix exists or has been refused in an earlier try of this write. */
+  taken(key: string): boolean;
+  /** A number in [0, 1). */
+  random(): number;
+}
+
+export interface Strategy {
+  /** Objects vanish this long after their last write. */
+  readonly leaseSeconds?: number;
+  /** After defaulting, before validation. */
+  prepareForCreate?(object: KubeObject): void;
+  prepareForUpdate?(object: KubeObject, old: KubeObject): void;
+  /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
+  claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
+  /** Seconds between a delete and the removal; 0 (the default) removes at once. */
+  graceSeconds?(object: KubeObject, requested: number | undefined): number;
+  /** Throws when an object may not be deleted at all. */
+  checkDelete?(object: KubeObject): void;
+  /** Something other than metadata.finalizers holds a deleted object back. */
+  isHeldBack?(object: KubeObject): boolean;
+  /** Marks an object whose deletion has begun. */
+  markDeleted?(object: KubeObject): void;
+}

@@ -1,0 +1,61 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+
+import type { Status } from '../api/generated/meta-v1.ts';
+import type { ApiResponse } from '../api/transport.ts';
+import { acceptsGzip } from './negotiate.ts';
+import { toBytes } from './view.ts';
+
+/** Smaller answers cost more to compress than to send. */
+const GZIP_MIN_BYTES = 128 * 1024;
+
+const compressBytes = promisify(gzip);
+
+export function jsonResponse(
+  status: number,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): ApiResponse {
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body };
+}
+
+export function respondWith(value: unknown, status = 200): ApiResponse {
+  return jsonResponse(status, toBytes(value));
+}
+
+export function textResponse(text: string, status = 200): ApiResponse {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  return { status, headers, body: Buffer.from(text) };
+}
+
+export function statusResponse(status: Status): ApiResponse {
+  const retry = status.details?.retryAfterSeconds;
+  const headers = retry === undefined ? {} : { 'retry-after': String(retry) };
+  return jsonResponse(status.code ?? 500, toBytes(status), headers);
+}
+
+/** `299 - "text"` for each warning, as RFC 7234 has it and kubectl prints it. */
+export function warningHeader(warnings: readonly string[]): Readonly<Record<string, string>> {
+  if (warnings.length === 0) return {};
+  const quoted = warnings.map(
+    (text) => `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`,
+  );
+  return { warning: quoted.join(', ') };
+}
+
+/** Compresses a large whole body for a client that takes gzip. */
+export async function compressed(
+  response: ApiResponse,
+  acceptEncoding: string | undefined,
+): Promise<ApiResponse> {
+  const { body, headers } = response;
+  if (!(body instanceof Uint8Array) || body.length < GZIP_MIN_BYTES || !acceptsGzip(acceptEncoding))
+    return response;
+  if (headers['content-encoding'] !== undefined) return response;
+  const small = await compressBytes(body, { level: 1 });
+  return {
+    ...response,
+    headers: { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
+    body: small,
+  };
+}

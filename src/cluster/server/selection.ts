@@ -1,0 +1,72 @@
+/** Which objects a list or watch is about: namespace, labels, fields. */
+import { getPath, isJsonObject, stringAt } from '../api/json.ts';
+import { parseFieldSelector, parseLabelSelector, type FieldTerm } from '../api/selector.ts';
+import { badRequest } from './failure.ts';
+import type { KubeObject } from './object.ts';
+import type { Resource } from './resource.ts';
+import { objectOf } from './view.ts';
+import type { CachedObject } from './watch-cache.ts';
+
+export interface Selection {
+  /** Keys of selected objects start with this. */
+  readonly prefix: string;
+  /** False when every object below the prefix is selected. */
+  readonly filters: boolean;
+  matches(object: CachedObject): boolean;
+}
+
+export interface SelectionRequest {
+  readonly resource: Resource;
+  /** '' for all namespaces. */
+  readonly namespace: string;
+  readonly query: URLSearchParams;
+  /** Set for a watch of one object by its path. */
+  readonly name?: string;
+}
+
+export function selectionOf({ resource, namespace, query, name }: SelectionRequest): Selection {
+  const labels = parseLabelSelector(query.get('labelSelector') ?? '');
+  const terms = parseFieldSelector(query.get('fieldSelector') ?? '');
+  if (name !== undefined && name !== '') terms.push({ field: 'metadata.name', operator: '=', value: name });
+  for (const { field } of terms) checkField(resource, field);
+  const prefix =
+    resource.namespaced && namespace !== '' ? `${resource.prefix}${namespace}/` : resource.prefix;
+  const byLabel = labels.requirements.length > 0;
+  return {
+    prefix,
+    filters: byLabel || terms.length > 0,
+    matches(cached) {
+      if (!cached.key.startsWith(prefix)) return false;
+      if (byLabel && !labels.matches(cached.object.metadata.labels)) return false;
+      if (terms.length === 0) return true;
+      const object = objectOf(resource, cached);
+      return terms.every((term) => holds(term, object));
+    },
+  };
+}
+
+function checkField(resource: Resource, field: string): void {
+  if (field === 'metadata.name') return;
+  if (field === 'metadata.namespace' && resource.namespaced) return;
+  if (resource.declaration.selectableFields.includes(field)) return;
+  throw badRequest(`field label not supported: ${field}`);
+}
+
+function holds({ field, operator, value }: FieldTerm, object: KubeObject): boolean {
+  return (fieldText(object, field) === value) === (operator === '=');
+}
+
+/** What absent fields of other types than string read as. */
+const ABSENT: Readonly<Record<string, string>> = {
+  'spec.unschedulable': 'false',
+  'spec.hostNetwork': 'false',
+  'status.replicas': '0',
+};
+
+function fieldText(object: KubeObject, field: string): string {
+  const value = getPath(object, ...field.split('.'));
+  if (value === undefined || value === null) return ABSENT[field] ?? '';
+  // An event's source is a structure of which selectors mean the component.
+  if (isJsonObject(value)) return stringAt(value, 'component');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,46 @@
+import { stringAt } from '../../api/json.ts';
+import { forbidden } from '../failure.ts';
+import type { KubeObject } from '../object.ts';
+import type { Strategy } from '../resource.ts';
+
+/** Held in spec.finalizers until the namespace controller has emptied the namespace. */
+const FINALIZER = 'kubernetes';
+const IMMORTAL = new Set(['default', 'kube-system', 'kube-public']);
+
+export const namespaceStrategy: Strategy = {
+  prepareForCreate(namespace) {
+    namespace.spec = { ...namespace.spec, finalizers: [FINALIZER] };
+    namespace.status = { phase: 'Active' };
+    namespace.metadata.labels = {
+      ...namespace.metadata.labels,
+      'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
+    };
+  },
+  prepareForUpdate(namespace, old) {
+    // Only the finalize endpoint takes finalizers away.
+    namespace.spec = { ...namespace.spec, finalizers: old.spec?.['finalizers'] ?? [] };
+    namespace.metadata.labels = {
+      ...namespace.metadata.labels,
+      'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
+    };
+  },
+  checkDelete(namespace) {
+    const name = namespace.metadata.name ?? '';
+    if (!IMMORTAL.has(name)) return;
+    throw forbidden({ group: '', resource: 'namespaces' }, name, 'this namespace may not be deleted');
+  },
+  isHeldBack(namespace) {
+    const finalizers = namespace.spec?.['finalizers'];
+    return Array.isArray(finalizers) && finalizers.length > 0;
+  },
+  markDeleted(namespace) {
+    namespace.status = { ...namespace.status, phase: 'Terminating' };
+  },
+};
+
+export function isTerminating(namespace: KubeObject): boolean {
+  return (
+    namespace.metadata.deletionTimestamp !== undefined ||
+    stringAt(namespace, 'status', 'phase') === 'Terminating'
+  );
+}

@@ -1,0 +1,115 @@
+/** The steps between a decoded object and its transaction: defaults, strategy, validation, metadata. */
+import { rfc3339, type Clock } from '../../base/clock.ts';
+import { nameSuffix, uuid, type Random } from '../../base/random.ts';
+import { applyDefaults } from '../api/defaults.ts';
+import { fieldErrorsError, required } from '../api/field-error.ts';
+import { jsonEqual } from '../api/json.ts';
+import { validateCreate, validateUpdate } from '../api/validate.ts';
+import { mayVanish } from './deletion.ts';
+import { badRequest, conflict, MODIFIED } from './failure.ts';
+import type { Json, KubeObject } from './object.ts';
+import type { Change } from './registry.ts';
+import type { Resource } from './resource.ts';
+
+/** Upstream cuts a generated name's base so that base and suffix fit a label. */
+const MAX_GENERATED_BASE = 58;
+
+/** Makes a decoded object ready to be stored for the first time; changes and returns it. */
+export function prepareCreate(
+  resource: Resource,
+  object: KubeObject,
+  options: { readonly namespace: string; readonly clock: Clock; readonly random: Random },
+): KubeObject {
+  const { clock, random, namespace } = options;
+  const metadata = (object.metadata ??= {});
+  if ((metadata.resourceVersion ?? '') !== '') {
+    throw badRequest('resourceVersion should not be set on objects to be created');
+  }
+  if (resource.namespaced) {
+    if ((metadata.namespace ?? '') === '') metadata.namespace = namespace;
+    else if (metadata.namespace !== namespace) throw otherNamespace(metadata.namespace!, namespace);
+  } else delete metadata.namespace;
+  if ((metadata.name ?? '') === '') {
+    if ((metadata.generateName ?? '') === '') {
+      throw fieldErrorsError([required('metadata.name', 'name or generateName is required')]);
+    }
+    metadata.name = metadata.generateName!.slice(0, MAX_GENERATED_BASE) + nameSuffix(random);
+  }
+  metadata.uid = uuid(random);
+  metadata.creationTimestamp = rfc3339(clock.now());
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.managedFields;
+  if (resource.declaration.hasGeneration) metadata.generation = 1;
+  else delete metadata.generation;
+  applyDefaults(resource.schema, object);
+  resource.strategy.prepareForCreate?.(object);
+  const errors = validateCreate(resource.schema, object);
+  if (errors.length > 0) throw fieldErrorsError(errors);
+  return object;
+}
+
+export type Endpoint = 'main' | 'status';
+
+/** Turns what a client sent for an existing object into what is to be stored. */
+export function planUpdate(
+  resource: Resource,
+  sent: KubeObject,
+  options: { readonly old: KubeObject; readonly endpoint: Endpoint },
+): Change {
+  const { old, endpoint } = options;
+  const name = old.metadata.name ?? '';
+  const metadata = (sent.metadata ??= {});
+  if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`;
+    throw conflict(resource, name, why);
+  }
+  const version = metadata.resourceVersion ?? '';
+  if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
+    throw conflict(resource, name, MODIFIED);
+  }
+  const object = endpoint === 'status' ? statusUpdate(sent, old) : mainUpdate(resource, sent, old);
+  const errors = validateUpdate(resource.schema, object, old);
+  if (errors.length > 0) throw fieldErrorsError(errors);
+  return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
+}
+
+/** The status endpoint writes the status and nothing else. */
+function statusUpdate(sent: KubeObject, old: KubeObject): KubeObject {
+  const { status: _status, ...rest } = old;
+  return { ...rest, ...(sent.status !== undefined && { status: sent.status }) };
+}
+
+function mainUpdate(resource: Resource, sent: KubeObject, old: KubeObject): KubeObject {
+  const { declaration, strategy } = resource;
+  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } = old.metadata;
+  const { metadata } = sent;
+  delete metadata.managedFields;
+  const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
+  for (const [field, value] of Object.entries(kept)) {
+    if (value === undefined) delete metadata[field];
+    else metadata[field] = value;
+  }
+  if (declaration.hasStatus) {
+    if (old.status === undefined) delete sent.status;
+    else sent.status = old.status;
+  }
+  applyDefaults(resource.schema, sent);
+  strategy.prepareForUpdate?.(sent, old);
+  if (declaration.hasGeneration && !jsonEqual(desired(sent), desired(old))) {
+    metadata.generation = (generation ?? 0) + 1;
+  }
+  return sent;
+}
+
+/** What a user wants, as opposed to what is: everything outside metadata and status. */
+function desired(object: KubeObject): Json {
+  const { metadata: _metadata, status: _status, ...rest } = object;
+  return rest;
+}
+
+export function otherNamespace(sent: string, path: string): Error {
+  return badRequest(
+    `the namespace of the provided object does not match the namespace sent on the request (${sent} != ${path})`,
+  );
+}
