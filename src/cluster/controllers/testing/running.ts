@@ -13,7 +13,7 @@ export interface Running extends AsyncDisposable {
   readonly client: Client;
   /** Reasons of the events that controllers wrote. */
   readonly reasons: readonly string[];
-  /** Lets the controllers work until the condition holds; fails when it does not within many turns of the event loop. */
+  /** Lets the controllers work until the condition holds; fails when it does not within many rounds of promises. */
   until(what: string, condition: () => boolean): Promise<void>;
   /** Lets the controllers work until they have had nothing to ask of the API for a while. */
   quiet(): Promise<void>;
@@ -42,7 +42,10 @@ export function running({ before, create }: RunningOptions): Running {
   informers.start();
   const stop = new AbortController();
   const runs = controllers.map((controller) => controller.run(stop.signal));
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  // Fake API and informers wait for nothing but promises.
+  const turn = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+  };
   return {
     api,
     clock,
