@@ -60,6 +60,8 @@ export interface FieldSchema {
   readonly number: number;
   readonly type: FieldType;
   readonly kind: 'single' | 'list' | 'map';
+  /** In JSON its members stand in the outer message; only on the wire it is a message of its own. */
+  readonly inline: boolean;
   /** The message of a field (or of a list's or map's elements) whose type is 'message'. */
   readonly message: MessageSchema | undefined;
   readonly required: boolean;
@@ -83,6 +85,8 @@ export interface MessageSchema {
   readonly isKind: boolean;
   /** By JSON name, members of inlined messages included. */
   readonly fields: ReadonlyMap<string, FieldSchema>;
+  /** By protobuf number, inlined messages as the fields that they are on the wire. */
+  readonly wire: ReadonlyMap<number, FieldSchema>;
 }
 
 export interface KindSchema {
@@ -151,6 +155,7 @@ class Message implements MessageSchema {
   readonly isKind: boolean;
   readonly #text: string;
   #fields: ReadonlyMap<string, FieldSchema> | undefined;
+  #wire: ReadonlyMap<number, FieldSchema> | undefined;
 
   constructor(line: string, groupVersionId: string, data: GroupVersionData) {
     const end = line.indexOf('\t');
@@ -167,14 +172,22 @@ class Message implements MessageSchema {
     return this.#fields;
   }
 
+  get wire(): ReadonlyMap<number, FieldSchema> {
+    this.#wire ??= new Map(this.#ownFields().map((field) => [field.number, field]));
+    return this.#wire;
+  }
+
+  #ownFields(): Field[] {
+    return this.#text === '' ? [] : this.#text.split('\t').map((text) => new Field(text, this.groupVersionId));
+  }
+
   #parse(): ReadonlyMap<string, FieldSchema> {
     const fields = new Map<string, FieldSchema>();
     if (this.isKind) {
       fields.set('apiVersion', new Field('apiVersion 0 s', this.groupVersionId));
       fields.set('kind', new Field('kind 0 s', this.groupVersionId));
     }
-    for (const text of this.#text === '' ? [] : this.#text.split('\t')) {
-      const field = new Field(text, this.groupVersionId);
+    for (const field of this.#ownFields()) {
       if (!field.inline) fields.set(field.name, field);
       else for (const [name, member] of field.message?.fields ?? []) fields.set(name, member);
     }

@@ -13,7 +13,7 @@ import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import { authorize } from './authorize.ts';
-import { advertise, bootstrap, type Advertised } from './bootstrap.ts';
+import { advertise, bootstrap, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
 import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
@@ -85,7 +85,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     logs,
     stopping: stop.signal,
   };
-  await bootstrap(parts, formatIpv4(addresses.base + 1));
+  let advertised: Advertised | undefined;
+  const repair = async (): Promise<void> => {
+    await bootstrap(parts, formatIpv4(addresses.base + 1));
+    if (advertised !== undefined) await advertise(parts, advertised);
+  };
+  await repair();
+  stack.use(keepBootstrapped(parts, repair));
   stack.use(startCompactor(store, parts));
   const discovery = new Discovery(resources);
   const chain: readonly Handler[] = [answerFailures, compressLarge, authorizeUser, serving(discovery)];
@@ -98,7 +104,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   return {
     handle,
     transportFor: (user) => ({ request: (request) => handle(request, user) }),
-    advertise: (where) => advertise(parts, where),
+    advertise: async (where) => {
+      advertised = where;
+      await repair();
+    },
     ready: () => !stop.signal.aborted,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,5 +1,5 @@
 /** What is there from the start: the first namespaces and the API's own service. */
-import { isPlatformError } from '../../base/errors.ts';
+import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { ServerParts } from './context.ts';
 import type { KubeObject } from './object.ts';
 import { prepareCreate } from './writing.ts';
@@ -24,6 +24,22 @@ export async function bootstrap(parts: ServerParts, kubernetesAddress: string): 
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },
   });
+}
+
+/** How often what must be there is looked for: someone may have deleted it. */
+const RECONCILE_MS = 10_000;
+
+/** Brings back what someone deletes. */
+export function keepBootstrapped(parts: ServerParts, repair: () => Promise<void>): Disposable {
+  let timer: Disposable;
+  const again = (): void => {
+    repair().catch((error: unknown) =>
+      parts.log.warn('cannot repair the first objects', { error: errorMessage(error) }),
+    );
+    timer = parts.clock.after(RECONCILE_MS, again);
+  };
+  timer = parts.clock.after(RECONCILE_MS, again);
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }
 
 export interface Advertised {

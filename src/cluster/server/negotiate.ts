@@ -1,7 +1,9 @@
 /** Content negotiation: what a client accepts, and what its body is in. */
 import { notAcceptable, unsupportedMediaType } from './failure.ts';
 
-export type BodyFormat = 'json' | 'yaml';
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+
+export type BodyFormat = 'json' | 'yaml' | 'protobuf';
 export type PatchFormat = 'json' | 'merge' | 'strategic';
 /** How an answer is shaped: objects as they are, a table, or metadata alone. */
 export type Shape = 'object' | 'table' | 'metadata';
@@ -68,7 +70,8 @@ export function bodyFormat(contentType: string | undefined): BodyFormat {
   const type = mediaType(contentType);
   if (type === '' || type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
-  throw unsupportedMediaType(type, ['application/json', 'application/yaml']);
+  if (type === PROTOBUF) return 'protobuf';
+  throw unsupportedMediaType(type, ['application/json', 'application/yaml', PROTOBUF]);
 }
 
 const PATCHES: Readonly<Record<string, PatchFormat>> = {

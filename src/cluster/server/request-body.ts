@@ -1,12 +1,13 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
-import { decodeJson, type Decoded } from '../api/decode.ts';
+import { decodeJson, decodeValue, type Decoded } from '../api/decode.ts';
 import { stringAt, type JsonObject } from '../api/json.ts';
 import { apiVersionOf, kindSchema, type KindSchema } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
 import { decodeYaml } from '../api/yaml.ts';
 import { parsePropagation, type DeleteRequest } from './deletion.ts';
 import { badRequest, tooLarge } from './failure.ts';
-import { bodyFormat } from './negotiate.ts';
+import { bodyFormat, type BodyFormat } from './negotiate.ts';
+import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -21,9 +22,18 @@ export async function decodeBody(request: ApiRequest, kind: KindSchema): Promise
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
   if (body.length === 0) throw badRequest('the body of the request is empty');
-  const decoded = format === 'json' ? decodeJson(body, kind) : await decodeYaml(body, kind);
+  const decoded = await decodeAs(format, body, kind);
   checkKind(decoded.object, kind);
   return decoded;
+}
+
+async function decodeAs(format: BodyFormat, body: Uint8Array, kind: KindSchema): Promise<Decoded> {
+  if (format === 'json') return decodeJson(body, kind);
+  if (format === 'yaml') return await decodeYaml(body, kind);
+  const envelope = openEnvelope(body);
+  checkKind({ apiVersion: envelope.apiVersion, kind: envelope.kind }, kind);
+  // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
+  return decodeValue(decodeProtobuf(envelope, kind), kind);
 }
 
 export function checkKind(object: JsonObject, kind: KindSchema): void {
@@ -104,10 +114,11 @@ async function fromBody(request: ApiRequest): Promise<JsonObject> {
   if (kind === undefined) throw badRequest('DeleteOptions are not known');
   const body = bodyOf(request);
   // Clients send it in the core version, in meta.k8s.io/v1 or in the resource's own group: all mean the same.
+  const format = bodyFormat(request.headers['content-type']);
   const decoded =
-    bodyFormat(request.headers['content-type']) === 'json'
-      ? decodeJson(body, kind)
-      : await decodeYaml(body, kind);
+    format === 'protobuf'
+      ? decodeValue(decodeProtobuf(openEnvelope(body), kind), kind)
+      : await decodeAs(format, body, kind);
   const sent = stringAt(decoded.object, 'kind');
   if (sent !== '' && sent !== 'DeleteOptions') throw badRequest(`expected DeleteOptions, got ${sent}`);
   return decoded.object;
