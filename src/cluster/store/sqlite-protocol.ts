@@ -5,7 +5,7 @@
  *   main                                worker
  *     |   workerData { path }             |
  *     |<-------- opened | failed ---------|   revision, compacted, leases
- *     |-- Batch { requests, values } ---->|   at most two on the way
+ *     |-- Batch { requests, values } ---->|   one on the way at a time
  *     |<-- Reply { results, values } -----|   one result for each request, after one commit for all
  *     |-- Batch with `close` ------------>|
  *     |<-- Reply, then exit --------------|
@@ -119,7 +119,7 @@ export class ValuePacker {
 
   /** One buffer of its own, to be transferred. */
   pack(): Uint8Array<ArrayBuffer> {
-    const packed = new Uint8Array(this.#length);
+    const packed = Buffer.allocUnsafeSlow(this.#length);
     let at = 0;
     for (const part of this.#parts) {
       packed.set(part, at);

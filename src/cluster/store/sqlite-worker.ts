@@ -1,5 +1,5 @@
 /** The worker thread of the SQLite store: one batch of requests in, one commit, one reply out. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -121,7 +121,9 @@ function failure(error: unknown): Result {
 function sweepSoon(database: SqliteDatabase): void {
   if (sweeping) return;
   sweeping = true;
-  const step = (): void => {
+  const { port1, port2 } = new MessageChannel();
+  port2.once('message', () => {
+    port2.close();
     sweeping = false;
     if (closed || broken !== undefined) return;
     try {
@@ -129,6 +131,6 @@ function sweepSoon(database: SqliteDatabase): void {
     } catch (error) {
       failure(error);
     }
-  };
-  setImmediate(step);
+  });
+  port1.postMessage(undefined);
 }

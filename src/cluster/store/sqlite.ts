@@ -49,9 +49,6 @@ export function sqliteWorkerUrl(moduleUrl: string): URL {
   );
 }
 
-/** Batches on their way to the worker at once: while one commits, the next is packed. */
-const IN_FLIGHT = 2;
-
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -98,7 +95,8 @@ class SqliteStore implements Store {
   readonly #hub: WatchHub;
   readonly #timers: LeaseTimers;
   #waiting: Waiting[] = [];
-  readonly #inFlight: Waiting[][] = [];
+  /** The batch that the worker has: while it commits, the next one gathers. */
+  #inFlight: Waiting[] | undefined;
   #flushing = false;
   #closing: Promise<void> | undefined;
   /** Set when the worker has died: an error of ours, or out of memory. */
@@ -233,11 +231,11 @@ class SqliteStore implements Store {
     });
   }
 
-  /** After everyone who is about to write has had the chance to: they share a commit. */
+  /** After everyone who is about to write has had the chance to, promises included: they share a commit. */
   #flushSoon(): void {
-    if (this.#flushing || this.#inFlight.length >= IN_FLIGHT) return;
+    if (this.#flushing || this.#inFlight !== undefined) return;
     this.#flushing = true;
-    setImmediate(() => {
+    process.nextTick(() => {
       this.#flushing = false;
       this.#flush();
     });
@@ -251,12 +249,13 @@ class SqliteStore implements Store {
     const packer = new ValuePacker();
     const requests = waiting.map(({ request, pack }) => pack?.(packer) ?? request);
     const values = packer.pack();
-    this.#inFlight.push(waiting);
+    this.#inFlight = waiting;
     this.#worker.postMessage({ requests, values } satisfies Batch, [values.buffer]);
   }
 
   #receive(reply: Reply): void {
-    const waiting = this.#inFlight.shift();
+    const waiting = this.#inFlight;
+    this.#inFlight = undefined;
     assert(waiting !== undefined && waiting.length === reply.results.length, 'one result for each request');
     const batches: WatchBatch[] = [];
     const tell: (() => void)[] = [];
@@ -281,8 +280,11 @@ class SqliteStore implements Store {
       cause,
       hint: 'restart; what was acknowledged is on disk',
     });
-    for (const { reject } of [...this.#inFlight.splice(0).flat(), ...this.#waiting.splice(0)])
-      reject(this.#failed);
+    const left = [...(this.#inFlight ?? []), ...this.#waiting];
+    this.#inFlight = undefined;
+    this.#waiting = [];
+    for (const { reject } of left) reject(this.#failed);
+    reject(this.#failed);
   }
 }
 

@@ -20,13 +20,13 @@ const gone = (key: string): Op => ({ type: 'delete', key });
 const text = (kv: KeyValue | undefined): string | undefined => kv && Buffer.from(kv.value).toString();
 const code = (wanted: ErrorCode) => (error: unknown) => isPlatformError(error, wanted);
 
-/** Waits for what other threads are about to do; the deadline only ends a test that would hang. */
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
+/** Waits for what another thread is about to do, by asking the store, which answers in turn. */
+async function until(store: Store, condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; i < 50_000; i++) {
+    if (await condition()) return;
+    await store.get('/until');
   }
+  throw new Error(`waited too long for ${what}`);
 }
 
 /** Registers the suite with node:test. `open` gives a new, empty store each time. */
@@ -196,7 +196,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       await store.txn([], [put('/a/1', 'x'), put('/b/1', 'y'), put('/a/2', 'z')]);
       await store.txn([], [put('/b/1', 'other')]);
       await store.txn([], [put('/a/1', 'xx'), gone('/a/2')]);
-      await until(() => seen.at(-1)?.revision === 3, 'the last event');
+      await until(store, () => seen.at(-1)?.revision === 3, 'the last event');
       assert.deepEqual(lines(seen), [
         '1: put /a/1=x@1 was undefined; put /a/2=z@1 was undefined',
         '3: put /a/1=xx@3 was x; delete /a/2=@3 was z',
@@ -213,7 +213,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       const seen: WatchBatch[] = [];
       await store.watch({ start: '/a', end: '/b', afterRevision: 3 }, record(seen));
       await store.txn([], [gone('/a')]);
-      await until(() => seen.at(-1)?.revision === 7, 'the last event');
+      await until(store, () => seen.at(-1)?.revision === 7, 'the last event');
       assert.deepEqual(lines(seen), [
         '4: put /a=4@4 was 3',
         '5: put /a=5@5 was 4',
@@ -233,11 +233,10 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
         while (written < total) {
           written++;
           await store.txn([], [put(`/k/${w}`, `${written}`), put(`/other/${w}`, '')]);
-          if (written % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
         }
       });
       const watching = Array.from({ length: 12 }, async (_, i) => {
-        await until(() => written > i * 100, 'writes');
+        await until(store, () => written > i * 100, 'writes');
         const seen: WatchBatch[] = [];
         const after = i % 3 === 0 ? Math.max(1, await store.revision()) : i;
         const watch = await store.watch({ start: '/k/', end: '/k0', afterRevision: after }, record(seen));
@@ -246,7 +245,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       await Promise.all(writers);
       const last = await store.revision();
       for (const { after, seen, watch } of await Promise.all(watching)) {
-        await until(() => after === last || seen.at(-1)?.revision === last, 'the last revision');
+        await until(store, () => after === last || seen.at(-1)?.revision === last, 'the last revision');
         const revisions = seen.filter((batch) => batch.events.length > 0).map((batch) => batch.revision);
         const first = after + 1;
         assert.deepEqual(
@@ -267,7 +266,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       await store.watch({ start: '/', end: '0', afterRevision: 0 }, reacts);
       await store.watch({ start: '/', end: '0', afterRevision: 0 }, record(seen));
       await store.txn([], [put('/a', '1')]);
-      await until(() => seen.at(-1)?.revision === 2, 'both');
+      await until(store, () => seen.at(-1)?.revision === 2, 'both');
       await Promise.all(writes);
       assert.deepEqual(
         seen.map((batch) => batch.revision),
@@ -303,7 +302,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       await clock.advance(9000);
       assert.equal((await store.get('/a'))?.lease, lease);
       await clock.advance(1000);
-      await until(async () => (await store.get('/a')) === undefined, 'the expiry');
+      await until(store, async () => (await store.get('/a')) === undefined, 'the expiry');
       assert.equal(text(await store.get('/b')), 'free');
       assert.deepEqual(
         seen.at(-1)?.events.map(({ type, kv }) => `${type} ${kv.key}`),
@@ -324,7 +323,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       assert.equal(text(await store.get('/b')), 'x');
       await assert.rejects(store.revokeLease(lease), code('not-found'));
       await clock.advance(11_000);
-      await until(async () => (await store.get('/b')) === undefined, 'the other expiry');
+      await until(store, async () => (await store.get('/b')) === undefined, 'the other expiry');
     });
   });
 
@@ -350,7 +349,11 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
       assert.deepEqual(lines(seen), ['7: put /a=7@7 was 4']);
       assert.notEqual(await again.grantLease(10), lease);
       await clock.advance(10_000);
-      await until(async () => (await again.get('/leased')) === undefined, 'the lease of the earlier life');
+      await until(
+        again,
+        async () => (await again.get('/leased')) === undefined,
+        'the lease of the earlier life',
+      );
     });
 
     const lines = (batches: readonly WatchBatch[]): string[] =>
@@ -364,12 +367,12 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
     check('a watch that began in an earlier life resumes from disk', async ({ store, reopen }) => {
       if (reopen === undefined) return;
       for (let i = 1; i <= 2500; i++) void store.txn([], [put(`/k/${i % 7}`, `${i}`)]);
-      await until(async () => (await store.revision()) === 2500, 'the writes');
+      await until(store, async () => (await store.revision()) === 2500, 'the writes');
       const again = await reopen();
       const seen: WatchBatch[] = [];
       await again.watch({ start: '/k/', end: '/k0', afterRevision: 100 }, (batch) => void seen.push(batch));
       await again.txn([], [put('/k/0', 'last')]);
-      await until(() => seen.at(-1)?.revision === 2501, 'the live event');
+      await until(again, () => seen.at(-1)?.revision === 2501, 'the live event');
       assert.deepEqual(
         seen.map((batch) => batch.revision),
         Array.from({ length: 2401 }, (_, i) => 101 + i),
