@@ -178,7 +178,9 @@ class Message implements MessageSchema {
   }
 
   #ownFields(): Field[] {
-    return this.#text === '' ? [] : this.#text.split('\t').map((text) => new Field(text, this.groupVersionId));
+    return this.#text === ''
+      ? []
+      : this.#text.split('\t').map((text) => new Field(text, this.groupVersionId));
   }
 
   #parse(): ReadonlyMap<string, FieldSchema> {
