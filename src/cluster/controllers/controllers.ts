@@ -1,5 +1,7 @@
 import type { Controller } from '../client/contract.ts';
 import { createDeploymentController } from './deployment-controller.ts';
+import { createEndpointSliceController } from './endpoint-slice-controller.ts';
+import { createEndpointsController } from './endpoints-controller.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace-controller.ts';
@@ -14,6 +16,8 @@ export function createControllers(environment: RootCaPublisherEnvironment): read
   const create: readonly ((environment: ControllerEnvironment) => Controller)[] = [
     createDeploymentController,
     createReplicaSetController,
+    createEndpointSliceController,
+    createEndpointsController,
     createNamespaceController,
     createServiceAccountController,
     createGarbageCollector,
