@@ -103,11 +103,14 @@ describe('examples/hello on a one-node cluster', () => {
         else failures.push(stderr);
       }
     })();
-    await cluster.ok(['set', 'env', 'deployment/hello', 'GREETING=bonjour']);
-    await cluster.ok(['rollout', 'status', 'deployment/hello', '--timeout=90s']);
-    await eventually('the new greeting', () => results.at(-1)?.startsWith('bonjour'));
-    stop.abort();
-    await load;
+    try {
+      await cluster.ok(['set', 'env', 'deployment/hello', 'GREETING=bonjour']);
+      await cluster.ok(['rollout', 'status', 'deployment/hello', '--timeout=90s']);
+      await eventually('the new greeting', () => results.at(-1)?.startsWith('bonjour'));
+    } finally {
+      stop.abort();
+      await load;
+    }
     assert.deepEqual(failures, []);
     assert.ok(
       results.some((line) => line.startsWith('hello')),
@@ -126,10 +129,9 @@ describe('examples/hello on a one-node cluster', () => {
 
   test('kubectl logs -f shows what is there and what comes', async () => {
     const [pod] = await readyPods();
-    const follow = spawn('ip', [
-      'netns',
-      'exec',
-      cluster.netns.name,
+    const follow = spawn('nsenter', [
+      `--net=/run/netns/${cluster.netns.name}`,
+      '--',
       KUBECTL,
       '--kubeconfig',
       join(cluster.dataDir, 'kubeconfig'),
