@@ -242,8 +242,7 @@ class SqliteStore implements Store {
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0 || this.#inFlight.length >= IN_FLIGHT || this.#failed !== undefined)
-      return;
+    if (this.#waiting.length === 0 || this.#inFlight !== undefined || this.#failed !== undefined) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     const packer = new ValuePacker();
@@ -284,7 +283,6 @@ class SqliteStore implements Store {
     this.#inFlight = undefined;
     this.#waiting = [];
     for (const { reject } of left) reject(this.#failed);
-    reject(this.#failed);
   }
 }
 
