@@ -104,6 +104,12 @@ test('availability that the status has not yet withdrawn is not counted again', 
   assert.deepEqual(planRolling(deployment(4, 0, 1), set('new', 0), [old]), []);
 });
 
+test('an old set never grows, however late its status is', () => {
+  const late = set('a', 1, { available: 2, pods: 2, created: 1 });
+  const broken = set('b', 3, { available: 1, created: 2 });
+  assert.deepEqual(sizes(planRolling(deployment(4, 0, 1), set('new', 0), [late, broken])), { b: 2 });
+});
+
 test('recreate empties first, then waits for the last pod, then grows', () => {
   const old = set('old', 3);
   assert.deepEqual(sizes(planRecreate(recreate(3), undefined, { sets: [old], pods: 3 })), { old: 0 });
