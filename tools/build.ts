@@ -21,6 +21,9 @@ const result = await build({
   format: 'esm',
   platform: 'node',
   target: 'node26',
+  // The ES module of a package that has both: a CommonJS one has no named exports once it is bundled.
+  mainFields: ['module', 'main'],
+  alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
   minifySyntax: true,
   minifyWhitespace: true,
   chunkNames: 'chunks/[name]-[hash]',

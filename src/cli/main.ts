@@ -61,5 +61,6 @@ function print(text: string): number {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = reportError(error, (line) => process.stderr.write(line));
+  // At once: a start that failed half-way may have left a worker or a listener that would keep the process alive.
+  process.exit(reportError(error, (line) => process.stderr.write(line)));
 }

@@ -156,8 +156,6 @@ export async function writeAtomically(path: string, text: string): Promise<void>
 }
 
 async function library(): Promise<typeof X509> {
-  // Its dependency injection looks for this polyfill while it loads.
-  await import('reflect-metadata');
   // The library's dependency container looks for this when it is loaded.
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
