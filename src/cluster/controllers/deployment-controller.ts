@@ -130,16 +130,17 @@ export function createDeploymentController(environment: ControllerEnvironment): 
       if (podsOf(oldSets).length > 0) return rollout;
     }
     const revision = Math.max(0, ...oldSets.map(revisionOf)) + 1;
-    const found = rollout.newSet !== undefined;
-    const newSet = found
-      ? await refreshNewSet(deployment, rollout.newSet!, revision)
-      : await createNewSet(rollout, revision);
+    const found = rollout.newSet;
+    const newSet =
+      found === undefined
+        ? await createNewSet(rollout, revision)
+        : await refreshNewSet(deployment, found, revision);
     const noted = await noteRevision(deployment, revisionOf(newSet));
     const name = newSet.metadata?.name ?? '';
     const known =
       deployment.status?.conditions?.some((condition) => condition.type === 'Progressing') === true;
     const next = { deployment: noted, newSet, oldSets };
-    if (!found) return { ...next, news: { reason: 'NewReplicaSetCreated', name } };
+    if (found === undefined) return { ...next, news: { reason: 'NewReplicaSetCreated', name } };
     return known ? next : { ...next, news: { reason: 'FoundNewReplicaSet', name } };
   }
 

@@ -1,23 +1,11 @@
-import type { OwnerReference } from '../api/generated/meta-v1.ts';
 import type { Selector } from '../api/selector.ts';
-import type { ApiObject, ResourceType } from '../client/contract.ts';
+import type { ApiObject } from '../client/contract.ts';
+import {
+  getControllerOf as controllerOf,
+  newControllerRef as controllerReference,
+} from '../client/controller-ref.ts';
 
-/** The one owner that manages this object, if any. */
-export function controllerOf(object: ApiObject): OwnerReference | undefined {
-  return object.metadata?.ownerReferences?.find((reference) => reference.controller === true);
-}
-
-/** The reference with which `owner` marks what it manages. */
-export function controllerReference(type: ResourceType, owner: ApiObject): OwnerReference {
-  return {
-    apiVersion: type.group === '' ? type.version : `${type.group}/${type.version}`,
-    kind: type.kind,
-    name: owner.metadata?.name,
-    uid: owner.metadata?.uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-}
+export { controllerOf, controllerReference };
 
 /** Index functions over who controls an object: by the owner's uid, and the objects of a namespace that have none. */
 export const ownershipIndexes = {

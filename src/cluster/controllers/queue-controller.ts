@@ -1,7 +1,10 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { ApiObject, Controller, Informer, InformerHandler, WorkQueue } from '../client/contract.ts';
+import { objectKey as keyOf } from '../client/object-key.ts';
 import { createWorkQueue } from '../client/work-queue.ts';
 import type { ControllerEnvironment } from './environment.ts';
+
+export { keyOf };
 
 export interface QueueControllerOptions {
   readonly name: string;
@@ -97,12 +100,6 @@ export function queueController(options: QueueControllerOptions): Controller {
       );
     },
   };
-}
-
-/** `namespace/name`, or `name` for cluster-scoped objects: the key of caches and queues. */
-export function keyOf(object: ApiObject): string {
-  const { namespace, name } = object.metadata ?? {};
-  return namespace === undefined || namespace === '' ? (name ?? '') : `${namespace}/${name ?? ''}`;
 }
 
 /** The two halves of a key; the namespace is empty for cluster-scoped objects. */
