@@ -20,7 +20,8 @@ export function armFailpoints(text: string): void {
   for (const entry of text.split(';')) {
     const match = /^([\w.-]+)=(error|kill)(?::(\d+))?$/.exec(entry.trim());
     if (match === null) {
-      if (entry.trim() !== '') throw new PlatformError('invalid', `failpoint "${entry}": want name=error|kill[:n]`);
+      if (entry.trim() !== '')
+        throw new PlatformError('invalid', `failpoint "${entry}": want name=error|kill[:n]`);
       continue;
     }
     armed?.set(match[1]!, { action: match[2] as 'error' | 'kill', countdown: Number(match[3] ?? 1) });

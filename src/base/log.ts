@@ -32,7 +32,8 @@ export function createLogger(
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (name) => createLogger(write, { ...options, component: component === '' ? name : `${component}.${name}` }),
+    child: (name) =>
+      createLogger(write, { ...options, component: component === '' ? name : `${component}.${name}` }),
   };
 }
 

@@ -40,7 +40,9 @@ const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** The random suffix of a generated name (`web-7d4b9c-x2k4v`). */
 export function nameSuffix(random: Random, length = 5): string {
-  return Array.from({ length }, () => NAME_ALPHABET[Math.floor(random.next() * NAME_ALPHABET.length)]).join('');
+  return Array.from({ length }, () => NAME_ALPHABET[Math.floor(random.next() * NAME_ALPHABET.length)]).join(
+    '',
+  );
 }
 
 /** A container or sandbox id: 64 hexadecimal digits. */

@@ -158,6 +158,6 @@ async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }):
     shimPath: nativeFile('sampan-shim'),
     now,
   });
-  const images = await openImageStore({ dataDir: instance.dataDir });
+  const images = openImageStore({ dataDir: instance.dataDir });
   return createEngine({ instance, runtime, images, network, log, now });
 }

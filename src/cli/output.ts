@@ -5,7 +5,7 @@ export function wantsJson(options: CommandInput['options']): boolean {
   const format = options['output'];
   if (format === undefined || format === 'text') return false;
   if (format === 'json') return true;
-  throw new PlatformError('invalid', `--output ${format}: want json or text`);
+  throw new PlatformError('invalid', `--output ${JSON.stringify(format)}: want json or text`);
 }
 
 /** A table for people: columns padded to their widest cell, as kubectl prints them. */

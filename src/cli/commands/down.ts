@@ -24,7 +24,8 @@ export async function run({ options }: CommandInput): Promise<number> {
   const kernel = linuxKernel();
   const daemon = findDaemon(kernel, instance);
   if (daemon !== undefined) await stopDaemon(kernel, instance, daemon);
-  using _owner = takeOwnership(kernel, instance, 'stopping');
+  using stack = new DisposableStack();
+  stack.use(takeOwnership(kernel, instance, 'stopping'));
   if (process.getuid?.() === 0) {
     const { tearDownNode } = await import('../node.ts');
     await tearDownNode({ instance, kernel, clock: systemClock, random: systemRandom, log: silentLogger });

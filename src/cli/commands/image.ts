@@ -8,7 +8,7 @@ import { table, wantsJson } from '../output.ts';
 export async function run({ options, operands }: CommandInput): Promise<number> {
   const [action, ...rest] = operands;
   const { instance } = instanceOptions(options);
-  const store = await openImageStore({ dataDir: instance.dataDir });
+  const store = openImageStore({ dataDir: instance.dataDir });
   switch (action) {
     case 'from-host':
       return fromHost(store, rest, options);

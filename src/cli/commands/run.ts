@@ -26,7 +26,7 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   }
   requireNode();
   const { instance } = instanceOptions(options);
-  const images = await openImageStore({ dataDir: instance.dataDir });
+  const images = openImageStore({ dataDir: instance.dataDir });
   const image = await images.get(reference);
   const id = newId();
   const key = `run-${id}`;

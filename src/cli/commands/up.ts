@@ -7,7 +7,7 @@ import { armFailpoints } from '../../base/failpoint.ts';
 import { createLogger, type Logger } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
-import type { CommandInput } from '../command-table.ts';
+import type { CommandInput, OptionValue } from '../command-table.ts';
 import { startControlPlane } from '../control-plane.ts';
 import {
   detach,
@@ -161,11 +161,11 @@ function reporter(): (report: StartReport) => void {
   };
 }
 
-function portOf(value: unknown): number {
+function portOf(value: OptionValue): number {
   if (value === undefined) return DEFAULT_PORT;
   const port = Number(value);
   if (typeof value !== 'string' || !/^\d+$/.test(value) || port > 65_535) {
-    throw new PlatformError('invalid', `--port ${String(value)}: want a number from 0 to 65535`);
+    throw new PlatformError('invalid', `--port ${JSON.stringify(value)}: want a number from 0 to 65535`);
   }
   return port;
 }
