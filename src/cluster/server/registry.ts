@@ -83,8 +83,10 @@ export class Registry {
     const refused = new Set<string>();
     await this.fresh();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const claims = this.#claims(resource, object, undefined, refused);
-      const value = encodeForStorage(object);
+      // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
+      const attempt = resource.strategy.claims === undefined ? object : structuredClone(object);
+      const claims = this.#claims(resource, attempt, undefined, refused);
+      const value = encodeForStorage(attempt);
       if (dryRun) {
         if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
         return new CachedObject(key, value, 0);

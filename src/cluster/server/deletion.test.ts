@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { objectsAt } from '../api/json.ts';
+import { configMap, deployment, pod, TestServer } from './testing/test-server.ts';
+
+const PODS = '/api/v1/namespaces/default/pods';
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+function binding(node: string): unknown {
+  return { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'p' }, target: { kind: 'Node', name: node } };
+}
+
+test('a pod is bound once', async () => {
+  await using api = await TestServer.open();
+  const made = await api.create(PODS, pod('p'));
+  assert.deepEqual(made.status, { phase: 'Pending', qosClass: 'BestEffort' });
+  assert.equal((await api.call('POST', `${PODS}/p/binding`, binding('n1'))).status, 201);
+  const again = await api.call('POST', `${PODS}/p/binding`, binding('n2'));
+  assert.equal(again.status, 409);
+  assert.match(again.body.message ?? '', /pod p is already assigned to node "n1"/);
+  const { body } = await api.call('GET', `${PODS}/p`);
+  assert.equal(body.spec?.['nodeName'], 'n1');
+  assert.equal(objectsAt(body, 'status', 'conditions')[0]?.['type'], 'PodScheduled');
+});
+
+test('a bound pod goes in two phases, and a second delete only shortens the wait', async () => {
+  await using api = await TestServer.open();
+  await api.create(PODS, pod('p'));
+  await api.call('POST', `${PODS}/p/binding`, binding('n1'));
+  const first = await api.call('DELETE', `${PODS}/p`);
+  assert.equal(first.body.metadata.deletionTimestamp, '2026-01-01T00:00:30Z');
+  assert.equal(first.body.metadata.deletionGracePeriodSeconds, 30);
+  const longer = await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 60 });
+  assert.equal(longer.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
+  const shorter = await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 5 });
+  assert.equal(shorter.body.metadata.deletionTimestamp, '2026-01-01T00:00:05Z');
+  await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 0 });
+  assert.equal((await api.call('GET', `${PODS}/p`)).status, 404);
+});
+
+test('a pod that no node has goes at once', async () => {
+  await using api = await TestServer.open();
+  await api.create(PODS, pod('p'));
+  await api.call('DELETE', `${PODS}/p`);
+  assert.equal((await api.call('GET', `${PODS}/p`)).status, 404);
+});
+
+test('finalizers hold an object until the last is gone', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, {
+    ...(configMap('a') as object),
+    metadata: { name: 'a', finalizers: ['x.io/hold'] },
+  });
+  const held = await api.call('DELETE', `${MAPS}/a`);
+  assert.equal(held.body.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
+  assert.equal((await api.call('GET', `${MAPS}/a`)).status, 200);
+  const freed = await api.call('PATCH', `${MAPS}/a`, { metadata: { finalizers: null } }, MERGE);
+  assert.equal(freed.status, 200);
+  assert.equal((await api.call('GET', `${MAPS}/a`)).status, 404);
+});
+
+test('the propagation policy is marked for the garbage collector', async () => {
+  await using api = await TestServer.open();
+  const url = '/apis/apps/v1/namespaces/default/deployments';
+  await api.create(url, deployment('a'));
+  const foreground = await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Foreground' });
+  assert.deepEqual(foreground.body.metadata.finalizers, ['foregroundDeletion']);
+  const orphan = await api.call('DELETE', `${url}/a?propagationPolicy=Orphan`);
+  assert.deepEqual(orphan.body.metadata.finalizers, ['orphan']);
+  assert.equal((await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Sideways' })).status, 400);
+  await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Background' });
+  assert.equal((await api.call('GET', `${url}/a`)).status, 404);
+});
+
+test('a collection goes by selector', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a', {}, { app: 'x' }));
+  await api.create(MAPS, configMap('b'));
+  const answer = await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`);
+  assert.equal(answer.body.kind, 'ConfigMapList');
+  const { body } = await api.call('GET', MAPS);
+  assert.deepEqual(
+    body.items?.map(({ metadata }) => metadata.name),
+    ['b'],
+  );
+});
+
+test('a namespace is emptied before it goes', async () => {
+  await using api = await TestServer.open();
+  await api.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' } });
+  const { body: ending } = await api.call('DELETE', '/api/v1/namespaces/n');
+  assert.deepEqual(ending.status, { phase: 'Terminating' });
+  const refused = await api.call('POST', '/api/v1/namespaces/n/configmaps', configMap('a'));
+  assert.equal(refused.status, 403);
+  assert.equal(
+    refused.body.message,
+    'configmaps "a" is forbidden: unable to create new content in namespace n because it is being terminated',
+  );
+  const emptied = await api.call('PUT', '/api/v1/namespaces/n/finalize', {
+    ...ending,
+    spec: { finalizers: [] },
+  });
+  assert.equal(emptied.status, 200);
+  assert.equal((await api.call('GET', '/api/v1/namespaces/n')).status, 404);
+  const immortal = await api.call('DELETE', '/api/v1/namespaces/default');
+  assert.equal(immortal.body.message, 'namespaces "default" is forbidden: this namespace may not be deleted');
+});
+
+test('logs come from the node, by way of the source', async () => {
+  const asked: unknown[] = [];
+  await using api = await TestServer.open({
+    logs: () => ({
+      async *logs(namespace, name, options) {
+        asked.push([namespace, name, options.container, options.tailLines, options.follow]);
+        yield Buffer.from('line\n');
+      },
+    }),
+  });
+  await api.create(PODS, pod('p'));
+  assert.equal(((await api.raw('GET', `${PODS}/p/log`)).body as Uint8Array).length, 0);
+  await api.call('POST', `${PODS}/p/binding`, binding('n1'));
+  const { body } = await api.raw('GET', `${PODS}/p/log?tailLines=3&follow=true`);
+  const chunks = await Array.fromAsync(body as AsyncIterable<Uint8Array>);
+  assert.equal(Buffer.concat(chunks).toString(), 'line\n');
+  assert.deepEqual(asked, [['default', 'p', 'main', 3, true]]);
+  const wrong = await api.call('GET', `${PODS}/p/log?container=nope`);
+  assert.equal(wrong.body.message, 'container nope is not valid for pod p');
+});

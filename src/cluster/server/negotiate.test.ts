@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { isPlatformError } from '../../base/errors.ts';
+import {
+  acceptsGzip,
+  bodyFormat,
+  negotiateShape,
+  patchFormat,
+  wantsAggregatedDiscovery,
+} from './negotiate.ts';
+
+test('what kubectl get accepts is a table', () => {
+  const kubectl =
+    'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json';
+  assert.equal(negotiateShape(kubectl), 'table');
+  assert.equal(
+    negotiateShape('application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'),
+    'object',
+  );
+  assert.equal(
+    negotiateShape('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io'),
+    'metadata',
+  );
+});
+
+test('protobuf is passed over when JSON will do, and refused when not', () => {
+  assert.equal(negotiateShape('application/vnd.kubernetes.protobuf,application/json'), 'object');
+  assert.equal(negotiateShape(undefined), 'object');
+  assert.equal(negotiateShape('text/html, */*;q=0.1'), 'object');
+  assert.throws(
+    () => negotiateShape('application/vnd.kubernetes.protobuf'),
+    (error) => isPlatformError(error, 'invalid'),
+  );
+  assert.throws(() => negotiateShape('application/json;q=0'), /media types are accepted/);
+});
+
+test('the first acceptable form of discovery counts', () => {
+  const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  assert.equal(wantsAggregatedDiscovery(`${aggregated},application/json`), true);
+  assert.equal(wantsAggregatedDiscovery(`application/json,${aggregated}`), false);
+  assert.equal(wantsAggregatedDiscovery(undefined), false);
+});
+
+test('bodies and patches', () => {
+  assert.equal(bodyFormat('application/json; charset=utf-8'), 'json');
+  assert.equal(bodyFormat(undefined), 'json');
+  assert.equal(bodyFormat('application/yaml'), 'yaml');
+  assert.throws(() => bodyFormat('text/plain'), /unknown format/);
+  assert.equal(patchFormat('application/strategic-merge-patch+json'), 'strategic');
+  assert.throws(() => patchFormat('application/apply-patch+yaml'), /unknown format/);
+});
+
+test('gzip is used when it is accepted', () => {
+  assert.equal(acceptsGzip('gzip'), true);
+  assert.equal(acceptsGzip('deflate, gzip;q=0.5'), true);
+  assert.equal(acceptsGzip('gzip;q=0'), false);
+  assert.equal(acceptsGzip('br'), false);
+});

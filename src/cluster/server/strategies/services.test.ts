@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { JsonObject } from '../../api/json.ts';
+import { TestServer } from '../testing/test-server.ts';
+
+const SERVICES = '/api/v1/namespaces/default/services';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+function service(name: string, spec: Record<string, unknown> = {}): unknown {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } };
+}
+
+function nodePort(spec: JsonObject | undefined): unknown {
+  return (spec?.['ports'] as JsonObject[] | undefined)?.[0]?.['nodePort'];
+}
+
+test('the API has the first address of the range', async () => {
+  await using api = await TestServer.open();
+  const { body } = await api.call('GET', `${SERVICES}/kubernetes`);
+  assert.equal(body.spec?.['clusterIP'], '10.96.0.1');
+  await api.call('DELETE', `${SERVICES}/kubernetes`);
+  await api.clock.advance(10_000);
+  assert.equal((await api.call('GET', `${SERVICES}/kubernetes`)).status, 200);
+});
+
+test('addresses are unique, kept on update and free again after a delete', async () => {
+  await using api = await TestServer.open({ serviceCidr: '10.0.0.0/29' });
+  const seen = new Set<unknown>();
+  for (const name of ['a', 'b', 'c', 'd', 'e'])
+    seen.add((await api.create(SERVICES, service(name))).spec?.['clusterIP']);
+  assert.equal(seen.size, 5);
+  const full = await api.call('POST', SERVICES, service('f'));
+  assert.equal(full.status, 422);
+  assert.match(full.body.message ?? '', /range is full/);
+  await api.call('DELETE', `${SERVICES}/c`);
+  const again = await api.create(SERVICES, service('f'));
+  assert.ok(seen.has(again.spec?.['clusterIP']));
+  const kept = await api.call('PUT', `${SERVICES}/f`, service('f', { ports: [{ port: 81 }] }));
+  assert.equal(kept.body.spec?.['clusterIP'], again.spec?.['clusterIP']);
+});
+
+test('twenty services at once get twenty addresses', async () => {
+  await using api = await TestServer.open({ serviceCidr: '10.0.0.0/27' });
+  const made = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => api.create(SERVICES, service(`s${i}`))),
+  );
+  assert.equal(new Set(made.map(({ spec }) => spec?.['clusterIP'])).size, 20);
+});
+
+test('an address can be asked for, once and within the range', async () => {
+  await using api = await TestServer.open();
+  await api.create(SERVICES, service('a', { clusterIP: '10.96.3.4' }));
+  const taken = await api.call('POST', SERVICES, service('b', { clusterIP: '10.96.3.4' }));
+  assert.match(
+    taken.body.message ?? '',
+    /spec.clusterIPs: Invalid value: \["10.96.3.4"\]: failed to allocate IP 10.96.3.4: provided IP is already allocated/,
+  );
+  const outside = await api.call('POST', SERVICES, service('b', { clusterIP: '10.0.0.1' }));
+  assert.match(outside.body.message ?? '', /not in the valid range. The range of valid IPs is 10.96.0.0\/16/);
+  const headless = await api.create(SERVICES, service('h', { clusterIP: 'None' }));
+  assert.deepEqual(headless.spec?.['clusterIPs'], ['None']);
+});
+
+test('node ports are unique, asked for or chosen, and given back', async () => {
+  await using api = await TestServer.open();
+  await api.create(SERVICES, service('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
+  const taken = await api.call(
+    'POST',
+    SERVICES,
+    service('b', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }),
+  );
+  assert.equal(taken.status, 422);
+  assert.equal(
+    taken.body.message,
+    'Service "b" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated',
+  );
+  const low = await api.call(
+    'POST',
+    SERVICES,
+    service('b', { type: 'NodePort', ports: [{ port: 80, nodePort: 80 }] }),
+  );
+  assert.match(
+    low.body.message ?? '',
+    /provided port is not in the valid range. The range of valid ports is 30000-32767/,
+  );
+  const chosen = await api.create(SERVICES, service('b', { type: 'NodePort' }));
+  const port = Number(nodePort(chosen.spec));
+  assert.ok(port >= 30000 && port <= 32767);
+  const kept = await api.call('PUT', `${SERVICES}/b`, service('b', { type: 'NodePort' }));
+  assert.equal(nodePort(kept.body.spec), port);
+  const back = await api.call(
+    'PATCH',
+    `${SERVICES}/a`,
+    { spec: { type: 'ClusterIP', ports: [{ port: 80 }] } },
+    MERGE,
+  );
+  assert.equal(nodePort(back.body.spec), undefined);
+  await api.create(SERVICES, service('c', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
+});
+
+test('what is allocated survives a restart on the same store', async () => {
+  await using first = await TestServer.open();
+  await first.create(SERVICES, service('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
+  await first.server[Symbol.asyncDispose]();
+  await using second = await TestServer.open({ store: first.store });
+  const taken = await second.call(
+    'POST',
+    SERVICES,
+    service('b', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }),
+  );
+  assert.equal(taken.status, 422);
+});

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { configMap, deployment, TestServer } from './testing/test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+test('an object is created, read, changed and deleted', async () => {
+  await using api = await TestServer.open();
+  const created = await api.create(MAPS, configMap('a', { k: '1' }));
+  assert.match(created.metadata.uid ?? '', /^[0-9a-f-]{36}$/);
+  assert.equal(created.metadata.creationTimestamp, '2026-01-01T00:00:00Z');
+  const read = await api.call('GET', `${MAPS}/a`);
+  assert.deepEqual(read.body, created);
+
+  const changed = await api.call('PUT', `${MAPS}/a`, { ...created, data: { k: '2' } });
+  assert.equal(changed.status, 200);
+  assert.ok(Number(changed.body.metadata.resourceVersion) > Number(created.metadata.resourceVersion));
+  const stale = await api.call('PUT', `${MAPS}/a`, { ...created, data: { k: '3' } });
+  assert.equal(stale.status, 409);
+  assert.equal(
+    stale.body.message,
+    'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+  );
+  const same = await api.call('PUT', `${MAPS}/a`, changed.body);
+  assert.equal(same.body.metadata.resourceVersion, changed.body.metadata.resourceVersion);
+
+  const wrong = await api.call('DELETE', `${MAPS}/a`, { preconditions: { uid: 'other' } });
+  assert.equal(wrong.status, 409);
+  assert.match(
+    wrong.body.message ?? '',
+    /Precondition failed: UID in precondition: other, UID in object meta: /,
+  );
+  const gone = await api.call('DELETE', `${MAPS}/a`);
+  assert.deepEqual([gone.body.kind, gone.body.status], ['Status', 'Success']);
+  const missing = await api.call('GET', `${MAPS}/a`);
+  assert.deepEqual(
+    [missing.status, missing.body.reason, missing.body.message],
+    [404, 'NotFound', 'configmaps "a" not found'],
+  );
+});
+
+test('create is refused with the usual words', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const cases: readonly [string, unknown, number, RegExp][] = [
+    [MAPS, configMap('a'), 409, /^configmaps "a" already exists$/],
+    [MAPS, configMap(''), 422, /metadata.name: Required value: name or generateName is required/],
+    ['/api/v1/namespaces/none/configmaps', configMap('b'), 404, /^namespaces "none" not found$/],
+    [
+      MAPS,
+      { ...(configMap('b') as object), metadata: { name: 'b', namespace: 'x' } },
+      400,
+      /does not match the namespace/,
+    ],
+    [
+      MAPS,
+      { ...(configMap('b') as object), metadata: { name: 'b', resourceVersion: '1' } },
+      400,
+      /should not be set/,
+    ],
+    [
+      MAPS,
+      { ...(configMap('b') as object), apiVersion: 'v2' },
+      400,
+      /does not match the expected API version/,
+    ],
+    [`${MAPS}/b`, configMap('b'), 405, /does not allow this method/],
+    ['/api/v1/nosuch', configMap('b'), 404, /could not find the requested resource/],
+  ];
+  for (const [url, body, status, message] of cases) {
+    const answer = await api.call('POST', url, body);
+    assert.equal(answer.status, status, `${url}: ${answer.body.message}`);
+    assert.match(answer.body.message ?? '', message);
+  }
+});
+
+test('names are generated, and dry runs leave nothing', async () => {
+  await using api = await TestServer.open();
+  const named = await api.create(MAPS, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { generateName: 'x-' },
+  });
+  assert.match(named.metadata.name ?? '', /^x-[a-z0-9]{5}$/);
+  const dry = await api.call('POST', `${MAPS}?dryRun=All`, configMap('dry'));
+  assert.equal(dry.status, 201);
+  assert.equal((await api.call('GET', `${MAPS}/dry`)).status, 404);
+});
+
+test('unknown fields: refused, warned of or ignored', async () => {
+  await using api = await TestServer.open();
+  const body = { ...(configMap('a') as object), colour: 'red' };
+  const strict = await api.call('POST', `${MAPS}?fieldValidation=Strict`, body);
+  assert.equal(strict.status, 400);
+  assert.match(strict.body.message ?? '', /strict decoding error: unknown field "colour"$/);
+  const warned = await api.call('POST', MAPS, body);
+  assert.equal(warned.headers['warning'], '299 - "unknown field \\"colour\\""');
+  const ignored = await api.call('POST', `${MAPS}?fieldValidation=Ignore`, {
+    ...body,
+    metadata: { name: 'b' },
+  });
+  assert.equal(ignored.headers['warning'], undefined);
+});
+
+test('patches of three kinds, and none of an unknown one', async () => {
+  await using api = await TestServer.open();
+  await api.create(DEPLOYMENTS, deployment('web'));
+  const url = `${DEPLOYMENTS}/web`;
+  const merged = await api.call('PATCH', url, { spec: { replicas: 2 } }, MERGE);
+  assert.deepEqual([merged.body.spec?.['replicas'], merged.body.metadata.generation], [2, 2]);
+  const json = await api.call('PATCH', url, [{ op: 'replace', path: '/spec/replicas', value: 3 }], {
+    'content-type': 'application/json-patch+json',
+  });
+  assert.equal(json.body.spec?.['replicas'], 3);
+  const containers = [{ name: 'side', image: 'b' }];
+  const strategic = await api.call(
+    'PATCH',
+    url,
+    { spec: { template: { spec: { containers } } } },
+    {
+      'content-type': 'application/strategic-merge-patch+json',
+    },
+  );
+  const template = strategic.body.spec?.['template'] as unknown as {
+    spec: { containers: { name: string }[] };
+  };
+  assert.deepEqual(template.spec.containers.map(({ name }) => name).toSorted(), ['main', 'side']);
+  const labelled = await api.call('PATCH', url, { metadata: { labels: { a: 'b' } } }, MERGE);
+  assert.equal(labelled.body.metadata.generation, strategic.body.metadata.generation);
+  const apply = await api.call('PATCH', url, {}, { 'content-type': 'application/apply-patch+yaml' });
+  assert.equal(apply.status, 415);
+  const strict = await api.call('PATCH', `${url}?fieldValidation=Strict`, { spec: { colour: 1 } }, MERGE);
+  assert.deepEqual([strict.status, strict.body.reason], [422, 'Invalid']);
+  assert.match(strict.body.message ?? '', /strict decoding error: unknown field "spec.colour"/);
+});
+
+test('status and spec are written apart', async () => {
+  await using api = await TestServer.open();
+  const made = await api.create(DEPLOYMENTS, { ...(deployment('web') as object), status: { replicas: 9 } });
+  assert.deepEqual(made.status, {});
+  const url = `${DEPLOYMENTS}/web`;
+  const status = await api.call(
+    'PATCH',
+    `${url}/status`,
+    { spec: { replicas: 7 }, status: { replicas: 1 } },
+    MERGE,
+  );
+  assert.deepEqual([status.body.spec?.['replicas'], status.body.status?.['replicas']], [1, 1]);
+  assert.equal(status.body.metadata.generation, 1);
+  const spec = await api.call('PATCH', url, { spec: { replicas: 2 }, status: { replicas: 5 } }, MERGE);
+  assert.deepEqual([spec.body.spec?.['replicas'], spec.body.status?.['replicas']], [2, 1]);
+});
+
+test('scale reads and writes replicas', async () => {
+  await using api = await TestServer.open();
+  await api.create(DEPLOYMENTS, deployment('web'));
+  const url = `${DEPLOYMENTS}/web/scale`;
+  const scale = await api.call('GET', url);
+  assert.deepEqual(scale.body.status, { replicas: 0, selector: 'app=web' });
+  const put = await api.call('PUT', url, { ...scale.body, spec: { replicas: 4 } });
+  assert.deepEqual(put.body.spec, { replicas: 4 });
+  assert.equal((await api.call('GET', `${DEPLOYMENTS}/web`)).body.spec?.['replicas'], 4);
+  assert.equal((await api.call('PUT', url, { ...scale.body, spec: { replicas: 5 } })).status, 409);
+  assert.equal((await api.call('PATCH', url, { spec: { replicas: -1 } }, MERGE)).status, 422);
+});
+
+test('YAML bodies are read; other types and large bodies are refused', async () => {
+  await using api = await TestServer.open();
+  const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\n';
+  assert.equal((await api.call('POST', MAPS, yaml, { 'content-type': 'application/yaml' })).status, 201);
+  assert.equal((await api.call('POST', MAPS, yaml, { 'content-type': 'text/plain' })).status, 415);
+  assert.equal((await api.call('POST', MAPS, '{', {})).status, 400);
+  assert.equal((await api.call('POST', MAPS, ' '.repeat(3 * 1024 * 1024 + 1))).status, 413);
+  assert.equal((await api.call('GET', MAPS, undefined, { accept: 'text/html' })).status, 406);
+});
+
+test('others than administrators and components are turned away', async () => {
+  await using api = await TestServer.open();
+  const ask = async (name: string, url: string): Promise<[number, string]> => {
+    const answer = await api.server.handle({ method: 'GET', url, headers: {} }, { name, groups: [] });
+    return [answer.status, Buffer.from(answer.body as Uint8Array).toString()];
+  };
+  const [status, text] = await ask('bob', MAPS);
+  assert.equal(status, 403);
+  assert.match(
+    text,
+    /configmaps is forbidden: User \\"bob\\" cannot list resource \\"configmaps\\" in API group \\"\\" in the namespace \\"default\\"/,
+  );
+  assert.equal((await ask('bob', '/api'))[0], 403);
+  assert.equal((await ask('bob', '/healthz'))[0], 200);
+  assert.equal((await ask('system:kube-scheduler', MAPS))[0], 200);
+  assert.equal((await ask('system:node:n1', MAPS))[0], 200);
+});
+
+test('events are the same objects in both groups and expire', async () => {
+  await using api = await TestServer.open();
+  const event = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e' },
+    involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+    reason: 'Started',
+    message: 'hello',
+    type: 'Normal',
+  };
+  await api.create('/api/v1/namespaces/default/events', event);
+  const { body } = await api.call('GET', '/apis/events.k8s.io/v1/namespaces/default/events/e');
+  assert.deepEqual([body.apiVersion, body['note']], ['events.k8s.io/v1', 'hello']);
+  const list = await api.call('GET', '/api/v1/events?fieldSelector=involvedObject.name=p,reason=Started');
+  assert.equal(list.body.items?.length, 1);
+  await api.clock.advance(62 * 60_000);
+  assert.equal((await api.call('GET', '/api/v1/namespaces/default/events/e')).status, 404);
+});
+
+test('a large answer is compressed for those who take it', async () => {
+  await using api = await TestServer.open();
+  for (let i = 0; i < 3; i++) await api.create(MAPS, configMap(`big-${i}`, { k: 'x'.repeat(100_000) }));
+  const response = await api.raw('GET', MAPS, { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal(response.headers['content-encoding'], 'gzip');
+  assert.ok((response.body as Uint8Array).length < 10_000);
+});

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { objectsAt } from '../api/json.ts';
+import { configMap, TestServer } from './testing/test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+test('the present state, then changes in order', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const watch = await api.watch(`${MAPS}?watch=true`);
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  await api.create(MAPS, configMap('b'));
+  await api.call('PATCH', `${MAPS}/b`, { data: { k: '1' } }, MERGE);
+  await api.call('DELETE', `${MAPS}/b`);
+  assert.deepEqual(await watch.summary(3), ['ADDED b', 'MODIFIED b', 'DELETED b']);
+  watch.stop();
+  assert.equal(await watch.next(), undefined);
+});
+
+test('from a version, everything after it', async () => {
+  await using api = await TestServer.open();
+  const a = await api.create(MAPS, configMap('a'));
+  await api.create(MAPS, configMap('b'));
+  await api.create('/api/v1/namespaces/kube-system/configmaps', configMap('elsewhere'));
+  const watch = await api.watch(`${MAPS}?watch=1&resourceVersion=${a.metadata.resourceVersion}`);
+  await api.call('DELETE', `${MAPS}/a`);
+  assert.deepEqual(await watch.summary(2), ['ADDED b', 'DELETED a']);
+  watch.stop();
+});
+
+test('an object that leaves the selector is deleted for its watchers, in the state they knew', async () => {
+  await using api = await TestServer.open();
+  const watch = await api.watch(`${MAPS}?watch=1&labelSelector=app%3Dx`);
+  await api.create(MAPS, configMap('a', {}, { app: 'x' }));
+  const left = await api.call('PATCH', `${MAPS}/a`, { metadata: { labels: { app: 'y' } } }, MERGE);
+  await api.call('PATCH', `${MAPS}/a`, { metadata: { labels: { app: 'x' } } }, MERGE);
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  const gone = await watch.next();
+  assert.equal(gone?.type, 'DELETED');
+  assert.equal(gone?.object.metadata.labels?.['app'], 'x');
+  assert.equal(gone?.object.metadata.resourceVersion, left.body.metadata.resourceVersion);
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  watch.stop();
+});
+
+test('a version from before the window ends with 410', async () => {
+  await using api = await TestServer.open();
+  const first = await api.create(MAPS, configMap('a'));
+  for (let i = 0; i < 2100; i++) await api.call('PATCH', `${MAPS}/a`, { data: { k: String(i) } }, MERGE);
+  const watch = await api.watch(`${MAPS}?watch=1&resourceVersion=${first.metadata.resourceVersion}`);
+  const frame = await watch.next();
+  assert.deepEqual([frame?.type, frame?.object.code, frame?.object.reason], ['ERROR', 410, 'Expired']);
+  assert.match(frame?.object.message ?? '', /^too old resource version: \d+ \(\d+\)$/);
+  assert.equal(await watch.next(), undefined);
+});
+
+test('the end of the initial events is marked', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const query = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  const watch = await api.watch(`${MAPS}?${query}`);
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  const bookmark = await watch.next();
+  assert.equal(bookmark?.type, 'BOOKMARK');
+  assert.deepEqual(bookmark?.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
+  watch.stop();
+  const wrong = await api.call('GET', `${MAPS}?watch=1&sendInitialEvents=true`);
+  assert.equal(wrong.status, 400);
+});
+
+test('bookmarks come while nothing of interest happens, and the watch ends in time', async () => {
+  await using api = await TestServer.open();
+  const watch = await api.watch(
+    `${MAPS}?watch=1&allowWatchBookmarks=true&timeoutSeconds=100&resourceVersion=1`,
+  );
+  await api.create('/api/v1/namespaces/default/serviceaccounts', {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 's' },
+  });
+  await api.clock.advance(60_000);
+  const bookmark = await watch.next();
+  assert.equal(bookmark?.type, 'BOOKMARK');
+  assert.equal(bookmark?.object.metadata.resourceVersion, String(await api.store.revision()));
+  await api.clock.advance(60_000);
+  assert.equal(await watch.next(), undefined);
+});
+
+test('tables are watched row by row', async () => {
+  await using api = await TestServer.open();
+  const watch = await api.watch(`${MAPS}?watch=1`, {
+    accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+  });
+  await api.create(MAPS, configMap('a'));
+  const frame = await watch.next();
+  assert.equal(frame?.object.kind, 'Table');
+  assert.equal(objectsAt(frame?.object, 'rows').length, 1);
+  watch.stop();
+});
+
+test('watches end with the server', async () => {
+  const api = await TestServer.open();
+  const watch = await api.watch(`${MAPS}?watch=1`);
+  await api[Symbol.asyncDispose]();
+  assert.equal(await watch.next(), undefined);
+});

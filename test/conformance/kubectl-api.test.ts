@@ -1,0 +1,242 @@
+/** The real kubectl against the API server alone, on the memory and the SQLite store. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { createApiServer } from '../../src/cluster/server/api-server.ts';
+import { listen } from '../../src/cluster/server/https-listener.ts';
+import { writeKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
+import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';
+import { openMemoryStore } from '../../src/cluster/store/memory.ts';
+import { openSqliteStore } from '../../src/cluster/store/sqlite.ts';
+import type { Store } from '../../src/cluster/store/store.ts';
+import { eventually } from '../fixtures/eventually.ts';
+import { KUBECTL, kubectlFor, type KubectlResult } from '../fixtures/kubectl.ts';
+
+const WEB = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: busybox, env: [{name: A, value: "1"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  selector: {app: web}
+  ports: [{port: 80, nodePort: 30080}]
+`;
+
+const STORES: Readonly<Record<string, (dir: string) => Promise<Store>>> = {
+  memory: () => openMemoryStore({ clock: systemClock }),
+  sqlite: (dir) => openSqliteStore({ path: join(dir, 'state.db'), clock: systemClock }),
+};
+
+for (const [name, openStore] of Object.entries(STORES)) {
+  describe(`kubectl on the ${name} store`, () => {
+    const stack = new AsyncDisposableStack();
+    let kubeconfig: string;
+    let kubectl: (args: readonly string[], input?: string) => Promise<KubectlResult>;
+
+    before(async () => {
+      const dir = await mkdtemp(join(tmpdir(), 'sampan-kubectl-'));
+      stack.defer(() => rm(dir, { recursive: true }));
+      kubeconfig = join(dir, 'kubeconfig');
+      const pki = await loadOrCreatePki({ dir: join(dir, 'pki'), clock: systemClock, names: [] });
+      const store = stack.use(await openStore(dir));
+      const parts = { clock: systemClock, random: systemRandom, log: silentLogger };
+      const server = stack.use(await createApiServer({ store, ...parts, serviceCidr: '10.96.0.0/16' }));
+      const tls = { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert };
+      const { port } = stack.use(
+        await listen({ server, host: '127.0.0.1', port: 0, tls, tokens: new Map() }),
+      );
+      await writeKubeconfig(kubeconfig, {
+        server: `https://127.0.0.1:${port}`,
+        ca: pki.ca.cert,
+        clientCert: pki.admin.cert,
+        clientKey: pki.admin.key,
+      });
+      kubectl = kubectlFor(kubeconfig);
+    });
+
+    after(() => stack.disposeAsync());
+
+    async function ok(args: string, input?: string): Promise<string> {
+      const result = await kubectl(args.split(' '), input);
+      assert.equal(result.code, 0, `kubectl ${args}: ${result.stderr}`);
+      return result.stdout;
+    }
+
+    async function refused(args: string, input?: string): Promise<string> {
+      const result = await kubectl(args.split(' '), input);
+      assert.notEqual(result.code, 0, `kubectl ${args}: ${result.stdout}`);
+      return result.stderr;
+    }
+
+    test('version and discovery', async () => {
+      assert.match(await ok('version'), /Server Version: v1\.36\.0\+sampan/);
+      const resources = await ok('api-resources');
+      assert.match(resources, /^deployments +deploy +apps\/v1 +true +Deployment$/m);
+      assert.match(resources, /^nodes +no +v1 +false +Node$/m);
+      assert.deepEqual((await ok('api-versions')).trim().split('\n'), [
+        'apps/v1',
+        'coordination.k8s.io/v1',
+        'discovery.k8s.io/v1',
+        'events.k8s.io/v1',
+        'v1',
+      ]);
+      assert.match(await ok('auth whoami'), /kubernetes-admin/);
+      assert.equal((await ok('auth can-i get pods')).trim(), 'yes');
+      assert.equal(await ok('get --raw /readyz'), 'ok');
+    });
+
+    test('explain', async () => {
+      assert.match(await ok('explain pod.spec.containers.image'), /FIELD: image <string>/);
+      assert.match(await ok('explain deployment --recursive'), /^ {4}replicas\t<integer>$/m);
+    });
+
+    test('apply: create, leave, change, delete', async () => {
+      assert.equal(await ok('apply -f -', WEB), 'deployment.apps/web created\nservice/web created\n');
+      assert.equal(await ok('apply -f -', WEB), 'deployment.apps/web unchanged\nservice/web unchanged\n');
+      const changed = WEB.replace('value: "1"', 'value: "2"');
+      assert.match(await ok('diff -f -', WEB), /^$/);
+      assert.equal(
+        await ok('apply -f -', changed),
+        'deployment.apps/web configured\nservice/web unchanged\n',
+      );
+      const env = '{.metadata.generation} {.spec.template.spec.containers[0].env[0].value}';
+      assert.equal(await ok(`get deploy web -o=jsonpath=${env.replaceAll(' ', '/')}`), '2/2');
+      assert.match(await ok('get deploy web -o wide'), /^web +0\/2 +0 +0 +\d+s +web +busybox +app=web$/m);
+      assert.match(await ok('get svc web'), /^web +NodePort +10\.96\.\d+\.\d+ +<none> +80:30080\/TCP/m);
+      const second = WEB.split('---')[1]!.replace('name: web}', 'name: other}');
+      assert.match(
+        await refused('apply -f -', second),
+        /spec\.ports\[0\]\.nodePort: Invalid value: 30080: provided port is already allocated/,
+      );
+    });
+
+    test('patch in three ways, scale, label, annotate, set, wait', async () => {
+      const replicas = (): Promise<string> => ok('get deploy web -o=jsonpath={.spec.replicas}');
+      await ok('patch deploy web -p {"spec":{"replicas":3}}');
+      assert.equal(await replicas(), '3');
+      await ok('patch deploy web --type=merge -p {"spec":{"replicas":4}}');
+      assert.equal(await replicas(), '4');
+      await ok('patch deploy web --type=json -p [{"op":"replace","path":"/spec/replicas","value":5}]');
+      assert.equal(await replicas(), '5');
+      await ok('scale deploy web --replicas=6');
+      await ok('wait --for=jsonpath={.spec.replicas}=6 deploy/web --timeout=10s');
+      await ok('label deploy web tier=front');
+      await ok('annotate deploy web note=hi');
+      assert.equal(await ok('get deploy -l tier=front -o name'), 'deployment.apps/web\n');
+      await ok('set image deploy/web web=busybox:2');
+      await ok('rollout restart deploy/web');
+      assert.match(await ok('describe deploy web'), /Image: +busybox:2/);
+    });
+
+    test('create sends protobuf', async () => {
+      await ok('create deployment made --image=nginx --replicas=0 --port=80');
+      const read = '{.spec.replicas}/{.spec.template.spec.containers[0].ports[0].containerPort}';
+      assert.equal(await ok(`get deploy made -o=jsonpath=${read}`), '0/80');
+      await ok('create configmap conf --from-literal=a=b');
+      await ok('create secret generic hidden --from-literal=a=b');
+      assert.equal(await ok('get secret hidden -o=jsonpath={.data.a}/{.type}'), 'Yg==/Opaque');
+      await ok('create service nodeport np --tcp=80:8080');
+      await ok('create serviceaccount robot');
+      assert.match(await refused('create namespace default'), /namespaces "default" already exists/);
+    });
+
+    test('what is wrong with a manifest is said with its path', async () => {
+      const pod = (container: string): string =>
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\nspec: {containers: [${container}]}\n`;
+      assert.match(
+        await refused('apply -f -', pod('{name: x, imag: busybox}')),
+        /strict decoding error: unknown field "spec\.containers\[0\]\.imag"/,
+      );
+      assert.match(
+        await refused('create -f -', pod('{name: x}')),
+        /The Pod "bad" is invalid: spec\.containers\[0\]\.image: Required value/,
+      );
+      assert.match(
+        await refused('create -n none -f -', pod('{name: x, image: z}')),
+        /namespaces "none" not found/,
+      );
+      assert.match(await refused('get pod nosuch'), /pods "nosuch" not found/);
+      assert.match(await refused('get nosuch'), /the server doesn't have a resource type "nosuch"/);
+    });
+
+    test('a stale resourceVersion conflicts', async () => {
+      const stale = await ok('get configmap conf -o yaml');
+      await ok('label configmap conf z=1');
+      assert.match(
+        await refused('replace -f -', stale),
+        /Operation cannot be fulfilled on configmaps "conf": the object has been modified/,
+      );
+    });
+
+    test('a pod is bound, shown, and deleted gracefully', async () => {
+      await ok('run p --image=busybox');
+      const binding = {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name: 'p' },
+        target: { kind: 'Node', name: 'n1' },
+      };
+      await ok('create --raw /api/v1/namespaces/default/pods/p/binding -f -', JSON.stringify(binding));
+      assert.match(await ok('get pods -o wide'), /^p +0\/1 +Pending +0 +\d+s +<none> +n1 +<none> +<none>$/m);
+      assert.equal(await ok('get pods --field-selector=spec.nodeName=n1 -o name'), 'pod/p\n');
+      await ok('delete pod p --wait=false');
+      assert.match(await ok('get pod p'), /Terminating/);
+      await ok('delete pod p --grace-period=0 --force');
+      await ok('wait --for=delete pod/p --timeout=10s');
+    });
+
+    test('watch sees what happens', async () => {
+      const args = ['--kubeconfig', kubeconfig, 'get', 'cm', '-w', '--output-watch-events'];
+      const watch = spawn(KUBECTL, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const exited = once(watch, 'exit');
+      let seen = '';
+      watch.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+      try {
+        await eventually('the present state', () => /^ADDED +conf /m.test(seen));
+        await ok('create configmap seen');
+        await eventually('the creation', () => /^ADDED +seen /m.test(seen));
+        await ok('delete configmap seen');
+        await eventually('the deletion', () => /^DELETED +seen /m.test(seen));
+      } finally {
+        watch.kill('SIGTERM');
+        await exited;
+      }
+    });
+
+    test('a namespace waits for its finalizer; chunks add up', async () => {
+      await ok('create namespace passing');
+      await ok('delete namespace passing --wait=false');
+      assert.match(await ok('get namespace passing'), /Terminating/);
+      assert.match(await refused('create configmap x -n passing'), /because it is being terminated/);
+      const namespaces = await ok('get namespaces --chunk-size=2 -o name');
+      assert.equal(namespaces.trim().split('\n').length, 5);
+      assert.match(await refused('delete namespace default'), /this namespace may not be deleted/);
+    });
+
+    test('delete by selector and file', async () => {
+      await ok('delete -f -', WEB);
+      await ok('delete cm,secret --all');
+      assert.doesNotMatch(await ok('get all'), /web/);
+    });
+  });
+}

@@ -1,0 +1,172 @@
+/** The API server behind real TLS sockets: who gets in, how answers and streams travel. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request, type RequestOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+
+import { systemClock } from '../../src/base/clock.ts';
+import { isPlatformError } from '../../src/base/errors.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { createApiServer, type ApiServer } from '../../src/cluster/server/api-server.ts';
+import { listen, type Listener } from '../../src/cluster/server/https-listener.ts';
+import { loadOrCreatePki, type Pki } from '../../src/cluster/server/pki.ts';
+import { openMemoryStore } from '../../src/cluster/store/memory.ts';
+import type { Store } from '../../src/cluster/store/store.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+describe('HTTPS', () => {
+  let dir: string;
+  let pki: Pki;
+  let strangers: Pki;
+  let store: Store;
+  let server: ApiServer;
+  let listener: Listener;
+  const agents: Agent[] = [];
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'sampan-https-'));
+    pki = await loadOrCreatePki({ dir: join(dir, 'pki'), clock: systemClock, names: [] });
+    strangers = await loadOrCreatePki({ dir: join(dir, 'strangers'), clock: systemClock, names: [] });
+    store = await openMemoryStore({ clock: systemClock });
+    server = await createApiServer({
+      store,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLogger,
+      serviceCidr: '10.96.0.0/16',
+    });
+    listener = await listen({
+      server,
+      host: '127.0.0.1',
+      port: 0,
+      tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
+      tokens: new Map([
+        [pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }],
+        ['guest', { name: 'guest', groups: [] }],
+      ]),
+    });
+  });
+
+  after(async () => {
+    for (const agent of agents) agent.destroy();
+    await listener[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true });
+  });
+
+  /** Sends a request; resolves with the response as soon as its headers are there. */
+  function open(
+    path: string,
+    options: RequestOptions & { body?: string | Buffer } = {},
+  ): Promise<IncomingMessage> {
+    const { body, ...rest } = options;
+    const agent = new Agent({ keepAlive: false });
+    agents.push(agent);
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        { host: '127.0.0.1', port: listener.port, path, ca: pki.ca.cert, agent, ...rest },
+        resolve,
+      );
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  async function ask(path: string, options: Parameters<typeof open>[1] = {}): Promise<Answer> {
+    const message = await open(path, options);
+    const chunks: Buffer[] = [];
+    for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
+    return { status: message.statusCode ?? 0, headers: message.headers, body: Buffer.concat(chunks) };
+  }
+
+  const withToken = (token: string): RequestOptions => ({ headers: { authorization: `Bearer ${token}` } });
+
+  test('a certificate of the authority is its subject', async () => {
+    const { status } = await ask('/api/v1/namespaces', { key: pki.admin.key, cert: pki.admin.cert });
+    assert.equal(status, 200);
+  });
+
+  test('a certificate of another authority is nobody, even with a token', async () => {
+    const stranger = { key: strangers.admin.key, cert: strangers.admin.cert, ...withToken(pki.adminToken) };
+    assert.equal((await ask('/api/v1/namespaces', stranger)).status, 401);
+  });
+
+  test('tokens: known, known without rights, unknown', async () => {
+    assert.equal((await ask('/api/v1/namespaces', withToken(pki.adminToken))).status, 200);
+    const guest = await ask('/api/v1/namespaces', withToken('guest'));
+    assert.equal(guest.status, 403);
+    assert.match(guest.body.toString(), /User \\"guest\\" cannot list resource \\"namespaces\\"/);
+    const unknown = await ask('/api/v1/namespaces', withToken('nobody'));
+    assert.equal(unknown.status, 401);
+    assert.equal((JSON.parse(unknown.body.toString()) as { reason: string }).reason, 'Unauthorized');
+  });
+
+  test('anyone may ask for health and version, and for nothing else', async () => {
+    for (const path of ['/healthz', '/livez', '/readyz', '/version'])
+      assert.equal((await ask(path)).status, 200, path);
+    const refused = await ask('/api/v1/namespaces');
+    assert.equal(refused.status, 403);
+    assert.match(refused.body.toString(), /system:anonymous/);
+  });
+
+  test('a body over the limit is refused, announced or not', async () => {
+    const body = Buffer.alloc(4 * 1024 * 1024, 0x20);
+    const path = '/api/v1/namespaces/default/configmaps';
+    const options = { method: 'POST', ...withToken(pki.adminToken), body };
+    const announced = await ask(path, options).catch((error: NodeJS.ErrnoException) => error.code);
+    // A client that is still writing when the answer comes may see the connection close instead.
+    if (typeof announced === 'object') assert.equal(announced.status, 413);
+    else assert.match(String(announced), /^(EPIPE|ECONNRESET)$/);
+    assert.equal((await ask('/healthz')).status, 200);
+  });
+
+  test('large lists are compressed', async () => {
+    const path = '/api/v1/namespaces/default/configmaps';
+    const data = { k: 'x'.repeat(200_000) };
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'large' }, data };
+    const created = await ask(path, {
+      method: 'POST',
+      ...withToken(pki.adminToken),
+      body: JSON.stringify(object),
+    });
+    assert.equal(created.status, 201);
+    const { headers, body } = await ask(path, {
+      headers: { authorization: `Bearer ${pki.adminToken}`, 'accept-encoding': 'gzip' },
+    });
+    assert.equal(headers['content-encoding'], 'gzip');
+    assert.match(gunzipSync(body).toString(), /"large"/);
+  });
+
+  test('a watch has its headers at once, streams, and ends when the client leaves', async () => {
+    const path = '/api/v1/namespaces/kube-public/configmaps';
+    const message = await open(`${path}?watch=true`, withToken(pki.adminToken));
+    assert.equal(message.statusCode, 200);
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };
+    await ask(path, { method: 'POST', ...withToken(pki.adminToken), body: JSON.stringify(object) });
+    const { value } = await (message as AsyncIterable<Buffer>)[Symbol.asyncIterator]().next();
+    assert.equal((JSON.parse(String(value)) as { type: string }).type, 'ADDED');
+    message.destroy();
+  });
+
+  test('a taken port is said so', async () => {
+    const again = listen({
+      server,
+      host: '127.0.0.1',
+      port: listener.port,
+      tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
+      tokens: new Map(),
+    });
+    await assert.rejects(again, (error) => isPlatformError(error, 'unavailable') && error.hint !== undefined);
+  });
+});
