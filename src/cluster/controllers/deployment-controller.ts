@@ -26,6 +26,7 @@ import {
   type DeploymentStatusInput,
 } from './deployment-status.ts';
 import type { ControllerEnvironment } from './environment.ts';
+import { isNamespaceTerminating } from './namespace-refusal.ts';
 import { controllerOf, controllerReference, ownershipIndexes, planClaims } from './ownership.ts';
 import { isPodFinished } from './pod-state.ts';
 import { enqueues, keyOf, queueController, subscribes } from './queue-controller.ts';
@@ -172,6 +173,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
       return created;
     } catch (error) {
       if (isPlatformError(error, 'already-exists')) return meetExisting(deployment, wanted);
+      if (isNamespaceTerminating(error)) throw error;
       const message = `Failed to create new replica set "${name}": ${errorMessage(error)}`;
       events.event(deployment, 'Warning', 'ReplicaSetCreateError', message);
       await putStatus(rollout, { createFailure: message });

@@ -3,6 +3,7 @@ import type { ApiObject, Controller, Informer, InformerHandler, WorkQueue } from
 import { objectKey as keyOf } from '../client/object-key.ts';
 import { createWorkQueue } from '../client/work-queue.ts';
 import type { ControllerEnvironment } from './environment.ts';
+import { isNamespaceTerminating } from './namespace-refusal.ts';
 
 export { keyOf };
 
@@ -88,7 +89,9 @@ export function queueController(options: QueueControllerOptions): Controller {
           } catch (error) {
             if (signal.aborted) return;
             // Losing a race against another writer is the normal way to learn of a newer state.
-            const expected = isPlatformError(error, 'conflict', 'not-found', 'already-exists');
+            const expected =
+              isPlatformError(error, 'conflict', 'not-found', 'already-exists') ||
+              isNamespaceTerminating(error);
             log[expected ? 'debug' : 'warn']('reconcile failed, will try again', {
               key,
               error: errorMessage(error),

@@ -7,6 +7,7 @@ import { pods, replicaSets } from '../client/kinds.ts';
 import { refOf, settleClaims } from './claiming.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { Expectations } from './expectations.ts';
+import { isNamespaceTerminating } from './namespace-refusal.ts';
 import { controllerOf, controllerReference, ownershipIndexes, planClaims } from './ownership.ts';
 import { isPodActive, isPodFinished } from './pod-state.ts';
 import { enqueues, keyOf, queueController, subscribes } from './queue-controller.ts';
@@ -198,8 +199,4 @@ export function podFor(set: ReplicaSet): Pod {
     },
     spec,
   };
-}
-
-function isNamespaceTerminating(error: unknown): boolean {
-  return isPlatformError(error, 'forbidden') && errorMessage(error).includes('being terminated');
 }
