@@ -48,7 +48,9 @@ test('bodies and patches', () => {
   assert.equal(bodyFormat('application/yaml'), 'yaml');
   assert.throws(() => bodyFormat('text/plain'), /unknown format/);
   assert.equal(patchFormat('application/strategic-merge-patch+json'), 'strategic');
-  assert.throws(() => patchFormat('application/apply-patch+yaml'), /unknown format/);
+  for (const type of ['application/apply-patch+yaml', 'constructor', '']) {
+    assert.throws(() => patchFormat(type), /unknown format/);
+  }
 });
 
 test('gzip is used when it is accepted', () => {

@@ -81,8 +81,9 @@ const PATCHES: Readonly<Record<string, PatchFormat>> = {
 };
 
 export function patchFormat(contentType: string | undefined): PatchFormat {
-  const format = PATCHES[mediaType(contentType)];
-  if (format === undefined) throw unsupportedMediaType(mediaType(contentType), Object.keys(PATCHES));
+  const type = mediaType(contentType);
+  const format = Object.hasOwn(PATCHES, type) ? PATCHES[type] : undefined;
+  if (format === undefined) throw unsupportedMediaType(type, Object.keys(PATCHES));
   return format;
 }
 
