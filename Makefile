@@ -28,7 +28,7 @@ generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 	$(NODE) tools/generate/main.ts $(PROTOS)
 
 native: setup
-	@$(MAKE) --no-print-directory -C native
+	@$(MAKE) -s --no-print-directory -C native
 
 build: native dist/sampan.js ## Native programs and bundles
 

@@ -36,10 +36,17 @@ export interface ControlPlaneOptions {
 
 export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
-  /** What a component of ours needs to work on the API as `user`. */
-  componentOf(user: UserInfo): Component;
+  /** What a component of ours needs to work on the API as `user`; `source` is whom its events come from. */
+  componentOf(user: UserInfo, source: EventSource): Component;
   /** Where `pods/log` gets its bytes from, once there is a node. */
   connectLogs(source: LogSource): void;
+}
+
+export interface EventSource {
+  /** `kubelet`, `default-scheduler`. */
+  readonly component: string;
+  /** The node, for components that run on one. */
+  readonly host?: string;
 }
 
 export interface Component extends AsyncDisposable {
@@ -89,15 +96,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     writeAtomically(file, text);
   writeAtomically(join(kubeconfig, '../token'), `${pki.adminToken}\n`);
 
-  const componentOf = (user: UserInfo): Component => {
+  const componentOf = (user: UserInfo, source: EventSource): Component => {
     const client = createClient({ transport: server.transportFor(user), userAgent: `sampan/${user.name}` });
     const informers = createInformerFactory({ client, clock, random, log });
-    const events = createEventRecorder({
-      client,
-      clock,
-      component: user.name.replace(/^system:(kube-|node:)?/, ''),
-      log,
-    });
+    const events = createEventRecorder({ client, clock, log, ...source });
     return {
       client,
       informers,
@@ -110,9 +112,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
 
   const manager = stack.use(
-    componentOf({ name: 'system:kube-controller-manager', groups: ['system:authenticated'] }),
+    componentOf(
+      { name: 'system:kube-controller-manager', groups: ['system:authenticated'] },
+      { component: 'controller-manager' },
+    ),
   );
-  const cell = stack.use(componentOf({ name: 'system:kube-scheduler', groups: ['system:authenticated'] }));
+  const cell = stack.use(
+    componentOf(
+      { name: 'system:kube-scheduler', groups: ['system:authenticated'] },
+      { component: 'default-scheduler' },
+    ),
+  );
   const controllers = createControllers({ ...manager, clock, random, log, rootCa: pki.ca.cert });
   const scheduler = createScheduler({ ...cell, clock, random, log });
   stack.use(runAll([...controllers, scheduler], log));

@@ -70,10 +70,13 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   await engine.recover();
 
   const kubeletUser = stack.use(
-    controlPlane.componentOf({
-      name: `system:node:${nodeName}`,
-      groups: ['system:nodes', 'system:authenticated'],
-    }),
+    controlPlane.componentOf(
+      {
+        name: `system:node:${nodeName}`,
+        groups: ['system:nodes', 'system:authenticated'],
+      },
+      { component: 'kubelet', host: nodeName },
+    ),
   );
   const memoryDir = join(instance.runDir, 'memory');
   const kubelet = createKubelet({
@@ -93,7 +96,10 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   controlPlane.connectLogs(kubelet);
 
   const proxyUser = stack.use(
-    controlPlane.componentOf({ name: 'system:kube-proxy', groups: ['system:authenticated'] }),
+    controlPlane.componentOf(
+      { name: 'system:kube-proxy', groups: ['system:authenticated'] },
+      { component: 'kube-proxy', host: nodeName },
+    ),
   );
   const rules = createServiceRules({
     kernel,
@@ -116,7 +122,10 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
 
 /** Watches the Node object until its Ready condition is true. */
 async function nodeReady(controlPlane: ControlPlane, nodeName: string): Promise<void> {
-  const { client } = controlPlane.componentOf({ name: 'sampan-up', groups: ['system:masters'] });
+  const { client } = controlPlane.componentOf(
+    { name: 'sampan-up', groups: ['system:masters'] },
+    { component: 'sampan' },
+  );
   const signal = AbortSignal.timeout(READY_DEADLINE_MS);
   const fieldSelector = `metadata.name=${nodeName}`;
   for await (const event of client.watch(nodes, { fieldSelector, resourceVersion: '0', signal })) {
