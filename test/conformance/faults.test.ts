@@ -1,0 +1,142 @@
+/** What goes wrong for a person at start-up: one clear line that names what to do, and an exit code that is not zero. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually } from '../fixtures/eventually.ts';
+import { assertNothingLeft, leftovers } from '../fixtures/leaks.ts';
+import { instanceOf } from '../../src/base/instance.ts';
+import { runProgram, SAMPAN, TestCluster, type Ran } from '../fixtures/sampan.ts';
+
+const NOBODY = 65_534;
+
+/** A folder that is removed after everything that was put onto `stack` later has been undone. */
+function folder(stack: AsyncDisposableStack): string {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'sampan-faults-')));
+  stack.defer(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** `sampan` as an ordinary user, in a home of its own. */
+function asNobody(home: string, ...args: readonly string[]): Promise<Ran> {
+  chmodSync(home, 0o777);
+  const environment = [`HOME=${home}`, `XDG_RUNTIME_DIR=${home}`, `NODE_COMPILE_CACHE=${home}/cache`];
+  return runProgram([
+    'setpriv',
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    '--clear-groups',
+    'env',
+    ...environment,
+    SAMPAN,
+    ...args,
+  ]);
+}
+
+function assertOneLine({ code, stderr }: Ran, pattern: RegExp): void {
+  assert.notEqual(code, 0);
+  assert.match(stderr, pattern);
+  assert.equal(stderr.trim().split('\n').length, 1, stderr);
+}
+
+test('without root, up names it, and the control plane alone works', async () => {
+  await using stack = new AsyncDisposableStack();
+  const home = folder(stack);
+  const data = join(home, 'data');
+  assertOneLine(await asNobody(home, 'up', '--data-dir', data), /^sampan: .*root.*; .+/);
+  assertOneLine(await asNobody(home, 'run', 'tools', 'true'), /^sampan: .*root.*; .+/);
+  const up = await asNobody(home, 'up', '--detach', '--no-node', '--port', '0', '--data-dir', data);
+  stack.defer(async () => {
+    assert.equal((await asNobody(home, 'down', '--data-dir', data)).code, 0);
+  });
+  assert.equal(up.code, 0, up.stderr);
+  assert.equal((await asNobody(home, 'status', '--data-dir', data)).code, 0);
+});
+
+test('a port that is taken is named', async () => {
+  await using stack = new AsyncDisposableStack();
+  const server = createServer().listen(0, '127.0.0.1');
+  await eventually('the port is taken', () => server.listening);
+  stack.defer(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const data = folder(stack);
+  const up = await runProgram([
+    SAMPAN,
+    'up',
+    '--detach',
+    '--no-node',
+    '--port',
+    String(port),
+    '--data-dir',
+    data,
+  ]);
+  assertOneLine(up, new RegExp(`^sampan: .*${port}.*(in use|taken).*; .+`));
+  await assertNothingLeft(instanceOf(data));
+});
+
+test('a data folder has one owner; a second detached up finds the first', async () => {
+  await using stack = new AsyncDisposableStack();
+  const data = folder(stack);
+  const common = ['--no-node', '--port', '0', '--data-dir', data];
+  assert.equal((await runProgram([SAMPAN, 'up', '--detach', ...common])).code, 0);
+  stack.defer(async () => void (await runProgram([SAMPAN, 'down', '--data-dir', data])));
+  assertOneLine(
+    await runProgram([SAMPAN, 'up', ...common]),
+    /^sampan: data folder .* is in use by process \d+ .*; stop it with `sampan down/,
+  );
+  const again = await runProgram([SAMPAN, 'up', '--detach', ...common]);
+  assert.deepEqual([again.code, again.stdout.split(' at ')[0]], [0, 'already running']);
+});
+
+test('a data folder that cannot be written is named', async () => {
+  assertOneLine(
+    await runProgram([SAMPAN, 'up', '--no-node', '--data-dir', '/dev/null/data']),
+    /^sampan: --data-dir \/dev\/null\/data: /,
+  );
+});
+
+test('down without an up is no error, and says so', async () => {
+  await using stack = new AsyncDisposableStack();
+  const data = folder(stack);
+  const down = await runProgram([SAMPAN, 'down', '--data-dir', data]);
+  assert.deepEqual([down.code, down.stdout], [0, 'was not running; nothing of it is left\n']);
+});
+
+test('a full disk is named at start, and nothing is left', async () => {
+  await using stack = new AsyncDisposableStack();
+  const data = folder(stack);
+  assert.equal((await runProgram(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', data])).code, 0);
+  stack.defer(async () => void (await runProgram(['umount', '-l', data])));
+  const up = await runProgram([SAMPAN, 'up', '--no-node', '--port', '0', '--data-dir', data]);
+  assertOneLine(up, /^sampan: .*(no space|full).*; .+/i);
+});
+
+test('two instances in one network do not meet', async () => {
+  await using first = new TestCluster();
+  await using second = new TestCluster(first.netns);
+  await Promise.all([first.up('--port', '0'), second.up('--port', '0')]);
+  const pod = (name: string): string =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: { containers: [{ name: 'c', image: 'localhost/hello:latest' }] },
+    });
+  await Promise.all([first.packExample(), second.packExample()]);
+  await Promise.all([
+    first.ok(['apply', '-f', '-'], pod('one')),
+    second.ok(['apply', '-f', '-'], pod('two')),
+  ]);
+  await Promise.all([
+    first.ok(['wait', '--for=condition=Ready', 'pod/one', '--timeout=60s']),
+    second.ok(['wait', '--for=condition=Ready', 'pod/two', '--timeout=60s']),
+  ]);
+  assert.equal((await first.ok(['get', 'pods', '-A', '-o', 'name'])).trim(), 'pod/one');
+  assert.equal((await second.sampan('down')).code, 0);
+  await assertNothingLeft(second.instance, first.netns.name);
+  const ip = await first.ok(['get', 'pod', 'one', '-o', 'jsonpath={.status.podIP}']);
+  assert.match((await first.curl(`http://${ip}:8080`)).stdout, /^hello from/);
+  assert.ok(leftovers(first.instance, first.netns.name).length > 0, 'the leak check sees what runs');
+});
