@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Container, HTTPGetAction, Probe } from '../api/generated/core-v1.ts';
+import { dialError, hostPort } from './dial-error.ts';
 
 export interface ProbeOutcome {
   readonly success: boolean;
@@ -104,7 +105,10 @@ export async function httpProbe(
     headers,
     agent: false as const,
   };
+  const url = `${secure ? 'https' : 'http'}://${hostPort(options.host, options.port)}${options.path}`;
   return new Promise((resolve) => {
+    let from: string | undefined;
+    let answering = false;
     const done = (outcome: ProbeOutcome): void => {
       timer[Symbol.dispose]();
       resolve(outcome);
@@ -112,11 +116,20 @@ export async function httpProbe(
     };
     const fail = (message: string): void => done({ success: false, message });
     const timer = clock.after(timeoutSeconds * 1000, () =>
-      fail(`Get "${options.path}": context deadline exceeded`),
+      fail(
+        answering
+          ? 'context deadline exceeded (Client.Timeout or context cancellation while reading body)'
+          : `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+      ),
     );
     const request = secure ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
-    request.on('error', (error) => fail(`Get "${options.path}": ${error.message}`));
+    request.on('socket', (socket) => {
+      // Once the socket fails it no longer knows its address.
+      socket.once('connect', () => (from = hostPort(socket.localAddress ?? '', socket.localPort ?? 0)));
+    });
+    request.on('error', (error) => fail(`Get "${url}": ${dialError(error, options, from)}`));
     request.on('response', (response) => {
+      answering = true;
       let body = '';
       const judge = (): void => {
         const status = response.statusCode ?? 0;
@@ -146,11 +159,11 @@ function tcpProbe(
       resolve(outcome);
       socket.destroy();
     };
-    const address = `${to.host}:${to.port}`;
+    const fail = (message: string): void => done({ success: false, message });
     const timer = limits.clock.after(limits.timeoutSeconds * 1000, () =>
-      done({ success: false, message: `dial tcp ${address}: i/o timeout` }),
+      fail(`dial tcp ${hostPort(to.host, to.port)}: i/o timeout`),
     );
     socket.on('connect', () => done({ success: true, message: '' }));
-    socket.on('error', (error) => done({ success: false, message: `dial tcp ${address}: ${error.message}` }));
+    socket.on('error', (error) => fail(dialError(error, to)));
   });
 }

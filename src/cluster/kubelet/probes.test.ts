@@ -123,7 +123,8 @@ test('a probe that cannot run is told and counts as passed', () => {
 test('http and tcp probes against a real server', async (t) => {
   const server = createServer((request, response) => {
     response.statusCode = request.url === '/ok' && request.headers['x-a'] === 'b' ? 204 : 500;
-    if (request.url !== '/hang') response.end('x');
+    if (request.url === '/drop') request.socket.destroy();
+    else if (request.url !== '/hang') response.end('x');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
@@ -136,17 +137,31 @@ test('http and tcp probes against a real server', async (t) => {
   const tools = { clock: systemClock };
   const httpHeaders = [{ name: 'X-A', value: 'b' }];
   const run = (probe: Probe) => runProbe(probe, target, tools);
+  const at = `http://127.0.0.1:${port}`;
   assert.equal((await run({ httpGet: { path: '/ok', port: 'web', httpHeaders } })).success, true);
-  assert.match((await run({ httpGet: { path: '/bad', port } })).message, /statuscode: 500/);
+  assert.equal(
+    (await run({ httpGet: { path: '/bad', port } })).message,
+    'HTTP probe failed with statuscode: 500',
+  );
+  assert.equal((await run({ httpGet: { path: '/drop', port } })).message, `Get "${at}/drop": EOF`);
+  assert.equal(
+    (await run({ httpGet: { path: '/ok', port, scheme: 'HTTPS' } })).message,
+    `Get "https://127.0.0.1:${port}/ok": http: server gave HTTP response to HTTPS client`,
+  );
   assert.match((await run({ httpGet: { path: '/ok', port: 'none' } })).message, /couldn't find port/);
   assert.equal((await run({ tcpSocket: { port } })).success, true);
   const clock = new ManualClock();
   const hanging = runProbe({ httpGet: { path: '/hang', port } }, target, { clock });
   await clock.advance(1000);
-  assert.match((await hanging).message, /deadline exceeded/);
+  assert.equal(
+    (await hanging).message,
+    `Get "${at}/hang": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+  );
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  assert.match((await run({ tcpSocket: { port } })).message, /ECONNREFUSED/);
+  const refused = `dial tcp 127.0.0.1:${port}: connect: connection refused`;
+  assert.equal((await run({ tcpSocket: { port } })).message, refused);
+  assert.equal((await run({ httpGet: { path: '/ok', port } })).message, `Get "${at}/ok": ${refused}`);
 });
 
 test('restarts: at once, then 10 s doubling to 5 min, forgotten after 10 min without trouble', async () => {
