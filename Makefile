@@ -7,10 +7,10 @@ export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help up down setup setup-test generate native build check types format format-fix lint layers test unit integration bench package clean
+.PHONY: help up down setup setup-test generate native native-arm64 build check types format format-fix lint layers test unit integration bench package clean
 
 help: ## What there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: setup build ## Start a one-node Sampan with examples/hello and say what to do next
 	@$(NODE) tools/up.ts
@@ -29,6 +29,12 @@ generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 
 native: setup
 	@$(MAKE) -s --no-print-directory -C native
+
+# On an arm64 machine these are the machine's own programs, and `build` puts them there.
+native-arm64: $(if $(filter arm64,$(ARCH)),build,setup) ## The native programs for arm64, into prebuilt/
+ifneq ($(ARCH),arm64)
+	@$(MAKE) -s --no-print-directory -C native arm64
+endif
 
 build: native dist/sampan.js ## Native programs and bundles
 
@@ -61,7 +67,7 @@ unit: setup build ## The tests that need no root
 bench: setup-test build ## Measure against the budgets and print a table
 	@$(NODE) bench/skeleton.ts
 
-package: build ## The npm tarball
+package: native-arm64 build ## The npm tarball, with native programs for x64 and arm64
 	@npm pack --silent
 
 clean: ## Remove what was built
