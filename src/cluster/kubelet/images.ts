@@ -104,7 +104,7 @@ export function isLatest(image: string): boolean {
   return tag === undefined || tag === 'latest';
 }
 
-/** Thrown for a container whose configuration cannot be made; becomes the waiting reason. */
+/** Why a container waits whose configuration cannot be made. A bug of ours is not called the user's mistake. */
 export function configError(error: unknown): Waiting {
   const reason = error instanceof PlatformError ? 'CreateContainerConfigError' : 'CreateContainerError';
   return { reason, message: errorMessage(error) };

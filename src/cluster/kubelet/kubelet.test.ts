@@ -236,6 +236,22 @@ test('an image that does not come: ErrImagePull, then ImagePullBackOff, then it 
   await setup.until('ready', () => ready(setup.pod()));
 });
 
+for (const [call, reason] of [
+  ['create', 'CreateContainerError'],
+  ['start', 'RunContainerError'],
+] as const) {
+  test(`a container that the runtime will not ${call}: ${reason}`, async (t) => {
+    const setup = await setUp(t);
+    setup.start();
+    setup.runtime.failures.set(`${call} main`, new PlatformError('invalid', 'exec: "nosuch": not found'));
+    setup.addPod({ containers: [{ name: 'main', image: 'app:1' }] });
+    await setup.until('waiting', () => {
+      const waiting = setup.pod()?.status?.containerStatuses?.[0]?.state?.waiting;
+      return waiting?.reason === reason && waiting.message === 'exec: "nosuch": not found';
+    });
+  });
+}
+
 test('pull policy Never and no image: ErrImageNeverPull', async (t) => {
   const setup = await setUp(t);
   setup.start();

@@ -80,18 +80,19 @@ export async function startContainer(
     return 'started';
   } catch (error) {
     if (error instanceof ImageWaiting) return error;
-    const waiting = error instanceof RunError ? error.waiting : configError(error);
+    const waiting = error instanceof RuntimeRefusal ? error.waiting : configError(error);
     context.event(pod, 'Warning', 'Failed', `Error: ${waiting.message}`);
     return { waiting, retryMs: 10_000 };
   }
 }
 
-class RunError extends Error {
+/** The runtime would not make or start a container; `waiting` goes to its status. */
+class RuntimeRefusal extends Error {
   readonly waiting: Waiting;
 
-  constructor(cause: unknown) {
+  constructor(reason: 'CreateContainerError' | 'RunContainerError', cause: unknown) {
     super(errorMessage(cause), { cause });
-    this.waiting = { reason: 'RunContainerError', message: errorMessage(cause) };
+    this.waiting = { reason, message: errorMessage(cause) };
   }
 }
 
@@ -99,7 +100,7 @@ async function run(context: KubeletContext, id: string): Promise<void> {
   try {
     await context.runtime.startContainer({ containerId: id });
   } catch (error) {
-    throw new RunError(error);
+    throw new RuntimeRefusal('RunContainerError', error);
   }
 }
 
@@ -181,12 +182,13 @@ async function create(
   });
   await mkdir(join(podLogDirectory(context.podLogsDir, pod), name), { recursive: true, mode: 0o755 });
   const sandboxSettings = sandboxConfig({ ...context, pod, attempt: sandbox.attempt });
-  const answer = await context.runtime.createContainer({
-    podSandboxId: sandbox.id,
-    config,
-    sandboxConfig: sandboxSettings,
-  });
-  return answer.containerId ?? '';
+  try {
+    const request = { podSandboxId: sandbox.id, config, sandboxConfig: sandboxSettings };
+    const { containerId = '' } = await context.runtime.createContainer(request);
+    return containerId;
+  } catch (error) {
+    throw new RuntimeRefusal('CreateContainerError', error);
+  }
 }
 
 async function emptyFile(path: string): Promise<string> {
