@@ -40,6 +40,18 @@ test('schemas carry what kubectl merges and explains by', () => {
   assert.ok(isJsonObject(getPath(schemas, 'io.k8s.api.core.v1.Volume', 'properties', 'emptyDir')));
 });
 
+test('quantities and ports or percentages are known by name', () => {
+  const schemas = objectAt(apps, 'components', 'schemas');
+  const intOrString = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+  const quantity = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
+  assert.equal(objectAt(schemas, intOrString)['format'], 'int-or-string');
+  assert.deepEqual(objectAt(schemas, quantity)['oneOf'], [{ type: 'string' }, { type: 'number' }]);
+  const rolling = objectAt(schemas, 'io.k8s.api.apps.v1.RollingUpdateDeployment', 'properties');
+  assert.deepEqual(references(rolling['maxSurge']), [`#/components/schemas/${intOrString}`]);
+  const resourceNeeds = objectAt(schemas, 'io.k8s.api.core.v1.ResourceRequirements', 'properties');
+  assert.deepEqual(references(resourceNeeds['limits']), [`#/components/schemas/${quantity}`]);
+});
+
 test('writing operations offer fieldValidation and dryRun, which kubectl asks for', () => {
   const path = objectAt(apps, 'paths', '/apis/apps/v1/namespaces/{namespace}/deployments/{name}');
   for (const method of ['put', 'patch']) {

@@ -24,8 +24,6 @@ const SCALARS: Readonly<Record<string, JsonObject>> = {
   duration: { type: 'string' },
   fields: { type: 'object' },
   strings: { type: 'array', items: { type: 'string' } },
-  quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
-  intOrString: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   raw: { type: 'object' },
   json: {},
   schemaOrBool: {},
@@ -33,9 +31,22 @@ const SCALARS: Readonly<Record<string, JsonObject>> = {
   schemaOrStrings: {},
 };
 
+/** Types that are neither a message nor a plain scalar: clients know them by their names. */
+const NAMED: Readonly<Record<string, { readonly name: string; readonly schema: JsonObject }>> = {
+  quantity: {
+    name: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
+    schema: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  },
+  intOrString: {
+    name: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+    schema: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+  },
+};
+
 /** Gathers the schemas that paths refer to, and theirs in turn. */
 export class SchemaCollector {
   readonly #messages = new Map<string, MessageSchema>();
+  readonly #named = new Map<string, JsonObject>();
   readonly #kinds = new Map<string, GroupVersionKind[]>();
 
   /** A reference to a kind's schema. */
@@ -54,13 +65,14 @@ export class SchemaCollector {
     const result: Record<string, JsonObject> = {};
     // The map grows while it is walked: fields refer to further messages.
     for (const [name, message] of this.#messages) result[name] = this.#schema(name, message);
+    for (const [name, schema] of this.#named) result[name] = { ...schema };
     return Object.fromEntries(Object.entries(result).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   #reference(message: MessageSchema): JsonObject {
     const name = openApiName(message);
     this.#messages.set(name, message);
-    return { $ref: `#/components/schemas/${name}` };
+    return reference(name);
   }
 
   #schema(name: string, message: MessageSchema): JsonObject {
@@ -95,8 +107,15 @@ export class SchemaCollector {
       // Beside a $ref nothing else may stand, hence the allOf.
       return { allOf: [this.#reference(field.message)] };
     }
-    return { ...SCALARS[field.type] };
+    const named = NAMED[field.type];
+    if (named === undefined) return { ...SCALARS[field.type] };
+    this.#named.set(named.name, named.schema);
+    return { allOf: [reference(named.name)] };
   }
+}
+
+function reference(name: string): JsonObject {
+  return { $ref: `#/components/schemas/${name}` };
 }
 
 function fieldExtensions(field: FieldSchema): JsonObject {
