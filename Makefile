@@ -4,6 +4,8 @@ ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
 NODE := node_modules/node-linux-$(ARCH)/bin/node
 BIN := node_modules/.bin
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
+# The tools are scripts that ask for `node`: they get the pinned one, whatever the machine has.
+export PATH := $(CURDIR)/$(dir $(NODE)):$(PATH)
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
@@ -29,6 +31,7 @@ generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 
 native: setup
 	@$(MAKE) -s --no-print-directory -C native
+	@mkdir -p prebuilt/linux-$(ARCH) && cp -u build/native/sampan-shim build/native/seam.node prebuilt/linux-$(ARCH)/
 
 # On an arm64 machine these are the machine's own programs, and `build` puts them there.
 native-arm64: $(if $(filter arm64,$(ARCH)),build,setup) ## The native programs for arm64, into prebuilt/
@@ -38,7 +41,7 @@ endif
 
 build: native dist/sampan.js ## Native programs and bundles
 
-dist/sampan.js: $(SOURCES) tools/build.ts package.json
+dist/sampan.js: $(SOURCES) tools/build.ts package-lock.json | native
 	@$(NODE) tools/build.ts
 
 check: setup types format lint layers ## Types, format, lint, layers
@@ -56,7 +59,7 @@ lint: setup
 	@$(BIN)/oxlint --type-aware --quiet src test bench tools
 
 layers: setup
-	@$(NODE) tools/layers.ts src
+	@$(NODE) --disable-warning=ExperimentalWarning tools/layers.ts src
 
 test: setup-test build ## Every test (as root)
 	@$(NODE) tools/test.ts

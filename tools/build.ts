@@ -1,6 +1,6 @@
 /** Bundles the program: one file per entry point, the rest in chunks that load when they are first needed. */
 import { build } from 'esbuild';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -34,7 +34,6 @@ const result = await build({
 });
 
 writeFileSync(join(dist, 'THIRD-PARTY.txt'), thirdPartyLicences(Object.keys(result.metafile.inputs)));
-copyNativePrograms();
 
 /** The licences of every package that ended up in the bundle, as their terms ask. */
 function thirdPartyLicences(inputs: readonly string[]): string {
@@ -56,17 +55,4 @@ function thirdPartyLicences(inputs: readonly string[]): string {
       return `${name} ${meta.version} (${meta.license})\n\n${text}\n`;
     })
     .join(`\n${'-'.repeat(78)}\n\n`);
-}
-
-/** The package carries the native programs where users have no compiler. */
-function copyNativePrograms(): void {
-  const from = join(root, 'build/native');
-  if (!existsSync(from)) return;
-  const to = join(root, 'prebuilt', `linux-${process.arch}`);
-  mkdirSync(to, { recursive: true });
-  for (const name of ['sampan-shim', 'seam.node']) {
-    if (!existsSync(join(from, name))) continue;
-    cpSync(join(from, name), join(to, name));
-    chmodSync(join(to, name), 0o755);
-  }
 }
