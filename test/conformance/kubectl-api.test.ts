@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { systemClock } from '../../src/base/clock.ts';
@@ -51,7 +51,7 @@ for (const [name, openStore] of Object.entries(STORES)) {
   describe(`kubectl on the ${name} store`, () => {
     const stack = new AsyncDisposableStack();
     let kubeconfig: string;
-    let kubectl: (args: readonly string[], input?: string) => Promise<KubectlResult>;
+    let kubectl: ReturnType<typeof kubectlFor>;
 
     before(async () => {
       const dir = await mkdtemp(join(tmpdir(), 'sampan-kubectl-'));
@@ -108,6 +108,10 @@ for (const [name, openStore] of Object.entries(STORES)) {
     test('explain', async () => {
       assert.match(await ok('explain pod.spec.containers.image'), /FIELD: image <string>/);
       assert.match(await ok('explain deployment --recursive'), /^ {4}replicas\t<integer>$/m);
+      const maxSurge = await ok('explain deployment.spec.strategy.rollingUpdate.maxSurge');
+      assert.match(maxSurge, /FIELD: maxSurge <IntOrString>/);
+      const limits = await ok('explain pod.spec.containers.resources.limits');
+      assert.match(limits, /FIELD: limits <map\[string\]Quantity>/);
     });
 
     test('apply: create, leave, change, delete', async () => {
@@ -146,6 +150,18 @@ for (const [name, openStore] of Object.entries(STORES)) {
       await ok('set image deploy/web web=busybox:2');
       await ok('rollout restart deploy/web');
       assert.match(await ok('describe deploy web'), /Image: +busybox:2/);
+    });
+
+    test('edit', async () => {
+      const edit = (script: string): Promise<KubectlResult> =>
+        kubectl(['edit', 'deploy', 'web'], '', {
+          KUBE_EDITOR: `sed -i '${script}'`,
+          TMPDIR: dirname(kubeconfig),
+        });
+      const edited = await edit('s/replicas: 6/replicas: 7/');
+      assert.deepEqual([edited.code, edited.stdout], [0, 'deployment.apps/web edited\n'], edited.stderr);
+      assert.equal(await ok('get deploy web -o=jsonpath={.spec.replicas}'), '7');
+      assert.match((await edit('s/x/x/')).stderr, /Edit cancelled, no changes made/);
     });
 
     test('create sends protobuf', async () => {
