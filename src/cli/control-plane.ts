@@ -53,6 +53,8 @@ export interface Component extends AsyncDisposable {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly events: EventRecorder;
+  /** Events that come from a part of the component, by the part's name. */
+  eventsFor(component: string): EventRecorder;
 }
 
 /** Ready to serve when it resolves; controllers and scheduler follow by themselves. */
@@ -99,14 +101,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const componentOf = (user: UserInfo, source: EventSource): Component => {
     const client = createClient({ transport: server.transportFor(user), userAgent: `sampan/${user.name}` });
     const informers = createInformerFactory({ client, clock, random, log });
-    const events = createEventRecorder({ client, clock, log, ...source });
+    const recorders = new AsyncDisposableStack();
+    const eventsFor = (component: string): EventRecorder =>
+      recorders.use(createEventRecorder({ client, clock, log, ...source, component }));
     return {
       client,
       informers,
-      events,
+      events: eventsFor(source.component),
+      eventsFor,
       async [Symbol.asyncDispose]() {
         await informers[Symbol.asyncDispose]();
-        await events[Symbol.asyncDispose]();
+        await recorders.disposeAsync();
       },
     };
   };

@@ -5,7 +5,8 @@ import { createControllers } from './controllers.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { running } from './testing/running.ts';
 
-const create = (environment: ControllerEnvironment) => createControllers({ ...environment, rootCa: 'pem' });
+const create = (environment: ControllerEnvironment) =>
+  createControllers({ ...environment, rootCa: 'pem', eventsFor: () => environment.events });
 
 test('together: a deployment comes with its pods and goes with them', async () => {
   await using plane = running({
@@ -43,4 +44,18 @@ test('names are unique', async () => {
   });
   await plane.quiet();
   assert.equal(new Set(names).size, names.length);
+});
+
+test('controllers that report events do so under their own names', async () => {
+  const components: string[] = [];
+  const eventsFor = (environment: ControllerEnvironment) => (component: string) => {
+    components.push(component);
+    return environment.events;
+  };
+  await using plane = running({
+    create: (environment) =>
+      createControllers({ ...environment, rootCa: 'pem', eventsFor: eventsFor(environment) }),
+  });
+  await plane.quiet();
+  assert.deepEqual(components, ['deployment-controller', 'replicaset-controller', 'node-controller']);
 });

@@ -2,7 +2,7 @@ import type { Controller } from '../client/contract.ts';
 import { createDeploymentController } from './deployment-controller.ts';
 import { createEndpointSliceController } from './endpoint-slice-controller.ts';
 import { createEndpointsController } from './endpoints-controller.ts';
-import type { ControllerEnvironment } from './environment.ts';
+import type { ControllerEnvironment, EventSink } from './environment.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace-controller.ts';
 import { createNodeLifecycleController } from './node-lifecycle-controller.ts';
@@ -11,18 +11,30 @@ import { createReplicaSetController } from './replica-set-controller.ts';
 import { createRootCaPublisher, type RootCaPublisherEnvironment } from './root-ca-publisher.ts';
 import { createServiceAccountController } from './service-account-controller.ts';
 
+export interface ControllersEnvironment extends RootCaPublisherEnvironment {
+  /** Where events go that come from the controller of this name. */
+  eventsFor(component: string): EventSink;
+}
+
 /** Every controller of this room, on shared informers; none runs before its `run`. */
-export function createControllers(environment: RootCaPublisherEnvironment): readonly Controller[] {
+export function createControllers(environment: ControllersEnvironment): readonly Controller[] {
   const create: readonly ((environment: ControllerEnvironment) => Controller)[] = [
-    createDeploymentController,
-    createReplicaSetController,
     createEndpointSliceController,
     createEndpointsController,
     createNamespaceController,
     createServiceAccountController,
     createGarbageCollector,
-    createNodeLifecycleController,
     createPodGarbageCollector,
   ];
-  return [...create.map((one) => one(environment)), createRootCaPublisher(environment)];
+  const from = (component: string): ControllerEnvironment => ({
+    ...environment,
+    events: environment.eventsFor(component),
+  });
+  return [
+    createDeploymentController(from('deployment-controller')),
+    createReplicaSetController(from('replicaset-controller')),
+    createNodeLifecycleController(from('node-controller')),
+    ...create.map((one) => one(environment)),
+    createRootCaPublisher(environment),
+  ];
 }
