@@ -25,6 +25,32 @@ test('a pod is bound once', async () => {
   assert.equal(objectsAt(body, 'status', 'conditions')[0]?.['type'], 'PodScheduled');
 });
 
+test('a binding for another pod of that name is refused', async () => {
+  await using api = await TestServer.open();
+  const made = await api.create(PODS, pod('p'));
+  const bind = (uid: string | undefined) =>
+    api.call('POST', `${PODS}/p/binding`, { ...(binding('n1') as object), metadata: { name: 'p', uid } });
+  const wrong = await bind('other');
+  assert.equal(wrong.status, 409);
+  assert.match(wrong.body.message ?? '', /UID in precondition: other, UID in object meta: /);
+  assert.equal((await bind(made.metadata.uid)).status, 201);
+});
+
+test('a gated pod says so from the start and is not bound', async () => {
+  await using api = await TestServer.open();
+  const plain = pod('p') as { spec: object };
+  const spec = { ...plain.spec, schedulingGates: [{ name: 'example.com/wait' }] };
+  const made = await api.create(PODS, { ...plain, spec });
+  const [condition] = objectsAt(made, 'status', 'conditions');
+  assert.deepEqual(
+    [condition?.['type'], condition?.['status'], condition?.['reason']],
+    ['PodScheduled', 'False', 'SchedulingGated'],
+  );
+  const bound = await api.call('POST', `${PODS}/p/binding`, binding('n1'));
+  assert.equal(bound.status, 409);
+  assert.match(bound.body.message ?? '', /pod p has non-empty \.spec\.schedulingGates/);
+});
+
 test('a bound pod goes in two phases, and a second delete only shortens the wait', async () => {
   await using api = await TestServer.open();
   await api.create(PODS, pod('p'));

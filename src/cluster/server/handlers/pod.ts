@@ -48,6 +48,9 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
           `pod ${info.name} is being deleted, cannot be assigned to a host`,
         );
       }
+      if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) {
+        throw conflict(resource, info.name, `pod ${info.name} has non-empty .spec.schedulingGates`);
+      }
       const present = stringAt(pod, 'spec', 'nodeName');
       if (present !== '') {
         throw conflict(

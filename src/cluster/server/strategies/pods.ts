@@ -1,4 +1,4 @@
-import { getPath, isJsonObject, stringAt } from '../../api/json.ts';
+import { getPath, isJsonObject, objectsAt, stringAt } from '../../api/json.ts';
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
@@ -6,6 +6,13 @@ import type { Strategy } from '../resource.ts';
 /** What a pod tolerates unless it says otherwise: five minutes of its node being away (as upstream's admission). */
 const AWAY_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
 const AWAY_SECONDS = 300;
+
+const GATED: Json = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
+};
 
 export const podStrategy: Strategy = {
   prepareForCreate(pod) {
@@ -21,6 +28,8 @@ export const podStrategy: Strategy = {
     }
     spec['tolerations'] = tolerations;
     pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
+    // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
+    if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) pod.status['conditions'] = [{ ...GATED }];
   },
   graceSeconds(pod, requested) {
     const wanted = requested ?? getPath(pod, 'spec', 'terminationGracePeriodSeconds');
