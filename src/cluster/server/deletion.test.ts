@@ -36,7 +36,7 @@ test('a binding for another pod of that name is refused', async () => {
   assert.equal((await bind(made.metadata.uid)).status, 201);
 });
 
-test('a gated pod says so from the start and is not bound', async () => {
+test('a gated pod says so from the start and is bound only once its gates are gone', async () => {
   await using api = await TestServer.open();
   const plain = pod('p') as { spec: object };
   const spec = { ...plain.spec, schedulingGates: [{ name: 'example.com/wait' }] };
@@ -49,6 +49,16 @@ test('a gated pod says so from the start and is not bound', async () => {
   const bound = await api.call('POST', `${PODS}/p/binding`, binding('n1'));
   assert.equal(bound.status, 409);
   assert.match(bound.body.message ?? '', /pod p has non-empty \.spec\.schedulingGates/);
+  const gates = (names: readonly string[]) =>
+    api.call('PATCH', `${PODS}/p`, { spec: { schedulingGates: names.map((name) => ({ name })) } }, MERGE);
+  const more = await gates(['example.com/wait', 'example.com/more']);
+  assert.equal(more.status, 422);
+  assert.match(
+    more.body.message ?? '',
+    /spec\.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'example\.com\/more'/,
+  );
+  assert.equal((await gates([])).status, 200);
+  assert.equal((await api.call('POST', `${PODS}/p/binding`, binding('n1'))).status, 201);
 });
 
 test('a bound pod goes in two phases, and a second delete only shortens the wait', async () => {

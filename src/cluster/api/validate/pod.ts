@@ -1,5 +1,14 @@
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
-import { getPath, jsonCopy, jsonEqual, listAt, objectAt, objectsAt, type JsonObject } from '../json.ts';
+import {
+  getPath,
+  jsonCopy,
+  jsonEqual,
+  listAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  type JsonObject,
+} from '../json.ts';
 import { validatePodSpec } from './pod-spec.ts';
 
 export function validatePod(pod: JsonObject): FieldError[] {
@@ -9,7 +18,7 @@ export function validatePod(pod: JsonObject): FieldError[] {
 const CHANGEABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
-/** A pod's spec is what it was made with, but for images, a shorter deadline and further tolerations. */
+/** A pod's spec is what it was made with, but for images, a shorter deadline, further tolerations and fewer gates. */
 export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[] {
   const spec = objectAt(pod, 'spec');
   const before = objectAt(old, 'spec');
@@ -20,7 +29,11 @@ export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[
     }
   }
   if (errors.length > 0) return errors;
-  errors.push(...validateDeadline(spec, before), ...validateTolerations(spec, before));
+  errors.push(
+    ...validateDeadline(spec, before),
+    ...validateTolerations(spec, before),
+    ...validateGates(spec, before),
+  );
   if (!jsonEqual(fixedPart(spec, before), before)) errors.push(forbidden('spec', CHANGEABLE));
   return errors;
 }
@@ -36,7 +49,7 @@ function fixedPart(spec: JsonObject, before: JsonObject): JsonObject {
       else container['image'] = image;
     }
   }
-  for (const key of ['activeDeadlineSeconds', 'tolerations']) {
+  for (const key of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates']) {
     const value = before[key];
     if (value === undefined) delete result[key];
     else result[key] = value;
@@ -74,4 +87,15 @@ function validateTolerations(spec: JsonObject, before: JsonObject): FieldError[]
   return kept
     ? []
     : [forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
+}
+
+/** Gates only go (KEP-3521). */
+function validateGates(spec: JsonObject, before: JsonObject): FieldError[] {
+  const field = 'spec.schedulingGates';
+  const known = new Set(objectsAt(before, 'schedulingGates').map((gate) => gate['name']));
+  return objectsAt(spec, 'schedulingGates')
+    .filter((gate) => !known.has(gate['name']))
+    .map((gate) =>
+      forbidden(field, `only deletion is allowed, but found new scheduling gate '${stringAt(gate, 'name')}'`),
+    );
 }
