@@ -102,7 +102,7 @@ export class StatusWriter implements Disposable {
     const body = {
       // A different uid makes the API refuse: the status of a dead pod must not reach its namesake.
       metadata: { uid: podUid(pod) },
-      status: { ...wanted, ...replacedAddresses(written, wanted) },
+      status: { ...wanted, ...clearedConditions(written, wanted), ...replacedAddresses(written, wanted) },
     };
     await this.#client.patch(pods, { name, namespace }, { type: 'strategic', body, subresource: 'status' });
     entry.written = merged(written, wanted);
@@ -123,6 +123,16 @@ function replacedAddresses(written: PodStatus, wanted: PodStatus): Record<string
   if (wanted.podIPs === undefined || before.length === 0 || isDeepStrictEqual(before, wanted.podIPs))
     return {};
   return { podIPs: [...wanted.podIPs, { $patch: 'replace' }] };
+}
+
+/** The API merges conditions by type: what an old one said and the new one does not has to be taken back. */
+function clearedConditions(written: PodStatus, wanted: PodStatus): Record<string, unknown> {
+  if (wanted.conditions === undefined) return {};
+  const conditions = wanted.conditions.map((condition) => {
+    const old = written.conditions?.find(({ type }) => type === condition.type) ?? {};
+    return { ...Object.fromEntries(Object.keys(old).map((key) => [key, null])), ...condition };
+  });
+  return { conditions };
 }
 
 function merged(current: PodStatus, wanted: PodStatus): PodStatus {
