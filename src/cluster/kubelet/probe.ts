@@ -85,6 +85,11 @@ interface Limits {
   readonly clock: Clock;
 }
 
+/** Escapes what a request line cannot carry, and leaves what is escaped already as it is. */
+export function escapedPath(path: string): string {
+  return encodeURI(path).replaceAll(/%25([0-9A-Fa-f]{2})/g, '%$1');
+}
+
 /** GET as for probes and hooks: 200 to 399 is success; certificates are not looked at. */
 export async function httpProbe(
   action: HTTPGetAction,
@@ -101,7 +106,7 @@ export async function httpProbe(
   const options = {
     host: nonEmpty(action.host) ?? target.podIp,
     port: portNumber(action.port, target.container),
-    path: encodeURI(nonEmpty(action.path) ?? '/'),
+    path: escapedPath(nonEmpty(action.path) ?? '/'),
     headers,
     agent: false as const,
   };

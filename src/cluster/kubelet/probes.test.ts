@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { ManualClock, systemClock } from '../../base/clock.ts';
 import type { Container, Pod, Probe } from '../api/generated/core-v1.ts';
-import { runProbe } from './probe.ts';
+import { runProbe, escapedPath } from './probe.ts';
 import { nextProbeState, Probes, type ProbeState } from './probes.ts';
 import { RestartBackoff } from './restart-backoff.ts';
 
@@ -180,4 +180,10 @@ test('restarts: at once, then 10 s doubling to 5 min, forgotten after 10 min wit
   const since = clock.now();
   backoff.next('k', since);
   assert.equal(backoff.remaining('k', since) / 1000, 10);
+});
+
+test('the path of an HTTP probe is escaped once', () => {
+  assert.equal(escapedPath('/a b?q=ü'), '/a%20b?q=%C3%BC');
+  assert.equal(escapedPath('/a%20b?q=%C3%BC'), '/a%20b?q=%C3%BC');
+  assert.equal(escapedPath('/100%'), '/100%25');
 });
