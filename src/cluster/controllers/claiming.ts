@@ -1,7 +1,7 @@
 import { isPlatformError } from '../../base/errors.ts';
 import type { ApiObject, Client, ResourceType } from '../client/contract.ts';
 import type { Claims } from './ownership.ts';
-import { controllerReference } from './ownership.ts';
+import { newControllerRef } from '../client/controller-ref.ts';
 
 export interface ClaimOptions<O extends ApiObject, T extends ApiObject> {
   readonly client: Client;
@@ -24,7 +24,7 @@ export async function settleClaims<O extends ApiObject, T extends ApiObject>(
       for (const object of claims.adopt) {
         const ownerReferences = [
           ...(object.metadata?.ownerReferences ?? []),
-          controllerReference(ownerType, owner),
+          newControllerRef(ownerType, owner),
         ];
         managed.push(...(await rewrite(client, type, object, ownerReferences)));
       }

@@ -27,7 +27,8 @@ import {
 } from './deployment-status.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { isNamespaceTerminating } from './namespace-refusal.ts';
-import { controllerOf, controllerReference, ownershipIndexes, planClaims } from './ownership.ts';
+import { getControllerOf, newControllerRef } from '../client/controller-ref.ts';
+import { ownershipIndexes, planClaims } from './ownership.ts';
 import { isPodFinished } from './pod-state.ts';
 import { enqueues, keyOf, queueController, subscribes } from './queue-controller.ts';
 import { canonical, POD_TEMPLATE_HASH, sameTemplate, templateHash, withoutHash } from './template-hash.ts';
@@ -48,7 +49,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
   const podCache = informers.informer(pods, { indexes: ownershipIndexes });
 
   const ownersOf = (set: ReplicaSet): readonly string[] => {
-    const controller = controllerOf(set);
+    const controller = getControllerOf(set);
     const namespace = set.metadata?.namespace ?? '';
     if (controller !== undefined) {
       const key = `${namespace}/${controller.name ?? ''}`;
@@ -184,7 +185,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
   /** A set of that name is there: ours, not yet in the cache, or another template with the same hash. */
   async function meetExisting(deployment: Deployment, wanted: ReplicaSet): Promise<ReplicaSet> {
     const existing = await client.get(replicaSets, refOf(wanted));
-    const ours = controllerOf(existing)?.uid === deployment.metadata?.uid;
+    const ours = getControllerOf(existing)?.uid === deployment.metadata?.uid;
     if (ours && sameTemplate(existing.spec?.template ?? {}, wanted.spec?.template ?? {})) return existing;
     const status = { ...deployment.status, collisionCount: (deployment.status?.collisionCount ?? 0) + 1 };
     await client.update(deployments, { ...deployment, status }, 'status');
@@ -280,7 +281,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
   });
 
   function setOf(pod: Pod): ReplicaSet | undefined {
-    const controller = controllerOf(pod);
+    const controller = getControllerOf(pod);
     const set = sets.get(`${pod.metadata?.namespace ?? ''}/${controller?.name ?? ''}`);
     return set?.metadata?.uid === controller?.uid ? set : undefined;
   }
@@ -314,7 +315,7 @@ export function newSetFor(deployment: Deployment, replicas: number, revision: nu
         ...newSetAnnotations(deployment, undefined, revision),
         ...sizeAnnotations(desired, desired + maxSurge),
       },
-      ownerReferences: [controllerReference(deployments, deployment)],
+      ownerReferences: [newControllerRef(deployments, deployment)],
     },
     spec: {
       replicas,

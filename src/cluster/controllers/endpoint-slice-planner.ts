@@ -1,7 +1,7 @@
 import type { Service } from '../api/generated/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '../api/generated/discovery-v1.ts';
 import { services } from '../client/kinds.ts';
-import { controllerReference } from './ownership.ts';
+import { newControllerRef } from '../client/controller-ref.ts';
 import { groupByPorts, hostnameOf, isHeadless, portsKey, type Backend } from './service-backends.ts';
 import { canonical } from './template-hash.ts';
 
@@ -129,7 +129,7 @@ function newSlice(service: Service, ports: Backend['ports'], endpoints: Endpoint
         [SERVICE_NAME]: name,
         [MANAGED_BY]: MANAGER,
       },
-      ownerReferences: [controllerReference(services, service)],
+      ownerReferences: [newControllerRef(services, service)],
     },
     addressType: 'IPv4',
     ports: ports.map((port) => ({ ...port })),

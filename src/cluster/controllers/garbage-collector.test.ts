@@ -5,7 +5,7 @@ import { configMaps, deployments, nodes, pods, replicaSets } from '../client/kin
 import type { FakeApi } from '../client/testing/fake-api.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
 import { planDependent } from './garbage-graph.ts';
-import { controllerReference } from './ownership.ts';
+import { newControllerRef } from '../client/controller-ref.ts';
 import { running, type Running } from './testing/running.ts';
 
 const deletionTimestamp = '2026-01-01T00:00:00Z';
@@ -17,11 +17,11 @@ const create = (environment: Parameters<typeof createGarbageCollector>[0]) => [
 function family(api: FakeApi, finalizers: string[] = []): void {
   const deployment = api.put(deployments, { metadata: { name: 'web', finalizers }, spec: {} });
   const set = api.put(replicaSets, {
-    metadata: { name: 'web-1', ownerReferences: [controllerReference(deployments, deployment)] },
+    metadata: { name: 'web-1', ownerReferences: [newControllerRef(deployments, deployment)] },
     spec: {},
   });
   for (const name of ['web-1-a', 'web-1-b']) {
-    const metadata = { name, ownerReferences: [controllerReference(replicaSets, set)] };
+    const metadata = { name, ownerReferences: [newControllerRef(replicaSets, set)] };
     api.put(pods, { metadata, spec: { containers: [] } });
   }
 }
@@ -65,7 +65,7 @@ test('of several owners one is enough; the reference to the others goes', async 
     create,
     before: (api) => {
       const node = api.put(nodes, { metadata: { name: 'n' } });
-      const ownerReferences = [gone, controllerReference(nodes, node)];
+      const ownerReferences = [gone, newControllerRef(nodes, node)];
       api.put(configMaps, { metadata: { name: 'two', ownerReferences } });
       api.put(configMaps, { metadata: { name: 'strange', ownerReferences: [strange] } });
       api.put(configMaps, { metadata: { name: 'none', ownerReferences: [gone] } });
@@ -105,7 +105,7 @@ test('Foreground: a dependent with a finalizer holds its owner', async () => {
         metadata: { name: 's', finalizers: ['foregroundDeletion'], deletionTimestamp },
         spec: {},
       });
-      const ownerReferences = [controllerReference(replicaSets, set)];
+      const ownerReferences = [newControllerRef(replicaSets, set)];
       api.put(pods, {
         metadata: { name: 'p', finalizers: ['x/y'], ownerReferences },
         spec: { containers: [] },

@@ -1,20 +1,15 @@
 import type { Selector } from '../api/selector.ts';
 import type { ApiObject } from '../client/contract.ts';
-import {
-  getControllerOf as controllerOf,
-  newControllerRef as controllerReference,
-} from '../client/controller-ref.ts';
-
-export { controllerOf, controllerReference };
+import { getControllerOf } from '../client/controller-ref.ts';
 
 /** Index functions over who controls an object: by the owner's uid, and the objects of a namespace that have none. */
 export const ownershipIndexes = {
   controller: (object: ApiObject): readonly string[] => {
-    const uid = controllerOf(object)?.uid;
+    const uid = getControllerOf(object)?.uid;
     return uid === undefined ? [] : [uid];
   },
   orphans: (object: ApiObject): readonly string[] =>
-    controllerOf(object) === undefined ? [object.metadata?.namespace ?? ''] : [],
+    getControllerOf(object) === undefined ? [object.metadata?.namespace ?? ''] : [],
 };
 
 export interface Claims<T> {
@@ -38,7 +33,7 @@ export function planClaims<T extends ApiObject>(
   const leaving = owner.metadata?.deletionTimestamp !== undefined;
   for (const object of candidates) {
     const selected = selector.matches(object.metadata?.labels);
-    const controller = controllerOf(object);
+    const controller = getControllerOf(object);
     if (controller !== undefined) {
       if (controller.uid !== owner.metadata?.uid) continue;
       if (selected) owned.push(object);

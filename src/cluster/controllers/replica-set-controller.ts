@@ -8,7 +8,8 @@ import { refOf, settleClaims } from './claiming.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { Expectations } from './expectations.ts';
 import { isNamespaceTerminating } from './namespace-refusal.ts';
-import { controllerOf, controllerReference, ownershipIndexes, planClaims } from './ownership.ts';
+import { getControllerOf, newControllerRef } from '../client/controller-ref.ts';
+import { ownershipIndexes, planClaims } from './ownership.ts';
 import { isPodActive, isPodFinished } from './pod-state.ts';
 import { enqueues, keyOf, queueController, subscribes } from './queue-controller.ts';
 import {
@@ -31,7 +32,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
 
   /** The set that a pod's event concerns: its controller, or for an orphan every set that selects it. */
   const ownersOf = (pod: Pod): readonly string[] => {
-    const controller = controllerOf(pod);
+    const controller = getControllerOf(pod);
     const namespace = pod.metadata?.namespace ?? '';
     if (controller !== undefined) {
       const key = `${namespace}/${controller.name ?? ''}`;
@@ -78,7 +79,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
   }
 
   function relatedPods(set: ReplicaSet): readonly Pod[] {
-    const owner = controllerOf(set);
+    const owner = getControllerOf(set);
     const siblings = owner?.uid === undefined ? [set] : sets.byIndex('controller', owner.uid);
     return siblings
       .flatMap((sibling) => podCache.byIndex('controller', sibling.metadata?.uid ?? ''))
@@ -168,7 +169,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
       })),
       subscribes(podCache, () => ({
         added: (pod) => {
-          const [owner] = controllerOf(pod) === undefined ? [] : ownersOf(pod);
+          const [owner] = getControllerOf(pod) === undefined ? [] : ownersOf(pod);
           if (owner !== undefined) expectations.creationSeen(owner);
         },
         updated: (pod) => {
@@ -195,7 +196,7 @@ export function podFor(set: ReplicaSet): Pod {
       labels: metadata?.labels,
       annotations: metadata?.annotations,
       finalizers: metadata?.finalizers,
-      ownerReferences: [controllerReference(replicaSets, set)],
+      ownerReferences: [newControllerRef(replicaSets, set)],
     },
     spec,
   };
