@@ -19,7 +19,7 @@ import { loadOrCreatePki } from '../cluster/server/pki.ts';
 import { openSqliteStore } from '../cluster/store/sqlite.ts';
 import { serviceCidrOf } from '../container/network/choose-subnet.ts';
 import { firstAddress } from './first-address.ts';
-import { writeAtomically } from './write-atomically.ts';
+import { writeAtomically } from '../base/write-atomically.ts';
 
 export interface ControlPlaneOptions {
   readonly instance: Instance;

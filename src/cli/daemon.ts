@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { PlatformError, errorMessage } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { writeAtomically } from './write-atomically.ts';
+import { writeAtomically } from '../base/write-atomically.ts';
 
 export interface DaemonRecord {
   readonly phase: 'starting' | 'ready' | 'stopping';

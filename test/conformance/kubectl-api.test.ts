@@ -12,7 +12,8 @@ import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { createApiServer } from '../../src/cluster/server/api-server.ts';
 import { listen } from '../../src/cluster/server/https-listener.ts';
-import { writeKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
+import { writeAtomically } from '../../src/base/write-atomically.ts';
+import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 import { openSqliteStore } from '../../src/cluster/store/sqlite.ts';
@@ -65,12 +66,15 @@ for (const [name, openStore] of Object.entries(STORES)) {
       const { port } = stack.use(
         await listen({ server, host: '127.0.0.1', port: 0, tls, tokens: new Map() }),
       );
-      await writeKubeconfig(kubeconfig, {
-        server: `https://127.0.0.1:${port}`,
-        ca: pki.ca.cert,
-        clientCert: pki.admin.cert,
-        clientKey: pki.admin.key,
-      });
+      writeAtomically(
+        kubeconfig,
+        buildKubeconfig({
+          server: `https://127.0.0.1:${port}`,
+          ca: pki.ca.cert,
+          clientCert: pki.admin.cert,
+          clientKey: pki.admin.key,
+        }),
+      );
       kubectl = kubectlFor(kubeconfig);
     });
 

@@ -1,6 +1,4 @@
 /** A kubeconfig with everything embedded. Written by hand: all values are base64, URLs or plain names. */
-import { writeAtomically } from './pki.ts';
-
 export interface KubeconfigOptions {
   /** `https://127.0.0.1:6443` */
   readonly server: string;
@@ -35,9 +33,4 @@ users:
       client-certificate-data: ${base64(clientCert)}
       client-key-data: ${base64(clientKey)}
 `;
-}
-
-/** Writes the kubeconfig, readable by its owner only. */
-export async function writeKubeconfig(path: string, options: KubeconfigOptions): Promise<void> {
-  await writeAtomically(path, buildKubeconfig(options));
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,16 @@ test('a damaged file is replaced', async () => {
   const second = await loadOrCreatePki(at);
   assert.equal(second.ca.cert, first.ca.cert);
   assert.ok(new X509Certificate(second.server.cert).verify(new X509Certificate(first.ca.cert).publicKey));
+});
+
+test('a key from before a crash and a certificate from after it are made anew, together', async () => {
+  const at = { dir: join(dir, 'torn'), clock: new ManualClock(), names: [] };
+  const first = await loadOrCreatePki(at);
+  await writeFile(join(at.dir, 'server.key'), first.admin.key);
+  const mended = await loadOrCreatePki(at);
+  assert.notEqual(mended.server.cert, first.server.cert);
+  assert.ok(new X509Certificate(mended.server.cert).checkPrivateKey(createPrivateKey(mended.server.key)));
+  assert.equal(mended.ca.cert, first.ca.cert);
 });
 
 test('the kubeconfig embeds everything', () => {

@@ -3,11 +3,12 @@
  * kept in a folder, made anew when they are about to run out or when the server is reached by other names.
  * The X.509 library is loaded only when something must be made: a normal start reads five files.
  */
-import { X509Certificate, webcrypto } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { createPrivateKey, X509Certificate, webcrypto } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Clock } from '../../base/clock.ts';
+import { writeAtomically } from '../../base/write-atomically.ts';
 import type * as X509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
@@ -63,16 +64,16 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   ]);
   const now = clock.now();
   const caFits = oldCa !== undefined && isFresh(oldCa, now);
-  const ca = caFits ? oldCa : await keep(dir, 'ca', await makeAuthority(now));
+  const ca = caFits ? oldCa : keep(dir, 'ca', await makeAuthority(now));
   const issuedByUs = (pair: KeyPair | undefined): pair is KeyPair =>
     caFits && pair !== undefined && isFresh(pair, now) && isIssuedBy(pair, ca);
   const server =
     issuedByUs(oldServer) && hasNames(oldServer, names)
       ? oldServer
-      : await keep(dir, 'server', await issue(ca, now, { kind: 'server', names }));
+      : keep(dir, 'server', await issue(ca, now, { kind: 'server', names }));
   const admin = issuedByUs(oldAdmin)
     ? oldAdmin
-    : await keep(
+    : keep(
         dir,
         'admin',
         await issue(ca, now, { kind: 'client', name: 'kubernetes-admin', group: 'system:masters' }),
@@ -80,7 +81,7 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   const token = oldToken?.trim() ?? '';
   if (token !== '') return { ca, server, admin, adminToken: token };
   const adminToken = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32))).toString('base64url');
-  await writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
+  writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
   return { ca, server, admin, adminToken };
 }
 
@@ -121,7 +122,7 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-/** A pair of which one file is missing or unreadable as PEM is no pair: it is made anew. */
+/** Two files that do not belong together, one from before a crash and one from after, are no pair: it is made anew. */
 async function readPair(dir: string, name: string): Promise<KeyPair | undefined> {
   const [key, cert] = await Promise.all([
     readText(join(dir, `${name}.key`)),
@@ -130,29 +131,16 @@ async function readPair(dir: string, name: string): Promise<KeyPair | undefined>
   if (key === undefined || cert === undefined) return undefined;
   try {
     const certificate = new X509Certificate(cert);
-    return certificate.subject === '' || key.trim() === '' ? undefined : { key, cert };
+    return certificate.checkPrivateKey(createPrivateKey(key)) ? { key, cert } : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function keep(dir: string, name: string, pair: KeyPair): Promise<KeyPair> {
-  await writeAtomically(join(dir, `${name}.key`), pair.key);
-  await writeAtomically(join(dir, `${name}.crt`), pair.cert);
+function keep(dir: string, name: string, pair: KeyPair): KeyPair {
+  writeAtomically(join(dir, `${name}.key`), pair.key);
+  writeAtomically(join(dir, `${name}.crt`), pair.cert);
   return pair;
-}
-
-/** Writes a file that only its owner may read, whole or not at all. */
-export async function writeAtomically(path: string, text: string): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }
 
 async function library(): Promise<typeof X509> {

@@ -1,7 +1,7 @@
 /** Which 10.x.0.0/16 is the pod network: the instance's own choice unless this machine already has it elsewhere. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { PlatformError } from '../../base/errors.ts';
+import { writeAtomically } from '../../base/write-atomically.ts';
 import { ipv4ToNumber, parseCidr } from '../../kernel/ipv4.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { RouteNetlink } from '../../kernel/rtnetlink.ts';
@@ -39,9 +39,7 @@ export function chooseSubnet(file: string, preferred: number, used: readonly Use
       [podCidrOf(octet), serviceCidrOf(octet)].some((cidr) => used.some((network) => overlap(cidr, network)))
     )
       continue;
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(`${file}.new`, `${octet}\n`);
-    renameSync(`${file}.new`, file);
+    writeAtomically(file, `${octet}\n`);
     return octet;
   }
   throw new PlatformError(
