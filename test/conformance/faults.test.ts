@@ -1,10 +1,11 @@
 /** What goes wrong for a person at start-up: one clear line that names what to do, and an exit code that is not zero. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { kubectlFor } from '../fixtures/kubectl.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { assertNothingLeft, leftovers } from '../fixtures/leaks.ts';
 import { instanceOf } from '../../src/base/instance.ts';
@@ -139,4 +140,44 @@ test('two instances in one network do not meet', async () => {
   const ip = await first.ok(['get', 'pod', 'one', '-o', 'jsonpath={.status.podIP}']);
   assert.match((await first.curl(`http://${ip}:8080`)).stdout, /^hello from/);
   assert.ok(leftovers(first.instance, first.netns.name).length > 0, 'the leak check sees what runs');
+});
+
+test('--kubeconfig puts the kubeconfig elsewhere, a token beside it, both for the owner alone', async () => {
+  await using stack = new AsyncDisposableStack();
+  const data = folder(stack);
+  const file = join(folder(stack), 'admin/kubeconfig');
+  const common = ['--no-node', '--port', '0', '--data-dir', data];
+  stack.defer(async () => void (await runProgram([SAMPAN, 'down', '--data-dir', data])));
+  const up = await runProgram([SAMPAN, 'up', '--detach', '--kubeconfig', file, ...common]);
+  assert.equal(up.code, 0, up.stderr);
+  for (const path of [file, join(file, '../token')]) assert.equal(statSync(path).mode & 0o777, 0o600, path);
+  const printed = await runProgram([SAMPAN, 'kubeconfig', '--data-dir', data]);
+  assert.equal(printed.stdout, readFileSync(file, 'utf8'));
+  const namespaces = await kubectlFor(file)(['get', 'namespaces', '-o', 'name']);
+  assert.match(namespaces.stdout, /^namespace\/default$/m, namespaces.stderr);
+  const server = /server: "?(https:[^"\s]+)/.exec(printed.stdout)?.[1];
+  const withToken = ['-H', `Authorization: Bearer ${readFileSync(join(file, '../token'), 'utf8').trim()}`];
+  const asked = await runProgram([
+    'curl',
+    '-sk',
+    '--fail',
+    ...withToken,
+    `${server}/api/v1/namespaces/default`,
+  ]);
+  assert.equal(asked.code, 0, asked.stderr);
+});
+
+test('a machine without libatomic is told which package it lacks', async () => {
+  await using stack = new AsyncDisposableStack();
+  const scratch = folder(stack);
+  const libraries = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+  // In a mount namespace of its own the library is covered by a whiteout.
+  const script = `set -e
+    mount -t tmpfs tmpfs ${scratch}
+    mkdir ${scratch}/upper ${scratch}/work
+    mount -t overlay overlay -o lowerdir=${libraries},upperdir=${scratch}/upper,workdir=${scratch}/work ${libraries}
+    rm -f ${libraries}/libatomic.so.1*
+    exec ${SAMPAN} version`;
+  const result = await runProgram(['unshare', '--mount', 'sh', '-c', script]);
+  assertOneLine(result, /^sampan: .* libatomic is missing \(Debian: apt-get install libatomic1\)/);
 });
