@@ -20,6 +20,8 @@ import {
 export interface CgroupMount {
   readonly name: string;
   readonly mountPoint: string;
+  /** The part of the hierarchy that is mounted here: `/`, unless somebody bound or namespaced it. */
+  readonly root: string;
   readonly fsType: 'cgroup' | 'cgroup2';
   /** v1: those mounted here. v2: those in the root's cgroup.controllers. */
   readonly controllers: readonly string[];

@@ -1,3 +1,5 @@
+import type { Attachment } from './bpf.ts';
+
 /**
  * The kernel seam: the only door to Linux for what Node's own `fs`, `net` and `child_process` do not reach.
  * `linux.ts` is the real one (raw system calls through native/seam.c); `recording.ts` writes down what would be done.
@@ -24,6 +26,15 @@ export interface Kernel {
   unmountDetached(path: string): boolean;
   /** Free bytes and inodes of the file system at `path` (statfs(2)), and its type's magic number. */
   statfs(path: string): { freeBytes: number; freeInodes: number; type: number };
+  /** bpf(2): loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE; its descriptor. The error has the verifier's words. */
+  loadDeviceProgram(instructions: Uint8Array): number;
+  /** Beside what is attached to the cgroup (a descriptor of its folder), or in one step instead of `replace`. */
+  attachDeviceProgram(attachment: Attachment): void;
+  detachDeviceProgram(cgroup: number, program: number): void;
+  /** Ids of the programs attached to this very cgroup. */
+  devicePrograms(cgroup: number): number[];
+  /** A descriptor of the program with this id; `undefined` when it is gone. */
+  openProgram(id: number): number | undefined;
 }
 
 export type NetlinkProtocol = 'route' | 'netfilter';

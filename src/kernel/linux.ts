@@ -2,6 +2,13 @@
 import { constants } from 'node:os';
 import { PlatformError } from '../base/errors.ts';
 import { failpoint } from '../base/failpoint.ts';
+import {
+  attachDeviceProgram,
+  detachDeviceProgram,
+  devicePrograms,
+  loadDeviceProgram,
+  openProgram,
+} from './bpf.ts';
 import type { Kernel, NetlinkProtocol, NetlinkSocket } from './kernel.ts';
 import { acknowledgementError, NLMSG_DONE, NLMSG_ERROR, splitMessages } from './netlink.ts';
 import { syscall, syscallError, trySyscall } from './syscall.ts';
@@ -75,6 +82,11 @@ export function linuxKernel(): Kernel {
       const field = (index: number): number => Number(result[index]);
       return { type: field(0), freeBytes: field(1) * field(4), freeInodes: field(6) };
     },
+    loadDeviceProgram,
+    attachDeviceProgram,
+    detachDeviceProgram,
+    devicePrograms,
+    openProgram,
   };
 }
 

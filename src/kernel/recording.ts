@@ -23,6 +23,10 @@ export interface RecordingKernel extends Kernel {
   readonly alive: Set<number>;
   readonly locked: Set<number>;
   readonly mounted: Set<string>;
+  /** Device programs by their descriptor, which is their id too. */
+  readonly programs: Map<number, Uint8Array>;
+  /** What is attached to the cgroup folder behind a descriptor. */
+  readonly attached: number[];
   /** Makes the next call of a method fail as the kernel would: `fail('pidfdOpen', 'EMFILE')`. */
   fail(method: keyof Kernel | 'request', errno: string): void;
   answer(script: NetlinkScript): void;
@@ -36,6 +40,8 @@ export function recordingKernel(): RecordingKernel {
   const locked = new Set<number>();
   const mounted = new Set<string>();
   const pidOf = new Map<number, number>();
+  const programs = new Map<number, Uint8Array>();
+  const attached: number[] = [];
   let script: NetlinkScript = () => [];
   let nextFd = 100;
 
@@ -57,6 +63,8 @@ export function recordingKernel(): RecordingKernel {
     alive,
     locked,
     mounted,
+    programs,
+    attached,
     fail: (method, errno) => void failures.set(method, errno),
     answer: (next) => {
       script = next;
@@ -102,5 +110,21 @@ export function recordingKernel(): RecordingKernel {
       record('statfs', path);
       return { freeBytes: 10 * 2 ** 30, freeInodes: 1_000_000, type: 0xef53 };
     },
+    loadDeviceProgram(instructions) {
+      record('loadDeviceProgram', instructions.length / 8);
+      programs.set(nextFd, instructions.slice());
+      return nextFd++;
+    },
+    attachDeviceProgram({ program, replace }) {
+      record('attachDeviceProgram', program, ...(replace === undefined ? [] : [replace]));
+      if (replace !== undefined) attached.splice(attached.indexOf(replace), 1);
+      attached.push(program);
+    },
+    detachDeviceProgram(_cgroup, program) {
+      record('detachDeviceProgram', program);
+      attached.splice(attached.indexOf(program), 1);
+    },
+    devicePrograms: () => [...attached],
+    openProgram: (id) => (attached.includes(id) ? id : undefined),
   };
 }
