@@ -80,11 +80,43 @@ int join_namespace(const struct instruction *instruction);
 /* Executes the program from behind `enter`. `arguments` are the process' own, to be overwritten. Never returns. */
 _Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio, char **arguments);
 
-/* --- root.c: paths and mounts below the new root --- */
+/* --- root.c and mounts.c, devices.c, masks.c: the container's root; for init. The paths are in root.h --- */
 
-int root_open(const char *path);
-int root_instruction(const struct instruction *instruction);
 bool is_root_instruction(const char *opcode);
+int root_instruction(const struct instruction *instruction);
+
+/* --- trees.c: detached trees (tree, tree-id-map), opened by the parent before it clones --- */
+
+bool is_tree_instruction(const char *opcode);
+int tree_instruction(const struct instruction *instruction);
+/*
+ * What the parent opened for init (trees, the seccomp agent's socket): the index-th variable that holds such a
+ * descriptor, so that it can be moved; NULL behind the last. `attach`, `seccomp` and `pivot` close what they used up;
+ * whoever forks a process that stays (supervise) lets go of the rest in it.
+ */
+int *inherited_descriptor(int index);
+void release_inherited_descriptors(void);
+
+/*
+ * --- attributes.c: user, ids, personality, scheduler, io-priority, cpu-affinity, apparmor-profile, selinux-label, umask,
+ * bounding, no-new-privileges, capabilities, seccomp, seccomp-listener (parent), hostname, domainname, loopback, keyring.
+ * Not these, which need what init.c has: `home` (identity_home), `identity` (identity_apply, then the parent-death signal).
+ */
+
+bool is_attribute_instruction(const char *opcode);
+int attribute_instruction(const struct instruction *instruction);
+/* By the parent on init, or with pid 0 by a process on itself. */
+int apply_rlimit(const struct instruction *instruction, pid_t pid);
+int apply_oom_score_adj(const struct instruction *instruction, pid_t pid);
+/* What `umask` asked for, or 022; in force from the exec on, since init makes files by exact modes before. */
+mode_t user_umask(void);
+/* Init's pid as its parent sees it, for the seccomp agent; the parent tells it ("go"), init.c hands it on. */
+void set_outer_pid(pid_t pid);
+
+/* --- hooks.c: hook-state and hook, in the parent and in init; `pid` is init's as the caller sees it --- */
+
+bool is_hook_instruction(const char *opcode);
+int hook_instruction(const struct instruction *instruction, pid_t pid);
 
 /* --- identity.c: who the user's process is, and what it may do --- */
 
@@ -92,6 +124,7 @@ int identity_lookup(const char *user, int extra_count, const char *const *extra)
 const char *identity_home(void);
 int identity_apply(void);
 int capabilities_bound(uint64_t mask);
+/* Effective and permitted alone: what PID 1 keeps for itself. */
 int capabilities_set(uint64_t mask);
 
 /* --- log.c: output pipes to CRI log lines --- */
