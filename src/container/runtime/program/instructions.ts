@@ -71,8 +71,11 @@ export interface Instructions {
   // --- either side ---
   /** On init's process. `lenient`: EACCES is no error. */
   'oom-score-adj': [value: string, mode: 'strict' | 'lenient'];
-  /** What the next hooks read: prefix + pid + suffix. */
-  'hook-state': [prefix: string, suffix: string];
+  /**
+   * What the next hooks of this process read: prefix + pid + suffix. Where they are: as with runc the bundle for the
+   * parent's; without a folder where the process is, which for init is the root, and after `cwd` the user's.
+   */
+  'hook-state': [prefix: string, suffix: string] | [prefix: string, suffix: string, folder: string];
   /** Milliseconds, 0 is no timeout; `argc` arguments follow, then the environment (empty: an empty one). */
   hook: [name: string, path: string, timeout: string, argc: string, ...argumentsAndEnvironment: string[]];
 
