@@ -138,6 +138,38 @@ for (const [name, openStore] of Object.entries(STORES)) {
       );
     });
 
+    test('apply on the server: managers, conflicts, force, taking over from the client side', async () => {
+      const map = (data: string): string =>
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ssa}\ndata: ${data}\n`;
+      const apply = 'apply --server-side -f -';
+      assert.equal(await ok(apply, map('{a: "1", b: "1"}')), 'configmap/ssa serverside-applied\n');
+      const owners = await ok(
+        'get configmap ssa --show-managed-fields -o jsonpath={.metadata.managedFields[*].manager}',
+      );
+      assert.equal(owners, 'kubectl');
+      assert.equal(
+        await ok(`${apply} --field-manager=other`, map('{b: "1"}')),
+        'configmap/ssa serverside-applied\n',
+      );
+      const conflict = await refused(`${apply} --field-manager=other`, map('{a: "2"}'));
+      assert.match(conflict, /Apply failed with 1 conflict: conflict with "kubectl": \.data\.a/);
+      assert.match(conflict, /--force-conflicts/);
+      await ok(`${apply} --field-manager=other --force-conflicts`, map('{a: "2"}'));
+      assert.equal(await ok('get configmap ssa -o jsonpath={.data}'), '{"a":"2","b":"1"}');
+      await ok(apply, map('{c: "1"}'));
+      assert.equal(await ok('get configmap ssa -o jsonpath={.data}'), '{"a":"2","c":"1"}');
+      assert.match(
+        await refused(apply, map('{c: "1"}\ncolour: red')),
+        /\.colour: field not declared in schema/,
+      );
+      await ok('delete configmap ssa');
+
+      await ok('apply -f -', map('{a: "1", b: "1"}'));
+      assert.equal(await ok(apply, map('{a: "2"}')), 'configmap/ssa serverside-applied\n');
+      assert.equal(await ok('get configmap ssa -o jsonpath={.data}'), '{"a":"2"}');
+      await ok('delete configmap ssa');
+    });
+
     test('patch in three ways, scale, label, annotate, set, wait', async () => {
       const replicas = (): Promise<string> => ok('get deploy web -o=jsonpath={.spec.replicas}');
       await ok('patch deploy web -p {"spec":{"replicas":3}}');

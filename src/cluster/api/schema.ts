@@ -83,6 +83,8 @@ export interface MessageSchema {
   readonly fullName: string;
   /** Objects of this message carry apiVersion and kind. */
   readonly isKind: boolean;
+  /** Replaced and owned as a whole, wherever it stands. */
+  readonly atomic: boolean;
   /** By JSON name, members of inlined messages included. */
   readonly fields: ReadonlyMap<string, FieldSchema>;
   /** By protobuf number, inlined messages as the fields that they are on the wire. */
@@ -153,6 +155,7 @@ class Message implements MessageSchema {
   readonly groupVersionId: string;
   readonly fullName: string;
   readonly isKind: boolean;
+  readonly atomic: boolean;
   readonly #text: string;
   #fields: ReadonlyMap<string, FieldSchema> | undefined;
   #wire: ReadonlyMap<number, FieldSchema> | undefined;
@@ -162,6 +165,7 @@ class Message implements MessageSchema {
     const head = end === -1 ? line : line.slice(0, end);
     this.name = head.replace(/[*^]+$/, '');
     this.isKind = head.includes('*');
+    this.atomic = head.includes('^');
     this.groupVersionId = groupVersionId;
     this.fullName = `${data.package}.${this.name}`;
     this.#text = end === -1 ? '' : line.slice(end + 1);

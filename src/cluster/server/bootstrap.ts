@@ -2,6 +2,7 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { ServerParts } from './context.ts';
 import type { KubeObject } from './object.ts';
+import { authored } from './authorship.ts';
 import { prepareCreate } from './writing.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
@@ -81,7 +82,14 @@ async function create(
   const { namespace = '', name: own = '' } = object.metadata;
   if ((await parts.registry.find(resource, { namespace, name: own })) !== undefined) return false;
   try {
-    await parts.registry.create(resource, prepareCreate(resource, object, { namespace, ...parts }));
+    await parts.registry.create(
+      resource,
+      prepareCreate(resource, object, {
+        namespace,
+        ...parts,
+        author: authored(resource, { manager: 'sampan', subresource: '', clock: parts.clock }),
+      }),
+    );
     return true;
   } catch (error) {
     if (isPlatformError(error, 'already-exists')) return false;

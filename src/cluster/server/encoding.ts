@@ -10,7 +10,7 @@ const METADATA = Buffer.from(',"metadata":{');
 /** Bytes to store. Metadata must have at least one field besides resourceVersion (it always has a name). */
 export function encodeForStorage(object: KubeObject): Uint8Array {
   const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _version, managedFields: _fields, ...stored } = metadata;
+  const { resourceVersion: _version, ...stored } = metadata;
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
 }
 

@@ -75,6 +75,26 @@ export function conflict(on: GroupResource, name: string, why: string): Platform
   return failure(message, { code: 'conflict', http: 409, reason: 'Conflict', on, name });
 }
 
+/** Server-side apply met fields that others own; `cause` has them in `details.conflicts`. */
+export function applyConflict(on: GroupResource, name: string, cause: PlatformError): PlatformError {
+  const causes = (cause.details['conflicts'] ?? []) as readonly StatusCause[];
+  return failure(cause.message, { code: 'conflict', http: 409, reason: 'Conflict', on, name, causes });
+}
+
+/** An applied configuration that is not of its kind: `.spec.foo: field not declared in schema`. */
+export function untypedPatch(
+  on: GroupResource & { readonly apiVersion: string; readonly kind: string },
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  problems: readonly string[],
+): PlatformError {
+  const where = `${namespace === '' ? '' : `${namespace}/`}${name}; ${on.apiVersion}, Kind=${on.kind}`;
+  const list = problems.map((problem) =>
+    problem.replace(/^unknown field "(.*)"$/, '.$1: field not declared in schema'),
+  );
+  const message = `failed to create typed patch object (${where}): ${list.join(', ')}`;
+  return failure(message, { code: 'invalid', http: 500, reason: '', on, name });
+}
+
 export const MODIFIED =
   'the object has been modified; please apply your changes to the latest version and try again';
 

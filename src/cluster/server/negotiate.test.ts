@@ -48,7 +48,8 @@ test('bodies and patches', () => {
   assert.equal(bodyFormat('application/yaml'), 'yaml');
   assert.throws(() => bodyFormat('text/plain'), /unknown format/);
   assert.equal(patchFormat('application/strategic-merge-patch+json'), 'strategic');
-  for (const type of ['application/apply-patch+yaml', 'constructor', '']) {
+  assert.equal(patchFormat('application/apply-patch+yaml'), 'apply');
+  for (const type of ['application/apply-patch+cbor', 'constructor', '']) {
     assert.throws(() => patchFormat(type), /unknown format/);
   }
 });

@@ -4,7 +4,7 @@ import { notAcceptable, unsupportedMediaType } from './failure.ts';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 export type BodyFormat = 'json' | 'yaml' | 'protobuf';
-export type PatchFormat = 'json' | 'merge' | 'strategic';
+export type PatchFormat = 'json' | 'merge' | 'strategic' | 'apply';
 /** How an answer is shaped: objects as they are, a table, or metadata alone. */
 export type Shape = 'object' | 'table' | 'metadata';
 
@@ -78,7 +78,13 @@ const PATCHES: Readonly<Record<string, PatchFormat>> = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
 };
+
+/** Those that every patchable thing takes. */
+export const PATCH_TYPES: readonly string[] = Object.keys(PATCHES).filter(
+  (type) => PATCHES[type] !== 'apply',
+);
 
 export function patchFormat(contentType: string | undefined): PatchFormat {
   const type = mediaType(contentType);

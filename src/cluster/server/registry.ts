@@ -8,7 +8,7 @@ import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import { encodeForStorage } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound } from './failure.ts';
 import type { SharedLeases } from './shared-leases.ts';
-import { jsonEqual } from '../api/json.ts';
+import { isJsonObject, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import type { Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
@@ -184,10 +184,23 @@ function refuse(
   });
 }
 
+/** Nothing but the times at which managers have written: then nothing has been written. */
 function isUnchanged(object: KubeObject, current: KubeObject): boolean {
-  const { resourceVersion: _a, managedFields: _b, ...metadata } = object.metadata;
-  const { resourceVersion: _c, ...before } = current.metadata;
-  return jsonEqual({ ...object, metadata }, { ...current, metadata: before });
+  const { resourceVersion: _a, managedFields: owners, ...metadata } = object.metadata;
+  const { resourceVersion: _b, managedFields: before, ...previous } = current.metadata;
+  return (
+    jsonEqual({ ...object, metadata }, { ...current, metadata: previous }) &&
+    jsonEqual(withoutTimes(owners), withoutTimes(before))
+  );
+}
+
+function withoutTimes(owners: JsonValue | undefined): JsonValue {
+  if (!Array.isArray(owners)) return [];
+  return owners.map((entry) => {
+    if (!isJsonObject(entry)) return entry;
+    const { time: _time, ...rest } = entry;
+    return rest;
+  });
 }
 
 /** True when a store has compacted the revision away that was asked for. */

@@ -4,6 +4,7 @@ import { nameSuffix, uuid, type Random } from '../../base/random.ts';
 import { applyDefaults } from '../api/defaults.ts';
 import { fieldErrorsError, required } from '../api/field-error.ts';
 import { jsonEqual } from '../api/json.ts';
+import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
 import { validateCreate, validateUpdate } from '../api/validate.ts';
 import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
@@ -14,13 +15,19 @@ import type { Resource } from './resource.ts';
 /** Upstream cuts a generated name's base so that base and suffix fit a label. */
 const MAX_GENERATED_BASE = 58;
 
+/** Who writes; `applied` when managedFields are in the object already. */
+export type Authorship = ManagedWrite | 'applied';
+
+export interface CreateOptions {
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly author: Authorship;
+}
+
 /** Makes a decoded object ready to be stored for the first time; changes and returns it. */
-export function prepareCreate(
-  resource: Resource,
-  object: KubeObject,
-  options: { readonly namespace: string; readonly clock: Clock; readonly random: Random },
-): KubeObject {
-  const { clock, random, namespace } = options;
+export function prepareCreate(resource: Resource, object: KubeObject, options: CreateOptions): KubeObject {
+  const { clock, random, namespace, author } = options;
   const metadata = (object.metadata ??= {});
   if ((metadata.resourceVersion ?? '') !== '') {
     throw badRequest('resourceVersion should not be set on objects to be created');
@@ -39,11 +46,12 @@ export function prepareCreate(
   metadata.creationTimestamp = rfc3339(clock.now());
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
-  delete metadata.managedFields;
+  if (author !== 'applied') delete metadata.managedFields;
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   else delete metadata.generation;
   applyDefaults(resource.schema, object);
   resource.strategy.prepareForCreate?.(object);
+  if (author !== 'applied') recordUpdate(undefined, object, author);
   const errors = validateCreate(resource.schema, object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   return object;
@@ -55,9 +63,9 @@ export type Endpoint = 'main' | 'status';
 export function planUpdate(
   resource: Resource,
   sent: KubeObject,
-  options: { readonly old: KubeObject; readonly endpoint: Endpoint },
+  options: { readonly old: KubeObject; readonly endpoint: Endpoint; readonly author: Authorship },
 ): Change {
-  const { old, endpoint } = options;
+  const { old, endpoint, author } = options;
   const name = old.metadata.name ?? '';
   const metadata = (sent.metadata ??= {});
   if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
@@ -68,7 +76,11 @@ export function planUpdate(
   if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
     throw conflict(resource, name, MODIFIED);
   }
+  const owners = metadata.managedFields;
   const object = endpoint === 'status' ? statusUpdate(sent, old) : mainUpdate(resource, sent, old);
+  if (owners === undefined) delete object.metadata.managedFields;
+  else object.metadata.managedFields = owners;
+  if (author !== 'applied') recordUpdate(old, object, author);
   const errors = validateUpdate(resource.schema, object, old);
   if (errors.length > 0) throw fieldErrorsError(errors);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
@@ -77,14 +89,17 @@ export function planUpdate(
 /** The status endpoint writes the status and nothing else. */
 function statusUpdate(sent: KubeObject, old: KubeObject): KubeObject {
   const { status: _status, ...rest } = old;
-  return { ...rest, ...(sent.status !== undefined && { status: sent.status }) };
+  return {
+    ...rest,
+    metadata: { ...old.metadata },
+    ...(sent.status !== undefined && { status: sent.status }),
+  };
 }
 
 function mainUpdate(resource: Resource, sent: KubeObject, old: KubeObject): KubeObject {
   const { declaration, strategy } = resource;
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } = old.metadata;
   const { metadata } = sent;
-  delete metadata.managedFields;
   const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
   for (const [field, value] of Object.entries(kept)) {
     if (value === undefined) delete metadata[field];

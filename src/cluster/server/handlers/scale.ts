@@ -7,6 +7,7 @@ import { kindSchema, type KindSchema } from '../../api/schema.ts';
 import { formatLabelSelector, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { validateCreate } from '../../api/validate.ts';
+import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
@@ -65,7 +66,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       if (jsonEqual(wanted.spec, before.spec)) return { type: 'keep' };
       const object = structuredClone(old);
       setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
-      return planUpdate(resource, object, { old, endpoint: 'main' });
+      return planUpdate(resource, object, { old, endpoint: 'main', author: authorOf(context) });
     },
   });
   return respondWith(scaleOf(changed.object.object, paths));

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../../base/random.ts';
+import type { JsonObject } from '../json.ts';
+import { kindSchema } from '../schema.ts';
+import { FieldSet, FieldSetBuilder, pathText } from './field-set.ts';
+import { compare, merge, removePaths, toFieldSet } from './typed-value.ts';
+import { structSchema } from './value-schema.ts';
+
+const random = seededRandom(7);
+
+function someSet(): FieldSet {
+  const builder = new FieldSetBuilder();
+  const step = (): string => ['f:a', 'f:b', 'v:"c"', 'k:{"name":"d"}'][Math.floor(random.next() * 4)]!;
+  for (let i = Math.floor(random.next() * 6); i > 0; i--) {
+    builder.add(Array.from({ length: 1 + Math.floor(random.next() * 3) }, step));
+  }
+  return builder.build();
+}
+
+const members = (set: FieldSet): Set<string> => new Set([...set.paths()].map((path) => path.join(' ')));
+
+test('sets behave as sets of paths, and survive their JSON form', () => {
+  for (let round = 0; round < 500; round++) {
+    const [a, b] = [someSet(), someSet()];
+    const [x, y] = [members(a), members(b)];
+    assert.deepEqual(members(a.union(b)), x.union(y).size === 0 ? new Set() : members(b.union(a)));
+    assert.deepEqual([...members(a.union(b))].toSorted(), [...x.union(y)].toSorted());
+    assert.deepEqual([...members(a.intersection(b))].toSorted(), [...x.intersection(y)].toSorted());
+    assert.deepEqual([...members(a.difference(b))].toSorted(), [...x.difference(y)].toSorted());
+    const back = FieldSet.fromJson(JSON.parse(JSON.stringify(a.toJson())) as JsonObject);
+    assert.ok(back.equals(a), JSON.stringify(a.toJson()));
+  }
+});
+
+test('FieldsV1 from outside is normalised or refused', () => {
+  const set = FieldSet.fromJson({
+    'f:ports': { 'k:{"protocol":"TCP", "port":80}': { '.': {}, 'f:name': {} } },
+  });
+  const [item, name] = [...set.paths()];
+  assert.equal(pathText(item!), '.ports[port=80,protocol="TCP"]');
+  assert.equal(pathText(name!), '.ports[port=80,protocol="TCP"].name');
+  for (const bad of [{ name: {} }, { 'f:a': 1 }, { 'k:{': {} }]) {
+    assert.throws(() => FieldSet.fromJson(bad as unknown as JsonObject), /is not a path element/);
+  }
+  let deep: JsonObject = {};
+  for (let i = 0; i < 1000; i++) deep = { 'f:a': deep };
+  assert.throws(() => FieldSet.fromJson(deep), /nested too deeply/);
+});
+
+const pod = structSchema(kindSchema('', 'v1', 'Pod')!.message);
+
+test('a value minus all of its paths is empty, and merging it back restores it', () => {
+  const value: JsonObject = {
+    metadata: { labels: { a: '1', b: '2' }, finalizers: ['x', 'y'] },
+    spec: {
+      containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80 }] }],
+      nodeSelector: { n: 'm' },
+    },
+  };
+  const paths = toFieldSet(value, pod);
+  assert.deepEqual(removePaths(value, pod, paths), {});
+  assert.deepEqual(merge({}, value, pod), value);
+  assert.deepEqual(merge(value, value, pod), value);
+  const change = compare({}, value, pod);
+  assert.ok(change.added.equals(paths));
+  assert.ok(change.removed.isEmpty && change.modified.isEmpty);
+  const same = compare(value, value, pod);
+  assert.ok(same.added.isEmpty && same.modified.isEmpty && same.removed.isEmpty);
+});
+
+test('an applied list keeps its order among what the base has', () => {
+  const list = (...names: string[]): JsonObject => ({
+    spec: { containers: names.map((name) => ({ name })) },
+  });
+  const cases: readonly [string[], string[], string[]][] = [
+    [
+      ['a', 'b', 'c'],
+      ['c', 'a'],
+      ['b', 'c', 'a'],
+    ],
+    [
+      ['a', 'x', 'b'],
+      ['a', 'b', 'n'],
+      ['a', 'x', 'b', 'n'],
+    ],
+    [['x'], ['a'], ['x', 'a']],
+  ];
+  for (const [base, over, want] of cases) {
+    assert.deepEqual(merge(list(...base), list(...over), pod), list(...want));
+  }
+});

@@ -1,0 +1,195 @@
+/**
+ * Sets of field paths, and their JSON form FieldsV1: `{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}}`.
+ *
+ * A set is a trie. A path's step is the key that FieldsV1 writes: `f:<name>` (field or map key), `k:<json>` (item of a list
+ * by its keys, in the order of their names), `v:<json>` (item of a list by its value). Sets are immutable; what two share
+ * is shared. https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+import { PlatformError } from '../../../base/errors.ts';
+import { getOwn, isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
+
+/** Deeper sets are nobody's honest work. */
+const MAX_DEPTH = 256;
+
+export class FieldSet {
+  /** True when the path that leads here is itself in the set. */
+  readonly member: boolean;
+  readonly children: ReadonlyMap<string, FieldSet>;
+
+  static readonly empty: FieldSet = new FieldSet(false, new Map());
+  static readonly leaf: FieldSet = new FieldSet(true, new Map());
+
+  constructor(member: boolean, children: ReadonlyMap<string, FieldSet>) {
+    this.member = member;
+    this.children = children;
+  }
+
+  get isEmpty(): boolean {
+    return !this.member && this.children.size === 0;
+  }
+
+  has(path: readonly string[]): boolean {
+    return this.at(path)?.member ?? false;
+  }
+
+  at(path: readonly string[]): FieldSet | undefined {
+    let node: FieldSet | undefined = this;
+    for (const step of path) node = node?.children.get(step);
+    return node;
+  }
+
+  union(other: FieldSet): FieldSet {
+    if (other.isEmpty || other === this) return this;
+    if (this.isEmpty) return other;
+    const children = new Map(this.children);
+    for (const [step, set] of other.children) {
+      const mine = children.get(step);
+      children.set(step, mine === undefined ? set : mine.union(set));
+    }
+    return new FieldSet(this.member || other.member, children);
+  }
+
+  intersection(other: FieldSet): FieldSet {
+    if (other === this) return this;
+    const children = new Map<string, FieldSet>();
+    for (const [step, set] of this.children) {
+      const theirs = other.children.get(step);
+      const both = theirs === undefined ? FieldSet.empty : set.intersection(theirs);
+      if (!both.isEmpty) children.set(step, both);
+    }
+    return new FieldSet(this.member && other.member, children);
+  }
+
+  difference(other: FieldSet): FieldSet {
+    if (other.isEmpty || this.isEmpty) return this;
+    const children = new Map<string, FieldSet>();
+    for (const [step, set] of this.children) {
+      const theirs = other.children.get(step);
+      const rest = theirs === undefined ? set : set.difference(theirs);
+      if (!rest.isEmpty) children.set(step, rest);
+    }
+    return new FieldSet(this.member && !other.member, children);
+  }
+
+  /** Without the other's members and everything below them. */
+  withoutTrees(other: FieldSet): FieldSet {
+    if (other.member) return FieldSet.empty;
+    if (other.isEmpty) return this;
+    const children = new Map<string, FieldSet>();
+    for (const [step, set] of this.children) {
+      const theirs = other.children.get(step);
+      const rest = theirs === undefined ? set : set.withoutTrees(theirs);
+      if (!rest.isEmpty) children.set(step, rest);
+    }
+    return new FieldSet(this.member, children);
+  }
+
+  equals(other: FieldSet): boolean {
+    if (this === other) return true;
+    if (this.member !== other.member || this.children.size !== other.children.size) return false;
+    for (const [step, set] of this.children) {
+      const theirs = other.children.get(step);
+      if (theirs === undefined || !set.equals(theirs)) return false;
+    }
+    return true;
+  }
+
+  /** Every member's path, in FieldsV1's order. */
+  *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
+    if (this.member) yield prefix;
+    for (const step of [...this.children.keys()].toSorted()) {
+      yield* this.children.get(step)!.paths([...prefix, step]);
+    }
+  }
+
+  toJson(): JsonObject {
+    const json: JsonObject = {};
+    if (this.member && this.children.size > 0) json['.'] = {};
+    for (const step of [...this.children.keys()].toSorted()) json[step] = this.children.get(step)!.toJson();
+    return json;
+  }
+
+  /** Throws `invalid` for what is not FieldsV1. */
+  static fromJson(json: JsonValue | undefined): FieldSet {
+    if (!isJsonObject(json)) return FieldSet.empty;
+    return parse(json, false, 0);
+  }
+}
+
+/** In FieldsV1 an object without members is a leaf; the outermost is the empty set. */
+function parse(json: JsonObject, nested: boolean, depth: number): FieldSet {
+  if (depth > MAX_DEPTH) throw new PlatformError('invalid', 'fieldsV1 is nested too deeply');
+  const children = new Map<string, FieldSet>();
+  let member = nested;
+  for (const step of Object.keys(json)) {
+    if (step === '.') continue;
+    const below = getOwn(json, step);
+    if (!/^[fkvi]:/.test(step) || !isJsonObject(below)) {
+      throw new PlatformError('invalid', `fieldsV1: ${JSON.stringify(step)} is not a path element`);
+    }
+    children.set(canonical(step), parse(below, true, depth + 1));
+  }
+  if (children.size > 0) member = Object.hasOwn(json, '.');
+  return new FieldSet(member, children);
+}
+
+/** Keys and values as we would write them, whatever the order and the spaces were. */
+function canonical(step: string): string {
+  if (!step.startsWith('k:') && !step.startsWith('v:')) return step;
+  try {
+    const value = JSON.parse(step.slice(2)) as JsonValue;
+    return step.startsWith('k:') && isJsonObject(value) ? keyStep(value) : `v:${JSON.stringify(value)}`;
+  } catch (error) {
+    throw new PlatformError('invalid', `fieldsV1: ${JSON.stringify(step)} is not a path element`, {
+      cause: error,
+    });
+  }
+}
+
+export const fieldStep = (name: string): string => `f:${name}`;
+export const valueStep = (value: JsonValue): string => `v:${JSON.stringify(value)}`;
+export function keyStep(keys: JsonObject): string {
+  const sorted = Object.keys(keys)
+    .toSorted()
+    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(keys[name])}`);
+  return `k:{${sorted.join(',')}}`;
+}
+
+/** As conflicts name it: `.spec.ports[port=80,protocol="TCP"].name`. */
+export function pathText(path: readonly string[]): string {
+  return path
+    .map((step) => {
+      if (step.startsWith('f:')) return `.${step.slice(2)}`;
+      if (step.startsWith('v:')) return `[=${step.slice(2)}]`;
+      if (step.startsWith('i:')) return `[${step.slice(2)}]`;
+      const keys = JSON.parse(step.slice(2)) as Record<string, JsonValue>;
+      return `[${Object.entries(keys)
+        .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+        .join(',')}]`;
+    })
+    .join('');
+}
+
+/** Builds a set path by path. */
+export class FieldSetBuilder {
+  #member = false;
+  readonly #children = new Map<string, FieldSetBuilder>();
+
+  add(path: readonly string[]): void {
+    let node: FieldSetBuilder = this;
+    for (const step of path) {
+      let next = node.#children.get(step);
+      if (next === undefined) node.#children.set(step, (next = new FieldSetBuilder()));
+      node = next;
+    }
+    node.#member = true;
+  }
+
+  build(): FieldSet {
+    if (this.#children.size === 0) return this.#member ? FieldSet.leaf : FieldSet.empty;
+    return new FieldSet(
+      this.#member,
+      new Map([...this.#children].map(([step, child]) => [step, child.build()])),
+    );
+  }
+}

@@ -1,0 +1,80 @@
+/** What ownership of fields needs to know of a type: which parts have owners of their own. */
+import type { JsonValue } from '../json.ts';
+import type { FieldSchema, MessageSchema } from '../schema.ts';
+
+export type ValueSchema =
+  | { readonly type: 'scalar' }
+  /** Lists and objects without a schema: objects by key, lists as a whole. */
+  | { readonly type: 'untyped' }
+  | { readonly type: 'struct'; readonly atomic: boolean; field(name: string): ValueSchema | undefined }
+  | { readonly type: 'map'; readonly atomic: boolean; readonly element: () => ValueSchema }
+  | { readonly type: 'list'; readonly listType: 'atomic' | 'set'; readonly element: () => ValueSchema }
+  | {
+      readonly type: 'list';
+      readonly listType: 'map';
+      readonly keys: readonly string[];
+      /** What a missing key counts as. */
+      keyDefault(key: string): JsonValue | undefined;
+      readonly element: () => ValueSchema;
+    };
+
+export const UNTYPED: ValueSchema = { type: 'untyped' };
+const SCALAR: ValueSchema = { type: 'scalar' };
+
+const ofMessages = new WeakMap<MessageSchema, ValueSchema>();
+const ofFields = new WeakMap<FieldSchema, ValueSchema>();
+
+export function structSchema(message: MessageSchema): ValueSchema {
+  const known = ofMessages.get(message);
+  if (known !== undefined) return known;
+  const schema: ValueSchema = {
+    type: 'struct',
+    atomic: message.atomic,
+    field: (name) => {
+      const field = message.fields.get(name);
+      return field === undefined ? undefined : fieldSchema(field);
+    },
+  };
+  ofMessages.set(message, schema);
+  return schema;
+}
+
+function fieldSchema(field: FieldSchema): ValueSchema {
+  const known = ofFields.get(field);
+  if (known !== undefined) return known;
+  const schema = makeFieldSchema(field);
+  ofFields.set(field, schema);
+  return schema;
+}
+
+function makeFieldSchema(field: FieldSchema): ValueSchema {
+  const element = (): ValueSchema => elementSchema(field);
+  if (field.kind === 'map') return { type: 'map', atomic: field.atomic, element };
+  if (field.kind === 'list') {
+    if (field.listType === 'map') {
+      const keyDefault = (key: string): JsonValue | undefined => field.message?.fields.get(key)?.defaultValue;
+      return { type: 'list', listType: 'map', keys: field.listMapKeys, keyDefault, element };
+    }
+    return { type: 'list', listType: field.listType ?? 'atomic', element };
+  }
+  const single = elementSchema(field);
+  return field.atomic && single.type === 'struct' ? { ...single, atomic: true } : single;
+}
+
+function elementSchema(field: FieldSchema): ValueSchema {
+  switch (field.type) {
+    case 'message':
+      return structSchema(field.message!);
+    case 'raw':
+    case 'json':
+    case 'fields':
+    case 'schemaOrBool':
+    case 'schemaOrArray':
+    case 'schemaOrStrings':
+      return UNTYPED;
+    case 'strings':
+      return { type: 'list', listType: 'atomic', element: () => SCALAR };
+    default:
+      return SCALAR;
+  }
+}

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '../api/json.ts';
+import type { KubeObject } from './object.ts';
+import { configMap, deployment, TestServer, type Answer } from './testing/test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
+const SERVICES = '/api/v1/namespaces/default/services';
+const YAML = { 'content-type': 'application/apply-patch+yaml' };
+
+interface ManagedEntry extends JsonObject {
+  manager: string;
+  operation: string;
+  time: string;
+  fieldsV1: JsonObject;
+  subresource?: string;
+}
+
+const managers = (object: KubeObject): ManagedEntry[] =>
+  (object.metadata.managedFields ?? []) as ManagedEntry[];
+
+function entry(object: KubeObject, manager: string, operation = 'Apply'): ManagedEntry | undefined {
+  return managers(object).find((each) => each.manager === manager && each.operation === operation);
+}
+
+interface Applied {
+  readonly manager: string;
+  readonly force?: boolean;
+}
+
+async function apply(
+  api: TestServer,
+  url: string,
+  body: unknown,
+  { manager, force }: Applied,
+): Promise<Answer> {
+  return await api.call('PATCH', `${url}?fieldManager=${manager}${force ? '&force=true' : ''}`, body, YAML);
+}
+
+const bare = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };
+const map = (data: Record<string, string>): unknown => configMap('a', data);
+
+test('apply makes an object, owns what it names, and is idempotent', async () => {
+  await using api = await TestServer.open();
+  const made = await apply(
+    api,
+    `${MAPS}/a`,
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: "1"}\n',
+    {
+      manager: 'one',
+    },
+  );
+  assert.equal(made.status, 201);
+  assert.deepEqual(managers(made.body), [
+    {
+      manager: 'one',
+      operation: 'Apply',
+      apiVersion: 'v1',
+      time: '2026-01-01T00:00:00Z',
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:data': { 'f:k': {} } },
+    },
+  ]);
+  api.clock.advance(5000);
+  const again = await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'one' });
+  assert.equal(again.status, 200);
+  assert.equal(again.body.metadata.resourceVersion, made.body.metadata.resourceVersion);
+  assert.equal(entry(again.body, 'one')?.time, '2026-01-01T00:00:00Z');
+});
+
+test('changing what another owns is a conflict, unless forced; agreeing is shared ownership', async () => {
+  await using api = await TestServer.open();
+  await apply(api, `${MAPS}/a`, map({ k: '1', l: '1' }), { manager: 'one' });
+  const shared = await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'two' });
+  assert.equal(shared.status, 200);
+  const refused = await apply(api, `${MAPS}/a`, map({ k: '2', l: '2' }), { manager: 'two' });
+  assert.deepEqual([refused.status, refused.body.reason], [409, 'Conflict']);
+  assert.equal(
+    refused.body.message,
+    'Apply failed with 2 conflicts: conflicts with "one":\n- .data.k\n- .data.l',
+  );
+  assert.deepEqual((refused.body as unknown as { details: { causes: unknown } }).details.causes, [
+    { reason: 'FieldManagerConflict', message: 'conflict with "one"', field: '.data.k' },
+    { reason: 'FieldManagerConflict', message: 'conflict with "one"', field: '.data.l' },
+  ]);
+  const forced = await apply(api, `${MAPS}/a`, map({ k: '2' }), { manager: 'two', force: true });
+  assert.deepEqual(forced.body['data'], { k: '2', l: '1' });
+  assert.deepEqual(entry(forced.body, 'one')?.fieldsV1, { 'f:data': { 'f:l': {} } });
+  assert.deepEqual(entry(forced.body, 'two')?.fieldsV1, { 'f:data': { 'f:k': {} } });
+});
+
+test('what an applier does not name any more goes, unless another owns it', async () => {
+  await using api = await TestServer.open();
+  await apply(api, `${MAPS}/a`, map({ k: '1', l: '1', m: '1' }), { manager: 'one' });
+  await apply(api, `${MAPS}/a`, map({ l: '1' }), { manager: 'two' });
+  const less = await apply(api, `${MAPS}/a`, map({ m: '1' }), { manager: 'one' });
+  assert.deepEqual(less.body['data'], { l: '1', m: '1' });
+  const none = await apply(api, `${MAPS}/a`, bare, { manager: 'one' });
+  assert.deepEqual(none.body['data'], { l: '1' });
+  assert.equal(entry(none.body, 'one'), undefined);
+  const empty = await apply(api, `${MAPS}/a`, bare, { manager: 'two' });
+  assert.equal(empty.body['data'], undefined);
+});
+
+test('an update takes what it changes and conflicts name it with its version and time', async () => {
+  await using api = await TestServer.open();
+  const made = await apply(api, `${DEPLOYMENTS}/web`, deployment('web'), { manager: 'one' });
+  const patched = await api.call(
+    'PATCH',
+    `${DEPLOYMENTS}/web?fieldManager=kubectl-scale`,
+    { spec: { replicas: 4 } },
+    { 'content-type': 'application/merge-patch+json' },
+  );
+  assert.deepEqual(entry(patched.body, 'kubectl-scale', 'Update')?.fieldsV1, {
+    'f:spec': { 'f:replicas': {} },
+  });
+  const spec = (made.body.spec ?? {}) as JsonObject;
+  assert.equal(spec['replicas'], 1);
+  const wanted = deployment('web') as KubeObject;
+  const conflict = await apply(
+    api,
+    `${DEPLOYMENTS}/web`,
+    { ...wanted, spec: { ...wanted.spec, replicas: 3 } },
+    { manager: 'one' },
+  );
+  assert.equal(conflict.status, 409);
+  assert.equal(
+    conflict.body.message,
+    'Apply failed with 1 conflict: conflict with "kubectl-scale" using apps/v1 at 2026-01-01T00:00:00Z: .spec.replicas',
+  );
+});
+
+test('lists with keys are joined and owned item by item, with the default of a missing key', async () => {
+  await using api = await TestServer.open();
+  const service = (ports: readonly JsonObject[]): unknown => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 's' },
+    spec: { ports },
+  });
+  await apply(api, `${SERVICES}/s`, service([{ name: 'a', port: 80 }]), { manager: 'one' });
+  const both = await apply(api, `${SERVICES}/s`, service([{ name: 'b', port: 81, protocol: 'TCP' }]), {
+    manager: 'two',
+  });
+  const ports = (object: KubeObject): unknown[] =>
+    (object.spec?.['ports'] as JsonObject[]).map((port) => [port['name'], port['port']]);
+  assert.deepEqual(ports(both.body), [
+    ['a', 80],
+    ['b', 81],
+  ]);
+  const key = 'k:{"port":80,"protocol":"TCP"}';
+  assert.deepEqual(entry(both.body, 'one')?.fieldsV1, {
+    'f:spec': { 'f:ports': { [key]: { '.': {}, 'f:name': {}, 'f:port': {} } } },
+  });
+  const removed = await apply(api, `${SERVICES}/s`, service([{ name: 'c', port: 82 }]), { manager: 'one' });
+  assert.deepEqual(ports(removed.body).toSorted(), [
+    ['b', 81],
+    ['c', 82],
+  ]);
+  const twice = await apply(api, `${SERVICES}/s`, service([{ port: 80 }, { port: 80, protocol: 'TCP' }]), {
+    manager: 'one',
+  });
+  assert.equal(twice.status, 500);
+  assert.match(
+    twice.body.message ?? '',
+    /\.spec\.ports: duplicate entries for key \[port=80,protocol="TCP"\]/,
+  );
+});
+
+test('the status endpoint owns the status alone', async () => {
+  await using api = await TestServer.open();
+  await apply(api, `${DEPLOYMENTS}/web`, deployment('web'), { manager: 'one' });
+  const status = { ...(deployment('web') as object), status: { replicas: 2 } };
+  const reported = await apply(api, `${DEPLOYMENTS}/web/status`, status, { manager: 'controller' });
+  assert.equal(reported.status, 200);
+  const mine = entry(reported.body, 'controller');
+  assert.deepEqual(mine?.fieldsV1, { 'f:status': { 'f:replicas': {} } });
+  assert.equal(mine?.subresource, 'status');
+  const main = await apply(
+    api,
+    `${DEPLOYMENTS}/web`,
+    { ...status, status: { replicas: 7 } },
+    { manager: 'two' },
+  );
+  assert.deepEqual(main.body.status, { replicas: 2 });
+});
+
+test('kubectl takes over what it applied on the client side', async () => {
+  await using api = await TestServer.open();
+  const last = JSON.stringify(map({ k: '1' }));
+  const object = configMap('a', { k: '1' }) as KubeObject;
+  object.metadata.annotations = { 'kubectl.kubernetes.io/last-applied-configuration': last };
+  const made = await api.call('POST', `${MAPS}?fieldManager=kubectl-client-side-apply`, object);
+  assert.equal(made.status, 201);
+  const other = await apply(api, `${MAPS}/a`, map({ k: '2' }), { manager: 'someone' });
+  assert.equal(other.status, 409);
+  const kubectl = await apply(api, `${MAPS}/a`, map({ k: '2' }), { manager: 'kubectl' });
+  assert.deepEqual([kubectl.status, kubectl.body['data']], [200, { k: '2' }]);
+});
+
+test('bad configurations are refused with the field', async () => {
+  await using api = await TestServer.open();
+  const cases: readonly [unknown, string, number, RegExp][] = [
+    [
+      { ...(configMap('a') as object), colour: 1 },
+      'm',
+      500,
+      /\(default\/a; v1, Kind=ConfigMap\): \.colour: field not declared/,
+    ],
+    [configMap('b'), 'm', 400, /the name of the object \(b\) does not match the name on the URL \(a\)/],
+    [configMap('a'), '', 422, /fieldManager: Required value: is required for apply patch/],
+    ['{', 'm', 400, /error converting YAML to JSON/],
+    [
+      { ...(configMap('a') as object), metadata: { name: 'a', managedFields: [] } },
+      'm',
+      500,
+      /managedFields must be nil/,
+    ],
+  ];
+  for (const [body, manager, status, message] of cases) {
+    const refused = await apply(api, `${MAPS}/a`, body, { manager });
+    assert.equal(refused.status, status, refused.body.message);
+    assert.match(refused.body.message ?? '', message);
+  }
+});
+
+test('an update may forget all owners, and cannot invent them by accident', async () => {
+  await using api = await TestServer.open();
+  const made = await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'one' });
+  const headers = { 'user-agent': 'tool/1.0 (linux)' };
+  const { managedFields: _owners, ...metadata } = made.body.metadata;
+  const kept = await api.call('PUT', `${MAPS}/a`, { ...made.body, metadata }, headers);
+  assert.deepEqual(managers(kept.body), managers(made.body));
+  const reset = { ...made.body, metadata: { ...metadata, managedFields: [{}] }, data: { k: '1', n: '2' } };
+  const forgotten = await api.call('PUT', `${MAPS}/a`, reset, headers);
+  assert.deepEqual(
+    managers(forgotten.body).map(({ manager, operation }) => [manager, operation]),
+    [['tool', 'Update']],
+  );
+});

@@ -1,0 +1,35 @@
+/** Who a write is attributed to in metadata.managedFields. */
+import { rfc3339, type Clock } from '../../base/clock.ts';
+import { managedSchema, managerName, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
+import type { ResourceContext } from './context.ts';
+import type { Resource } from './resource.ts';
+
+export function authorOf(context: ResourceContext): ManagedWrite {
+  const { resource, info, request, server } = context;
+  const manager = managerName(info.query.get('fieldManager'), request.headers['user-agent']);
+  return authored(resource, { manager, subresource: info.subresource, clock: server.clock });
+}
+
+export function authored(
+  resource: Resource,
+  { manager, subresource, clock }: { manager: string; subresource: string; clock: Clock },
+): ManagedWrite {
+  return {
+    schema: managedSchema(resource.schema),
+    apiVersion: resource.apiVersion,
+    manager,
+    subresource,
+    resets: resetFields(resource, subresource),
+    now: rfc3339(clock.now()),
+  };
+}
+
+/** The status endpoint writes the status alone, the main one everything else: neither owns what it cannot write. */
+function resetFields(resource: Resource, subresource: string): readonly (readonly string[])[] {
+  if (subresource === 'status') {
+    return [...resource.schema.message.fields.keys()]
+      .filter((name) => name !== 'status')
+      .map((name) => [name]);
+  }
+  return resource.declaration.hasStatus ? [['status']] : [];
+}

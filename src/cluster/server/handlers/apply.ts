@@ -1,0 +1,95 @@
+/** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
+import { isPlatformError, PlatformError } from '../../../base/errors.ts';
+import { decodeValue } from '../../api/decode.ts';
+import { fieldErrorsError, required } from '../../api/field-error.ts';
+import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
+import { applyDefaults } from '../../api/defaults.ts';
+import type { JsonObject } from '../../api/json.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import { parseYaml } from '../../api/yaml.ts';
+import { authorOf } from '../authorship.ts';
+import type { ResourceContext } from '../context.ts';
+import { applyConflict, notFound, untypedPatch } from '../failure.ts';
+import type { KubeObject } from '../object.ts';
+import { bodyOf, checkKind, isDryRun } from '../request-body.ts';
+import { flag } from '../request-info.ts';
+import { planUpdate } from '../writing.ts';
+import { showObject, viewOf } from './read.ts';
+import { checkAddress, endpointOf, modifyAs, storeNew } from './write.ts';
+
+/** Tries against others that create and delete the same object meanwhile. */
+const MAX_TRIES = 5;
+
+export async function applyObject(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info } = context;
+  const view = viewOf(context);
+  const { query } = info;
+  if ((query.get('fieldManager') ?? '') === '') {
+    throw fieldErrorsError([required('fieldManager', 'is required for apply patch')]);
+  }
+  const options = { ...authorOf(context), force: flag(query, 'force') };
+  const configuration = await readConfiguration(context);
+  const endpoint = endpointOf(info.subresource);
+  for (let tries = 1; ; tries++) {
+    try {
+      if ((await server.registry.find(resource, info)) === undefined) {
+        if (endpoint !== 'main') throw notFound(resource, info.name);
+        const created = await storeNew(context, merged({}, configuration, options, context), {
+          namespace: info.namespace,
+          dryRun: isDryRun(query.getAll('dryRun')),
+          author: 'applied',
+        });
+        return showObject(context, created, { status: 201, view });
+      }
+      const changed = await modifyAs(context, (old) =>
+        planUpdate(resource, merged(old, configuration, options, context), {
+          old,
+          endpoint,
+          author: 'applied',
+        }),
+      );
+      return showObject(context, changed.object, { view });
+    } catch (error) {
+      const lostRace =
+        endpoint === 'main' &&
+        (isPlatformError(error, 'already-exists') || isPlatformError(error, 'not-found'));
+      if (!lostRace || tries >= MAX_TRIES || !(await changedSides(context, error))) throw error;
+    }
+  }
+}
+
+/** Somebody made it after we had not found it, or took it away after we had. */
+async function changedSides({ server, resource, info }: ResourceContext, error: unknown): Promise<boolean> {
+  const there = (await server.registry.find(resource, info)) !== undefined;
+  return there === isPlatformError(error, 'already-exists');
+}
+
+async function readConfiguration(context: ResourceContext): Promise<KubeObject> {
+  const { resource, request, info } = context;
+  const { value, duplicates } = await parseYaml(bodyOf(request));
+  const { object, unknown } = decodeValue(value, resource.schema);
+  const refused = [...duplicates, ...unknown];
+  if (refused.length > 0) throw untypedPatch(resource, info, refused);
+  checkKind(object, resource.schema);
+  const configuration = object as KubeObject;
+  checkAddress(context, configuration);
+  return configuration;
+}
+
+function merged(
+  live: JsonObject,
+  configuration: KubeObject,
+  options: Parameters<typeof applyConfiguration>[2],
+  { resource, info }: ResourceContext,
+): KubeObject {
+  try {
+    const object = applyConfiguration(live, configuration, options);
+    return applyDefaults(resource.schema, object) as KubeObject;
+  } catch (error) {
+    if (isPlatformError(error, 'conflict')) throw applyConflict(resource, info.name, error);
+    if (error instanceof PlatformError && error.code === 'invalid') {
+      throw untypedPatch(resource, info, [error.message]);
+    }
+    throw error;
+  }
+}
