@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject } from '../api/json.ts';
+import { objectsAt, type JsonObject } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import { configMap, deployment, TestServer, type Answer } from './testing/test-server.ts';
 
@@ -62,7 +62,7 @@ test('apply makes an object, owns what it names, and is idempotent', async () =>
       fieldsV1: { 'f:data': { 'f:k': {} } },
     },
   ]);
-  api.clock.advance(5000);
+  await api.clock.advance(5000);
   const again = await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'one' });
   assert.equal(again.status, 200);
   assert.equal(again.body.metadata.resourceVersion, made.body.metadata.resourceVersion);
@@ -115,8 +115,7 @@ test('an update takes what it changes and conflicts name it with its version and
   assert.deepEqual(entry(patched.body, 'kubectl-scale', 'Update')?.fieldsV1, {
     'f:spec': { 'f:replicas': {} },
   });
-  const spec = (made.body.spec ?? {}) as JsonObject;
-  assert.equal(spec['replicas'], 1);
+  assert.equal(made.body.spec?.['replicas'], 1);
   const wanted = deployment('web') as KubeObject;
   const conflict = await apply(
     api,
@@ -144,7 +143,7 @@ test('lists with keys are joined and owned item by item, with the default of a m
     manager: 'two',
   });
   const ports = (object: KubeObject): unknown[] =>
-    (object.spec?.['ports'] as JsonObject[]).map((port) => [port['name'], port['port']]);
+    objectsAt(object, 'spec', 'ports').map((port) => [port['name'], port['port']]);
   assert.deepEqual(ports(both.body), [
     ['a', 80],
     ['b', 81],

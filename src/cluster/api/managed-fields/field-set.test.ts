@@ -40,8 +40,9 @@ test('FieldsV1 from outside is normalised or refused', () => {
   const [item, name] = [...set.paths()];
   assert.equal(pathText(item!), '.ports[port=80,protocol="TCP"]');
   assert.equal(pathText(name!), '.ports[port=80,protocol="TCP"].name');
-  for (const bad of [{ name: {} }, { 'f:a': 1 }, { 'k:{': {} }]) {
-    assert.throws(() => FieldSet.fromJson(bad as unknown as JsonObject), /is not a path element/);
+  const bad: readonly JsonObject[] = [{ name: {} }, { 'f:a': 1 }, { 'k:{': {} }];
+  for (const json of bad) {
+    assert.throws(() => FieldSet.fromJson(json), /is not a path element/);
   }
   let deep: JsonObject = {};
   for (let i = 0; i < 1000; i++) deep = { 'f:a': deep };

@@ -33,9 +33,8 @@ export class FieldSet {
   }
 
   at(path: readonly string[]): FieldSet | undefined {
-    let node: FieldSet | undefined = this;
-    for (const step of path) node = node?.children.get(step);
-    return node;
+    const [step, ...rest] = path;
+    return step === undefined ? this : this.children.get(step)?.at(rest);
   }
 
   union(other: FieldSet): FieldSet {
@@ -175,14 +174,15 @@ export class FieldSetBuilder {
   #member = false;
   readonly #children = new Map<string, FieldSetBuilder>();
 
-  add(path: readonly string[]): void {
-    let node: FieldSetBuilder = this;
-    for (const step of path) {
-      let next = node.#children.get(step);
-      if (next === undefined) node.#children.set(step, (next = new FieldSetBuilder()));
-      node = next;
+  add(path: readonly string[], from = 0): void {
+    const step = path[from];
+    if (step === undefined) {
+      this.#member = true;
+      return;
     }
-    node.#member = true;
+    let next = this.#children.get(step);
+    if (next === undefined) this.#children.set(step, (next = new FieldSetBuilder()));
+    next.add(path, from + 1);
   }
 
   build(): FieldSet {

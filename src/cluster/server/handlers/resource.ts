@@ -3,6 +3,8 @@ import type { Verb } from '../../api/resource-declaration.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { methodNotAllowed, noSuchPath } from '../failure.ts';
+import { patchFormat } from '../negotiate.ts';
+import { applyObject } from './apply.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { bindPod, evictPod, podLog } from './pod.ts';
 import { getObject, listResource, watchResource } from './read.ts';
@@ -13,13 +15,18 @@ import { createObject, patchObject, updateObject } from './write.ts';
 
 type Answer = (context: ResourceContext) => Promise<ApiResponse>;
 
+const patchOrApply: Answer = (context) =>
+  patchFormat(context.request.headers['content-type']) === 'apply'
+    ? applyObject(context)
+    : patchObject(context);
+
 const VERBS: Readonly<Record<Verb, Answer>> = {
   get: getObject,
   list: listResource,
   watch: watchResource,
   create: createObject,
   update: updateObject,
-  patch: patchObject,
+  patch: patchOrApply,
   delete: deleteObject,
   deletecollection: deleteCollection,
 };
@@ -27,7 +34,7 @@ const VERBS: Readonly<Record<Verb, Answer>> = {
 const OF_STATUS: Readonly<Record<string, Answer>> = {
   get: getObject,
   update: updateObject,
-  patch: patchObject,
+  patch: patchOrApply,
 };
 
 const SUBRESOURCES: Readonly<Record<string, Answer>> = {

@@ -16,7 +16,6 @@ import { warningHeader } from '../respond.ts';
 import { isTerminating } from '../strategies/namespaces.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import { otherNamespace, planUpdate, prepareCreate, type Authorship, type Endpoint } from '../writing.ts';
-import { applyObject } from './apply.ts';
 import { showObject, viewOf } from './read.ts';
 
 export async function createObject(context: ResourceContext): Promise<ApiResponse> {
@@ -119,8 +118,7 @@ export function checkAddress({ resource, info }: ResourceContext, object: KubeOb
 }
 
 export async function patchObject(context: ResourceContext): Promise<ApiResponse> {
-  const { resource, info, request } = context;
-  if (patchFormat(request.headers['content-type']) === 'apply') return await applyObject(context);
+  const { resource, info } = context;
   const view = viewOf(context);
   const patch = readPatch(context);
   const author = authorOf(context);
