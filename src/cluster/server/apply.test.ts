@@ -219,7 +219,7 @@ test('bad configurations are refused with the field', async () => {
   ];
   for (const [body, manager, status, message] of cases) {
     const refused = await apply(api, `${MAPS}/a`, body, { manager });
-    assert.equal(refused.status, status, refused.body.message);
+    assert.equal(refused.status, status, refused.body.message ?? '');
     assert.match(refused.body.message ?? '', message);
   }
 });

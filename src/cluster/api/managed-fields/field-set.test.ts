@@ -78,7 +78,7 @@ test('an applied list keeps its order among what the base has', () => {
     [
       ['a', 'b', 'c'],
       ['c', 'a'],
-      ['b', 'c', 'a'],
+      ['c', 'a', 'b'],
     ],
     [
       ['a', 'x', 'b'],
