@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(dir $(NODE)):$(PATH)
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help up down setup setup-test generate native native-arm64 build check types format format-fix lint layers test unit integration bench package clean
+.PHONY: help up down setup setup-test generate native native-arm64 build check types format format-fix lint layers test unit integration bench oci-validation package clean
 
 help: ## What there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ unit: setup build ## The tests that need no root
 
 bench: setup-test build ## Measure against the budgets and print a table
 	@$(NODE) bench/skeleton.ts
+
+oci-validation: setup-test build ## The OCI runtime by the independent suite; CHECKOUT=its clone, GO=a Go of 1.21 or newer
+	@$(NODE) tools/oci-validation.ts $(CHECKOUT) $(if $(GO),--go $(GO))
 
 package: native-arm64 build ## The npm tarball, with native programs for x64 and arm64
 	@npm pack --silent
