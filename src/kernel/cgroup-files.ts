@@ -124,12 +124,23 @@ export function removeDirectory(path: string): boolean {
 
 export const DEADLINE_MS = 10_000;
 
-/** Tries again, at first after 1 ms and then ever slower up to 20 ms, until `done` or the deadline. */
-export async function until(done: () => boolean, deadlineMs: number): Promise<boolean> {
+/**
+ * Tries again, at first after 1 ms and then ever slower up to 20 ms, until `done` or the deadline; `cancelled` when
+ * `signal` aborts first.
+ */
+export async function until(done: () => boolean, deadlineMs: number, signal?: AbortSignal): Promise<boolean> {
   const end = performance.now() + deadlineMs;
   for (let wait = 1; !done(); wait = Math.min(wait * 2, 20)) {
     if (performance.now() >= end) return false;
-    await delay(wait);
+    await pause(wait, signal);
   }
   return true;
+}
+
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw new PlatformError('cancelled', 'cgroup: stopped waiting', { cause: error });
+  }
 }
