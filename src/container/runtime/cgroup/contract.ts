@@ -15,6 +15,10 @@ export interface PlaceOptions {
   /** `org.systemd.property.*` become properties of the scope; all others are passed over. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly intelRdt?: LinuxConfig['intelRdt'] | undefined;
+  /**
+   * v2: who shall own the cgroup, the container's root in a user namespace with a cgroup namespace and a writable mount of it.
+   */
+  readonly ownerUid?: number | undefined;
 }
 
 /** Where a container's cgroup is. Serializable; goes into the container's state file. */
@@ -30,9 +34,12 @@ export interface CgroupPlace {
   readonly rootless: boolean;
   /** True when the configuration named it: then having no right to make it is an error. */
   readonly named: boolean;
+  /** Names of hierarchies in which a rootless container goes without a cgroup. */
+  readonly without?: readonly string[];
   /** Name to value in systemd's text form (`MemoryMin`: `uint64 1000`). */
   readonly unitProperties?: Readonly<Record<string, string>>;
   readonly intelRdt?: IntelRdtPlace;
+  readonly ownerUid?: number;
 }
 
 /** A folder below the mount of resctrl, and what is written to it. */
@@ -57,7 +64,7 @@ export interface ContainerCgroup {
   /** The front writes a process' pid to each. Those of resctrl are among them. */
   readonly procsFiles: readonly string[];
   /** v2: memory.events; v1: memory.oom_control. The `oom_kill` line of either counts kills. */
-  readonly oomFile?: string;
+  readonly oomFile?: string | undefined;
   /**
    * systemd makes a scope around a process: `create` must be given the pid of init, blocked before it runs anything.
    * cgroupfs needs none.
@@ -68,6 +75,8 @@ export interface ContainerCgroup {
   pids(options?: { readonly recursive?: boolean }): number[];
   /** Undoes what it made when it fails. Device rules are part of it: the default is to deny, with DEFAULT_DEVICE_RULES. */
   create(resources: ResourcesConfig, pid?: number): Promise<void>;
+  /** Puts a process in that is not a child of one that is in: for exec, where the front does not write procsFiles. */
+  attach(pid: number): Promise<void>;
   /** Only what is given changes; devices stay unless given. What had changed is put back when a later one fails. */
   update(resources: ResourcesConfig): Promise<void>;
   /** Resolves when every process stands still; thaws and throws `timeout` or `cancelled` otherwise. */
