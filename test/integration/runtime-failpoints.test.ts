@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { armFailpoints } from '../../src/base/failpoint.ts';
 import { isPlatformError } from '../../src/base/errors.ts';
-import { decodeProgram, type Instruction } from '../../src/container/runtime/program-text.ts';
+import type { Instruction } from '../../src/container/runtime/program/instructions.ts';
+import { decodeProgram } from '../../src/container/runtime/program/program-text.ts';
 import { createRuntime } from '../../src/container/runtime/shim-runtime.ts';
 import { RuntimeFixture } from '../fixtures/runtime-fixture.ts';
 

@@ -14,6 +14,9 @@ const DEFAULTS = (
   'AUDIT_WRITE'
 ).split(' ');
 
+/** With CAP_, as configurations have them. */
+export const CAPABILITY_NAMES: readonly string[] = NAMES.map((name) => `CAP_${name}`);
+
 const EVERY = (1n << BigInt(NAMES.length)) - 1n;
 
 function maskOf(names: readonly string[]): bigint {
@@ -26,6 +29,15 @@ function maskOf(names: readonly string[]): bigint {
   }, 0n);
 }
 
+/** One set of a configuration as 16 hex digits. A name that this code is too old to know is passed over, as by runc. */
+export function capabilitySetMask(names: readonly string[] = []): string {
+  const mask = names.reduce((bits, name) => {
+    const number = NAMES.indexOf(name.replace(/^CAP_/, ''));
+    return number < 0 ? bits : bits | (1n << BigInt(number));
+  }, 0n);
+  return hex(mask);
+}
+
 export interface CapabilityChoice {
   readonly privileged?: boolean;
   /** With or without CAP_, any case; `ALL` is all of them. */
@@ -34,14 +46,18 @@ export interface CapabilityChoice {
 }
 
 /**
- * The bounding, permitted and effective set as 16 hex digits. As Docker and CRI define it: what is added by name
- * stays when ALL is dropped, what is dropped by name stays away when ALL is added.
+ * The bounding, permitted and effective set by name. As Docker and CRI define it: what is added by name stays when ALL
+ * is dropped, what is dropped by name stays away when ALL is added.
  */
-export function capabilityMask({ privileged = false, add = [], drop = [] }: CapabilityChoice): string {
+export function chooseCapabilities({ privileged = false, add = [], drop = [] }: CapabilityChoice): string[] {
   const isAll = (name: string): boolean => /^(cap_)?all$/i.test(name);
   const named = (names: readonly string[]): bigint => maskOf(names.filter((name) => !isAll(name)));
   let mask = privileged || add.some(isAll) ? EVERY : maskOf(DEFAULTS);
   if (drop.some(isAll)) mask = 0n;
   mask = (mask & ~named(drop)) | named(add);
+  return CAPABILITY_NAMES.filter((_, number) => (mask & (1n << BigInt(number))) !== 0n);
+}
+
+function hex(mask: bigint): string {
   return mask.toString(16).padStart(16, '0');
 }

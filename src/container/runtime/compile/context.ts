@@ -2,6 +2,7 @@
 import type { CgroupHierarchy } from '../../../kernel/cgroup-contract.ts';
 import type { NamespaceType, RuntimeState } from '../../spec/runtime-config.ts';
 import type { Snapshot } from '../../spec/snapshot.ts';
+import type { SeccompProgram } from '../seccomp/compile-seccomp.ts';
 
 export interface CreateContext {
   readonly id: string;
@@ -22,6 +23,10 @@ export interface CreateContext {
   readonly seccomp?: SeccompProgram;
   /** What hooks and a seccomp agent read; the pid is put in by the executor. */
   readonly state: StateWithoutPid;
+  /** The caller's: of hooks that bring none of their own. */
+  readonly environment?: readonly string[];
+  /** Whether the kernel has /proc/kcore, to which /dev/core leads then. */
+  readonly hasKcore?: boolean;
 }
 
 export type StateWithoutPid = (status: RuntimeState['status']) => Omit<RuntimeState, 'pid'>;
@@ -63,23 +68,20 @@ export type RootSource =
   /** A sandbox sees no files. */
   | { readonly type: 'empty'; readonly folder: string };
 
-export interface SeccompProgram {
-  /** struct sock_filter[] */
-  readonly filter: Buffer;
-  /** SECCOMP_FILTER_FLAG_* */
-  readonly flags: number;
-  readonly listener?: { readonly path: string; readonly metadata?: string };
-}
-
 /** A process more in a container that runs. */
 export interface ExecContext {
+  readonly id: string;
   /** The container's init, in our eyes. */
   readonly pid: number;
   /** proc(5) field 22, against a pid that was used again. */
   readonly startTime: string;
-  readonly rootless: boolean;
   readonly consoleTo?: ConsoleTarget;
   readonly preserveFds?: number;
+  readonly noNewKeyring?: boolean;
+  /** The container's user namespace has setgroups(2) denied. */
+  readonly keepGroups?: boolean;
+  /** Outcome `exited` after the process' end, instead of `done` once it runs. */
+  readonly wait?: boolean;
   readonly procsFiles: readonly string[];
   readonly seccomp?: SeccompProgram;
   readonly state: StateWithoutPid;

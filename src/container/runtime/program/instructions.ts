@@ -108,7 +108,15 @@ export interface Instructions {
   /** mount_setattr(2) on what is mounted there. */
   'mount-attributes': [path: string, recursive: Recursive, ...change: AttributeChange];
   /** octal mode; on EPERM the host's own device of that path is bound, if it is the same one. */
-  device: [path: string, type: 'c' | 'b' | 'p', mode: string, major: string, minor: string, uid: string, gid: string];
+  device: [
+    path: string,
+    type: 'c' | 'b' | 'p',
+    mode: string,
+    major: string,
+    minor: string,
+    uid: string,
+    gid: string,
+  ];
   symlink: [target: string, path: string];
   /** A folder becomes an empty read-only tmpfs, a file the verified null device. Missing: nothing to do. */
   mask: [path: string, data: string];
@@ -143,7 +151,15 @@ export interface Instructions {
   session: [];
   personality: [value: string];
   /** SCHED_* number; sched_setattr(2): flags, nice, priority, runtime, deadline, period. */
-  scheduler: [policy: string, flags: string, nice: string, priority: string, runtime: string, deadline: string, period: string];
+  scheduler: [
+    policy: string,
+    flags: string,
+    nice: string,
+    priority: string,
+    runtime: string,
+    deadline: string,
+    period: string,
+  ];
   /** ioprio_set(2)'s value, class included. */
   'io-priority': [value: string];
   /** CPU list (`0-3,7`); sched_setaffinity(2). In the parent: of itself and so of its children. */
@@ -159,7 +175,9 @@ export interface Instructions {
   /** Hex masks, after the user changed. */
   capabilities: [effective: string, permitted: string, inheritable: string, ambient: string];
   /** seccomp(2)'s flags; the filter in hex. With NEW_LISTENER: prefix + pid + suffix goes with the descriptor. */
-  seccomp: [flags: string, filter: string] | [flags: string, filter: string, statePrefix: string, stateSuffix: string];
+  seccomp:
+    | [flags: string, filter: string]
+    | [flags: string, filter: string, statePrefix: string, stateSuffix: string];
   /** Told to the parent; then waits on `listen`'s socket, or without one on the parent's word. */
   created: [];
   /** A sandbox's PID 1: keeps the namespaces, reaps, until SIGTERM. */
@@ -176,7 +194,13 @@ export interface Instructions {
 export type NamespaceKind = 'pid' | 'net' | 'mnt' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
 export type Recursive = 'rec' | 'one';
 /** MOUNT_ATTR_* bits for the top mount, the same for it and all below, and the propagation (MS_* or 0). */
-export type AttributeChange = [set: string, clear: string, setAll: string, clearAll: string, propagation: string];
+export type AttributeChange = [
+  set: string,
+  clear: string,
+  setAll: string,
+  clearAll: string,
+  propagation: string,
+];
 export type Propagation =
   | 'private'
   | 'slave'

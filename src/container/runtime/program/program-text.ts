@@ -1,13 +1,8 @@
-import { PlatformError } from '../../base/errors.ts';
-
-/** One step of the shim or of init; what each does stands beside its function in native/. */
-export interface Instruction {
-  readonly opcode: string;
-  readonly args: readonly string[];
-}
+import { PlatformError } from '../../../base/errors.ts';
+import type { Instruction, Opcode } from './instructions.ts';
 
 /** As many as native/shim.h's ARGS_MAX allows, rounded down. */
-export const MAX_ARGS = 500;
+export const MAX_ARGS = 4000;
 
 /** `opcode SP argc NUL` and each argument with its NUL: nothing to escape, nothing to parse. */
 export function encodeProgram(instructions: readonly Instruction[]): Buffer {
@@ -16,6 +11,8 @@ export function encodeProgram(instructions: readonly Instruction[]): Buffer {
       if (arg.includes('\0'))
         throw new PlatformError('invalid', `${opcode}: an argument contains a NUL byte`);
     }
+    if (args.length > MAX_ARGS)
+      throw new PlatformError('invalid', `${opcode}: ${args.length} arguments, want at most ${MAX_ARGS}`);
     return [`${opcode} ${args.length}`, ...args];
   });
   return Buffer.from(strings.map((text) => `${text}\0`).join(''));
@@ -32,7 +29,7 @@ export function decodeProgram(program: Uint8Array): Instruction[] {
     if (match === null || args.length !== Number(match[2])) {
       throw new PlatformError('invalid', `program: "${strings[at]}" is not an opcode and a count`);
     }
-    instructions.push({ opcode: match[1]!, args });
+    instructions.push({ opcode: match[1]! as Opcode, args });
     at += 1 + args.length;
   }
   return instructions;
