@@ -72,7 +72,8 @@ export interface Instructions {
   /** On init's process. `lenient`: EACCES is no error. */
   'oom-score-adj': [value: string, mode: 'strict' | 'lenient'];
   /**
-   * What the next hooks of this process read: prefix + pid + suffix. Where they are: as with runc the bundle for the
+   * What the next hooks of this process read: prefix + pid + suffix; no pid at all from a parent that has made no
+   * process (poststart and poststop hooks: the prefix has it then). Where they are: as with runc the bundle for the
    * parent's; without a folder where the process is, which for init is the root, and after `cwd` the user's.
    */
   'hook-state': [prefix: string, suffix: string] | [prefix: string, suffix: string, folder: string];
