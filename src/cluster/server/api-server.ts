@@ -12,7 +12,9 @@ import { KUBERNETES_VERSION } from '../api/openapi.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
-import { authorize } from './authorize.ts';
+import { Admission, type AdmissionPlugin } from './admission/admission.ts';
+import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
+import { componentsAuthorizer } from './authorization/components.ts';
 import { advertise, bootstrap, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
@@ -44,6 +46,9 @@ export interface ApiServerOptions {
   readonly logs?: () => LogSource | undefined;
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
+  /** Asked after those that are always there. */
+  readonly authorizers?: readonly Authorizer[];
+  readonly admission?: readonly AdmissionPlugin[];
 }
 
 export interface ApiServer extends AsyncDisposable {
@@ -79,6 +84,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     cache,
     registry,
     resources,
+    authorizer: firstOf([componentsAuthorizer, ...(options.authorizers ?? [])]),
+    admission: new Admission(options.admission ?? []),
     clock,
     random,
     log: log.child('apiserver'),
@@ -153,8 +160,10 @@ const compressLarge: Handler = async ({ request }, next) => {
   return await compressed(await next(), request.headers['accept-encoding']);
 };
 
-const authorizeUser: Handler = async ({ user, info }, next) => {
-  authorize(user, info);
+const authorizeUser: Handler = async ({ user, info, server }, next) => {
+  const attributes = attributesOf(user, info);
+  const decision = await server.authorizer.decide(attributes);
+  if (decision.answer !== 'allow') throw refusal(attributes, decision);
   return await next();
 };
 

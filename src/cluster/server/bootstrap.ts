@@ -3,7 +3,7 @@ import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { ServerParts } from './context.ts';
 import type { KubeObject } from './object.ts';
 import { authored } from './authorship.ts';
-import { prepareCreate } from './writing.ts';
+import { open, prepareCreate } from './writing.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -84,8 +84,9 @@ async function create(
   try {
     await parts.registry.create(
       resource,
-      prepareCreate(resource, object, {
+      await prepareCreate(resource, object, {
         namespace,
+        gate: open,
         ...parts,
         author: authored(resource, { manager: 'sampan', subresource: '', clock: parts.clock }),
       }),

@@ -4,6 +4,8 @@ import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
+import type { Admission } from './admission/admission.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
 import type { Registry } from './registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
@@ -35,6 +37,8 @@ export interface ServerParts {
   readonly cache: WatchCache;
   readonly registry: Registry;
   readonly resources: ResourceTable;
+  readonly authorizer: Authorizer;
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

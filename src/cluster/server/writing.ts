@@ -25,9 +25,21 @@ export interface CreateOptions {
   readonly author: Authorship;
 }
 
+/** Those who have a say between the steps; `open` lets everything through. */
+export interface Gate {
+  mutate(object: KubeObject, old?: KubeObject): Promise<void>;
+  validate(object: KubeObject, old?: KubeObject): Promise<void>;
+}
+
+export const open: Gate = { mutate: async () => {}, validate: async () => {} };
+
 /** Makes a decoded object ready to be stored for the first time; changes and returns it. */
-export function prepareCreate(resource: Resource, object: KubeObject, options: CreateOptions): KubeObject {
-  const { clock, random, namespace, author } = options;
+export async function prepareCreate(
+  resource: Resource,
+  object: KubeObject,
+  options: CreateOptions & { readonly gate: Gate },
+): Promise<KubeObject> {
+  const { clock, random, namespace, author, gate } = options;
   const metadata = (object.metadata ??= {});
   if ((metadata.resourceVersion ?? '') !== '') {
     throw badRequest('resourceVersion should not be set on objects to be created');
@@ -36,6 +48,8 @@ export function prepareCreate(resource: Resource, object: KubeObject, options: C
     if ((metadata.namespace ?? '') === '') metadata.namespace = namespace;
     else if (metadata.namespace !== namespace) throw otherNamespace(metadata.namespace!, namespace);
   } else delete metadata.namespace;
+  applyDefaults(resource.schema, object);
+  await gate.mutate(object);
   if ((metadata.name ?? '') === '') {
     if ((metadata.generateName ?? '') === '') {
       throw fieldErrorsError([required('metadata.name', 'name or generateName is required')]);
@@ -54,18 +68,26 @@ export function prepareCreate(resource: Resource, object: KubeObject, options: C
   if (author !== 'applied') recordUpdate(undefined, object, author);
   const errors = validateCreate(resource.schema, object);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  await gate.validate(object);
   return object;
 }
 
 export type Endpoint = 'main' | 'status';
 
+export interface UpdateOptions {
+  readonly old: KubeObject;
+  readonly endpoint: Endpoint;
+  readonly author: Authorship;
+  readonly gate: Gate;
+}
+
 /** Turns what a client sent for an existing object into what is to be stored. */
-export function planUpdate(
+export async function planUpdate(
   resource: Resource,
   sent: KubeObject,
-  options: { readonly old: KubeObject; readonly endpoint: Endpoint; readonly author: Authorship },
-): Change {
-  const { old, endpoint, author } = options;
+  options: UpdateOptions,
+): Promise<Change> {
+  const { old, endpoint, author, gate } = options;
   const name = old.metadata.name ?? '';
   const metadata = (sent.metadata ??= {});
   if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
@@ -77,12 +99,17 @@ export function planUpdate(
     throw conflict(resource, name, MODIFIED);
   }
   const owners = metadata.managedFields;
-  const object = endpoint === 'status' ? statusUpdate(sent, old) : mainUpdate(resource, sent, old);
+  const object = endpoint === 'status' ? statusUpdate(sent, old) : sent;
+  if (endpoint === 'main') keepServerFields(resource, object, old);
+  applyDefaults(resource.schema, object);
+  await gate.mutate(object, old);
+  if (endpoint === 'main') finishMain(resource, object, old);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
   if (author !== 'applied') recordUpdate(old, object, author);
   const errors = validateUpdate(resource.schema, object, old);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
 }
 
@@ -96,25 +123,29 @@ function statusUpdate(sent: KubeObject, old: KubeObject): KubeObject {
   };
 }
 
-function mainUpdate(resource: Resource, sent: KubeObject, old: KubeObject): KubeObject {
-  const { declaration, strategy } = resource;
+/** What clients cannot change: the system's part of the metadata, and the status on the main endpoint. */
+function keepServerFields({ declaration }: Resource, object: KubeObject, old: KubeObject): void {
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } = old.metadata;
-  const { metadata } = sent;
+  const { metadata } = object;
   const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
   for (const [field, value] of Object.entries(kept)) {
     if (value === undefined) delete metadata[field];
     else metadata[field] = value;
   }
-  if (declaration.hasStatus) {
-    if (old.status === undefined) delete sent.status;
-    else sent.status = old.status;
+  if (!declaration.hasStatus) return;
+  if (old.status === undefined) delete object.status;
+  else object.status = old.status;
+}
+
+/** After admission, which is somebody's program: the same again, and what follows from the change. */
+function finishMain(resource: Resource, object: KubeObject, old: KubeObject): void {
+  const { declaration, strategy, schema } = resource;
+  keepServerFields(resource, object, old);
+  applyDefaults(schema, object);
+  strategy.prepareForUpdate?.(object, old);
+  if (declaration.hasGeneration && !jsonEqual(desired(object), desired(old))) {
+    object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
-  applyDefaults(resource.schema, sent);
-  strategy.prepareForUpdate?.(sent, old);
-  if (declaration.hasGeneration && !jsonEqual(desired(sent), desired(old))) {
-    metadata.generation = (generation ?? 0) + 1;
-  }
-  return sent;
 }
 
 /** What a user wants, as opposed to what is: everything outside metadata and status. */

@@ -13,6 +13,7 @@ import { applyConflict, notFound, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { bodyOf, checkKind, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
+import { warningHeader } from '../respond.ts';
 import { planUpdate } from '../writing.ts';
 import { showObject, viewOf } from './read.ts';
 import { checkAddress, endpointOf, modifyAs, storeNew } from './write.ts';
@@ -34,21 +35,26 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
     try {
       if ((await server.registry.find(resource, info)) === undefined) {
         if (endpoint !== 'main') throw notFound(resource, info.name);
-        const created = await storeNew(context, merged({}, configuration, options, context), {
-          namespace: info.namespace,
-          dryRun: isDryRun(query.getAll('dryRun')),
-          author: 'applied',
-        });
-        return showObject(context, created, { status: 201, view });
+        const { created, admissionWarnings } = await storeNew(
+          context,
+          merged({}, configuration, options, context),
+          {
+            namespace: info.namespace,
+            dryRun: isDryRun(query.getAll('dryRun')),
+            author: 'applied',
+          },
+        );
+        return showObject(context, created, { status: 201, headers: warningHeader(admissionWarnings), view });
       }
-      const changed = await modifyAs(context, (old) =>
+      const changed = await modifyAs(context, (old, gate) =>
         planUpdate(resource, merged(old, configuration, options, context), {
           old,
           endpoint,
           author: 'applied',
+          gate,
         }),
       );
-      return showObject(context, changed.object, { view });
+      return showObject(context, changed.object, { headers: warningHeader(changed.admissionWarnings), view });
     } catch (error) {
       const lostRace =
         endpoint === 'main' &&

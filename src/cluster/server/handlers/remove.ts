@@ -1,6 +1,7 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { isPlatformError } from '../../../base/errors.ts';
+import { AdmissionGate } from '../gate.ts';
 import { planDelete, type DeleteRequest } from '../deletion.ts';
 import { encodeList } from '../encoding.ts';
 import { listObjects } from '../listing.ts';
@@ -36,13 +37,20 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
 }
 
 export async function remove(
-  { server, resource }: ResourceContext,
+  context: ResourceContext,
   what: { name: string; namespace: string; request: DeleteRequest; dryRun: boolean },
 ): Promise<Changed> {
-  return await server.registry.modify(resource, what, {
+  const { server, resource } = context;
+  await using gate = new AdmissionGate(context, 'DELETE', what.dryRun);
+  const changed = await server.registry.modify(resource, what, {
     dryRun: what.dryRun,
-    change: (object) => planDelete(resource, object, { request: what.request, now: server.clock.now() }),
+    change: async (object) => {
+      await gate.validate(undefined, resource.conversion?.fromStorage(object) ?? object);
+      return planDelete(resource, object, { request: what.request, now: server.clock.now() });
+    },
   });
+  if (changed.type !== 'keep') gate.written();
+  return changed;
 }
 
 /** Deletes what a list with the same query would show; answers with that list. */

@@ -13,6 +13,7 @@ import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { respondWith } from '../respond.ts';
+import { AdmissionGate } from '../gate.ts';
 import { planUpdate } from '../writing.ts';
 import { patchedObject, readPatch } from './write.ts';
 
@@ -50,9 +51,10 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const patch = info.verb === 'patch' ? readPatch(context) : undefined;
   const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;
   if (decoded !== undefined) checkUnknown(decoded.unknown, kind, info.query);
+  await using gate = new AdmissionGate(context, 'UPDATE');
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
-    change: (old) => {
+    change: async (old) => {
       const before = scaleOf(old, paths);
       const wanted =
         patch === undefined
@@ -66,9 +68,10 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       if (jsonEqual(wanted.spec, before.spec)) return { type: 'keep' };
       const object = structuredClone(old);
       setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
-      return planUpdate(resource, object, { old, endpoint: 'main', author: authorOf(context) });
+      return await planUpdate(resource, object, { old, endpoint: 'main', author: authorOf(context), gate });
     },
   });
+  if (changed.type !== 'keep') gate.written();
   return respondWith(scaleOf(changed.object.object, paths));
 }
 

@@ -6,6 +6,7 @@ import { jsonPatch, mergePatch, strategicMergePatch } from '../../api/patch.ts';
 import type { KindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
+import { AdmissionGate } from '../gate.ts';
 import { authorOf } from '../authorship.ts';
 import { badRequest, forbidden, methodNotAllowed, notFound, unsupportedMediaType } from '../failure.ts';
 import { PATCH_TYPES, patchFormat, type PatchFormat } from '../negotiate.ts';
@@ -31,8 +32,13 @@ export async function createObject(context: ResourceContext): Promise<ApiRespons
   if (resource.namespaced && namespace === '') {
     throw badRequest('an empty namespace may not be set during creation');
   }
-  const created = await storeNew(context, object, { namespace, dryRun, author: authorOf(context) });
-  return showObject(context, created, { status: 201, headers: warningHeader(warnings), view });
+  const { created, admissionWarnings } = await storeNew(context, object, {
+    namespace,
+    dryRun,
+    author: authorOf(context),
+  });
+  const headers = warningHeader([...warnings, ...admissionWarnings]);
+  return showObject(context, created, { status: 201, headers, view });
 }
 
 /** Stores a decoded object as a new one. */
@@ -40,13 +46,16 @@ export async function storeNew(
   context: ResourceContext,
   object: KubeObject,
   how: { readonly namespace: string; readonly dryRun: boolean; readonly author: Authorship },
-): Promise<CachedObject> {
+): Promise<{ readonly created: CachedObject; readonly admissionWarnings: readonly string[] }> {
   const { server, resource } = context;
   const { clock, random, registry } = server;
-  const ready = prepareCreate(resource, object, { ...how, clock, random });
-  if (resource.namespaced) await checkNamespace(context, how.namespace, ready.metadata.name ?? '');
+  if (resource.namespaced) await checkNamespace(context, how.namespace, object.metadata?.name ?? '');
+  await using gate = new AdmissionGate(context, 'CREATE');
+  const ready = await prepareCreate(resource, object, { ...how, clock, random, gate });
   const stored = resource.conversion?.toStorage(ready) ?? ready;
-  return await registry.create(resource, stored, how.dryRun);
+  const created = await registry.create(resource, stored, how.dryRun);
+  gate.written();
+  return { created, admissionWarnings: gate.warnings };
 }
 
 /** New objects only go into namespaces that are there to stay. */
@@ -75,18 +84,21 @@ export function endpointOf(subresource: string): Endpoint {
 /** Applies a plan that was made in the resource's version to an object in the stored one. */
 export async function modifyAs(
   context: ResourceContext,
-  plan: (old: KubeObject) => Change | Promise<Change>,
-): Promise<Changed> {
+  plan: (old: KubeObject, gate: AdmissionGate) => Change | Promise<Change>,
+): Promise<Changed & { readonly admissionWarnings: readonly string[] }> {
   const { server, resource, info } = context;
   const { conversion } = resource;
-  return await server.registry.modify(resource, info, {
+  await using gate = new AdmissionGate(context, 'UPDATE');
+  const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current) => {
-      const change = await plan(conversion?.fromStorage(current) ?? current);
+      const change = await plan(conversion?.fromStorage(current) ?? current, gate);
       if (change.type !== 'put' || conversion === undefined) return change;
       return { type: 'put', object: conversion.toStorage(change.object) };
     },
   });
+  if (changed.type !== 'keep') gate.written();
+  return { ...changed, admissionWarnings: [...new Set(gate.warnings)] };
 }
 
 export async function updateObject(context: ResourceContext): Promise<ApiResponse> {
@@ -98,10 +110,11 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
   checkAddress(context, sent);
   const endpoint = endpointOf(info.subresource);
   const author = authorOf(context);
-  const changed = await modifyAs(context, (old) =>
-    planUpdate(resource, structuredClone(sent), { old, endpoint, author }),
+  const changed = await modifyAs(context, (old, gate) =>
+    planUpdate(resource, structuredClone(sent), { old, endpoint, author, gate }),
   );
-  return showObject(context, changed.object, { headers: warningHeader(warnings), view });
+  const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
+  return showObject(context, changed.object, { headers, view });
 }
 
 /** The object must say the same name and namespace as the path, or nothing. */
@@ -123,13 +136,14 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
   const patch = readPatch(context);
   const author = authorOf(context);
   let warnings: readonly string[] = [];
-  const changed = await modifyAs(context, (old) => {
+  const changed = await modifyAs(context, (old, gate) => {
     const result = patchedObject(old, { patch, kind: resource.schema, query: info.query });
     warnings = result.warnings;
     checkAddress(context, result.object);
-    return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource), author });
+    return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource), author, gate });
   });
-  return showObject(context, changed.object, { headers: warningHeader(warnings), view });
+  const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
+  return showObject(context, changed.object, { headers, view });
 }
 
 export interface Patch {
