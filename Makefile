@@ -3,13 +3,14 @@ SHELL := /bin/sh
 ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
 NODE := node_modules/node-linux-$(ARCH)/bin/node
 BIN := node_modules/.bin
+QUIET := --disable-warning=ExperimentalWarning
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
 # The tools are scripts that ask for `node`: they get the pinned one, whatever the machine has.
 export PATH := $(CURDIR)/$(dir $(NODE)):$(PATH)
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help up down setup setup-test generate native native-arm64 build check types format format-fix lint layers test unit integration bench oci-validation package clean
+.PHONY: help up down setup setup-test setup-vm generate native native-arm64 build check types format format-fix lint layers test test-vm vm-shell unit integration bench oci-validation package clean
 
 help: ## What there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-vm:
+	@tools/setup.sh vm
 
 generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 	$(NODE) tools/generate/main.ts $(PROTOS)
@@ -59,10 +63,16 @@ lint: setup
 	@$(BIN)/oxlint --type-aware --quiet src test bench tools
 
 layers: setup
-	@$(NODE) --disable-warning=ExperimentalWarning tools/layers.ts src
+	@$(NODE) $(QUIET) tools/layers.ts src
 
 test: setup-test build ## Every test (as root)
 	@$(NODE) tools/test.ts
+
+test-vm: setup-vm build ## The tests of test/vm in a machine with cgroup v2 and systemd (as root); FILES=…
+	@$(NODE) $(QUIET) tools/vm/main.ts test $(FILES)
+
+vm-shell: setup-vm build ## A shell in that machine; RUN='a command' instead of a person
+	@$(NODE) $(QUIET) tools/vm/main.ts shell $(if $(RUN),'$(subst ','\'',$(RUN))')
 
 unit: setup build ## The tests that need no root
 	@$(NODE) tools/test.ts unit

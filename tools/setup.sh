@@ -2,6 +2,7 @@
 # Brings a fresh machine to where everything builds and every test runs. Quick when there is nothing to do.
 #   tools/setup.sh run     what building and `make up` need
 #   tools/setup.sh test    also what the tests need
+#   tools/setup.sh vm      what building needs, and what the machine of test/vm needs
 set -eu
 cd "$(dirname "$0")/.."
 

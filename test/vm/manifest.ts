@@ -1,0 +1,6 @@
+/** Every test file of this folder: what it takes in the guest, and why CI leaves it out if it does. */
+import type { VmManifest } from '../../tools/vm/manifest.ts';
+
+export const manifest: VmManifest = {
+  'machine.test.ts': { seconds: 5 },
+};

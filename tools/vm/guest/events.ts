@@ -1,0 +1,47 @@
+/** What the guest tells the host, one JSON object a line on the port named {@link PORT}. */
+export type GuestEvent =
+  | {
+      readonly type: 'hello';
+      readonly kernel: string;
+      /** Seconds since the kernel started. */ readonly uptime: number;
+    }
+  | { readonly type: 'file-start'; readonly file: string }
+  | { readonly type: 'test-start'; readonly file: string; readonly name: string }
+  | TestEnd
+  | { readonly type: 'output'; readonly file: string; readonly text: string }
+  | FileEnd
+  | { readonly type: 'end' };
+
+export interface TestEnd {
+  readonly type: 'test-end';
+  readonly file: string;
+  /** With the names of the suites around it. */
+  readonly name: string;
+  readonly suite: boolean;
+  readonly passed: boolean;
+  readonly milliseconds: number;
+  /** Why it was skipped, or is still to do; `true` without a reason. */
+  readonly skipped?: string | true;
+  /** Absent when it failed for its subtests only: they have told. */
+  readonly error?: string;
+}
+
+export interface FileEnd {
+  readonly type: 'file-end';
+  readonly file: string;
+  readonly milliseconds: number;
+  /** The file's process failed, whatever its tests said. */
+  readonly error?: string;
+}
+
+/** What the host asks of the guest: `plan.json` beside the repository. */
+export interface Plan {
+  /** From the repository's root. */
+  readonly files: readonly string[];
+  readonly concurrency: number;
+  /** For one test, and by the same again for its file; milliseconds. */
+  readonly testTimeout: number;
+}
+
+export const PORT = 'sampan.results';
+export const REPOSITORY = '/work-under-test';
