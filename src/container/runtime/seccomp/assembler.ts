@@ -29,7 +29,6 @@ export type Comparison =
 /** BPF_MAXINSNS: what the kernel takes at most. */
 export const MAX_INSTRUCTIONS = 4096;
 
-const INSTRUCTION_BYTES = 8;
 /** jt and jf are 8 bits wide. One less, for the trampoline of the other branch may come in between. */
 const SHORT_JUMP = 254;
 
@@ -38,14 +37,11 @@ const SHORT_JUMP = 254;
  * written, its distance is known, and one that is too far for 8 bits gets a trampoline right behind its comparison.
  */
 export class Assembler {
-  readonly #code: number[] = [];
-  readonly #branches: number[] = [];
-  readonly #k: number[] = [];
+  /** Counts on beyond what the kernel takes; what is too much is not kept. */
+  length = 0;
+  /** `struct sock_filter` is u16 code, u8 jt, u8 jf, u32 k: two words, on both our architectures little-endian. */
+  readonly #words = new Uint32Array(2 * MAX_INSTRUCTIONS);
   readonly #returns = new Map<number, Label>();
-
-  get length(): number {
-    return this.#k.length;
-  }
 
   /** Answers `value`. Near ones are shared; one that is far costs no more anew than a trampoline to it. */
   return(value: number): Label {
@@ -72,21 +68,15 @@ export class Assembler {
     const no = this.#near(branches.no);
     const jt = this.length - yes - 1;
     const jf = this.length - no - 1;
-    assert(jt < 256 && jf < 256, `jump over ${jt} and ${jf} instructions`);
+    if (jt > 255 || jf > 255) throw new Error(`a branch over ${jt} and ${jf} instructions`);
     return this.#push(comparison, jt | (jf << 8), k);
   }
 
   /** The program, from the instruction written last: an array of struct sock_filter. */
   assemble(): Buffer {
-    const program = Buffer.alloc(this.length * INSTRUCTION_BYTES);
-    let at = 0;
-    for (let i = this.length - 1; i >= 0; i--, at += INSTRUCTION_BYTES) {
-      // u16 code, u8 jt, u8 jf, u32 k; both our architectures are little-endian.
-      program.writeUInt16LE(this.#code[i]!, at);
-      program.writeUInt16LE(this.#branches[i]!, at + 2);
-      program.writeUInt32LE(this.#k[i]!, at + 4);
-    }
-    return program;
+    assert(this.length <= MAX_INSTRUCTIONS, `a program of ${this.length} instructions`);
+    const words = this.#words.slice(this.#words.length - 2 * this.length);
+    return Buffer.from(words.buffer);
   }
 
   #straight(code: number, k: number, next: Label): Label {
@@ -103,10 +93,11 @@ export class Assembler {
   }
 
   #push(code: number, branches: number, k: number): Label {
-    assert(k >= 0 && k <= 0xffff_ffff, `operand ${k}`);
-    this.#code.push(code);
-    this.#branches.push(branches);
-    this.#k.push(k);
-    return this.length - 1;
+    const at = this.#words.length - 2 * (this.length + 1);
+    if (at >= 0) {
+      this.#words[at] = code | (branches << 16);
+      this.#words[at + 1] = k;
+    }
+    return this.length++;
   }
 }

@@ -4,9 +4,9 @@ import { Assembler, BPF, type Label, MAX_INSTRUCTIONS } from './assembler.ts';
 import { checkSeccomp } from './check-seccomp.ts';
 import { emitCondition, type Width } from './conditions.ts';
 import { type Answers, type Range, rangesOfAbi, rangesOfX64 } from './ranges.ts';
-import { type AbiRules, type Conditional, readRules, rulesOfAbi } from './rules.ts';
+import { type Conditional, readRules, rulesOfAbi } from './rules.ts';
 import { emitSearch } from './search-tree.ts';
-import { type SyscallArch, syscallNumbers } from './syscall-numbers.ts';
+import { type SyscallArch, syscallNumber } from './syscall-numbers.ts';
 import { verifyFilter } from './verify-filter.ts';
 import {
   ACTIONS,
@@ -38,7 +38,7 @@ export function compileSeccomp(
   config: SeccompConfig,
   options: { readonly arch: SeccompHost },
 ): SeccompProgram {
-  const key = `${options.arch} ${JSON.stringify(config, bigintsAsText)}`;
+  const key = options.arch + contentOf(config);
   let program = cache.get(key);
   if (program === undefined) {
     program = compile(checkSeccomp(config), options.arch);
@@ -54,8 +54,15 @@ export function compileSeccomp(
 const cache = new Map<string, SeccompProgram>();
 const CACHED_PROFILES = 8;
 
-function bigintsAsText(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `#${value}` : value;
+function contentOf(config: SeccompConfig): string {
+  try {
+    return JSON.stringify(config);
+  } catch {
+    // A value beyond 2^53: JSON has no bigint, and a replacer takes its time.
+    return JSON.stringify(config, (_key, value: unknown) =>
+      typeof value === 'bigint' ? `#${value}` : value,
+    );
+  }
 }
 
 /** AUDIT_ARCH_* of include/uapi/linux/audit.h. */
@@ -143,26 +150,23 @@ function answersOf(config: SeccompConfig): Answers {
 /** The host's own architecture, listed or not, then those listed that its kernel can also run. */
 function sectionsOf(config: SeccompConfig, host: SeccompHost, answers: Answers): Section[] {
   const listed = new Set(config.architectures);
-  const rules = readRules(config);
-  const abi = (arch: SyscallArch, width: Width): AbiRules =>
-    rulesOfAbi(rules, { arch, width, defaultAnswer: answers.default });
+  const rules = readRules(config, answers.default);
   const section = (token: number, arch: SyscallArch, ranges: readonly Range[]): Section => ({
     token,
     ranges,
     weights: weightsOf(arch),
   });
+  const abi = (token: number, arch: SyscallArch, width: Width): Section =>
+    section(token, arch, rangesOfAbi(rulesOfAbi(rules, arch, width), answers));
   if (host === 'arm64') {
-    const sections = [section(AUDIT_AARCH64, 'arm64', rangesOfAbi(abi('arm64', 64), answers))];
-    if (listed.has('SCMP_ARCH_ARM')) {
-      sections.push(section(AUDIT_ARM, 'arm', rangesOfAbi(abi('arm', 32), answers)));
-    }
+    const sections = [abi(AUDIT_AARCH64, 'arm64', 64)];
+    if (listed.has('SCMP_ARCH_ARM')) sections.push(abi(AUDIT_ARM, 'arm', 32));
     return sections;
   }
-  const x32 = listed.has('SCMP_ARCH_X32') ? abi('x32', 32) : undefined;
-  const sections = [section(AUDIT_X86_64, 'x64', rangesOfX64(abi('x64', 64), x32, answers))];
-  if (listed.has('SCMP_ARCH_X86')) {
-    sections.push(section(AUDIT_I386, 'x86', rangesOfAbi(abi('x86', 32), answers)));
-  }
+  const x32 = listed.has('SCMP_ARCH_X32') ? rulesOfAbi(rules, 'x32', 32) : undefined;
+  const ranges = rangesOfX64(rulesOfAbi(rules, 'x64', 64), x32, answers);
+  const sections = [section(AUDIT_X86_64, 'x64', ranges)];
+  if (listed.has('SCMP_ARCH_X86')) sections.push(abi(AUDIT_I386, 'x86', 32));
   return sections;
 }
 
@@ -201,13 +205,12 @@ function emitAlternatives(
 }
 
 function weightsOf(arch: SyscallArch): ReadonlyMap<number, number> {
-  const numbers = syscallNumbers(arch);
-  return new Map(
-    OFTEN.flatMap(([name, weight]): [number, number][] => {
-      const number = numbers.get(name);
-      return number === undefined ? [] : [[number, weight]];
-    }),
-  );
+  const weights = new Map<number, number>();
+  for (const [name, weight] of OFTEN) {
+    const number = syscallNumber(arch, name);
+    if (number !== undefined) weights.set(number, weight);
+  }
+  return weights;
 }
 
 function flagsOf(config: SeccompConfig, notifies: boolean): number {

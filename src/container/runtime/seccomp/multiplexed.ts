@@ -5,61 +5,51 @@
  * the arguments behind `socketcall` are a pointer that no filter can follow.
  */
 import type { Alternative } from './rules.ts';
+import { syscallIndex } from './syscall-numbers.ts';
 
 const SOCKETCALL = 102;
 const IPC = 117;
 
-const calls: Readonly<Record<string, readonly [multiplexer: number, call: number]>> = {
-  socket: [SOCKETCALL, 1],
-  bind: [SOCKETCALL, 2],
-  connect: [SOCKETCALL, 3],
-  listen: [SOCKETCALL, 4],
-  accept: [SOCKETCALL, 5],
-  getsockname: [SOCKETCALL, 6],
-  getpeername: [SOCKETCALL, 7],
-  socketpair: [SOCKETCALL, 8],
-  send: [SOCKETCALL, 9],
-  recv: [SOCKETCALL, 10],
-  sendto: [SOCKETCALL, 11],
-  recvfrom: [SOCKETCALL, 12],
-  shutdown: [SOCKETCALL, 13],
-  setsockopt: [SOCKETCALL, 14],
-  getsockopt: [SOCKETCALL, 15],
-  sendmsg: [SOCKETCALL, 16],
-  recvmsg: [SOCKETCALL, 17],
-  accept4: [SOCKETCALL, 18],
-  recvmmsg: [SOCKETCALL, 19],
-  sendmmsg: [SOCKETCALL, 20],
-  semop: [IPC, 1],
-  semget: [IPC, 2],
-  semctl: [IPC, 3],
-  semtimedop: [IPC, 4],
-  msgsnd: [IPC, 11],
-  msgrcv: [IPC, 12],
-  msgget: [IPC, 13],
-  msgctl: [IPC, 14],
-  shmat: [IPC, 21],
-  shmdt: [IPC, 22],
-  shmget: [IPC, 23],
-  shmctl: [IPC, 24],
-};
+/** Calls by multiplexer, in the order of their numbers there; `-` where a number is not one of these. */
+const CALLS: readonly (readonly [multiplexer: number, calls: string])[] = [
+  [
+    SOCKETCALL,
+    `- socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown
+    setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg`,
+  ],
+  [
+    IPC,
+    '- semop semget semctl semtimedop - - - - - - msgsnd msgrcv msgget msgctl - - - - - - shmat shmdt shmget shmctl',
+  ],
+];
 
-const byName = new Map(Object.entries(calls));
+interface Multiplexed {
+  readonly multiplexer: number;
+  readonly call: number;
+}
 
-/** The number of the multiplexer of `name`, and a rule as it applies there; undefined for any other call. */
-export function multiplexedCall(
-  name: string,
-): { readonly number: number; through(rule: Alternative): Alternative } | undefined {
-  const known = byName.get(name);
-  if (known === undefined) return undefined;
-  const [number, call] = known;
+let decoded: ReadonlyMap<number, Multiplexed> | undefined;
+
+/** The multiplexed calls by their places in the tables of numbers. */
+export function multiplexedCalls(): ReadonlyMap<number, Multiplexed> {
+  if (decoded === undefined) {
+    const map = new Map<number, Multiplexed>();
+    for (const [multiplexer, names] of CALLS) {
+      for (const [call, name] of names.split(/\s+/).entries()) {
+        if (name !== '-') map.set(syscallIndex(name)!, { multiplexer, call });
+      }
+    }
+    decoded = map;
+  }
+  return decoded;
+}
+
+/** A rule as it applies to the multiplexer. */
+export function throughMultiplexer(rule: Alternative, { call }: Multiplexed): Alternative {
   const which = { index: 0, op: 'SCMP_CMP_EQ', value: BigInt(call), valueTwo: 0n } as const;
   return {
-    number,
-    through: ({ id, answer, conditions }) => ({
-      id: `${id}/${call}`,
-      answer,
-      conditions: [which, ...conditions.filter(({ index }) => index !== 0)],
-    }),
+    ...rule,
+    id: `${rule.id}/${call}`,
+    conditions: [which, ...rule.conditions.filter(({ index }) => index !== 0)],
   };
 }

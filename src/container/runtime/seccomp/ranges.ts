@@ -1,5 +1,5 @@
 /** The whole space of system call numbers of one AUDIT_ARCH, cut into ranges with one verdict each. */
-import type { AbiRules, Verdict } from './rules.ts';
+import type { AbiRules, Block, Verdict } from './rules.ts';
 import { X32_BIT } from './syscall-numbers.ts';
 
 export interface Range {
@@ -20,12 +20,12 @@ export interface Answers {
 const SKIPPED = 0xffff_ffff;
 
 /** Ranges where an architecture has one ABI. Calls above the largest that is named are newer than the profile. */
-export function rangesOfAbi({ verdicts, largest }: AbiRules, answers: Answers): Range[] {
+export function rangesOfAbi({ blocks, largest }: AbiRules, answers: Answers): Range[] {
   const unnamed = (number: number): number =>
     answers.tooNew !== undefined && largest !== undefined && number > largest
       ? answers.tooNew
       : answers.default;
-  return cut([largest ?? 0], unnamed, verdicts);
+  return cut(blocks, [largest ?? 0], unnamed);
 }
 
 /**
@@ -40,7 +40,6 @@ export function rangesOfX64(x64: AbiRules, x32: AbiRules | undefined, answers: A
     if (x32 === undefined && number >= X32_BIT && number !== SKIPPED) return answers.badArch;
     return answers.default;
   };
-  const verdicts = x32 === undefined ? x64.verdicts : new Map([...x64.verdicts, ...x32.verdicts]);
   const ends = [
     x64.largest ?? 0,
     X32_BIT - 1,
@@ -49,17 +48,17 @@ export function rangesOfX64(x64: AbiRules, x32: AbiRules | undefined, answers: A
     3 * X32_BIT - 1,
     SKIPPED - 1,
   ];
-  return cut(ends, unnamed, verdicts);
+  return cut([...x64.blocks, ...(x32?.blocks ?? [])], ends, unnamed);
 }
 
 /**
- * The verdict of every number: its own, or the one of `unnamed`, which changes only after one of `ends` (rising).
- * Neighbours that are alike are one range.
+ * The verdict of every number: its own in one of the blocks (rising), or that of `unnamed`, which changes only after one of
+ * `ends` (rising). Neighbours that are alike are one range.
  */
 function cut(
+  blocks: readonly Block[],
   ends: readonly number[],
   unnamed: (number: number) => number,
-  verdicts: ReadonlyMap<number, Verdict>,
 ): Range[] {
   const ranges: Range[] = [];
   let last: Verdict | undefined;
@@ -67,21 +66,23 @@ function cut(
     if (last === undefined || !same(last, verdict)) ranges.push({ from, verdict });
     last = verdict;
   };
-  const named = Uint32Array.from(verdicts.keys()).sort();
+  const pushUnnamed = (from: number, to: number): void => {
+    for (let at = from; at < to;) {
+      push(at, unnamed(at));
+      at = Math.min(to, (ends.find((end) => end >= at) ?? SKIPPED) + 1);
+    }
+  };
   let at = 0;
-  let next = 0;
-  for (const end of [...ends, 0xffff_ffff]) {
-    while (at <= end) {
-      const call = next < named.length ? named[next]! : Infinity;
-      if (call === at) {
-        push(at++, verdicts.get(call)!);
-        next++;
-      } else {
-        push(at, unnamed(at));
-        at = Math.min(call, end + 1);
-      }
+  for (const { base, verdicts } of blocks) {
+    for (let i = 0; i < verdicts.length; i++) {
+      const verdict = verdicts[i];
+      if (verdict === undefined) continue;
+      if (at < base + i) pushUnnamed(at, base + i);
+      push(base + i, verdict);
+      at = base + i + 1;
     }
   }
+  pushUnnamed(at, SKIPPED + 1);
   return ranges;
 }
 

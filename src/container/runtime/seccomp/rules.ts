@@ -1,16 +1,21 @@
 import type { SeccompConfig } from '../../spec/runtime-config.ts';
 import { alwaysTrue, type Condition, type Width } from './conditions.ts';
+import { multiplexedCalls, throughMultiplexer } from './multiplexed.ts';
 import { orderConflicting } from './rule-order.ts';
-import { multiplexedCall } from './multiplexed.ts';
-import { type SyscallArch, syscallNumbers } from './syscall-numbers.ts';
+import { NO_CALL, type SyscallArch, syscallCount, syscallIndex, syscallTable } from './syscall-numbers.ts';
 import { type Action, type Operator, returnValue } from './vocabulary.ts';
+
+type Rule = NonNullable<SeccompConfig['syscalls']>[number];
 
 /** One way in which a call matches: all conditions hold. */
 export interface Alternative {
-  /** The same conditions and action have the same identity: their code is shared. */
+  /** The same conditions and answer have the same identity: their code is shared. */
   readonly id: string;
+  /** The place of its rule in the profile. */
+  readonly rule: number;
   /** What the filter answers. */
   readonly answer: number;
+  /** By argument. */
   readonly conditions: readonly Condition[];
 }
 
@@ -25,84 +30,131 @@ export interface Conditional {
 /** What a call is answered, whatever its arguments are or by them. */
 export type Verdict = number | Conditional;
 
+/** A profile's rules by call, the same for all ABIs; a call is its place in the tables of numbers. */
+export interface ProfileRules {
+  /** What has a rule, if only one that says what the default says. */
+  readonly named: Uint8Array;
+  /** The unconditional rule of a call, or 0 for none: its place in the profile, from 1 up. */
+  readonly always: Uint16Array;
+  readonly conditional: ReadonlyMap<number, readonly Alternative[]>;
+  /** By place in the profile. */
+  readonly answers: readonly number[];
+}
+
+/** Verdicts of the numbers from `base` on, as far as the profile has rules for them. */
+export interface Block {
+  readonly base: number;
+  readonly verdicts: readonly (Verdict | undefined)[];
+}
+
 export interface AbiRules {
-  readonly verdicts: ReadonlyMap<number, Verdict>;
+  /** In rising order. An ABI's numbers are dense, but arm has a few far above the others. */
+  readonly blocks: readonly Block[];
   /** The largest number that the profile names, undefined when it names none or 0 alone. */
   readonly largest: number | undefined;
 }
 
-interface ProfileRule {
-  readonly names: readonly string[];
-  readonly answer: number;
-  readonly alternatives: readonly Alternative[];
-}
-
-/** The profile's rules, read once for all architectures. */
-export function readRules(config: SeccompConfig): readonly ProfileRule[] {
-  return (config.syscalls ?? []).map(({ names, action, errnoRet, args }, number): ProfileRule => {
-    const answer = returnValue(action as Action, errnoRet ?? undefined);
-    const conditions = (args ?? []).map((argument): Condition => ({
-      index: argument.index,
-      op: argument.op as Operator,
-      value: BigInt(argument.value),
-      valueTwo: BigInt(argument.valueTwo ?? 0),
-    }));
-    // Two conditions on one argument make each condition a rule of its own: so did libseccomp's early users, and runc
-    // keeps it for them.
-    const repeated = new Set(conditions.map(({ index }) => index)).size < conditions.length;
-    const alternatives = repeated
-      ? conditions.map((condition, i) => ({ id: `${number}.${i}`, answer, conditions: [condition] }))
-      : [{ id: `${number}`, answer, conditions: conditions.toSorted((a, b) => a.index - b.index) }];
-    return { names, answer, alternatives };
-  });
-}
+const BLOCK = 0x1000;
 
 /**
- * The rules as they are for one ABI. Names that it does not have are skipped, and so are rules that say what the default
- * says. Of several rules of one call the first unconditional one wins, wherever it stands.
+ * Reads the profile's rules. Names that nobody knows are skipped, and so are rules that say what the default says. Of
+ * several unconditional rules of one call the first one wins.
  */
-export function rulesOfAbi(
-  rules: readonly ProfileRule[],
-  abi: { readonly arch: SyscallArch; readonly width: Width; readonly defaultAnswer: number },
-): AbiRules {
-  const numbers = syscallNumbers(abi.arch);
-  const always = new Map<number, number>();
+export function readRules(config: SeccompConfig, defaultAnswer: number): ProfileRules {
+  const named = new Uint8Array(syscallCount());
+  const always = new Uint16Array(named.length);
+  const conditional = new Map<number, Alternative[]>();
+  const answers: number[] = [];
+  for (const [rule, { names, action, errnoRet, args }] of (config.syscalls ?? []).entries()) {
+    const answer = returnValue(action as Action, errnoRet);
+    answers.push(answer);
+    const alternatives =
+      args === undefined || args === null || args.length === 0 ? [] : alternativesOf(args, rule, answer);
+    for (let i = 0; i < names.length; i++) {
+      const call = syscallIndex(names[i]!);
+      if (call === undefined) continue;
+      named[call] = 1;
+      if (answer === defaultAnswer) continue;
+      if (alternatives.length > 0) conditional.set(call, [...(conditional.get(call) ?? []), ...alternatives]);
+      else if (always[call] === 0) always[call] = rule + 1;
+    }
+  }
+  return { named, always, conditional, answers };
+}
+
+/** Two conditions on one argument make each condition a rule of its own: an old habit of runc that profiles rely on. */
+function alternativesOf(args: NonNullable<Rule['args']>, rule: number, answer: number): Alternative[] {
+  const conditions = args.map((argument): Condition => ({
+    index: argument.index,
+    op: argument.op as Operator,
+    value: BigInt(argument.value),
+    valueTwo: BigInt(argument.valueTwo ?? 0),
+  }));
+  if (new Set(conditions.map(({ index }) => index)).size < conditions.length) {
+    return conditions.map((condition, i) => ({ id: `${rule}.${i}`, rule, answer, conditions: [condition] }));
+  }
+  return [{ id: `${rule}`, rule, answer, conditions: conditions.toSorted((a, b) => a.index - b.index) }];
+}
+
+/** The rules as they are for one ABI. An unconditional rule of a call wins over conditional ones, wherever it stands. */
+export function rulesOfAbi(profile: ProfileRules, arch: SyscallArch, width: Width): AbiRules {
+  const { named, always, conditional, answers } = profile;
+  const table = syscallTable(arch);
+  const multiplexed = arch === 'x86' ? multiplexedCalls() : undefined;
+  const blocks: { readonly base: number; readonly verdicts: (Verdict | undefined)[] }[] = [
+    { base: 0, verdicts: [] },
+  ];
+  let block = blocks[0]!;
   const sometimes = new Map<number, Alternative[]>();
   let largest = 0;
-  for (const { names, answer, alternatives } of rules) {
-    for (const name of names) {
-      const number = numbers.get(name);
-      const multiplexed = abi.arch === 'x86' ? multiplexedCall(name) : undefined;
-      // runc asks libseccomp for the number, and gets a pseudo number for what x86 also reaches through a multiplexer.
-      if (number !== undefined && multiplexed === undefined && number > largest) largest = number;
-      if (answer === abi.defaultAnswer) continue;
-      if (number !== undefined) add(number, alternatives);
-      if (multiplexed !== undefined)
-        add(
-          multiplexed.number,
-          alternatives.map((rule) => multiplexed.through(rule)),
-        );
+  for (let call = 0; call < named.length; call++) {
+    if (named[call] === 0) continue;
+    const number = table[call]!;
+    const through = multiplexed?.get(call);
+    // runc asks libseccomp for the number, and gets a pseudo number for what x86 also reaches through a multiplexer.
+    if (number > largest && through === undefined) largest = number;
+    const rule = always[call]!;
+    if (through === undefined && !conditional.has(call)) {
+      if (rule > 0 && number !== NO_CALL) put(number, answers[rule - 1]!);
+      continue;
+    }
+    const alternatives = [...(conditional.get(call) ?? [])];
+    if (rule > 0)
+      alternatives.push({ id: `${rule - 1}`, rule: rule - 1, answer: answers[rule - 1]!, conditions: [] });
+    if (number !== NO_CALL) add(number, alternatives);
+    if (through !== undefined) {
+      const rerouted = alternatives.map((alternative) => throughMultiplexer(alternative, through));
+      add(through.multiplexer, rerouted);
     }
   }
-  const verdicts = new Map<number, Verdict>(always);
-  for (const [number, unordered] of sometimes) {
-    if (always.has(number)) continue;
-    const alternatives = orderConflicting(unordered, abi.width);
-    const key = `${abi.width}: ${alternatives.map(({ id }) => id).join(' ')}`;
-    verdicts.set(number, { key, width: abi.width, alternatives });
-  }
-  return { verdicts, largest: largest === 0 ? undefined : largest };
+  // A multiplexer may have an unconditional rule of its own already.
+  for (const [number, alternatives] of sometimes) put(number, verdictOf(alternatives, width));
+  return { blocks: blocks.toSorted((a, b) => a.base - b.base), largest: largest === 0 ? undefined : largest };
 
   function add(number: number, alternatives: readonly Alternative[]): void {
-    for (const alternative of alternatives) {
-      const conditions = alternative.conditions.filter((condition) => !alwaysTrue(condition, abi.width));
-      if (conditions.length === 0) {
-        if (!always.has(number)) always.set(number, alternative.answer);
-        continue;
-      }
-      const known = sometimes.get(number) ?? [];
-      if (known.length === 0) sometimes.set(number, known);
-      known.push({ ...alternative, conditions });
-    }
+    if (alternatives.length > 0) sometimes.set(number, [...(sometimes.get(number) ?? []), ...alternatives]);
   }
+
+  function put(number: number, verdict: Verdict): void {
+    const offset = number % BLOCK;
+    const base = number - offset;
+    if (block.base !== base) {
+      block = blocks.find((candidate) => candidate.base === base) ?? { base, verdicts: [] };
+      if (!blocks.includes(block)) blocks.push(block);
+    }
+    block.verdicts[offset] ??= verdict;
+  }
+}
+
+function verdictOf(alternatives: readonly Alternative[], width: Width): Verdict {
+  const inOrder = alternatives
+    .map((alternative) => ({
+      ...alternative,
+      conditions: alternative.conditions.filter((condition) => !alwaysTrue(condition, width)),
+    }))
+    .toSorted((a, b) => a.rule - b.rule);
+  const unconditional = inOrder.find(({ conditions }) => conditions.length === 0);
+  if (unconditional !== undefined) return unconditional.answer;
+  const ordered = orderConflicting(inOrder, width);
+  return { key: `${width}: ${ordered.map(({ id }) => id).join(' ')}`, width, alternatives: ordered };
 }

@@ -1,40 +1,68 @@
-/** System call numbers by name, of the architectures that a filter can meet on our hosts. */
-import { syscallTables } from './generated/syscall-tables.ts';
+/** System call numbers of the architectures that a filter can meet on our hosts. Decoded at the first use. */
+import { farNumbers, syscallColumns, syscallNames } from './generated/syscall-tables.ts';
 
-export type SyscallArch = keyof typeof syscallTables;
+export type SyscallArch = 'x64' | 'x86' | 'x32' | 'arm64' | 'arm';
 
 /** Marks a call of the x32 ABI: it shares AUDIT_ARCH_X86_64 with x64 (arch/x86/include/uapi/asm/unistd.h). */
 export const X32_BIT = 0x4000_0000;
 
-const decoded = new Map<SyscallArch, ReadonlyMap<string, number>>();
+/** In a table of numbers: the architecture has no such call. */
+export const NO_CALL = -1;
 
-/** Numbers by name, of x32 with its marker bit. Decoded at the first use: a start-up needs two or three tables. */
-export function syscallNumbers(arch: SyscallArch): ReadonlyMap<string, number> {
-  let numbers = decoded.get(arch);
-  if (numbers === undefined) {
-    numbers = arch === 'x32' ? decodeX32() : decode(new Map(), syscallTables[arch], 0);
-    decoded.set(arch, numbers);
+let indexes: ReadonlyMap<string, number> | undefined;
+const tables = new Map<SyscallArch, Int32Array>();
+
+/** The place of a name in the tables; undefined for what no architecture knows. */
+export function syscallIndex(name: string): number | undefined {
+  indexes ??= indexNames();
+  return indexes.get(name);
+}
+
+/** Every name that some architecture knows, in the order of the tables. */
+export function allSyscallNames(): readonly string[] {
+  return syscallNames.split(' ');
+}
+
+/** How many places the tables have. */
+export function syscallCount(): number {
+  indexes ??= indexNames();
+  return indexes.size;
+}
+
+/** The numbers of an architecture by place, of x32 with the marker bit. */
+export function syscallTable(arch: SyscallArch): Int32Array {
+  let table = tables.get(arch);
+  if (table === undefined) {
+    table = decode(syscallColumns[arch]);
+    if (arch === 'x32') for (let i = 0; i < table.length; i++) if (table[i] !== NO_CALL) table[i]! += X32_BIT;
+    if (arch === 'arm') addFar(table);
+    tables.set(arch, table);
   }
-  return numbers;
+  return table;
 }
 
-function decodeX32(): ReadonlyMap<string, number> {
-  const numbers = new Map<string, number>();
-  for (const [name, number] of syscallNumbers('x64')) numbers.set(name, number + X32_BIT);
-  return decode(numbers, syscallTables.x32, X32_BIT);
+/** The number of one call, undefined where the architecture has none. */
+export function syscallNumber(arch: SyscallArch, name: string): number | undefined {
+  const index = syscallIndex(name);
+  const number = index === undefined ? NO_CALL : syscallTable(arch)[index]!;
+  return number === NO_CALL ? undefined : number;
 }
 
-/** The form of the tables is described where they are generated. */
-function decode(numbers: Map<string, number>, packed: string, base: number): ReadonlyMap<string, number> {
-  let next = base;
-  for (const word of packed.split(/\s/)) {
-    const first = word.charCodeAt(0);
-    if (first === EQUALS) next = base + Number(word.slice(1));
-    else if (first === MINUS) numbers.delete(word.slice(1));
-    else numbers.set(word, next++);
+function indexNames(): ReadonlyMap<string, number> {
+  const names = syscallNames.split(' ');
+  const map = new Map<string, number>();
+  for (let i = 0; i < names.length; i++) map.set(names[i]!, i);
+  return map;
+}
+
+function decode(column: string): Int32Array {
+  const bytes = new Uint8Array(Buffer.from(column, 'base64'));
+  return Int32Array.from(new Int16Array(bytes.buffer));
+}
+
+function addFar(table: Int32Array): void {
+  for (const entry of farNumbers.split(' ')) {
+    const [name, number] = entry.split('=') as [string, string];
+    table[syscallIndex(name)!] = Number(number);
   }
-  return numbers;
 }
-
-const EQUALS = 61;
-const MINUS = 45;

@@ -11,31 +11,23 @@ export function verifyFilter(filter: Buffer): void {
   assert(filter.length % 8 === 0, `a filter of ${filter.length} bytes`);
   const length = filter.length / 8;
   assert(length > 0 && length <= MAX_INSTRUCTIONS, `a filter of ${length} instructions`);
+  const words = new Uint32Array(filter.buffer, filter.byteOffset, 2 * length);
   for (let at = 0; at < length; at++) {
-    const code = filter.readUInt16LE(at * 8);
-    const jt = filter[at * 8 + 2]!;
-    const jf = filter[at * 8 + 3]!;
-    const k = filter.readUInt32LE(at * 8 + 4);
+    const code = words[2 * at]! & 0xffff;
+    const jt = (words[2 * at]! >>> 16) & 0xff;
+    const jf = words[2 * at]! >>> 24;
+    const k = words[2 * at + 1]!;
     const left = length - at - 1;
-    switch (code) {
-      case BPF.load:
-        assert(k < SECCOMP_DATA_BYTES && k % 4 === 0, `instruction ${at} loads ${k}`);
-        assert(left > 0, `instruction ${at} is the last and no return`);
-        break;
-      case BPF.and:
-        assert(left > 0, `instruction ${at} is the last and no return`);
-        break;
-      case BPF.jump:
-        assert(k < left, `instruction ${at} jumps ${k} beyond the end`);
-        break;
-      case BPF.equal:
-      case BPF.greater:
-      case BPF.greaterOrEqual:
-      case BPF.anyBit:
-        assert(jt < left && jf < left, `instruction ${at} jumps ${jt} or ${jf} beyond the end`);
-        break;
-      default:
-        assert(code === BPF.return, `instruction ${at} is ${code}`);
+    const branch = jt < left && jf < left;
+    const valid =
+      code === BPF.return ||
+      (code === BPF.load && left > 0 && k < SECCOMP_DATA_BYTES && k % 4 === 0) ||
+      (code === BPF.and && left > 0) ||
+      (code === BPF.jump && k < left) ||
+      ((code === BPF.equal || code === BPF.greater) && branch) ||
+      ((code === BPF.greaterOrEqual || code === BPF.anyBit) && branch);
+    if (!valid) {
+      throw new Error(`assertion failed: instruction ${at} of ${length}: ${code} ${jt} ${jf} ${k}`);
     }
   }
 }
