@@ -13,6 +13,7 @@
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#define ABI_CLONE_NEWTIME 0x00000080
 #ifndef PR_SET_NO_NEW_PRIVS
 #define PR_SET_NO_NEW_PRIVS 38
 #endif
@@ -21,8 +22,10 @@
 struct abi_open_how {
 	uint64_t flags, mode, resolve;
 };
+#define ABI_RESOLVE_NO_XDEV 0x01
 #define ABI_RESOLVE_NO_MAGICLINKS 0x02
 #define ABI_RESOLVE_NO_SYMLINKS 0x04
+#define ABI_RESOLVE_BENEATH 0x08
 #define ABI_RESOLVE_IN_ROOT 0x10
 
 /* open_tree(2), move_mount(2), fsopen(2), 5.2; mount_setattr(2), 5.12 */
@@ -38,6 +41,7 @@ struct abi_mount_attr {
 #define ABI_MOUNT_ATTR_NOSUID 0x02
 #define ABI_MOUNT_ATTR_NODEV 0x04
 #define ABI_MOUNT_ATTR_NOEXEC 0x08
+#define ABI_MOUNT_ATTR_IDMAP 0x00100000
 #define ABI_FSOPEN_CLOEXEC 1
 #define ABI_FSMOUNT_CLOEXEC 1
 #define ABI_FSCONFIG_SET_STRING 1
@@ -46,6 +50,61 @@ struct abi_mount_attr {
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
 #endif
+
+/* statx(2), the part that we read; mnt_id is 5.8. musl has none of it before 1.2.5. */
+struct abi_statx {
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, pad;
+	uint64_t ino, size, blocks, attributes_mask;
+	uint64_t times[8];
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t mnt_id;
+	uint64_t spare[13];
+};
+#define ABI_STATX_MNT_ID 0x1000
+#define ABI_STATX_ATTR_MOUNT_ROOT 0x2000
+#define ABI_AT_STATX_DONT_SYNC 0x4000
+_Static_assert(sizeof(struct abi_statx) == 256, "the kernel's struct statx has 256 bytes");
+
+/* sched_setattr(2), its first version */
+struct abi_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* seccomp(2) and its filter */
+struct abi_sock_fprog {
+	uint16_t length;
+	const void *filter;
+};
+#define ABI_SOCK_FILTER_SIZE 8
+#define ABI_SECCOMP_SET_MODE_FILTER 1
+#define ABI_SECCOMP_FILTER_FLAG_TSYNC 1
+#define ABI_SECCOMP_FILTER_FLAG_NEW_LISTENER 8
+
+/* prctl(2), 4.3 */
+#define ABI_PR_CAP_AMBIENT 47
+#define ABI_PR_CAP_AMBIENT_RAISE 2
+#define ABI_PR_CAP_AMBIENT_CLEAR_ALL 4
+
+/* prlimit(2): the same on every architecture that we know, unlike the libc's rlim_t */
+struct abi_rlimit {
+	uint64_t soft, hard;
+};
+
+/* keyctl(2) */
+#define ABI_KEYCTL_JOIN_SESSION_KEYRING 1
+#define ABI_KEYCTL_SETPERM 5
+#define ABI_KEYCTL_DESCRIBE 6
+
+#define ABI_PROC_SUPER_MAGIC 0x9fa0
+#define ABI_CGROUP2_SUPER_MAGIC 0x63677270
+#define ABI_PROC_ROOT_INODE 1
 
 /* capset(2), version 3: two 32-bit halves */
 struct abi_cap_header {
