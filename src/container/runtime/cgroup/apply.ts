@@ -118,8 +118,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 function writeFailure(write: ResourceWrite, file: string, cause: unknown): unknown {
-  if (!(cause instanceof PlatformError)) return cause;
-  const errno = errnoName(cause);
+  const errno = cause instanceof PlatformError ? errnoName(cause) : '';
+  if (!(cause instanceof PlatformError) || errno === '') return cause;
   return failure(write, CODES[errno] ?? cause.code, `cannot write "${write.value}" to ${file}: ${errno}`, {
     cause,
     errno,

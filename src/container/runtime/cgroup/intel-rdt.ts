@@ -144,14 +144,17 @@ export class IntelRdtGroup {
     try {
       return action();
     } catch (error) {
-      if (!(error instanceof PlatformError) || error.details['errno'] === undefined) throw error;
+      if (!(error instanceof PlatformError)) throw error;
+      const { code, details } = error;
+      const { errno, path } = details;
+      if (typeof errno !== 'string' || typeof path !== 'string') throw error;
       const status = join(this.#mount ?? '', 'info/last_cmd_status');
       const words = existsSync(status) ? readValue(status) : '';
-      throw new PlatformError(
-        error.code,
-        `${FIELD}: ${error.message}${words === '' || words === 'ok' ? '' : ` (${words})`}`,
-        { cause: error, details: { ...error.details, field: FIELD } },
-      );
+      const why = words === '' || words === 'ok' ? errno : `${errno} (${words})`;
+      throw new PlatformError(code, `${FIELD}: ${path}: ${why}`, {
+        cause: error,
+        details: { ...details, field: FIELD },
+      });
     }
   }
 }

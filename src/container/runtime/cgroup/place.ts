@@ -1,5 +1,5 @@
 /** `linux.cgroupsPath`: where the container's cgroup shall be. */
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { PlatformError } from '../../../base/errors.ts';
 import type { CgroupPlace, PlaceOptions } from './contract.ts';
 import { intelRdtPlace } from './intel-rdt.ts';
@@ -31,7 +31,7 @@ function placeFolder({ id, cgroupsPath = '', rootless }: PlaceOptions, machine: 
   const named = cgroupsPath !== '';
   if (cgroupsPath.includes('\0')) throw invalidPath('has a NUL byte in it');
   // Whatever it says, it stays below the mount: `..` goes up to there and no further.
-  const clean = join('/', named ? cgroupsPath : id);
+  const clean = resolve('/', join('/', named ? cgroupsPath : id));
   if (clean === '/') throw invalidPath(`"${cgroupsPath}" is the root of the hierarchy, which is not ours`);
   const base = { driver: 'cgroupfs', rootless, named } as const;
   if (cgroupsPath.startsWith('/')) return { ...base, path: clean };

@@ -28,11 +28,6 @@ export function v2Writes(resources: ResourcesConfig): Writes {
   ];
 }
 
-/** Controllers that the resources need; those of `unified` are told by the files' names. */
-export function controllersOf(writes: Writes): Set<string> {
-  return new Set(writes.map(({ controller }) => controller).filter((name) => name !== 'cgroup'));
-}
-
 function memory(memory: NonNullable<ResourcesConfig['memory']>): Writes {
   const writes: Writes = [];
   const { limit, swap, reservation, kernel, kernelTCP, swappiness, useHierarchy, disableOOMKiller } = memory;
