@@ -8,6 +8,7 @@ const dist = join(root, 'dist');
 
 const entryPoints = {
   sampan: join(root, 'src/cli/main.ts'),
+  'sampan-oci': join(root, 'src/cli/oci/main.ts'),
   'sqlite-worker': join(root, 'src/cluster/store/sqlite-worker.ts'),
 };
 

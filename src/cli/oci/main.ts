@@ -1,0 +1,40 @@
+/**
+ * `main.js --serve [socket path]`: decides for `bin/sampan-oci`, which executes (docs/flows/oci-run.md). The caller is at
+ * the other end of descriptor 3.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { armFailpoints } from '../../base/failpoint.ts';
+import { linuxHost } from '../../container/runtime/oci/context.ts';
+import { packageRoot } from '../package-root.ts';
+import { BrainServer } from './server.ts';
+import { serveRequest } from './session.ts';
+
+const [mode, socketPath] = process.argv.slice(2);
+if (mode !== '--serve') {
+  process.stderr.write('this is started by bin/sampan-oci, which is the command to use\n');
+  process.exit(2);
+}
+// Nothing of the caller's may be kept busy by us, and nothing of its settings may have a part in what others get.
+process.chdir('/');
+process.umask(0o022);
+armFailpoints(process.env['SAMPAN_FAILPOINTS'] ?? '');
+
+const host = linuxHost();
+const version = (): string =>
+  (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+const program = {
+  host,
+  get version() {
+    return version();
+  },
+};
+const server = new BrainServer({
+  kernel: host.kernel,
+  socketPath,
+  program: import.meta.filename,
+  serve: (front) => serveRequest(program, front),
+});
+process.on('SIGTERM', () => process.exit(0));
+process.on('unhandledRejection', () => {});
+await server.serveFirst(3);
