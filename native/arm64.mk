@@ -1,6 +1,6 @@
-# The native programs for arm64, built on another machine: prebuilt/linux-arm64/{sampan-shim,seam.node}, for the npm
-# package (`make native-arm64`). Included by native/Makefile. The cross compiler's own C library is not used: the shim
-# takes Debian's musl for arm64 (musl-arm64.sh fetches it, or point MUSL_ARM64 to an unpacked one), the seam none.
+# The native programs for arm64, built on another machine: prebuilt/linux-arm64/{sampan-shim,sampan-oci,seam.node}, for the npm
+# package (`make native-arm64`). Included by native/Makefile. The cross compiler's own C library is not used: the programs
+# take Debian's musl for arm64 (musl-arm64.sh fetches it, or point MUSL_ARM64 to an unpacked one), the seam none.
 ARM64_CC ?= aarch64-linux-gnu-gcc
 ARM64_NM ?= aarch64-linux-gnu-nm
 ARM64_OUT ?= $(NATIVE_DIR)../prebuilt/linux-arm64
@@ -12,7 +12,7 @@ MUSL_ARM64_INCLUDE := $(MUSL_ARM64)/usr/include/aarch64-linux-musl
 ARM64_MUSL_CFLAGS = -mno-outline-atomics -nostdinc -isystem $(MUSL_ARM64_INCLUDE) -isystem $$($(ARM64_CC) -print-file-name=include)
 
 .PHONY: arm64
-arm64: $(ARM64_OUT)/sampan-shim $(ARM64_OUT)/seam.node
+arm64: $(ARM64_OUT)/sampan-shim $(ARM64_OUT)/sampan-oci $(ARM64_OUT)/seam.node
 
 # In the recipes, not a target of its own: what is up to date needs no compiler.
 define need_arm64_compiler
@@ -25,13 +25,20 @@ $(MUSL_ARM64_LIB)/libc.a:
 	$(need_arm64_compiler)
 	@$(NATIVE_DIR)musl-arm64.sh $(MUSL_ARM64)
 
-$(ARM64_OUT)/sampan-shim: $(SHIM_SOURCES) $(SHIM_HEADERS) $(NATIVE_DIR)Makefile $(NATIVE_DIR)arm64.mk $(MUSL_ARM64_LIB)/libc.a
+define build_arm64
 	$(need_arm64_compiler)
 	@mkdir -p $(ARM64_OUT)
 	$(ARM64_CC) $(WARNINGS) $(SHIM_CFLAGS) $(ARM64_MUSL_CFLAGS) $(SHIM_LDFLAGS) -nostdlib \
-		$(MUSL_ARM64_LIB)/crt1.o $(MUSL_ARM64_LIB)/crti.o $(SHIM_SOURCES) \
+		$(MUSL_ARM64_LIB)/crt1.o $(MUSL_ARM64_LIB)/crti.o $(1) \
 		-Wl,--start-group $(MUSL_ARM64_LIB)/libc.a -lgcc -Wl,--end-group $(MUSL_ARM64_LIB)/crtn.o -o $@.new
 	@mv $@.new $@
+endef
+
+$(ARM64_OUT)/sampan-shim: $(SHIM_SOURCES) $(HEADERS) $(NATIVE_DIR)Makefile $(NATIVE_DIR)arm64.mk $(MUSL_ARM64_LIB)/libc.a
+	$(call build_arm64,$(SHIM_SOURCES))
+
+$(ARM64_OUT)/sampan-oci: $(FRONT_SOURCES) $(HEADERS) $(NATIVE_DIR)Makefile $(NATIVE_DIR)arm64.mk $(MUSL_ARM64_LIB)/libc.a
+	$(call build_arm64,$(FRONT_SOURCES))
 
 # Nobody loads the seam here, so a name that no Node provides (a memset the compiler put in) is looked for instead.
 $(ARM64_OUT)/seam.node: $(NATIVE_DIR)seam.c $(NATIVE_DIR)seam.mk $(NATIVE_DIR)arm64.mk

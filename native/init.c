@@ -1,6 +1,7 @@
 /*
- * What runs inside the container. Cloned from the shim without an exec: it executes the instructions after `enter`,
- * waits for the start message, and then becomes one of three things (docs/flows/container-start.md draws them):
+ * What runs inside the container. Cloned from its parent without an exec: it executes what stands between `enter` and
+ * `leave`, waits for the start where there is a `created`, and then becomes one of three things
+ * (docs/flows/container-start.md draws them):
  *   hold       a sandbox's PID 1: keeps the namespaces and reaps, until SIGTERM
  *   supervise  PID 1 beside the user's process: passes signals on, reaps, ends as it ended
  *   become     the user's program itself, which knows how to be an init
@@ -8,53 +9,88 @@
 #include "shim.h"
 
 #include "abi.h"
+#include "root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 
-#define SYNC_FD 3
-#define KEYCTL_JOIN_SESSION_KEYRING 1
-
 static struct {
 	bool terminal;
+	bool leaves;   /* our parent may end before us, once we were created or execute the user's program */
+	bool tied;     /* its end is ours */
+	bool prepared; /* for the exec: see prepare_exec */
+	int sync, listener;
+	int starter; /* the connection that asked for the start; -1 none */
 	/* Strings of the program; NULL-terminated. */
 	char **environment, **arguments;
 	size_t environment_count, argument_count;
 	char program[PATH_MAX];
-} job;
+	struct program *instructions;
+} job = {.sync = -1, .listener = -1, .starter = -1, .tied = true};
 
 static void tell(const char *text)
 {
-	/* MSG_NOSIGNAL: when the shim is gone, so are we in a moment. */
-	send(SYNC_FD, text, strlen(text), MSG_NOSIGNAL);
+	/*
+	 * Not send(2): a seccomp filter may be in force, and none forbids write(2). Up to the exec SIGPIPE is blocked; when
+	 * there is nobody to hear us, we are gone in a moment anyway.
+	 */
+	ssize_t written = write(job.starter >= 0 ? job.starter : job.sync, text, strlen(text));
+	(void)written;
 }
 
-/* Waits for one word of the shim; its absence means that the shim died, and nobody may outlive it. */
-static void await(const char *word)
+int init_sync(void)
+{
+	return job.sync;
+}
+
+/* Waits for one word of the parent; its absence means that the parent died, and nobody may outlive it. */
+static void await(const char *word, char *rest, size_t size)
 {
 	char message[MESSAGE_MAX];
 	ssize_t got;
 	do
-		got = recv(SYNC_FD, message, sizeof message - 1, 0);
+		got = recv(job.sync, message, sizeof message - 1, 0);
 	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		_exit(137);
 	message[got] = 0;
-	if (strcmp(message, word) != 0)
+	size_t length = strlen(word);
+	if (strncmp(message, word, length) != 0)
 		_exit(70);
+	snprintf(rest, size, "%s", message + length);
+}
+
+/* The parent gives the turn, and says who we are to it. */
+static void await_turn(void)
+{
+	char number[16];
+	long long pid;
+	await("go", number, sizeof number);
+	if (parse_number(number, &pid) == 0)
+		set_outer_pid((pid_t)pid);
+}
+
+static void die_with_parent(void)
+{
+	char byte;
+	if (!job.tied)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* It may have died before. */
+	if (recv(job.sync, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
+		_exit(137);
 }
 
 static int append(char ***list, size_t *count, const struct instruction *in)
@@ -78,65 +114,10 @@ static const char *environment_value(const char *name)
 	return NULL;
 }
 
-/* join <kind> <path> <inode>: the inode tells that the path is still the namespace that was meant. */
-static int do_join(const struct instruction *in)
-{
-	long long inode;
-	struct stat info;
-	if (want_args(in, 3, 3) < 0 || parse_number(in->argv[2], &inode) < 0)
-		return -1;
-	OWNED_FD fd = open(in->argv[1], O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &info) < 0)
-		return fail_errno("open namespace %s", in->argv[1]);
-	if (info.st_ino != (ino_t)inode)
-		return fail(ESTALE, "namespace %s is %llu, not %lld: its holder has ended", in->argv[1],
-			    (unsigned long long)info.st_ino, inode);
-	int kind = strcmp(in->argv[0], "net") == 0   ? CLONE_NEWNET
-		   : strcmp(in->argv[0], "ipc") == 0 ? CLONE_NEWIPC
-		   : strcmp(in->argv[0], "uts") == 0 ? CLONE_NEWUTS
-						     : CLONE_NEWPID;
-	if (setns(fd, kind) < 0)
-		return fail_errno("join namespace %s", in->argv[1]);
-	return 0;
-}
-
-int join_namespace(const struct instruction *instruction)
-{
-	return do_join(instruction);
-}
-
 static int do_unshare_cgroup(const struct instruction *in)
 {
 	(void)in;
 	return unshare(CLONE_NEWCGROUP) < 0 ? fail_errno("unshare the cgroup namespace") : 0;
-}
-
-static int do_hostname(const struct instruction *in)
-{
-	if (want_args(in, 1, 1) < 0)
-		return -1;
-	return sethostname(in->argv[0], strlen(in->argv[0])) < 0 ? fail_errno("sethostname %s", in->argv[0]) : 0;
-}
-
-static int do_loopback(const struct instruction *in)
-{
-	(void)in;
-	OWNED_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {.ifr_name = "lo"};
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return fail_errno("find the loopback interface");
-	request.ifr_flags |= IFF_UP;
-	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fail_errno("bring the loopback interface up") : 0;
-}
-
-/* keyring <name>: keys of the host's session stay out of reach. A kernel without keys has none to protect. */
-static int do_keyring(const struct instruction *in)
-{
-	if (want_args(in, 1, 1) < 0)
-		return -1;
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, in->argv[0]) < 0 && errno != ENOSYS)
-		return fail_errno("join a session keyring");
-	return 0;
 }
 
 static int do_environment(const struct instruction *in)
@@ -147,12 +128,6 @@ static int do_environment(const struct instruction *in)
 static int do_arguments(const struct instruction *in)
 {
 	return append(&job.arguments, &job.argument_count, in);
-}
-
-/* user <user[:group]> <gid>… */
-static int do_user(const struct instruction *in)
-{
-	return want_args(in, 1, -1) < 0 ? -1 : identity_lookup(in->argv[0], in->argc - 1, in->argv + 1);
 }
 
 /* home: HOME from the image's passwd file. */
@@ -214,13 +189,89 @@ static int do_find_program(const struct instruction *in)
 	return denied ? program_failure(EACCES, name, name) : program_failure(ENOENT, name, NULL);
 }
 
-/* created: tells the shim, and waits for the start. */
+/* The process that is not there yet is killed by what would kill it later. */
+static void end_by_signal(int signal)
+{
+	_exit(128 + signal);
+}
+
+#define STARTERS_MAX 8
+
+/*
+ * Waits for a connection that says "start". Several at a time, since one that says nothing must not keep out the
+ * others; when there are too many, the oldest goes.
+ */
+static int await_start(void)
+{
+	static const char word[] = "start\n";
+	struct pollfd polls[STARTERS_MAX + 1] = {{.fd = job.listener, .events = POLLIN}};
+	size_t heard[STARTERS_MAX + 1] = {0};
+	int count = 1, won = 0;
+	sigset_t none;
+	sigemptyset(&none);
+	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		sigaction(ends[i], &(struct sigaction){.sa_handler = end_by_signal}, NULL);
+	while (won == 0) {
+		if (ppoll(polls, (nfds_t)count, NULL, &none) < 0)
+			continue;
+		for (int i = count - 1; i > 0 && won == 0; i--) {
+			char text[sizeof word];
+			ssize_t got = polls[i].revents == 0 ? -1 : recv(polls[i].fd, text, sizeof word - 1 - heard[i], MSG_DONTWAIT);
+			if (got < 0)
+				continue;
+			bool matches = got > 0 && memcmp(text, word + heard[i], (size_t)got) == 0;
+			heard[i] += (size_t)got;
+			if (matches && heard[i] == sizeof word - 1) {
+				won = i;
+			} else if (!matches) {
+				close(polls[i].fd);
+				polls[i] = polls[--count];
+				heard[i] = heard[count];
+			}
+		}
+		int fresh = won == 0 && polls[0].revents != 0 ? accept4(job.listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+		if (fresh < 0)
+			continue;
+		if (count > STARTERS_MAX) {
+			close(polls[1].fd);
+			count--;
+			memmove(polls + 1, polls + 2, (size_t)(count - 1) * sizeof *polls);
+			memmove(heard + 1, heard + 2, (size_t)(count - 1) * sizeof *heard);
+		}
+		heard[count] = 0;
+		polls[count++] = (struct pollfd){.fd = fresh, .events = POLLIN};
+	}
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		sigaction(ends[i], &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	job.starter = polls[won].fd;
+	for (int i = 0; i < count; i++)
+		if (i != won)
+			close(polls[i].fd);
+	job.listener = -1;
+	return 0;
+}
+
+/* created: tells the parent, and waits for the start. */
 static int do_created(const struct instruction *in)
 {
 	(void)in;
+	char rest[2];
+	/* Before it is told: whoever knows that we are there may rely on it. Until it says so, its silence is our end. */
+	if (job.leaves)
+		prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	tell("created");
-	await("start");
-	return 0;
+	if (!job.leaves) {
+		await("start", rest, sizeof rest);
+		return 0;
+	}
+	await("keep", rest, sizeof rest);
+	job.tied = false;
+	if (job.listener < 0)
+		return fail(EINVAL, "created without listen: nobody could start it");
+	close_owned(&job.sync);
+	job.sync = -1;
+	return await_start();
 }
 
 static int status_code(int status)
@@ -266,12 +317,21 @@ static int drop_to_kill(void)
 	return capabilities_bound(kill_only) < 0 ? -1 : capabilities_set(kill_only);
 }
 
+/* Nothing of the host's stays with a process that stays. */
+static void let_go(void)
+{
+	release_inherited_descriptors();
+	syscall(SYS_close_range, 3, ~0U, 0);
+	program_unload(job.instructions);
+}
+
 static int do_hold(const struct instruction *in)
 {
 	(void)in;
 	if (drop_to_kill() < 0)
 		return -1;
-	close(SYNC_FD);
+	tell("running");
+	let_go();
 	reap_and_forward(0);
 }
 
@@ -288,9 +348,8 @@ static int do_supervise(const struct instruction *in)
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		return 0;
 	}
-	close(SYNC_FD);
-	for (int fd = 0; fd <= 2; fd++)
-		close(fd);
+	syscall(SYS_close_range, 0, 2, 0);
+	let_go();
 	if (drop_to_kill() < 0) {
 		kill(child, SIGKILL);
 		_exit(70);
@@ -317,65 +376,42 @@ static int do_foreground(const struct instruction *in)
 	return 0;
 }
 
-/*
- * oom-score-adj <n>: going below what we inherited takes CAP_SYS_RESOURCE. Without it (we are in a container
- * ourselves) the process is merely killed earlier than asked for, so this is no reason not to run.
- */
-static int do_oom_score_adj(const struct instruction *in)
-{
-	if (want_args(in, 1, 1) < 0)
-		return -1;
-	OWNED_FD fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail_errno("open /proc/self/oom_score_adj");
-	if (write_all(fd, in->argv[0], strlen(in->argv[0])) < 0 && failure_code() != EACCES)
-		return fail(failure_code(), "write \"%s\" to /proc/self/oom_score_adj: %s", in->argv[0], strerror(failure_code()));
-	return 0;
-}
-
-static uint64_t mask_of(const struct instruction *in)
-{
-	return strtoull(in->argv[0], NULL, 16);
-}
-
-/* bounding <hex>: before the user changes, which takes away the right to do it. */
-static int do_bounding(const struct instruction *in)
-{
-	return want_args(in, 1, 1) < 0 ? -1 : capabilities_bound(mask_of(in));
-}
-
 static int do_identity(const struct instruction *in)
 {
 	(void)in;
 	if (identity_apply() < 0)
 		return -1;
-	/* A change of user clears the parent-death signal (prctl(2)); setting it again leaves a gap to look into. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	char byte;
-	if (recv(SYNC_FD, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
-		_exit(137);
+	/* A change of user clears the parent-death signal (prctl(2)). */
+	die_with_parent();
 	return 0;
 }
 
-static int do_capabilities(const struct instruction *in)
+/*
+ * All that is left to do for the exec. Before a seccomp filter is in force: what a filter may forbid is not needed
+ * behind it. "running" is how the parent tells the end of file by the exec from that of a process that was killed.
+ */
+static int prepare_exec(void)
 {
-	return want_args(in, 1, 1) < 0 ? -1 : capabilities_set(mask_of(in));
+	if (job.prepared)
+		return 0;
+	job.prepared = true;
+	umask(user_umask());
+	/* From here on the user's process is on its own, or it dies with a shim as before. */
+	if (job.leaves)
+		prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	job.tied = job.tied && !job.leaves;
+	if (job.sync >= 0)
+		tell("running");
+	return 0;
 }
 
-static int do_no_new_privileges(const struct instruction *in)
-{
-	(void)in;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? fail_errno("set no_new_privs") : 0;
-}
-
-/* exec: the sync socket closes with it, which is how the shim knows that it worked. */
+/* exec: the sync socket, or the starter's, closes with it, which is how they know that it worked. */
 static int do_exec(const struct instruction *in)
 {
 	(void)in;
 	if (job.argument_count == 0)
 		return fail(EINVAL, "nothing to execute");
-	umask(022);
-	fcntl(SYNC_FD, F_SETFD, FD_CLOEXEC);
+	prepare_exec();
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -384,18 +420,23 @@ static int do_exec(const struct instruction *in)
 	return program_failure(errno, job.arguments[0], job.program);
 }
 
+static int do_oom_score_adj(const struct instruction *in)
+{
+	return apply_oom_score_adj(in, 0);
+}
+
+static int do_rlimit(const struct instruction *in)
+{
+	return apply_rlimit(in, 0);
+}
+
 static const struct {
 	const char *opcode;
 	int (*run)(const struct instruction *);
 } table[] = {
-    {"join", do_join},
     {"unshare-cgroup", do_unshare_cgroup},
-    {"hostname", do_hostname},
-    {"loopback", do_loopback},
-    {"keyring", do_keyring},
     {"environment", do_environment},
     {"arguments", do_arguments},
-    {"user", do_user},
     {"home", do_home},
     {"find-program", do_find_program},
     {"created", do_created},
@@ -404,17 +445,17 @@ static const struct {
     {"become", do_become},
     {"foreground", do_foreground},
     {"oom-score-adj", do_oom_score_adj},
-    {"bounding", do_bounding},
+    {"rlimit", do_rlimit},
     {"identity", do_identity},
-    {"capabilities", do_capabilities},
-    {"no-new-privileges", do_no_new_privileges},
     {"exec", do_exec},
 };
 
-static int execute(const struct instruction *in)
+static int execute(struct instruction *in)
 {
 	switch (failpoint_at(in->number)) {
 	case FAILPOINT_KILL:
+		if (job.sync < 0)
+			_exit(137);
 		tell("failpoint");
 		for (;;)
 			pause();
@@ -425,29 +466,119 @@ static int execute(const struct instruction *in)
 	case FAILPOINT_NONE:
 		break;
 	}
-	if (is_root_instruction(in->opcode))
-		return root_instruction(in);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (strcmp(table[i].opcode, in->opcode) == 0)
 			return table[i].run(in);
+	if (is_root_instruction(in->opcode))
+		return root_instruction(in);
+	if (is_console_instruction(in->opcode))
+		return console_instruction(in);
+	if (is_hook_instruction(in->opcode))
+		return hook_instruction(in, getpid());
+	if (strcmp(in->opcode, "seccomp") == 0)
+		prepare_exec();
+	if (is_attribute_instruction(in->opcode))
+		return attribute_instruction(in);
+	/* As the engine's compiler wrote it before joins stood in front of clone. */
+	if (strcmp(in->opcode, "join") == 0)
+		return stage_instruction(in) < 0 ? -1 : stage_join_rest(in);
 	return fail(EINVAL, "unknown instruction %s", in->opcode);
 }
 
-/* Only stdio and the socket to the shim come along: neither the shim's descriptors nor anything that it inherited. */
-static int keep_descriptors(int sync, const struct init_stdio *stdio)
+/* The first descriptor from `from` on that stays; -1 none. */
+static int next_kept(int from)
+{
+	int best = -1, index = 0;
+	const int *fixed[] = {&job.sync, &job.listener};
+	for (const int *fd; (fd = index < 2 ? fixed[index] : inherited_descriptor(index - 2)) != NULL; index++)
+		if (*fd >= from && (best < 0 || *fd < best))
+			best = *fd;
+	return best;
+}
+
+static int move_up(int *fd, int low)
+{
+	if (*fd < 0 || *fd >= low)
+		return 0;
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, low);
+	if (moved < 0)
+		return fail_errno("move descriptor %d", *fd);
+	*fd = moved;
+	return 0;
+}
+
+/*
+ * Stdio, what the caller wants to be preserved, and what the parent has made for us come along: none of the parent's
+ * other descriptors, nor anything else that it inherited (CVE-2024-21626). Ours go above the preserved ones.
+ */
+static int keep_descriptors(const struct init_stdio *stdio)
 {
 	int wanted[] = {stdio->in, stdio->out, stdio->err};
 	for (int fd = 0; fd < 3; fd++)
 		if (wanted[fd] >= 0 && dup2(wanted[fd], fd) < 0)
 			return fail_errno("dup2");
-	if (sync != SYNC_FD && dup2(sync, SYNC_FD) < 0)
-		return fail_errno("dup2");
-	if (syscall(SYS_close_range, SYNC_FD + 1, ~0U, 0) < 0)
-		return fail_errno("close_range");
-	return 0;
+	int low = 3 + preserved_descriptors();
+	if (move_up(&job.sync, low) < 0 || move_up(&job.listener, low) < 0)
+		return -1;
+	int *fd;
+	for (int i = 0; (fd = inherited_descriptor(i)) != NULL; i++)
+		if (move_up(fd, low) < 0)
+			return -1;
+	/* What is close-on-exec is the parent's, in a place that the caller left free. */
+	for (int place = 3; place < low; place++)
+		if ((fcntl(place, F_GETFD) & FD_CLOEXEC) != 0)
+			close(place);
+	for (int from = low;;) {
+		int kept = next_kept(from);
+		unsigned last = kept < 0 ? ~0U : (unsigned)kept - 1;
+		if ((unsigned)from <= last && syscall(SYS_close_range, (unsigned)from, last, 0) < 0)
+			return fail_errno("close_range");
+		if (kept < 0)
+			return 0;
+		from = kept + 1;
+	}
 }
 
-_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio, char **arguments)
+static _Noreturn void report_failure(const struct instruction *in)
+{
+	char message[MESSAGE_MAX];
+	int length = snprintf(message, sizeof message - 1, "error %d %s %s %d %s", in->number, in->opcode, errno_name(failure_code()),
+			      failure_exit_code(), failure_text());
+	length = length < (int)sizeof message - 1 ? length : (int)sizeof message - 2;
+	if (job.starter >= 0) {
+		for (int i = 0; i < length; i++)
+			if (message[i] == '\n')
+				message[i] = ' ';
+		message[length] = '\n';
+		message[length + 1] = 0;
+	}
+	tell(message);
+	_exit(failure_exit_code() != 0 ? failure_exit_code() : 125);
+}
+
+/* Executes this process' part of the program: from behind an `enter` up to the next `leave`. */
+static int run(struct program *program, struct instruction *in)
+{
+	bool ours = false;
+	for (;;) {
+		int more = program_next(program, in);
+		if (more == 0)
+			return fail(EINVAL, "the program ends without exec or hold");
+		if (more < 0)
+			return -1;
+		if (!ours) {
+			ours = strcmp(in->opcode, "enter") == 0;
+		} else if (strcmp(in->opcode, "leave") == 0) {
+			ours = false;
+			tell("leave");
+			await_turn();
+		} else if (execute(in) < 0) {
+			return -1;
+		}
+	}
+}
+
+_Noreturn void init_main(struct program *program, const struct launch *launch, int sync)
 {
 	static struct instruction in;
 	sigset_t all;
@@ -456,35 +587,32 @@ _Noreturn void init_main(struct program *program, int sync, const struct init_st
 	for (int signal = 1; signal < NSIG; signal++)
 		if (signal != SIGKILL && signal != SIGSTOP)
 			sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	/* Until the exec we run the shim's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* Nor need it see where the host keeps its state. */
+	job.sync = sync;
+	job.listener = start_listener();
+	job.terminal = launch->stdio.terminal;
+	job.leaves = launch->leaves;
+	job.instructions = program;
+	die_with_parent();
+	/* The container need not see where the host keeps its state. */
+	char **arguments = launch->arguments;
 	size_t room = strlen(arguments[0]) + 1;
 	for (int i = 0; arguments[i] != NULL; i++)
 		memset(arguments[i], 0, strlen(arguments[i]));
 	snprintf(arguments[0], room, "init");
 	prctl(PR_SET_NAME, "sampan-init", 0, 0, 0);
 	umask(0);
-	job.terminal = stdio->terminal;
 	in.opcode = "enter";
-	int status = keep_descriptors(sync, stdio);
-	if (status == 0)
-		await("go");
-	/* What stands before `enter` is the shim's. */
-	bool ours = false;
-	while (status == 0) {
-		int more = program_next(program, &in);
-		if (more > 0 && !ours)
-			ours = strcmp(in.opcode, "enter") == 0;
-		else if (more == 0)
-			status = fail(EINVAL, "the program ends without exec or hold");
-		else if (more < 0 || execute(&in) < 0)
-			status = -1;
+	if (stage_join_rest(&in) < 0 || keep_descriptors(&launch->stdio) < 0)
+		report_failure(&in);
+	await_turn();
+	/* Until the exec we run our parent's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (stage_maps_init()) {
+		stage_become_root();
+		die_with_parent();
 	}
-	char message[MESSAGE_MAX];
-	snprintf(message, sizeof message, "error %d %s %s %d %s", in.number, in.opcode, errno_name(failure_code()),
-		 failure_exit_code(), failure_text());
-	tell(message);
-	_exit(failure_exit_code() != 0 ? failure_exit_code() : 125);
+	if (stage_joined_mounts() && root_open("/") < 0)
+		report_failure(&in);
+	run(program, &in);
+	report_failure(&in);
 }

@@ -5,8 +5,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int program_take(struct program *program, const char *text, size_t length)
+{
+	if (length == 0 || text[length - 1] != 0)
+		return fail(EINVAL, "the program is cut off");
+	*program = (struct program){.text = text, .length = length};
+	return 0;
+}
+
+static int read_whole(int fd, char *text, size_t size, size_t *length)
+{
+	*length = 0;
+	while (*length < size) {
+		ssize_t got = read(fd, text + *length, size - *length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fail_errno("read the program");
+		if (got == 0)
+			break;
+		*length += (size_t)got;
+	}
+	return 0;
+}
 
 int program_load(struct program *program, const char *path)
 {
@@ -18,55 +43,57 @@ int program_load(struct program *program, const char *path)
 		return fail_errno("stat %s", path);
 	if (info.st_size <= 0 || info.st_size > 4 << 20)
 		return fail(EINVAL, "%s: %lld bytes is not a program's size", path, (long long)info.st_size);
-	OWNED_MEM(char) text = malloc((size_t)info.st_size);
-	if (text == NULL)
+	/* Of the memory that goes back when it is no longer needed, which the heap's does not. */
+	size_t size = (size_t)info.st_size, length;
+	char *text = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (text == MAP_FAILED)
 		return fail_errno("allocate the program");
-	size_t length = 0;
-	while (length < (size_t)info.st_size) {
-		ssize_t got = read(fd, text + length, (size_t)info.st_size - length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fail_errno("read %s", path);
-		if (got == 0)
-			break;
-		length += (size_t)got;
+	if (read_whole(fd, text, size, &length) < 0 || program_take(program, text, length) < 0) {
+		munmap(text, size);
+		return -1;
 	}
-	if (length == 0 || text[length - 1] != 0)
-		return fail(EINVAL, "%s: cut off", path);
-	*program = (struct program){.text = text, .length = length};
-	text = NULL;
+	program->mapping = text;
+	program->mapped = size;
 	return 0;
 }
 
-/* The next NUL-terminated string; NULL at the end. program_load made sure that the text ends with a NUL. */
-static char *next_string(struct program *program)
+void program_unload(struct program *program)
+{
+	if (program->mapping != NULL)
+		munmap(program->mapping, program->mapped);
+	*program = (struct program){0};
+}
+
+/* The next NUL-terminated string; NULL at the end. program_take made sure that the text ends with a NUL. */
+static const char *next_string(struct program *program)
 {
 	if (program->offset >= program->length)
 		return NULL;
-	char *string = program->text + program->offset;
+	const char *string = program->text + program->offset;
 	program->offset += strlen(string) + 1;
 	return string;
 }
 
 int program_next(struct program *program, struct instruction *instruction)
 {
-	char *head = next_string(program);
+	const char *head = next_string(program);
 	if (head == NULL)
 		return 0;
 	instruction->number = ++program->count;
-	char *space = strchr(head, ' ');
+	const char *space = strchr(head, ' ');
+	size_t length = space == NULL ? 0 : (size_t)(space - head);
 	long long argc;
-	if (space == NULL || parse_number(space + 1, &argc) < 0 || argc < 0 || argc >= ARGS_MAX)
+	if (length == 0 || length >= sizeof instruction->name || parse_number(space + 1, &argc) < 0 || argc < 0 || argc >= ARGS_MAX)
 		return fail(EINVAL, "instruction %d: \"%s\" is not an opcode and a count", instruction->number, head);
-	*space = 0;
-	instruction->opcode = head;
+	memcpy(instruction->name, head, length);
+	instruction->name[length] = 0;
+	instruction->opcode = instruction->name;
 	instruction->argc = (int)argc;
 	for (int i = 0; i < instruction->argc; i++) {
 		instruction->argv[i] = next_string(program);
 		if (instruction->argv[i] == NULL)
-			return fail(EINVAL, "instruction %d (%s): %d arguments announced, %d there", instruction->number, head,
-				    instruction->argc, i);
+			return fail(EINVAL, "instruction %d (%s): %d arguments announced, %d there", instruction->number,
+				    instruction->name, instruction->argc, i);
 	}
 	instruction->argv[instruction->argc] = NULL;
 	return 1;

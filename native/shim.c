@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,30 +24,16 @@
 
 static struct {
 	struct container container;
-	struct init_stdio stdio;
+	struct launch launch;
 	int pipes[2];	       /* our ends of stdout and stderr; -1 none */
 	bool foreground;       /* we end when whoever holds the other end of CONTROL_FD does */
 	pid_t terminal_group;  /* whose the terminal was */
 	char oom_file[512];
-	char **arguments;
 } shim = {
-    .container = {.pidfd = -1, .sync = -1, .starter = -1},
-    .stdio = {-1, -1, -1, false},
+    .container = {.pidfd = -1, .starter = -1},
+    .launch = {.stdio = {-1, -1, -1, false}, .pidfd = -1, .sync = -1, .watch = -1, .console = -1},
     .pipes = {-1, -1},
 };
-
-static long long start_time_of(pid_t pid)
-{
-	char path[64], text[1024];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (read_small(path, text, sizeof text) < 0)
-		return 0;
-	/* Field 22, counted from behind the name, which may contain anything (proc(5)). */
-	char *at = strrchr(text, ')');
-	for (int field = 2; at != NULL && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at == NULL ? 0 : strtoll(at, NULL, 10);
-}
 
 /* A state file is there wholly or not at all, also after a power cut where the state folder survives one. */
 static int write_state(const char *name, const char *text)
@@ -69,7 +54,7 @@ static int do_shim(const struct instruction *in)
 	shim.foreground = strcmp(in->argv[0], "foreground") == 0;
 	if (shim.foreground) {
 		shim.terminal_group = tcgetpgrp(STDIN_FILENO);
-		shim.stdio.terminal = shim.terminal_group > 0;
+		shim.launch.stdio.terminal = shim.terminal_group > 0;
 		/* A key's signal reaches the container once, by way of our parent, also when stdin is no terminal. */
 		setpgid(0, 0);
 		return 0;
@@ -94,10 +79,10 @@ static int do_log(const struct instruction *in)
 		return fail_errno("pipe");
 	shim.pipes[0] = out[0];
 	shim.pipes[1] = err[0];
-	shim.stdio.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	shim.stdio.out = out[1];
-	shim.stdio.err = err[1];
-	return shim.stdio.in < 0 ? fail_errno("open /dev/null") : 0;
+	shim.launch.stdio.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	shim.launch.stdio.out = out[1];
+	shim.launch.stdio.err = err[1];
+	return shim.launch.stdio.in < 0 ? fail_errno("open /dev/null") : 0;
 }
 
 /* no-output: a sandbox has none. */
@@ -105,60 +90,8 @@ static int do_no_output(const struct instruction *in)
 {
 	(void)in;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	shim.stdio.in = shim.stdio.out = shim.stdio.err = null;
+	shim.launch.stdio.in = shim.launch.stdio.out = shim.launch.stdio.err = null;
 	return null < 0 ? fail_errno("open /dev/null") : 0;
-}
-
-/* clone <namespace>… */
-static int do_clone(const struct instruction *in, struct program *program)
-{
-	static const struct {
-		const char *name;
-		unsigned long flag;
-	} kinds[] = {{"pid", CLONE_NEWPID}, {"mnt", CLONE_NEWNS},   {"uts", CLONE_NEWUTS},
-		     {"ipc", CLONE_NEWIPC}, {"net", CLONE_NEWNET}};
-	unsigned long flags = CLONE_PIDFD | SIGCHLD;
-	for (int i = 0; i < in->argc; i++) {
-		unsigned long flag = 0;
-		for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
-			if (strcmp(kinds[kind].name, in->argv[i]) == 0)
-				flag = kinds[kind].flag;
-		if (flag == 0)
-			return fail(EINVAL, "unknown namespace %s", in->argv[i]);
-		flags |= flag;
-	}
-	int sync[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0)
-		return fail_errno("socketpair");
-	/* The libc's fork knows no namespaces. Without threads there is nothing of it to keep in step. */
-	long pid = syscall(SYS_clone, flags, NULL, &shim.container.pidfd, NULL, NULL);
-	if (pid == 0)
-		init_main(program, sync[1], &shim.stdio, shim.arguments);
-	int code = errno;
-	close(sync[1]);
-	errno = code;
-	shim.container.sync = sync[0];
-	if (pid < 0)
-		return fail_errno("clone");
-	shim.container.pid = (pid_t)pid;
-	if (fcntl(shim.container.pidfd, F_SETFD, FD_CLOEXEC) < 0)
-		return fail_errno("fcntl");
-	return 0;
-}
-
-/* cgroup <cgroup.procs>…: before anything of the container runs, so that nothing of it runs unlimited. */
-static int do_cgroup(const struct instruction *in)
-{
-	char pid[16];
-	snprintf(pid, sizeof pid, "%d", shim.container.pid);
-	for (int i = 0; i < in->argc; i++) {
-		OWNED_FD fd = open(in->argv[i], O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			return fail_errno("open %s", in->argv[i]);
-		if (write_all(fd, pid, strlen(pid)) < 0)
-			return fail(failure_code(), "write pid %s to %s: %s", pid, in->argv[i], strerror(failure_code()));
-	}
-	return 0;
 }
 
 /* oom <file>: whose line oom_kill counts (memory.events, or v1's memory.oom_control). */
@@ -171,80 +104,16 @@ static int do_oom(const struct instruction *in)
 	return 0;
 }
 
-static void failpoint_kill(void)
+static int own(const struct instruction *in)
 {
-	syscall(SYS_kill, getpid(), SIGKILL);
-}
-
-/* Gives the turn to init and waits until it is ready to start. */
-static int do_enter(void)
-{
-	char message[MESSAGE_MAX];
-	for (int i = 0; i < 3; i++) {
-		int *ours = i == 0 ? &shim.stdio.in : i == 1 ? &shim.stdio.out : &shim.stdio.err;
-		/* no-output has one descriptor for all three. */
-		if (i == 0 || *ours != shim.stdio.in)
-			close_owned(ours);
-	}
-	if (send(shim.container.sync, "go", 2, MSG_NOSIGNAL) < 0)
-		return fail_errno("let init go");
-	ssize_t got;
-	do
-		got = recv(shim.container.sync, message, sizeof message - 1, 0);
-	while (got < 0 && errno == EINTR);
-	if (got <= 0)
-		return fail(ESRCH, "init ended without a word");
-	message[got] = 0;
-	if (strcmp(message, "created") == 0)
-		return 0;
-	if (strcmp(message, "failpoint") == 0)
-		failpoint_kill();
-	/* Init has already said which instruction it was. */
-	return fail(0, "%s", message);
-}
-
-static int execute(const struct instruction *in, struct program *program)
-{
-	switch (failpoint_at(in->number)) {
-	case FAILPOINT_KILL:
-	case FAILPOINT_DIE:
-		failpoint_kill();
-		break;
-	case FAILPOINT_ERROR:
-		return fail(EIO, "failpoint at instruction %d", in->number);
-	case FAILPOINT_NONE:
-		break;
-	}
-	if (strcmp(in->opcode, "shim") == 0)
-		return do_shim(in);
-	if (strcmp(in->opcode, "log") == 0)
-		return do_log(in);
-	if (strcmp(in->opcode, "no-output") == 0)
-		return do_no_output(in);
-	if (strcmp(in->opcode, "join-pid") == 0)
-		return join_namespace(in);
-	if (strcmp(in->opcode, "clone") == 0)
-		return do_clone(in, program);
-	if (strcmp(in->opcode, "cgroup") == 0)
-		return do_cgroup(in);
-	if (strcmp(in->opcode, "oom") == 0)
-		return do_oom(in);
-	if (strcmp(in->opcode, "enter") == 0)
-		return do_enter();
-	return fail(EINVAL, "unknown instruction %s", in->opcode);
-}
-
-/* The shim's part of the program, up to and with `enter`. */
-static int run_program(struct program *program, struct instruction *in)
-{
-	int more;
-	while ((more = program_next(program, in)) > 0) {
-		if (execute(in, program) < 0)
-			return -1;
-		if (strcmp(in->opcode, "enter") == 0)
-			return 0;
-	}
-	return more < 0 ? -1 : fail(EINVAL, "the program has no enter");
+	static const struct {
+		const char *opcode;
+		int (*run)(const struct instruction *);
+	} table[] = {{"shim", do_shim}, {"log", do_log}, {"no-output", do_no_output}, {"oom", do_oom}};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (strcmp(table[i].opcode, in->opcode) == 0)
+			return table[i].run(in) < 0 ? -1 : 1;
+	return 0;
 }
 
 static int report(const char *text)
@@ -258,17 +127,12 @@ static int report(const char *text)
 
 static int report_failure(const struct instruction *in)
 {
-	char line[MESSAGE_MAX + 64];
-	if (failure_code() == 0)
-		snprintf(line, sizeof line, "%s\n", failure_text());
-	else
-		snprintf(line, sizeof line, "error %d %s %s %d %s\n", in->number, in->opcode == NULL ? "load" : in->opcode,
-			 errno_name(failure_code()), failure_exit_code(), failure_text());
+	struct launch_failure why;
+	char line[MESSAGE_MAX];
+	launch_explain(in, &why);
+	snprintf(line, sizeof line, "error %d %s %s %d %s\n", why.number, why.opcode, why.code, why.exit_code, why.text);
 	report(line);
-	if (shim.container.pidfd >= 0) {
-		syscall(SYS_pidfd_send_signal, shim.container.pidfd, SIGKILL, NULL, 0);
-		waitpid(shim.container.pid, NULL, 0);
-	}
+	launch_kill(&shim.launch);
 	return 1;
 }
 
@@ -276,6 +140,8 @@ static int created(void)
 {
 	struct container *container = &shim.container;
 	char text[96];
+	container->pid = shim.launch.pid;
+	container->pidfd = shim.launch.pidfd;
 	container->created_ms = now_ms();
 	snprintf(text, sizeof text, "%d %lld %lld\n", container->pid, start_time_of(container->pid), container->created_ms);
 	if (write_state("pid", text) < 0)
@@ -289,7 +155,7 @@ int container_start(struct container *container, int client)
 {
 	if (container->phase != PHASE_CREATED || container->starter >= 0)
 		return fail(EALREADY, "already started");
-	if (send(container->sync, "start", 5, MSG_NOSIGNAL) < 0)
+	if (send(shim.launch.sync, "start", 5, MSG_NOSIGNAL) < 0)
 		return fail_errno("start init");
 	container->starter = client;
 	return 0;
@@ -298,25 +164,20 @@ int container_start(struct container *container, int client)
 /* Init has closed the socket by its exec (it runs), or said why it could not. */
 static void sync_event(struct container *container)
 {
-	char message[MESSAGE_MAX], opcode[32], code[32];
-	int number, exit_code, offset = 0;
-	ssize_t got = recv(container->sync, message, sizeof message - 1, MSG_DONTWAIT);
-	if (got < 0)
+	enum init_word word = launch_hear(&shim.launch, MSG_DONTWAIT);
+	if (word == INIT_SILENT)
 		return;
-	message[got] = 0;
-	if (strcmp(message, "failpoint") == 0)
-		failpoint_kill();
-	if (got > 0 && sscanf(message, "error %d %31s %31s %d %n", &number, opcode, code, &exit_code, &offset) == 4) {
+	if (word == INIT_FAILED) {
+		struct launch_failure why;
+		launch_explain(&(struct instruction){.opcode = "start"}, &why);
 		if (container->starter >= 0)
-			protocol_answer(container->starter, "error start %s %d %s", code, exit_code, message + offset);
+			protocol_answer(container->starter, "error start %s %d %s", why.code, why.exit_code, why.text);
 		container->starter = -1;
-		return;
 	}
-	close_owned(&container->sync);
-	container->sync = -1;
-	/* Also when init was killed before its start, or ended by itself after having said why. */
-	struct pollfd ended = {.fd = container->pidfd, .events = POLLIN};
-	if (container->starter < 0 && poll(&ended, 1, 0) > 0)
+	close_owned(&shim.launch.sync);
+	shim.launch.sync = -1;
+	/* It was killed before its start, or ended by itself after having said why. */
+	if (word != INIT_EXECUTED)
 		return;
 	char text[32];
 	container->phase = PHASE_RUNNING;
@@ -348,7 +209,7 @@ static bool oom_killed(void)
 static void finish(struct container *container)
 {
 	int status = 0;
-	if (container->sync >= 0)
+	if (shim.launch.sync >= 0)
 		sync_event(container);
 	while (waitpid(container->pid, &status, 0) < 0 && errno == EINTR)
 		;
@@ -358,7 +219,7 @@ static void finish(struct container *container)
 	container->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	container->oom_killed = oom_killed();
 	container->phase = PHASE_STOPPED;
-	if (shim.stdio.terminal)
+	if (shim.launch.stdio.terminal)
 		tcsetpgrp(STDIN_FILENO, shim.terminal_group);
 	char text[192];
 	snprintf(text, sizeof text, "exitCode %d\nsignal %d\nfinishedAt %lld\noomKilled %d\nlogDropped %llu\n", container->exit_code,
@@ -376,7 +237,7 @@ static void serve(struct container *container)
 	for (;;) {
 		struct pollfd polls[POLL_MAX];
 		int count = 0;
-		polls[count++] = (struct pollfd){.fd = container->sync, .events = POLLIN};
+		polls[count++] = (struct pollfd){.fd = shim.launch.sync, .events = POLLIN};
 		polls[count++] = (struct pollfd){.fd = shim.foreground ? CONTROL_FD : -1, .events = 0};
 		int first_log = count, logs = log_poll_count();
 		for (int i = 0; i < logs; i++)
@@ -414,21 +275,31 @@ int main(int argc, char **argv)
 		dprintf(STDERR_FILENO, "usage: sampan-shim <state folder>\n");
 		return 2;
 	}
+	if (sealed_execute(argv, environ) < 0) {
+		report_failure(&in);
+		return 1;
+	}
 	const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTOU, SIGTTIN, SIGTSTP, SIGUSR1, SIGUSR2};
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);
-	shim.arguments = argv;
+	shim.launch.arguments = argv;
+	shim.launch.own = own;
 	failpoint_arm(getenv("SAMPAN_SHIM_FAIL"));
 	fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	int status = -1;
+	enum launch_outcome outcome = LAUNCH_FAILED;
 	if (chdir(argv[1]) < 0)
 		fail_errno("enter %s", argv[1]);
 	else if (program_load(&program, "program") == 0 && protocol_listen("shim.sock") == 0)
-		status = run_program(&program, &in);
-	if (status < 0 || created() < 0)
+		outcome = launch_run(&shim.launch, &program, &in);
+	if (outcome != LAUNCH_FAILED && outcome != LAUNCH_CREATED) {
+		fail(EINVAL, "the program has no enter, or behind it no created");
+		outcome = LAUNCH_FAILED;
+	}
+	if (outcome == LAUNCH_FAILED || created() < 0)
 		return report_failure(&in);
+	program_unload(&program);
 	if (!shim.foreground)
 		close(CONTROL_FD);
 	for (int i = 0; i < 2; i++)

@@ -43,22 +43,30 @@ long long now_ms(void);
 
 /* --- program.c: the instruction list --- */
 
-#define ARGS_MAX 512
+#define ARGS_MAX 4096
 
 struct instruction {
 	const char *opcode;
 	int argc;
-	const char *argv[ARGS_MAX];
 	int number; /* from 1 */
+	char name[24];
+	const char *argv[ARGS_MAX];
 };
 
+/* Several processes read one text, each with an offset of its own; none writes to it, so its pages stay shared. */
 struct program {
-	char *text;
+	const char *text;
 	size_t length, offset;
 	int count;
+	void *mapping; /* what program_unload lets go */
+	size_t mapped;
 };
 
 int program_load(struct program *program, const char *path);
+/* Checks a text that is in memory already. */
+int program_take(struct program *program, const char *text, size_t length);
+/* Of the strings of its instructions nothing is left then. */
+void program_unload(struct program *program);
 /* 1 and the next instruction, 0 at the end, -1 when the text is broken. The strings live as long as the program. */
 int program_next(struct program *program, struct instruction *instruction);
 /* Checks the number of arguments; `max` -1 is no maximum. */
@@ -68,17 +76,106 @@ enum failpoint { FAILPOINT_NONE, FAILPOINT_ERROR, FAILPOINT_KILL, FAILPOINT_DIE 
 void failpoint_arm(const char *text);
 enum failpoint failpoint_at(int number);
 
-/* --- init.c: everything that runs inside the container; see docs/flows/container-start.md --- */
+/* --- launch.c and stage.c: the parent's part of a program, for the shim and the front --- */
 
 struct init_stdio {
 	int in, out, err; /* -1: keep ours */
-	bool terminal;
+	bool terminal;	  /* stdin is a terminal whose foreground group the user's process is to be */
 };
 
-/* Also the shim's, for a PID namespace, which only children enter. */
-int join_namespace(const struct instruction *instruction);
-/* Executes the program from behind `enter`. `arguments` are the process' own, to be overwritten. Never returns. */
-_Noreturn void init_main(struct program *program, int sync, const struct init_stdio *stdio, char **arguments);
+struct launch {
+	/* Who the parent is. */
+	char **arguments; /* of this process, overwritten in init */
+	bool leaves;	  /* init outlives us, once it was created or has executed the user's program */
+	int watch;	  /* a socket whose hang-up ends the creation; -1 none */
+	/* Opcodes of this parent alone: 1 done, 0 not its own, -1 failed. */
+	int (*own)(const struct instruction *instruction);
+	int (*ask)(const char *topic, pid_t pid);
+	struct init_stdio stdio;
+	/* What was made. */
+	pid_t pid;
+	int pidfd, sync;
+	int console;  /* master of the container's terminal, for the relay */
+	bool running; /* init has nothing left to do but its exec */
+	bool waits;   /* the instruction at hand is `wait` */
+	enum { SKIP_NOTHING, SKIP_TURN, SKIP_REST } skip; /* init's part of the program */
+};
+
+/* Why a program failed, here or in init. */
+struct launch_failure {
+	int number, exit_code;
+	char opcode[24], code[24], text[512];
+};
+
+enum launch_outcome { LAUNCH_FAILED = -1, LAUNCH_ENDED, LAUNCH_CREATED, LAUNCH_EXECUTED };
+
+/* Goes on with the program until init was created or has executed, or there is nothing left but `wait`. */
+enum launch_outcome launch_run(struct launch *launch, struct program *program, struct instruction *instruction);
+void launch_explain(const struct instruction *instruction, struct launch_failure *failure);
+/* Records the failure of another process; always returns -1. */
+int launch_failed(const struct launch_failure *failure);
+/* Takes one word of init's (MSG_* flags of recv(2)). INIT_SILENT: nothing that anybody waits for. */
+enum init_word { INIT_FAILED = -1, INIT_SILENT, INIT_LEFT, INIT_CREATED, INIT_EXECUTED };
+enum init_word launch_hear(struct launch *launch, int flags);
+/* Tells init that was created: we know of it, and may end without it (`leaves`). */
+int launch_keep(struct launch *launch);
+/* Kills init and reaps it. */
+void launch_kill(struct launch *launch);
+
+/* Makes init; returns in the parent alone. */
+int stage_clone(struct launch *launch, struct program *program, const struct instruction *instruction);
+bool is_stage_instruction(const char *opcode);
+/* join, join-process, id-map, deny-setgroups, time-offset: remembered until `clone`. */
+int stage_instruction(const struct instruction *instruction);
+/* Init's part: the namespaces that need no stage. */
+int stage_join_rest(struct instruction *instruction);
+/* Init has a user namespace of its own: once its ids are mapped (its first turn) it becomes 0 in it. */
+bool stage_maps_init(void);
+void stage_become_root(void);
+bool stage_joined_mounts(void);
+
+/* Descriptors 3 … 2 + this many are the caller's and go to the user's process. */
+int preserved_descriptors(void);
+/* The socket that `created` waits on; -1 none, then it waits for the parent's word. */
+int start_listener(void);
+
+/* pid's start time in clock ticks, proc(5) field 22; 0 when it is not there. */
+long long start_time_of(pid_t pid);
+
+/* --- unix-socket.c: by way of the folder, since a path may be longer than sockaddr_un's --- */
+
+int unix_connect(const char *path);
+int unix_listen(const char *folder, const char *name);
+/* Sends a descriptor with some text; receives a message and at most one descriptor (-1 none). */
+int unix_send_fd(int socket, const char *text, size_t length, int fd);
+ssize_t unix_receive_fd(int socket, char *text, size_t size, int *fd, int flags);
+
+/* --- init.c: everything that runs inside the container; see docs/flows/container-start.md --- */
+
+/* Executes what stands between `enter` and `leave`. Never returns. */
+_Noreturn void init_main(struct program *program, const struct launch *launch, int sync);
+/* Where init's words to its parent go; for the terminal's master. */
+int init_sync(void);
+
+/* --- console.c: the container's terminal --- */
+
+bool is_console_instruction(const char *opcode);
+/* console, session: by init. */
+int console_instruction(const struct instruction *instruction);
+/* console-to: by the parent. */
+int console_to(const struct instruction *instruction);
+/* What the parent does with the master that init sent: passes it on, or keeps it for the relay. */
+int console_deliver(int master, int *relayed);
+
+/* --- relay.c: waits for a container's process in the foreground --- */
+
+/* The status as of waitpid(2). `master` is -1 without a terminal; it is closed. */
+int relay_wait(pid_t pid, int pidfd, int master);
+
+/* --- sealed.c: never run from a file that a container could write to (CVE-2019-5736) --- */
+
+/* Runs this program anew from a place that nobody can write to; returns 0 when it does already, -1 on failure. */
+int sealed_execute(char **arguments, char **environment);
 
 /* --- root.c and mounts.c, devices.c, masks.c: the container's root; for init. The paths are in root.h --- */
 
@@ -91,8 +188,8 @@ bool is_tree_instruction(const char *opcode);
 int tree_instruction(const struct instruction *instruction);
 /*
  * What the parent opened for init (trees, the seccomp agent's socket): the index-th variable that holds such a
- * descriptor, so that it can be moved; NULL behind the last. `attach`, `seccomp` and `pivot` close what they used up;
- * whoever forks a process that stays (supervise) lets go of the rest in it.
+ * descriptor, so that it can be moved; NULL behind the last. `attach` and `seccomp` close what they used up; the parent
+ * lets go of its own after the clone, and so does a process that stays while another goes on (supervise).
  */
 int *inherited_descriptor(int index);
 void release_inherited_descriptors(void);
@@ -150,7 +247,7 @@ enum container_phase { PHASE_CREATED, PHASE_RUNNING, PHASE_STOPPED };
 struct container {
 	enum container_phase phase;
 	pid_t pid;
-	int pidfd, sync;
+	int pidfd;
 	long long created_ms, started_ms, finished_ms;
 	int exit_code, exit_signal;
 	bool oom_killed;
@@ -169,5 +266,25 @@ void protocol_close(void);
 
 /* --- shim.c --- */
 int container_start(struct container *container, int client);
+
+/* --- front-connection.c: frames between the front and its brain, see src/container/runtime/oci/front-protocol.ts --- */
+
+struct frame {
+	char *mapping;
+	size_t mapped, length;
+	const char *verb, *rest; /* behind the verb's NUL */
+	size_t rest_length;
+};
+
+/* A connection to a `warm` brain, or else to one that it starts; the request is sent. */
+int brain_connect(bool warm, int argc, char **argv);
+bool brain_is_warm(void);
+/* 1 a frame, 0 the brain has gone, -1 a failure. */
+int frame_read(int connection, struct frame *frame);
+void frame_release(struct frame *frame);
+/* The verb and `count` strings, each with its NUL, and then `length` bytes more. */
+int frame_send(int connection, const char *const *strings, int count, const void *rest, size_t length);
+/* What a brain that ended without an answer has said, to our stderr. */
+void brain_show_errors(void);
 
 #endif
