@@ -69,6 +69,8 @@ const char *errno_name(int code)
 	    {EISDIR, "EISDIR"},   {EINVAL, "EINVAL"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},     {ENOSPC, "ENOSPC"},
 	    {EROFS, "EROFS"},     {EPIPE, "EPIPE"},   {ENOSYS, "ENOSYS"}, {ELOOP, "ELOOP"},       {ESTALE, "ESTALE"},
 	    {EALREADY, "EALREADY"}, {ENOTSUP, "ENOTSUP"}, {ENAMETOOLONG, "ENAMETOOLONG"},
+	    {EFAULT, "EFAULT"},   {ENXIO, "ENXIO"},   {EUSERS, "EUSERS"}, {EDQUOT, "EDQUOT"},     {ERANGE, "ERANGE"},
+	    {EOVERFLOW, "EOVERFLOW"}, {ETIMEDOUT, "ETIMEDOUT"}, {EMSGSIZE, "EMSGSIZE"}, {ECONNREFUSED, "ECONNREFUSED"},
 	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i].code == code)

@@ -72,7 +72,7 @@ static int state_file(pid_t pid)
 	return lseek(fd, 0, SEEK_SET) < 0 ? fail_errno("rewind a hook's state") : release_fd(&fd);
 }
 
-/* In the child: an errno into `report`, which a successful exec closes. */
+/* In the child: an errno into `report`, which a successful exec closes; negative when it is the folder's. */
 static _Noreturn void become(const struct hook *hook, const int *ends, int report)
 {
 	sigset_t none;
@@ -92,9 +92,10 @@ static _Noreturn void become(const struct hook *hook, const int *ends, int repor
 	ready = ready && dup3(last, 3, O_CLOEXEC) >= 0 && syscall(SYS_close_range, 4, ~0U, 0) >= 0;
 	/* Other programs expect the umask that everyone has. */
 	umask(022);
-	if (ready && (hook->folder == NULL || chdir(hook->folder) == 0))
+	bool there = ready && (hook->folder == NULL || chdir(hook->folder) == 0);
+	if (there)
 		execve(hook->path, hook->arguments, hook->environment);
-	int code = errno;
+	int code = there || !ready ? errno : -errno;
 	if (write(ready ? 3 : report, &code, sizeof code) < 0)
 		_exit(126);
 	_exit(127);
@@ -133,7 +134,9 @@ static int start(struct hook *hook)
 		return 0;
 	while (waitpid(hook->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	errno = failed;
+	errno = abs(failed);
+	if (failed < 0)
+		return fail_errno("%s hook %s: enter %s", hook->name, hook->path, hook->folder);
 	return fail_errno("%s hook: exec %s", hook->name, hook->path);
 }
 

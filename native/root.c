@@ -39,6 +39,9 @@ static int do_propagation(const struct instruction *in)
 	unsigned long flags;
 	if (want_args(in, 1, 1) < 0 || propagation_flags(in->argv[0], &flags) < 0)
 		return -1;
+	/* The root is bound from what we see: private until `root-propagation` says so of it. */
+	if (flags & MS_UNBINDABLE)
+		flags = (flags & ~(unsigned long)MS_UNBINDABLE) | MS_PRIVATE;
 	if (mount(NULL, "/", NULL, flags, NULL) < 0)
 		return fail_errno("make / %s", in->argv[0]);
 	maybe_shared = !(flags & MS_REC) || flags & MS_SHARED;
@@ -119,6 +122,17 @@ static int unshare_parent(const char *folder)
 	return shared <= 0 ? shared : apply_change(at, &change, folder);
 }
 
+/* Where hooks are, before pivot. */
+static int enter_root(void)
+{
+	return fchdir(root_descriptor()) < 0 ? fail_errno("enter the root") : 0;
+}
+
+static int use_root(const char *folder)
+{
+	return root_open(folder) < 0 ? -1 : enter_root();
+}
+
 /* root <type> <folder> <options> */
 static int do_root(const struct instruction *in)
 {
@@ -126,7 +140,7 @@ static int do_root(const struct instruction *in)
 		return -1;
 	if (mount(in->argv[0], in->argv[1], in->argv[0], 0, in->argv[2]) < 0)
 		return fail_errno("mount %s on %s", in->argv[0], in->argv[1]);
-	return root_open(in->argv[1]);
+	return use_root(in->argv[1]);
 }
 
 /*
@@ -152,7 +166,7 @@ static int do_root_layers(const struct instruction *in)
 		return fail_errno("fsmount overlay");
 	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, in->argv[0], ABI_MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail_errno("attach overlay at %s", in->argv[0]);
-	return root_open(in->argv[0]);
+	return use_root(in->argv[0]);
 }
 
 /* root-bind <folder>: pivot_root(2) wants a mount, and the folder's own must not be the one that we change. */
@@ -173,7 +187,7 @@ static int do_root_bind(const struct instruction *in)
 	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, in->argv[0], ABI_MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail_errno("bind the root %s on itself", in->argv[0]);
 	root_set(release_fd(&tree));
-	return 0;
+	return enter_root();
 }
 
 /* What was needed while the host could be seen. */
@@ -196,8 +210,8 @@ static int do_pivot(const struct instruction *in)
 	if (old < 0)
 		return fail_errno("open the old root");
 	seccomp_learn_pid();
-	if (fchdir(root_descriptor()) < 0)
-		return fail_errno("enter the new root");
+	if (enter_root() < 0)
+		return -1;
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail_errno("pivot_root");
 	/* An unmount must not reach the host's own mounts, should the old root be their peer. */
@@ -231,7 +245,7 @@ static void unescape(char *text)
 static int hide_host_view(void)
 {
 	char root[PATH_MAX];
-	if (fchdir(root_descriptor()) < 0 || syscall(SYS_getcwd, root, sizeof root) < 0)
+	if (enter_root() < 0 || syscall(SYS_getcwd, root, sizeof root) < 0)
 		return fail_errno("find the root");
 	size_t length = strlen(root);
 	OWNED_FILE *file = open_mountinfo();
