@@ -19,6 +19,9 @@ if [ "${1:-run}" = test ]; then
   needs="$needs runc:runc crun:crun podman:podman conmon:conmon dockerd:docker.io ctr:containerd newuidmap:uidmap"
   needs="$needs tini-static:tini iptables:iptables script:bsdutils"
 fi
+if [ "${1:-run}" = vm ]; then
+  needs="$needs qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mke2fs:e2fsprogs unshare:util-linux"
+fi
 
 missing=
 for need in $needs; do

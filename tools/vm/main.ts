@@ -21,6 +21,8 @@ const BOOT_DEADLINE = 120;
 const DEADLINE = Number(process.env['DEADLINE'] ?? (ci ? 280 : 1200));
 const TEST_TIMEOUT_MS = 120_000;
 const CONSOLE_LINES = 40;
+/** Variables that tests in the machine see. */
+const PASSED_ON = ['SAMPAN_OCI_RUNTIME'];
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -42,11 +44,7 @@ async function test(wanted: readonly string[]): Promise<number> {
   const { chosen, leftOut } = select({ files, wanted, ci, manifest });
   const image = imageFor(root, say);
   using folder = scratch();
-  const workImage = workImageIn(
-    folder.path,
-    { files: chosen, concurrency: 2, testTimeout: TEST_TIMEOUT_MS },
-    '',
-  );
+  const workImage = workImageIn(folder.path, planFor(chosen), '');
   const allowedSkips = JSON.parse(read('test/allowed-skips.json') ?? '{}') as Record<string, string>;
   const report = new Report(chosen, allowedSkips, () => performance.now());
   const onEvent = (line: string): void => {
@@ -80,16 +78,19 @@ async function shell(command: string): Promise<number> {
   const { columns = 80, rows = 24 } = process.stdout;
   const interactive = `echo 'The repository is in /work-under-test, read-only. exit ends the machine.'\nexec bash -l\n`;
   const script = `stty columns ${columns} rows ${rows}\n${command === '' ? interactive : command}\n`;
-  const workImage = workImageIn(
-    folder.path,
-    { files: [], concurrency: 1, testTimeout: TEST_TIMEOUT_MS },
-    script,
-  );
+  const workImage = workImageIn(folder.path, planFor([]), script);
   await using machine = new Machine({
     ...{ image, workImage, folder: folder.path, unit: 'sampan-shell.service', interactive: true },
   });
   await machine.ended;
   return 0;
+}
+
+/** Two at a time, as there are two processors. */
+function planFor(files: readonly string[]): Plan {
+  const names = Object.keys(process.env).filter((name) => PASSED_ON.includes(name));
+  const env = Object.fromEntries(names.map((name) => [name, process.env[name]!]));
+  return { files, concurrency: 2, testTimeout: TEST_TIMEOUT_MS, env };
 }
 
 function workImageIn(folder: string, plan: Plan, script: string): string {

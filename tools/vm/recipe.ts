@@ -29,8 +29,8 @@ export interface Recipe {
 }
 
 /** Of the files in `folder` that go into the image, and the version of Node; not of what is laid beside it on each run. */
-export function recipeOf(folder: string, nodeVersion: string): Recipe {
-  const suite = codeNameIn(readFileSync('/etc/os-release', 'utf8'));
+export function recipeOf(folder: string, nodeVersion: string, osRelease: string): Recipe {
+  const suite = codeNameIn(osRelease);
   const hash = createHash('sha256').update(JSON.stringify([suite, PACKAGES, nodeVersion]));
   for (const file of ingredients(folder)) {
     const path = join(folder, file);

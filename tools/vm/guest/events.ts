@@ -41,6 +41,8 @@ export interface Plan {
   readonly concurrency: number;
   /** For one test, and by the same again for its file; milliseconds. */
   readonly testTimeout: number;
+  /** For the test files' processes, on top of the runner's own. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export const PORT = 'sampan.results';

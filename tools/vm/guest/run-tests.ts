@@ -47,7 +47,7 @@ async function runFile(file: string): Promise<void> {
   const child = spawn(process.execPath, argv, {
     cwd: REPOSITORY,
     detached: true,
-    env: { ...process.env, SAMPAN_VM_CGROUP: cgroup },
+    env: { ...process.env, ...plan.env, SAMPAN_VM_CGROUP: cgroup },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   let ended = 0;
