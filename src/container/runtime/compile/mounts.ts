@@ -56,7 +56,7 @@ class MountCompiler implements MountSteps {
     const options = parseMountOptions(mount.options);
     const path = clean(mount.destination);
     if (isBind(mount)) this.#bind(mount, options, at);
-    else if (mount.type === 'cgroup') this.inside.push(...cgroupMount(path, options, this.#cgroups(at)));
+    else if (mount.type === 'cgroup') this.inside.push(...cgroupMount(path, options, this.#cgroups()));
     else this.#mount(mount, options);
   }
 
@@ -129,7 +129,7 @@ class MountCompiler implements MountSteps {
     }
   }
 
-  #cgroups(_at: string): CgroupMountContext {
+  #cgroups(): CgroupMountContext {
     return {
       hierarchies: this.#context.hierarchies,
       hasNamespace: this.#namespaces.isOther('cgroup'),
