@@ -479,9 +479,6 @@ static int execute(struct instruction *in)
 		prepare_exec();
 	if (is_attribute_instruction(in->opcode))
 		return attribute_instruction(in);
-	/* As the engine's compiler wrote it before joins stood in front of clone. */
-	if (strcmp(in->opcode, "join") == 0)
-		return stage_instruction(in) < 0 ? -1 : stage_join_rest(in);
 	return fail(EINVAL, "unknown instruction %s", in->opcode);
 }
 

@@ -201,9 +201,11 @@ static const struct {
 	const char *opcode;
 	int (*run)(const struct instruction *);
 } table[] = {
-    {"join", do_join},		 {"join-pid", do_join},
-    {"join-process", do_join_process}, {"id-map", do_id_map},
-    {"deny-setgroups", do_deny_setgroups}, {"time-offset", do_time_offset},
+    {"join", do_join},
+    {"join-process", do_join_process},
+    {"id-map", do_id_map},
+    {"deny-setgroups", do_deny_setgroups},
+    {"time-offset", do_time_offset},
 };
 
 bool is_stage_instruction(const char *opcode)

@@ -12,12 +12,12 @@ const root = join(import.meta.dirname, '../..');
 /** The keys of the interface, which is flat: one line begins each. */
 function declared(source: string): string[] {
   const body = /export interface Instructions \{(.*?)^\}/ms.exec(source)?.[1] ?? '';
-  return [...body.matchAll(/^ {2}'?([a-z-]+)'?: /gm)].map(([, name]) => name!);
+  return [...body.matchAll(/^ {2}'?([a-z-]+)'?:\s/gm)].map(([, name]) => name!);
 }
 
 /** What C compares an instruction's opcode with: rows of dispatch tables, and single comparisons. */
 function dispatched(source: string): string[] {
-  const tables = [...source.matchAll(/const char \*opcode;.*?\} table\[\] = \{(.*?)\n\};/gs)].flatMap(
+  const tables = [...source.matchAll(/const char \*opcode;.*?\} table\[\] = \{(.*?)\};/gs)].flatMap(
     ([, rows]) => [...rows!.matchAll(/\{"([a-z-]+)",/g)].map(([, name]) => name!),
   );
   const single = [...source.matchAll(/strcmp\((?:\w+->|\w+\.)?opcode, "([a-z-]+)"\)/g)].map(
