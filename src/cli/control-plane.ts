@@ -99,7 +99,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   writeAtomically(join(kubeconfig, '../token'), `${pki.adminToken}\n`);
 
   const componentOf = (user: UserInfo, source: EventSource): Component => {
-    const client = createClient({ transport: server.transportFor(user), userAgent: `sampan/${user.name}` });
+    const client = createClient({
+      transport: server.transportFor(user),
+      userAgent: `${user.name.replace('system:', '')}/sampan`,
+    });
     const informers = createInformerFactory({ client, clock, random, log });
     const recorders = new AsyncDisposableStack();
     const eventsFor = (component: string): EventRecorder =>
@@ -118,7 +121,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const manager = stack.use(
     componentOf(
-      { name: 'system:kube-controller-manager', groups: ['system:authenticated'] },
+      // All controllers are this one user; what a role could take away is in this process anyway.
+      { name: 'system:kube-controller-manager', groups: ['system:masters', 'system:authenticated'] },
       { component: 'controller-manager' },
     ),
   );

@@ -99,9 +99,12 @@ for (const [name, openStore] of Object.entries(STORES)) {
       assert.match(resources, /^nodes +no +v1 +false +Node$/m);
       assert.deepEqual((await ok('api-versions')).trim().split('\n'), [
         'apps/v1',
+        'authentication.k8s.io/v1',
+        'authorization.k8s.io/v1',
         'coordination.k8s.io/v1',
         'discovery.k8s.io/v1',
         'events.k8s.io/v1',
+        'rbac.authorization.k8s.io/v1',
         'v1',
       ]);
       assert.match(await ok('auth whoami'), /kubernetes-admin/);
@@ -168,6 +171,17 @@ for (const [name, openStore] of Object.entries(STORES)) {
       assert.equal(await ok(apply, map('{a: "2"}')), 'configmap/ssa serverside-applied\n');
       assert.equal(await ok('get configmap ssa -o jsonpath={.data}'), '{"a":"2"}');
       await ok('delete configmap ssa');
+    });
+
+    test('roles and bindings, and what one may do', async () => {
+      await ok('create role reader --verb=get,list --resource=configmaps');
+      await ok('create rolebinding robots --role=reader --serviceaccount=default:robot');
+      assert.match(
+        await ok('get rolebinding robots -o wide'),
+        /^robots +Role\/reader +\d+s +default\/robot$/m,
+      );
+      assert.match(await ok('auth can-i --list'), /\*\.\* +\[\] +\[\] +\[\*\]/);
+      await ok('delete rolebinding/robots role/reader');
     });
 
     test('patch in three ways, scale, label, annotate, set, wait', async () => {

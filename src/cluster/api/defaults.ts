@@ -8,6 +8,7 @@ import {
   secretDefaults,
 } from './defaults/objects.ts';
 import { podDefaults, podTemplateDefaults } from './defaults/pod.ts';
+import { roleBindingDefaults } from './defaults/rbac.ts';
 import { serviceDefaults } from './defaults/service.ts';
 import type { JsonObject } from './json.ts';
 import type { KindSchema } from './schema.ts';
@@ -23,6 +24,8 @@ const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
   'apps/Deployment': deploymentDefaults,
   'apps/ReplicaSet': replicaSetDefaults,
   'discovery.k8s.io/EndpointSlice': endpointSliceDefaults,
+  'rbac.authorization.k8s.io/ClusterRoleBinding': roleBindingDefaults,
+  'rbac.authorization.k8s.io/RoleBinding': roleBindingDefaults,
 };
 
 /** Fills in, in place, what Kubernetes fills in for fields that are absent. Idempotent. Returns the object. */

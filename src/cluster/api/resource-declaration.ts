@@ -51,6 +51,8 @@ export interface ResourceDeclaration {
   readonly storage: { readonly group: string; readonly version: string; readonly resource: string };
   /** `status` may only be written through the status subresource, `spec` only outside it. */
   readonly hasStatus: boolean;
+  /** Questions that are answered and not kept: reviews. */
+  readonly virtual: boolean;
   /** metadata.generation counts changes of `spec`. */
   readonly hasGeneration: boolean;
 }

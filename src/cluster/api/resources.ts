@@ -10,6 +10,7 @@ import {
 import { endpointsColumns, endpointSliceColumns, serviceColumns } from './printers/network.ts';
 import { nodeColumns } from './printers/node.ts';
 import { podColumns } from './printers/pod.ts';
+import { bindingColumns, roleColumns } from './printers/rbac.ts';
 import { deploymentColumns, replicaSetColumns } from './printers/workloads.ts';
 import type {
   PrinterColumn,
@@ -61,6 +62,7 @@ interface Facts {
   readonly selectableFields?: readonly string[];
   readonly storage?: ResourceDeclaration['storage'];
   readonly hasGeneration?: boolean;
+  readonly virtual?: boolean;
 }
 
 function declare(facts: Facts): ResourceDeclaration {
@@ -83,9 +85,11 @@ function declare(facts: Facts): ResourceDeclaration {
     storage: facts.storage ?? { group, version, resource },
     hasStatus: subresources.includes(STATUS),
     hasGeneration: facts.hasGeneration ?? false,
+    virtual: facts.virtual ?? false,
   };
 }
 
+const RBAC = 'rbac.authorization.k8s.io';
 const EVENT_STORAGE = { group: '', version: 'v1', resource: 'events' };
 
 export const resources: readonly ResourceDeclaration[] = [
@@ -217,6 +221,39 @@ export const resources: readonly ResourceDeclaration[] = [
     columns: endpointSliceColumns,
     hasGeneration: true,
   }),
+  declare({ group: RBAC, resource: 'roles', kind: 'Role', columns: roleColumns }),
+  declare({
+    group: RBAC,
+    resource: 'clusterroles',
+    kind: 'ClusterRole',
+    namespaced: false,
+    columns: roleColumns,
+  }),
+  declare({ group: RBAC, resource: 'rolebindings', kind: 'RoleBinding', columns: bindingColumns }),
+  declare({
+    group: RBAC,
+    resource: 'clusterrolebindings',
+    kind: 'ClusterRoleBinding',
+    namespaced: false,
+    columns: bindingColumns,
+  }),
+  ...[
+    { group: 'authentication.k8s.io', kind: 'SelfSubjectReview' },
+    { group: 'authorization.k8s.io', kind: 'LocalSubjectAccessReview', namespaced: true },
+    { group: 'authorization.k8s.io', kind: 'SelfSubjectAccessReview' },
+    { group: 'authorization.k8s.io', kind: 'SelfSubjectRulesReview' },
+    { group: 'authorization.k8s.io', kind: 'SubjectAccessReview' },
+  ].map(({ group, kind, namespaced = false }) =>
+    declare({
+      group,
+      resource: `${kind.toLowerCase()}s`,
+      kind,
+      namespaced,
+      verbs: ['create'],
+      columns: [],
+      virtual: true,
+    }),
+  ),
 ];
 
 /** The declaration of a resource by its plural, undefined when it is not served. */

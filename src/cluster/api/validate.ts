@@ -19,6 +19,13 @@ import {
   validateSecretUpdate,
 } from './validate/objects.ts';
 import { validatePod, validatePodUpdate } from './validate/pod.ts';
+import {
+  validateClusterRole,
+  validateClusterRoleBinding,
+  validateRole,
+  validateRoleBinding,
+  validateRoleBindingUpdate,
+} from './validate/rbac.ts';
 import { validateService, validateServiceUpdate } from './validate/service.ts';
 import {
   validateDeployment,
@@ -52,6 +59,23 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     object: validateEndpointSlice,
     update: validateEndpointSliceUpdate,
+  },
+  'rbac.authorization.k8s.io/Role': { name: 'path-segment', object: validateRole },
+  'rbac.authorization.k8s.io/ClusterRole': {
+    name: 'path-segment',
+    clusterScoped: true,
+    object: validateClusterRole,
+  },
+  'rbac.authorization.k8s.io/RoleBinding': {
+    name: 'path-segment',
+    object: validateRoleBinding,
+    update: validateRoleBindingUpdate,
+  },
+  'rbac.authorization.k8s.io/ClusterRoleBinding': {
+    name: 'path-segment',
+    clusterScoped: true,
+    object: validateClusterRoleBinding,
+    update: validateRoleBindingUpdate,
   },
   'autoscaling/Scale': { name: 'subdomain', object: validateScale },
 };

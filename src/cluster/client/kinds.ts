@@ -14,6 +14,7 @@ import type {
   ServiceAccount,
 } from '../api/generated/core-v1.ts';
 import type { EndpointSlice } from '../api/generated/discovery-v1.ts';
+import type { ClusterRole } from '../api/generated/rbac-v1.ts';
 import type { ResourceType } from './contract.ts';
 
 /** The body of a POST to `pods/<name>/binding`. */
@@ -57,6 +58,14 @@ export const leases: ResourceType<Lease> = {
 export const replicaSets: ResourceType<ReplicaSet> = { ...apps, resource: 'replicasets', kind: 'ReplicaSet' };
 export const deployments: ResourceType<Deployment> = { ...apps, resource: 'deployments', kind: 'Deployment' };
 
+export const clusterRoles: ResourceType<ClusterRole> = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  resource: 'clusterroles',
+  kind: 'ClusterRole',
+  namespaced: false,
+};
+
 /** Every type of this file, for code that treats them alike (garbage collection, test doubles). */
 export const allTypes: readonly ResourceType[] = [
   pods,
@@ -72,4 +81,5 @@ export const allTypes: readonly ResourceType[] = [
   leases,
   replicaSets,
   deployments,
+  clusterRoles,
 ];

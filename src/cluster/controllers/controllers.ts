@@ -1,4 +1,5 @@
 import type { Controller } from '../client/contract.ts';
+import { createClusterRoleAggregationController } from './cluster-role-aggregation-controller.ts';
 import { createDeploymentController } from './deployment-controller.ts';
 import { createEndpointSliceController } from './endpoint-slice-controller.ts';
 import { createEndpointsController } from './endpoints-controller.ts';
@@ -25,6 +26,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createServiceAccountController,
     createGarbageCollector,
     createPodGarbageCollector,
+    createClusterRoleAggregationController,
   ];
   const from = (component: string): ControllerEnvironment => ({
     ...environment,

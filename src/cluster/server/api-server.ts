@@ -14,8 +14,10 @@ import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transp
 import type { Store } from '../store/store.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
 import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
-import { componentsAuthorizer } from './authorization/components.ts';
-import { advertise, bootstrap, keepBootstrapped, type Advertised } from './bootstrap.ts';
+import { administrators } from './authorization/administrators.ts';
+import { escalationGuard } from './authorization/escalation.ts';
+import { Rbac, RBAC_GROUP } from './authorization/rbac.ts';
+import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
 import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
@@ -68,7 +70,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await using stack = new AsyncDisposableStack();
   const addresses = parseCidr(options.serviceCidr);
   const resources = new ResourceTable({ addresses, nodePorts: options.nodePortRange ?? [30000, 32767] });
-  const prefixes = new Set([...resources.all.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
+  const kept = resources.all.filter(({ declaration }) => !declaration.virtual);
+  const prefixes = new Set([...kept.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
   const cache = stack.use(await WatchCache.open({ store, clock, prefixes: [...prefixes] }));
   const registry = new Registry({
     store,
@@ -77,6 +80,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     leases: new SharedLeases(store, clock),
     sharedStore,
   });
+  const named = (resource: string): { prefix: string } => resources.get(RBAC_GROUP, 'v1', resource);
+  const rbac = stack.use(
+    new Rbac(cache, {
+      roles: named('roles'),
+      clusterRoles: named('clusterroles'),
+      roleBindings: named('rolebindings'),
+      clusterRoleBindings: named('clusterrolebindings'),
+    }),
+  );
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const parts: ServerParts = {
@@ -84,8 +96,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     cache,
     registry,
     resources,
-    authorizer: firstOf([componentsAuthorizer, ...(options.authorizers ?? [])]),
-    admission: new Admission(options.admission ?? []),
+    rbac,
+    authorizer: firstOf([administrators, rbac, ...(options.authorizers ?? [])]),
+    admission: new Admission([escalationGuard, ...(options.admission ?? [])]),
     clock,
     random,
     log: log.child('apiserver'),
@@ -98,6 +111,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (advertised !== undefined) await advertise(parts, advertised);
   };
   await repair();
+  await bootstrapRoles(parts);
   stack.use(keepBootstrapped(parts, repair));
   stack.use(startCompactor(store, parts));
   const discovery = new Discovery(resources);

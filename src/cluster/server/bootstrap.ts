@@ -1,6 +1,10 @@
 /** What is there from the start: the first namespaces and the API's own service. */
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
+import { jsonEqual, listAt } from '../api/json.ts';
+import { defaultRbacObjects } from './authorization/default-roles.ts';
+import { RBAC_GROUP } from './authorization/rbac.ts';
 import type { ServerParts } from './context.ts';
+import type { Change } from './registry.ts';
 import type { KubeObject } from './object.ts';
 import { authored } from './authorship.ts';
 import { open, prepareCreate } from './writing.ts';
@@ -25,6 +29,38 @@ export async function bootstrap(parts: ServerParts, kubernetesAddress: string): 
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },
   });
+}
+
+/** Makes the default roles and bindings, and completes those that are there. */
+export async function bootstrapRoles(parts: ServerParts): Promise<void> {
+  await Promise.all(
+    defaultRbacObjects().map(async (object) => {
+      const { kind, metadata } = object;
+      const resource = `${kind.toLowerCase()}s`;
+      if (await create(parts, [RBAC_GROUP, resource], structuredClone(object))) return;
+      const ref = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
+      await parts.registry.modify(parts.resources.get(RBAC_GROUP, 'v1', resource), ref, {
+        change: (found) => completed(found, object),
+      });
+    }),
+  );
+}
+
+/** What administrators have added stays; what they have taken away comes back, unless they have said not to. */
+function completed(found: KubeObject, wanted: KubeObject): Change {
+  if (found.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') {
+    return { type: 'keep' };
+  }
+  const object = structuredClone(found);
+  object.metadata.labels = { ...object.metadata.labels, ...wanted.metadata.labels };
+  object.metadata.annotations = { ...wanted.metadata.annotations, ...object.metadata.annotations };
+  if (wanted['aggregationRule'] !== undefined) object['aggregationRule'] = wanted['aggregationRule'];
+  for (const field of ['rules', 'subjects']) {
+    const present = listAt(object, field);
+    const missing = listAt(wanted, field).filter((item) => !present.some((one) => jsonEqual(one, item)));
+    if (missing.length > 0) object[field] = [...present, ...missing];
+  }
+  return { type: 'put', object };
 }
 
 /** How often what must be there is looked for: someone may have deleted it. */

@@ -6,6 +6,7 @@ import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/admission.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
+import type { Rbac } from './authorization/rbac.ts';
 import type { Registry } from './registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
@@ -38,6 +39,7 @@ export interface ServerParts {
   readonly registry: Registry;
   readonly resources: ResourceTable;
   readonly authorizer: Authorizer;
+  readonly rbac: Rbac;
   readonly admission: Admission;
   readonly clock: Clock;
   readonly random: Random;

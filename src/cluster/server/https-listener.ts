@@ -9,7 +9,7 @@ import { errorMessage, PlatformError } from '../../base/errors.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
 import type { ApiServer } from './api-server.ts';
-import { ANONYMOUS } from './authorization/components.ts';
+import { ANONYMOUS } from './authorization/administrators.ts';
 import { tooLarge, unauthorized } from './failure.ts';
 import { MAX_BODY_BYTES } from './request-body.ts';
 import { statusResponse } from './respond.ts';

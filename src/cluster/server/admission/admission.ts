@@ -28,7 +28,7 @@ export interface AdmissionRequest {
   readonly options?: Readonly<Record<string, unknown>>;
   readonly server: ServerParts;
   /** Goes to the client as a Warning header. */
-  warn(text: string): void;
+  readonly warn: (text: string) => void;
 }
 
 export interface AdmissionPlugin {

@@ -48,7 +48,8 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
 export async function answerResource(context: RequestContext): Promise<ApiResponse> {
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
-  if (resource === undefined) return await review(context);
+  if (resource === undefined) throw noSuchPath();
+  if (resource.declaration.virtual) return await review({ ...context, resource });
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
   const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';
   if (misplaced || (resource.namespaced && info.name !== '' && info.namespace === '')) throw noSuchPath();

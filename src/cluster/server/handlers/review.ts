@@ -1,57 +1,121 @@
-/** Questions about oneself: who am I, may I. Nothing is stored. */
+/** Questions about users: who am I, may I, may they. Nothing is stored. */
 import { rfc3339 } from '../../../base/clock.ts';
-import { isJsonObject, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
-import { kindSchema } from '../../api/schema.ts';
+import { invalid, fieldErrorsError, required, type FieldError } from '../../api/field-error.ts';
+import { listAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
 import type { Attributes } from '../authorization/authorizer.ts';
-import type { RequestContext } from '../context.ts';
-import { methodNotAllowed, noSuchPath } from '../failure.ts';
-import { decodeBody } from '../request-body.ts';
-import { respondWith } from '../respond.ts';
+import type { ResourceContext } from '../context.ts';
+import { methodNotAllowed } from '../failure.ts';
+import { checkUnknown, decodeBody } from '../request-body.ts';
+import { jsonResponse, warningHeader } from '../respond.ts';
+import { toBytes } from '../view.ts';
 
-const REVIEWS: Readonly<Record<string, string>> = {
-  'authentication.k8s.io/v1/selfsubjectreviews': 'SelfSubjectReview',
-  'authorization.k8s.io/v1/selfsubjectaccessreviews': 'SelfSubjectAccessReview',
+type Answer = (context: ResourceContext, spec: JsonObject) => JsonObject | Promise<JsonObject>;
+
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  SelfSubjectReview: ({ user }) => ({ userInfo: userInfoOf(user) }),
+  SelfSubjectAccessReview: (context, spec) => access(context, context.user, spec),
+  SubjectAccessReview: (context, spec) => access(context, subjectOf(spec), spec),
+  LocalSubjectAccessReview: (context, spec) => {
+    const { namespace } = context.info;
+    const asked = stringAt(spec, 'resourceAttributes', 'namespace');
+    if (asked !== namespace) {
+      const field = 'spec.resourceAttributes.namespace';
+      throw fieldErrorsError([invalid(field, asked, `must match metadata.namespace: ${namespace}`)]);
+    }
+    return access(context, subjectOf(spec), spec);
+  },
+  SelfSubjectRulesReview: ({ server, user }, spec) => {
+    const namespace = stringAt(spec, 'namespace');
+    if (namespace === '') throw fieldErrorsError([required('spec.namespace', 'no namespace on request')]);
+    const rules = server.rbac.rulesFor(user, namespace);
+    return {
+      resourceRules: rules
+        .filter(({ resources }) => resources.length > 0)
+        .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+          verbs: [...verbs],
+          apiGroups: [...apiGroups],
+          resources: [...resources],
+          ...(resourceNames.length > 0 && { resourceNames: [...resourceNames] }),
+        })),
+      nonResourceRules: rules
+        .filter(({ nonResourceURLs }) => nonResourceURLs.length > 0)
+        .map(({ verbs, nonResourceURLs }) => ({ verbs: [...verbs], nonResourceURLs: [...nonResourceURLs] })),
+      incomplete: false,
+    };
+  },
 };
 
-export async function review(context: RequestContext): Promise<ApiResponse> {
-  const { info, request, user, server } = context;
-  const name = REVIEWS[`${info.group}/${info.version}/${info.resource}`];
-  if (name === undefined) throw noSuchPath();
-  const on = { group: info.group, resource: info.resource };
-  if (info.verb !== 'create') throw methodNotAllowed(on);
-  const kind = kindSchema(info.group, info.version, name);
-  if (kind === undefined) throw noSuchPath();
-  const { object } = await decodeBody(request, kind);
-  const metadata = { creationTimestamp: rfc3339(server.clock.now()) };
-  const head = { kind: name, apiVersion: `${info.group}/${info.version}`, metadata };
-  if (name === 'SelfSubjectReview') {
-    const userInfo = {
-      username: user.name,
-      ...(user.uid !== undefined && { uid: user.uid }),
-      groups: user.groups,
-    };
-    return respondWith({ ...head, status: { userInfo } }, 201);
-  }
-  const spec: JsonObject = isJsonObject(object['spec']) ? object['spec'] : {};
-  const decision = await server.authorizer.decide(askedFor(user, spec));
-  const status = {
-    allowed: decision.answer === 'allow',
-    ...(decision.answer === 'deny' && { denied: true }),
-    ...(decision.reason !== undefined && { reason: decision.reason }),
+export async function review(context: ResourceContext): Promise<ApiResponse> {
+  const { info, request, server, resource } = context;
+  const answer = ANSWERS[resource.kind];
+  if (info.verb !== 'create' || answer === undefined) throw methodNotAllowed(resource);
+  const { object, unknown } = await decodeBody(request, resource.schema);
+  const warnings = checkUnknown(unknown, resource.schema, info.query);
+  const { kind, apiVersion } = resource;
+  const spec = objectAt(object, 'spec');
+  const status = await answer(context, spec);
+  const metadata = {
+    ...(resource.namespaced && { namespace: info.namespace }),
+    creationTimestamp: kind === 'SelfSubjectReview' ? rfc3339(server.clock.now()) : null,
   };
-  return respondWith({ ...head, spec, status }, 201);
+  const shown = kind === 'SelfSubjectReview' ? {} : { spec };
+  const body = toBytes({ kind, apiVersion, metadata, ...shown, status });
+  return jsonResponse(201, body, warningHeader(warnings));
+}
+
+function userInfoOf({ name, uid, groups, extra }: UserInfo): JsonObject {
+  return {
+    username: name,
+    ...(uid !== undefined && { uid }),
+    groups: [...groups],
+    ...(extra !== undefined && {
+      extra: Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]])),
+    }),
+  };
+}
+
+function subjectOf(spec: JsonObject): UserInfo {
+  const name = stringAt(spec, 'user');
+  const groups = listAt(spec, 'groups') as string[];
+  if (name === '' && groups.length === 0) {
+    throw fieldErrorsError([invalid('spec.user', '', 'at least one of user or group must be specified')]);
+  }
+  const uid = stringAt(spec, 'uid');
+  const extra = objectAt(spec, 'extra') as Record<string, string[]>;
+  return { name, groups, ...(uid !== '' && { uid }), extra };
+}
+
+async function access({ server }: ResourceContext, user: UserInfo, spec: JsonObject): Promise<JsonObject> {
+  const problem = checkAttributes(spec);
+  if (problem !== undefined) throw fieldErrorsError([problem]);
+  const { answer, reason } = await server.authorizer.decide(askedFor(user, spec));
+  return {
+    allowed: answer === 'allow',
+    ...(answer === 'deny' && { denied: true }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function checkAttributes(spec: JsonObject): FieldError | undefined {
+  const both = spec['resourceAttributes'] !== undefined && spec['nonResourceAttributes'] !== undefined;
+  const none = spec['resourceAttributes'] === undefined && spec['nonResourceAttributes'] === undefined;
+  if (both) {
+    const why = 'cannot be specified in combination with resourceAttributes';
+    return invalid('spec.nonResourceAttributes', spec['nonResourceAttributes'], why);
+  }
+  const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
+  return none ? invalid('spec.resourceAttributes', undefined, why) : undefined;
 }
 
 /** ResourceAttributes or NonResourceAttributes (authorization.k8s.io/v1) as what an authorizer is asked. */
 function askedFor(user: UserInfo, spec: JsonObject): Attributes {
   const path = objectAt(spec, 'nonResourceAttributes');
   const on = objectAt(spec, 'resourceAttributes');
-  const verb = stringAt(on, 'verb') || stringAt(path, 'verb');
   return {
     user,
-    verb,
-    ...(Object.keys(path).length > 0 && { path: stringAt(path, 'path') }),
+    verb: stringAt(on, 'verb') || stringAt(path, 'verb'),
+    ...(spec['nonResourceAttributes'] !== undefined && { path: stringAt(path, 'path') }),
     group: stringAt(on, 'group'),
     version: stringAt(on, 'version'),
     resource: stringAt(on, 'resource'),

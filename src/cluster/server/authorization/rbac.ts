@@ -1,0 +1,163 @@
+/**
+ * Role-based access control: what bindings give to a user, its groups and its service account
+ * (https://kubernetes.io/docs/reference/access-authn-authz/rbac/). Answers from the watch cache; who is bound to what is
+ * indexed by subject and made anew only after a binding has changed.
+ */
+import { objectAt, objectsAt, stringAt } from '../../api/json.ts';
+import type { UserInfo } from '../../api/transport.ts';
+import type { KubeObject } from '../object.ts';
+import type { ResourceCache, WatchCache } from '../watch-cache.ts';
+import type { Attributes, Authorizer, Decision } from './authorizer.ts';
+import { ruleAllows, rulesOf, type Rule } from './rules.ts';
+
+export const RBAC_GROUP = 'rbac.authorization.k8s.io';
+
+interface Grant {
+  /** `ClusterRoleBinding "x" of ClusterRole "y" to Group "z"` */
+  readonly text: string;
+  readonly roleKey: string;
+  readonly ofCluster: boolean;
+}
+
+type GrantsBySubject = ReadonlyMap<string, readonly Grant[]>;
+
+interface Named {
+  readonly prefix: string;
+}
+
+export interface RbacResources {
+  readonly roles: Named;
+  readonly clusterRoles: Named;
+  readonly roleBindings: Named;
+  readonly clusterRoleBindings: Named;
+}
+
+export class Rbac implements Authorizer, Disposable {
+  readonly #roles: ResourceCache;
+  readonly #clusterRoles: ResourceCache;
+  readonly #roleBindings: ResourceCache;
+  readonly #clusterRoleBindings: ResourceCache;
+  readonly #resources: RbacResources;
+  readonly #rules = new WeakMap<KubeObject, readonly Rule[]>();
+  readonly #stack = new DisposableStack();
+  #cluster: GrantsBySubject | undefined;
+  #namespaces = new Map<string, GrantsBySubject>();
+
+  constructor(cache: WatchCache, resources: RbacResources) {
+    this.#resources = resources;
+    this.#roles = cache.resource(resources.roles.prefix);
+    this.#clusterRoles = cache.resource(resources.clusterRoles.prefix);
+    this.#roleBindings = cache.resource(resources.roleBindings.prefix);
+    this.#clusterRoleBindings = cache.resource(resources.clusterRoleBindings.prefix);
+    this.#stack.use(this.#clusterRoleBindings.subscribe(() => (this.#cluster = undefined)));
+    this.#stack.use(
+      this.#roleBindings.subscribe(({ current }) => {
+        this.#namespaces.delete(current.object.metadata.namespace ?? '');
+      }),
+    );
+  }
+
+  decide(asked: Attributes): Decision {
+    for (const { rule, grant } of this.#granted(asked.user, asked.namespace)) {
+      if (ruleAllows(rule, asked)) return { answer: 'allow', reason: `RBAC: allowed by ${grant.text}` };
+    }
+    return { answer: 'abstain' };
+  }
+
+  /** Everything that the user may do there: cluster-wide rules, and with a namespace that namespace's. */
+  rulesFor(user: UserInfo, namespace: string): readonly Rule[] {
+    return [...this.#granted(user, namespace)].map(({ rule }) => rule);
+  }
+
+  /** The rules of a role that a binding may name; undefined when it does not exist. */
+  roleRules(kind: string, namespace: string, name: string): readonly Rule[] | undefined {
+    return this.#rulesAt(kind === 'ClusterRole', this.#roleKey(kind, namespace, name));
+  }
+
+  *#granted(user: UserInfo, namespace: string): Generator<{ rule: Rule; grant: Grant }> {
+    const subjects = subjectsOf(user);
+    const sets = [this.#clusterGrants(), ...(namespace === '' ? [] : [this.#namespaceGrants(namespace)])];
+    for (const grants of sets) {
+      for (const subject of subjects) {
+        for (const grant of grants.get(subject) ?? []) {
+          for (const rule of this.#rulesAt(grant.ofCluster, grant.roleKey) ?? []) yield { rule, grant };
+        }
+      }
+    }
+  }
+
+  #rulesAt(ofCluster: boolean, key: string): readonly Rule[] | undefined {
+    const role = (ofCluster ? this.#clusterRoles : this.#roles).get(key)?.object;
+    if (role === undefined) return undefined;
+    let rules = this.#rules.get(role);
+    if (rules === undefined) this.#rules.set(role, (rules = rulesOf(role)));
+    return rules;
+  }
+
+  #clusterGrants(): GrantsBySubject {
+    const { prefix } = this.#resources.clusterRoleBindings;
+    return (this.#cluster ??= this.#index(
+      this.#clusterRoleBindings.list(prefix).map(({ object }) => object),
+    ));
+  }
+
+  #namespaceGrants(namespace: string): GrantsBySubject {
+    const known = this.#namespaces.get(namespace);
+    if (known !== undefined) return known;
+    const { prefix } = this.#resources.roleBindings;
+    const bindings = this.#roleBindings.list(`${prefix}${namespace}/`);
+    const grants = this.#index(bindings.map(({ object }) => object));
+    this.#namespaces.set(namespace, grants);
+    return grants;
+  }
+
+  #index(bindings: readonly KubeObject[]): GrantsBySubject {
+    const grants = new Map<string, Grant[]>();
+    for (const binding of bindings) {
+      const role = objectAt(binding, 'roleRef');
+      const { name = '', namespace = '' } = binding.metadata;
+      const kind = stringAt(role, 'kind');
+      const roleName = stringAt(role, 'name');
+      const roleKey = this.#roleKey(kind, namespace, roleName);
+      const where = namespace === '' ? name : `${name}/${namespace}`;
+      for (const subject of objectsAt(binding, 'subjects')) {
+        const [key, who] = subjectKey(subject, namespace);
+        const grant: Grant = {
+          text: `${binding.kind} "${where}" of ${kind} "${roleName}" to ${who}`,
+          roleKey,
+          ofCluster: kind === 'ClusterRole',
+        };
+        const list = grants.get(key);
+        if (list === undefined) grants.set(key, [grant]);
+        else list.push(grant);
+      }
+    }
+    return grants;
+  }
+
+  #roleKey(kind: string, namespace: string, name: string): string {
+    return kind === 'ClusterRole'
+      ? `${this.#resources.clusterRoles.prefix}${name}`
+      : `${this.#resources.roles.prefix}${namespace}/${name}`;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+}
+
+function subjectsOf({ name, groups }: UserInfo): readonly string[] {
+  return [`User ${name}`, ...groups.map((group) => `Group ${group}`)];
+}
+
+/** How it is looked up, and how it is called. A service account is the user that its tokens stand for. */
+function subjectKey(subject: Readonly<Record<string, unknown>>, namespace: string): [string, string] {
+  const kind = String(subject['kind']);
+  const name = String(subject['name']);
+  if (kind !== 'ServiceAccount') return [`${kind} ${name}`, `${kind} "${name}"`];
+  const of =
+    typeof subject['namespace'] === 'string' && subject['namespace'] !== ''
+      ? subject['namespace']
+      : namespace;
+  return [`User system:serviceaccount:${of}:${name}`, `ServiceAccount "${name}/${of}"`];
+}
