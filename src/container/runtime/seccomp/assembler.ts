@@ -29,8 +29,8 @@ export type Comparison =
 /** BPF_MAXINSNS: what the kernel takes at most. */
 export const MAX_INSTRUCTIONS = 4096;
 
-/** jt and jf are 8 bits wide. One less, for the trampoline of the other branch may come in between. */
-const SHORT_JUMP = 254;
+/** The longest distance from the next free place: jt and jf are 8 bits wide, and one trampoline may come in between. */
+const SHORT_JUMP = 255;
 
 /**
  * Writes a classic BPF program from its end to its beginning. Jumps only go forward, so whatever is jumped to has been
