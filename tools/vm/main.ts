@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manifest } from '../../test/vm/manifest.ts';
 import { follow } from './follow.ts';
-import type { GuestEvent, Plan } from './guest/events.ts';
+import type { Plan } from './guest/events.ts';
 import { type Image, imageFor } from './image.ts';
 import { Machine } from './machine.ts';
 import { Report } from './report.ts';
-import { select } from './selection.ts';
+import { secondsOf, select } from './selection.ts';
 import { makeWorkImage } from './work-image.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -48,7 +48,7 @@ async function test(wanted: readonly string[]): Promise<number> {
   const allowedSkips = JSON.parse(read('test/allowed-skips.json') ?? '{}') as Record<string, string>;
   const report = new Report(chosen, allowedSkips, () => performance.now());
   const onEvent = (line: string): void => {
-    for (const text of report.accept(JSON.parse(line) as GuestEvent)) say(text);
+    for (const text of report.acceptLine(line)) say(text);
   };
   const began = performance.now();
   await using machine = new Machine({
@@ -63,9 +63,12 @@ async function test(wanted: readonly string[]): Promise<number> {
     for (const line of machine.console.slice(-CONSOLE_LINES)) say(`  | ${line}`);
   }
   for (const [file, seconds] of report.seconds) say(`vm: ${seconds.toFixed(1).padStart(6)} s ${file}`);
-  for (const file of report.unfinished) say(`✖ ${file}: did not end`);
+  for (const file of report.unfinished) {
+    for (const line of [`✖ ${file}: did not end`, ...report.outputOf(file)]) say(line);
+  }
   say(`vm: ${((performance.now() - began) / 1000).toFixed(1)} s from power-on to power-off`);
-  for (const { file, why } of leftOut) say(`vm: left out ${file}: ${why}`);
+  if (wanted.length === 0) for (const { file, why } of leftOut) say(`vm: left out ${file}: ${why}`);
+  else say(`vm: left out ${leftOut.length} files that were not asked for`);
   const { passed, failed } = report.totals;
   say(`${passed} passed, ${failed} failed`);
   return trouble === undefined && failed === 0 && passed > 0 ? 0 : 1;
@@ -90,7 +93,13 @@ async function shell(command: string): Promise<number> {
 function planFor(files: readonly string[]): Plan {
   const names = Object.keys(process.env).filter((name) => PASSED_ON.includes(name));
   const env = Object.fromEntries(names.map((name) => [name, process.env[name]!]));
-  return { files, concurrency: 2, testTimeout: TEST_TIMEOUT_MS, env };
+  const planned = files.map((file) => ({ file, timeout: timeoutOf(secondsOf(file, manifest)) }));
+  return { files: planned, concurrency: 2, testTimeout: TEST_TIMEOUT_MS, env };
+}
+
+/** Of a whole file, in milliseconds: five times what it takes, for a machine that has other things to do. */
+function timeoutOf(seconds: number): number {
+  return Math.max(TEST_TIMEOUT_MS, seconds * 5000);
 }
 
 function workImageIn(folder: string, plan: Plan, script: string): string {

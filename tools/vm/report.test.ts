@@ -87,14 +87,20 @@ test('of a guest that hangs it is known where, and its files are failures', () =
     report,
     started,
     { type: 'test-start', file: A, name: 's' },
-    { type: 'test-start', file: A, name: 's › hangs' },
+    { type: 'test-start', file: A, name: 's > hangs' },
   );
   clock.now = 93_000;
   told(report, { type: 'file-start', file: B });
-  assert.deepEqual(report.running(), [`${A} › s › hangs (for 93 s)`, `${B} (for 0 s)`]);
+  assert.deepEqual(report.running(), [`${A} › s > hangs (for 93 s)`, `${B} (for 0 s)`]);
   assert.deepEqual(report.unfinished, [A, B]);
   assert.deepEqual(report.totals, { passed: 0, failed: 2 });
   assert.equal(report.complete, false);
+});
+
+test('half a line, from a guest that was ended, is passed over', () => {
+  const report = reportOf();
+  assert.deepEqual(report.acceptLine('{"type":"hel'), []);
+  assert.equal(report.booted, false);
 });
 
 test('an end before every file has ended is none', () => {

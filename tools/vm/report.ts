@@ -58,6 +58,18 @@ export class Report {
     return [...this.#left];
   }
 
+  /** A line from the guest's port. */
+  acceptLine(line: string): readonly string[] {
+    let event: GuestEvent;
+    try {
+      event = JSON.parse(line) as GuestEvent;
+    } catch {
+      // The last one of a guest that was ended: it was still writing.
+      return [];
+    }
+    return this.accept(event);
+  }
+
   /** Lines to print now. */
   accept(event: GuestEvent): readonly string[] {
     switch (event.type) {
@@ -95,6 +107,14 @@ export class Report {
     });
   }
 
+  /** What the file printed last. */
+  outputOf(file: string): readonly string[] {
+    const output = this.#files.get(file)?.output ?? [];
+    return output.length === 0
+      ? []
+      : [`  what ${file} printed last:`, ...output.map((line) => `  | ${line}`)];
+  }
+
   #testEnd({ file, name, suite, passed, milliseconds, skipped, error }: TestEnd): readonly string[] {
     const progress = this.#files.get(file);
     progress?.running.delete(name);
@@ -114,6 +134,7 @@ export class Report {
 
   #fileEnd({ file, milliseconds, error }: FileEnd): readonly string[] {
     const progress = this.#files.get(file);
+    const output = this.outputOf(file);
     this.#files.delete(file);
     this.#left.delete(file);
     this.#seconds.set(file, milliseconds / 1000);
@@ -125,9 +146,7 @@ export class Report {
         ...indented((progress?.running.size ?? 0) > 0 ? `in ${[...progress!.running.keys()].at(-1)}` : ''),
       );
     }
-    if ((error !== undefined || (progress?.failed ?? 0) > 0) && (progress?.output.length ?? 0) > 0) {
-      lines.push(`  what ${file} printed last:`, ...progress!.output.map((line) => `  | ${line}`));
-    }
+    if (error !== undefined || (progress?.failed ?? 0) > 0) lines.push(...output);
     return lines;
   }
 }

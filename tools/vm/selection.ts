@@ -17,26 +17,32 @@ export interface Choice {
 
 /** Longest first: with two at a time the end comes soonest. */
 export function select({ files, wanted, ci, manifest }: Choice): Selection {
-  const entry = (file: string): VmManifest[string] | undefined =>
-    manifest[file.slice(file.lastIndexOf('/') + 1)];
   const missing = wanted.filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`vm: no such test file: ${missing.join(', ')}`);
   const whyNot = (file: string): string | undefined => {
     if (wanted.length > 0) return wanted.includes(file) ? undefined : 'not asked for';
-    return ci ? entry(file)?.leftOutOfCi : undefined;
+    return ci ? manifest[nameOf(file)]?.leftOutOfCi : undefined;
   };
   const leftOut = files.flatMap((file) => {
     const why = whyNot(file);
     return why === undefined ? [] : [{ file, why }];
   });
   const chosen = files.filter((file) => whyNot(file) === undefined);
-  const seconds = (file: string): number => entry(file)?.seconds ?? 0;
-  return { chosen: chosen.toSorted((a, b) => seconds(b) - seconds(a)), leftOut };
+  return { chosen: chosen.toSorted((a, b) => secondsOf(b, manifest) - secondsOf(a, manifest)), leftOut };
+}
+
+/** What a file takes in the guest; 0 when nobody has measured it. */
+export function secondsOf(file: string, manifest: VmManifest): number {
+  return manifest[nameOf(file)]?.seconds ?? 0;
+}
+
+function nameOf(file: string): string {
+  return file.slice(file.lastIndexOf('/') + 1);
 }
 
 /** What is wrong with a manifest, one line each. */
 export function faultsIn(manifest: VmManifest, files: readonly string[], budget: number): readonly string[] {
-  const names = files.map((file) => file.slice(file.lastIndexOf('/') + 1));
+  const names = files.map(nameOf);
   const seconds = Object.values(manifest)
     .filter(({ leftOutOfCi }) => leftOutOfCi === undefined)
     .reduce((sum, entry) => sum + entry.seconds, 0);

@@ -36,13 +36,19 @@ export interface FileEnd {
 
 /** What the host asks of the guest: `plan.json` beside the repository. */
 export interface Plan {
-  /** From the repository's root. */
-  readonly files: readonly string[];
+  readonly files: readonly PlannedFile[];
   readonly concurrency: number;
-  /** For one test, and by the same again for its file; milliseconds. */
+  /** Milliseconds. */
   readonly testTimeout: number;
   /** For the test files' processes, on top of the runner's own. */
   readonly env: Readonly<Record<string, string>>;
+}
+
+export interface PlannedFile {
+  /** From the repository's root. */
+  readonly file: string;
+  /** Milliseconds, for all of it: one that blocks its process does not hear of the timeout of a test. */
+  readonly timeout: number;
 }
 
 export const PORT = 'sampan.results';

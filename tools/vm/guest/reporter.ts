@@ -2,26 +2,28 @@
 import { writeSync } from 'node:fs';
 import type { TestEvent } from 'node:test/reporters';
 import { inspect } from 'node:util';
-import type { GuestEvent } from './events.ts';
+import type { TestEnd } from './events.ts';
 
-const EVENTS = 3;
+/** The runner reads it. */
+export const EVENTS_DESCRIPTOR = 3;
 
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const names = new Map<number, string>();
   for await (const event of source) {
     const told = translate(event, names);
-    if (told !== undefined) writeSync(EVENTS, `${JSON.stringify({ file: '', ...told })}\n`);
+    if (told !== undefined) writeSync(EVENTS_DESCRIPTOR, `${JSON.stringify(told)}\n`);
   }
   yield '';
 }
 
-/** `test:start`, `test:pass` and `test:fail` wait for the tests before; these two do not, and a hang is to be seen at once. */
-function translate({ type, data }: TestEvent, names: Map<number, string>): Partial<GuestEvent> | undefined {
+/** `test:pass` and `test:fail` wait for the tests before; `test:complete` comes at once. */
+function translate({ type, data }: TestEvent, names: Map<number, string>): Omit<TestEnd, 'file'> | undefined {
   if (type === 'test:dequeue') {
     const { testId, parentId, name } = data as unknown as Identified;
     const parent = names.get(parentId);
-    names.set(testId, parent === undefined ? name : `${parent} › ${name}`);
-    return { type: 'test-start', name: names.get(testId)! };
+    // As `context.fullName` has it.
+    names.set(testId, parent === undefined ? name : `${parent} > ${name}`);
+    return undefined;
   }
   if (type !== 'test:complete') return undefined;
   const { testId, name, details, skip, todo } = data as unknown as Completed;

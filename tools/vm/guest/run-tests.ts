@@ -5,7 +5,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { type GuestEvent, type Plan, PORT, REPOSITORY } from './events.ts';
+import { type GuestEvent, type Plan, type PlannedFile, PORT, REPOSITORY } from './events.ts';
 
 /** How a process says that a test in it failed. */
 const FAILED = 'ended by exit code 1';
@@ -29,15 +29,16 @@ await Promise.all(Array.from({ length: plan.concurrency }, work));
 tell({ type: 'end' });
 
 async function work(): Promise<void> {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await runFile(file);
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await runFile(next);
 }
 
-async function runFile(file: string): Promise<void> {
+async function runFile({ file, timeout }: PlannedFile): Promise<void> {
   tell({ type: 'file-start', file });
   const began = performance.now();
   const argv = [
     '--disable-warning=ExperimentalWarning',
     `--import=${join(here, 'load-stripped.mjs')}`,
+    `--import=${join(here, 'tell-starts.mjs')}`,
     `--test-reporter=${join(here, 'reporter.mjs')}`,
     '--test-reporter-destination=stderr',
     `--test-timeout=${plan.testTimeout}`,
@@ -63,7 +64,7 @@ async function runFile(file: string): Promise<void> {
   for (const stream of [child.stdout, child.stderr]) {
     stream!.setEncoding('utf8').on('data', (text: string) => tell({ type: 'output', file, text }));
   }
-  const how = await endOf(child, plan.testTimeout * 2);
+  const how = await endOf(child, timeout);
   events.close();
   const silent = ended === 0 ? 'no test in it' : undefined;
   const error = how === FAILED && failed > 0 ? undefined : (how ?? silent);
