@@ -1,10 +1,13 @@
 import type { OciContext } from '../../container/runtime/oci/context.ts';
+import { listeningDescriptors } from '../../container/runtime/oci/listen-variables.ts';
 import type { Flag, FlagValues } from './flags.ts';
 
 export interface Call {
   readonly context: OciContext;
   readonly flags: FlagValues;
   readonly args: readonly string[];
+  /** Of the package. */
+  readonly version: string;
   /** To the caller's standard output. */
   readonly print: (text: string) => void;
 }
@@ -70,8 +73,5 @@ export const CREATE_FLAGS: readonly Flag[] = [
 
 /** Descriptors that the process gets from 3 on: those of socket activation, and those asked for. */
 export function preservedDescriptors({ flags, context }: Call): number {
-  const listening = Number(context.front.request.env['LISTEN_FDS'] ?? 0);
-  return (
-    (Number.isSafeInteger(listening) && listening > 0 ? listening : 0) + (flags.integer('preserve-fds') ?? 0)
-  );
+  return listeningDescriptors(context) + (flags.integer('preserve-fds') ?? 0);
 }

@@ -1,6 +1,10 @@
 import type { Command } from './command.ts';
 import type { Flag } from './flags.ts';
+import { exec } from './commands/exec.ts';
+import { INSPECTION } from './commands/inspect.ts';
 import { LIFECYCLE } from './commands/lifecycle.ts';
+import { pause, resume } from './commands/pause.ts';
+import { update } from './commands/update.ts';
 
 export const PROGRAM = 'sampan-oci';
 
@@ -32,4 +36,4 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
 
 export const HELP: Flag = { name: 'help', alias: 'h', type: 'boolean', help: 'print this' };
 
-export const COMMANDS: readonly Command[] = [...LIFECYCLE];
+export const COMMANDS: readonly Command[] = [...LIFECYCLE, exec, pause, resume, update, ...INSPECTION];

@@ -67,7 +67,12 @@ async function runCommand(command: Command, words: readonly string[], session: S
   }
   try {
     const context = contextOf(session);
-    return await command.run({ ...parsed, context, print: (text) => front.print(1, text) });
+    return await command.run({
+      ...parsed,
+      context,
+      version: session.program.version,
+      print: (text) => front.print(1, text),
+    });
   } catch (error) {
     const prefix = command.failure === undefined ? '' : `${failurePrefix(command)}: `;
     log.fatal(`${prefix}${messageOf(error, front)}`);

@@ -23,7 +23,9 @@ import { PlatformError } from '../../../base/errors.ts';
 import { failpoint } from '../../../base/failpoint.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
 import type { RuntimeConfig } from '../../spec/runtime-config.ts';
+import { statisticsReplacer } from '../cgroup/cgroup.ts';
 import type { CgroupPlace } from '../cgroup/contract.ts';
+import { parseJson } from '../config/validate.ts';
 import type { ProcessIdentity } from '../owner.ts';
 import { checkContainerId } from './container-id.ts';
 import { errnoOf } from './file-error.ts';
@@ -43,6 +45,8 @@ export interface StoredContainer {
   /** Absent until the creation has succeeded. */
   readonly init?: ProcessIdentity;
   readonly rootless: boolean;
+  /** Of processes that are executed in it later, too. */
+  readonly noNewKeyring?: boolean;
 }
 
 /** How long a verb waits for another one on the same container. */
@@ -66,7 +70,7 @@ export class ContainerFolders {
   }
 
   /** `already-exists` when the id is taken. Returned locked. */
-  create(stored: StoredContainer, config: string): LockedContainer {
+  create(stored: StoredContainer, config: RuntimeConfig): LockedContainer {
     mkdirSync(this.root, { recursive: true, mode: 0o711 });
     failpoint('oci.folder.create');
     const { id } = stored;
@@ -76,7 +80,7 @@ export class ContainerFolders {
     const container = new LockedContainer(this, id, fd);
     try {
       if (!this.#kernel.tryLock(fd)) throw new PlatformError('internal', `${aside}: locked by another`);
-      writeFileSync(join(aside, 'config.json'), config, { mode: 0o600 });
+      writeFileSync(join(aside, 'config.json'), configText(config), { mode: 0o600 });
       writeFileSync(join(aside, 'state.json'), JSON.stringify(stored), { mode: 0o600 });
       renameSync(aside, this.path(id));
       return container;
@@ -129,7 +133,8 @@ export class ContainerFolders {
   }
 
   config(id: string): RuntimeConfig {
-    return JSON.parse(readFileSync(join(this.path(id), 'config.json'), 'utf8')) as RuntimeConfig;
+    const path = join(this.path(id), 'config.json');
+    return parseJson(readFileSync(path, 'utf8'), path) as RuntimeConfig;
   }
 
   /** `not-found`; `timeout` when another verb holds it for longer than ten seconds. */
@@ -213,7 +218,7 @@ export class LockedContainer implements Disposable {
 
   writeConfig(config: RuntimeConfig): void {
     failpoint('oci.config.write');
-    replaceFile(join(this.folder, 'config.json'), JSON.stringify(config));
+    replaceFile(join(this.folder, 'config.json'), configText(config));
   }
 
   /** The last step: nothing else of the container may be left. The id is free at once. */
@@ -228,6 +233,11 @@ export class LockedContainer implements Disposable {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
   }
+}
+
+/** Seccomp compares 64 bits, which only a bigint holds. */
+function configText(config: RuntimeConfig): string {
+  return JSON.stringify(config, statisticsReplacer);
 }
 
 function replaceFile(path: string, text: string): void {

@@ -1,20 +1,17 @@
 /** `create`: from a bundle to a container whose init waits for its start. Whatever fails undoes all that came before. */
-import { readFileSync, realpathSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
 import { failpoint } from '../../../base/failpoint.ts';
 import type { IdMapping, RuntimeConfig } from '../../spec/runtime-config.ts';
 import type { CgroupPlace, ContainerCgroup } from '../cgroup/contract.ts';
 import { compileCreate } from '../compile/create.ts';
-import type { ConsoleTarget, CreateContext } from '../compile/context.ts';
-import { parseRuntimeConfig } from '../config/validate.ts';
-import { compileSeccomp, type SeccompProgram } from '../seccomp/compile-seccomp.ts';
-import { seccompWanted } from '../seccomp/check-seccomp.ts';
+import type { CreateContext } from '../compile/context.ts';
 import type { ProcessIdentity } from '../owner.ts';
+import { readBundle, seccompOf } from './bundle.ts';
+import { consoleTarget } from './console.ts';
+import { withListenVariables } from './listen-variables.ts';
 import { checkContainerId } from './container-id.ts';
 import { type LockedContainer, STATE_VERSION, type StoredContainer } from './container-folder.ts';
-import { errnoOf, reasonOf } from './file-error.ts';
-import { callerCgroups, callerEnvironment, callerPath, OCI_VERSION, type OciContext } from './context.ts';
+import { callerCgroups, callerEnvironment, OCI_VERSION, type OciContext } from './context.ts';
 import { endProcesses } from './delete.ts';
 import { runHooks } from './parent-hooks.ts';
 import { writePidFile } from './pid-file.ts';
@@ -46,20 +43,25 @@ export async function createContainer(context: OciContext, options: CreateOption
   const { host, folders, front } = context;
   const { id } = options;
   checkContainerId(id);
-  const bundle = openBundle(context, options.bundle);
-  const config = parseRuntimeConfig(readConfig(bundle), join(bundle, 'config.json'));
-  const consoleTo = consoleTarget(context, config, options);
+  const bundle = readBundle(context, options.bundle);
+  const config = withCallersDescriptors(context, bundle.config);
+  const consoleTo = consoleTarget(context, config.process, {
+    consoleSocket: options.consoleSocket,
+    relayTerminal: options.relayTerminal ?? false,
+    detached: options.detached,
+  });
   const seccomp = seccompOf(config);
   const place = placeOf(context, id, config);
   const intent: StoredContainer = {
     version: STATE_VERSION,
     id,
-    bundle,
-    rootfs: rootOf(config, bundle),
+    bundle: bundle.folder,
+    rootfs: bundle.rootfs,
     ...(config.annotations === undefined ? {} : { annotations: config.annotations }),
     created: timestamp(host.now()),
     cgroup: place,
     rootless: context.rootless,
+    ...(options.noNewKeyring === true ? { noNewKeyring: true } : {}),
   };
 
   await using undo = new AsyncDisposableStack();
@@ -80,7 +82,7 @@ export async function createContainer(context: OciContext, options: CreateOption
   program(cgroup);
   refuseBusyCgroup(cgroup);
 
-  const lock = folders.create(intent, JSON.stringify(config));
+  const lock = folders.create(intent, config);
   undo.use(lock);
   let made = intent;
   undo.defer(async () => {
@@ -114,31 +116,9 @@ export async function createContainer(context: OciContext, options: CreateOption
   return { stored, config, lock, [Symbol.dispose]: () => lock[Symbol.dispose]() };
 }
 
-/** The folder where it really is: links may change later. */
-function openBundle(context: OciContext, path: string): string {
-  const bundle = callerPath(context, path);
-  try {
-    return realpathSync(bundle);
-  } catch (error) {
-    throw new PlatformError('not-found', `bundle ${bundle}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-function readConfig(bundle: string): string {
-  const path = join(bundle, 'config.json');
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') {
-      throw new PlatformError('not-found', `JSON specification file ${path} not found`, { cause: error });
-    }
-    throw new PlatformError('invalid', `${path}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-function rootOf(config: RuntimeConfig, bundle: string): string {
-  const path = config.root?.path ?? '';
-  return isAbsolute(path) ? path : join(bundle, path);
+function withCallersDescriptors(context: OciContext, config: RuntimeConfig): RuntimeConfig {
+  if (config.process === undefined) return config;
+  return { ...config, process: withListenVariables(context, config.process) };
 }
 
 function placeOf(context: OciContext, id: string, config: RuntimeConfig): CgroupPlace {
@@ -158,37 +138,6 @@ function refuseBusyCgroup(cgroup: ContainerCgroup): void {
     `container's cgroup is not empty: ${pids.length} process(es) found in ${cgroup.place.path}`,
     { details: { pids } },
   );
-}
-
-function seccompOf(config: RuntimeConfig): SeccompProgram | undefined {
-  const profile = config.linux?.seccomp;
-  if (!seccompWanted(profile)) return undefined;
-  return compileSeccomp(profile, { arch: process.arch === 'arm64' ? 'arm64' : 'x64' });
-}
-
-function consoleTarget(
-  context: OciContext,
-  config: RuntimeConfig,
-  { consoleSocket, relayTerminal, detached }: CreateOptions,
-): ConsoleTarget | undefined {
-  const terminal = config.process?.terminal === true;
-  if (consoleSocket !== undefined) {
-    if (!terminal || !detached) {
-      throw new PlatformError(
-        'invalid',
-        'cannot use console socket if the process has no terminal or is not detached',
-      );
-    }
-    return { type: 'socket', path: callerPath(context, consoleSocket) };
-  }
-  if (!terminal) return undefined;
-  if (detached || relayTerminal !== true) {
-    throw new PlatformError(
-      'invalid',
-      'cannot allocate tty if it is detached without setting console socket',
-    );
-  }
-  return { type: 'relay' };
 }
 
 function compileContext(
