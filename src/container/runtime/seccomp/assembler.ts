@@ -64,8 +64,9 @@ export class Assembler {
 
   /** Compares what is loaded with `k`. */
   test(comparison: Comparison, k: number, branches: { yes: Label; no: Label }): Label {
-    const yes = this.#near(branches.yes);
-    const no = this.#near(branches.no);
+    let { yes, no } = branches;
+    if (this.length - yes > SHORT_JUMP) yes = this.#jump(yes);
+    if (this.length - no > SHORT_JUMP) no = this.#jump(no);
     const jt = this.length - yes - 1;
     const jf = this.length - no - 1;
     if (jt > 255 || jf > 255) throw new Error(`a branch over ${jt} and ${jf} instructions`);
@@ -82,10 +83,6 @@ export class Assembler {
   #straight(code: number, k: number, next: Label): Label {
     if (next !== this.length - 1) this.#jump(next);
     return this.#push(code, 0, k);
-  }
-
-  #near(label: Label): Label {
-    return this.length - label <= SHORT_JUMP ? label : this.#jump(label);
   }
 
   #jump(label: Label): Label {

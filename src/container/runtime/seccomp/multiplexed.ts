@@ -5,26 +5,27 @@
  * the arguments behind `socketcall` are a pointer that no filter can follow.
  */
 import type { Alternative } from './rules.ts';
-import { syscallIndex } from './syscall-numbers.ts';
+import { syscallIndex, syscallNumber } from './syscall-numbers.ts';
 
-const SOCKETCALL = 102;
-const IPC = 117;
-
-/** Calls by multiplexer, in the order of their numbers there; `-` where a number is not one of these. */
-const CALLS: readonly (readonly [multiplexer: number, calls: string])[] = [
-  [
-    SOCKETCALL,
-    `- socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown
+/** Multiplexers with their calls in the order of the numbers there; `-` where a number is not one of these. */
+const MULTIPLEXERS = [
+  {
+    name: 'socketcall',
+    calls: `- socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown
     setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg`,
-  ],
-  [
-    IPC,
-    '- semop semget semctl semtimedop - - - - - - msgsnd msgrcv msgget msgctl - - - - - - shmat shmdt shmget shmctl',
-  ],
-];
+  },
+  {
+    name: 'ipc',
+    calls: `- semop semget semctl semtimedop - - - - - - msgsnd msgrcv msgget msgctl - - - - - - shmat shmdt shmget
+    shmctl`,
+  },
+] as const;
 
 interface Multiplexed {
+  /** The multiplexer's place in the tables of numbers, and its number. */
   readonly multiplexer: number;
+  readonly number: number;
+  /** What its first argument is for this call. */
   readonly call: number;
 }
 
@@ -34,9 +35,11 @@ let decoded: ReadonlyMap<number, Multiplexed> | undefined;
 export function multiplexedCalls(): ReadonlyMap<number, Multiplexed> {
   if (decoded === undefined) {
     const map = new Map<number, Multiplexed>();
-    for (const [multiplexer, names] of CALLS) {
-      for (const [call, name] of names.split(/\s+/).entries()) {
-        if (name !== '-') map.set(syscallIndex(name)!, { multiplexer, call });
+    for (const { name, calls } of MULTIPLEXERS) {
+      const multiplexer = syscallIndex(name)!;
+      const number = syscallNumber('x86', name)!;
+      for (const [call, callName] of calls.split(/\s+/).entries()) {
+        if (callName !== '-') map.set(syscallIndex(callName)!, { multiplexer, number, call });
       }
     }
     decoded = map;

@@ -77,9 +77,11 @@ function cut(
     for (let i = 0; i < verdicts.length; i++) {
       const verdict = verdicts[i];
       if (verdict === undefined) continue;
-      if (at < base + i) pushUnnamed(at, base + i);
-      push(base + i, verdict);
-      at = base + i + 1;
+      const number = base + i;
+      if (at < number) pushUnnamed(at, number);
+      // Most calls are answered like the one before.
+      if (verdict !== last) push(number, verdict);
+      at = number + 1;
     }
   }
   pushUnnamed(at, SKIPPED + 1);

@@ -75,8 +75,12 @@ export function readRules(config: SeccompConfig, defaultAnswer: number): Profile
       if (call === undefined) continue;
       named[call] = 1;
       if (answer === defaultAnswer) continue;
-      if (alternatives.length > 0) conditional.set(call, [...(conditional.get(call) ?? []), ...alternatives]);
-      else if (always[call] === 0) always[call] = rule + 1;
+      if (alternatives.length > 0) {
+        const known = conditional.get(call);
+        if (known === undefined) conditional.set(call, [...alternatives]);
+        else known.push(...alternatives);
+      }
+      if (alternatives.length === 0 && always[call] === 0) always[call] = rule + 1;
     }
   }
   return { named, always, conditional, answers };
@@ -114,25 +118,34 @@ export function rulesOfAbi(profile: ProfileRules, arch: SyscallArch, width: Widt
     // runc asks libseccomp for the number, and gets a pseudo number for what x86 also reaches through a multiplexer.
     if (number > largest && through === undefined) largest = number;
     const rule = always[call]!;
-    if (through === undefined && !conditional.has(call)) {
-      if (rule > 0 && number !== NO_CALL) put(number, answers[rule - 1]!);
-      continue;
+    const own = conditional.get(call);
+    if (number !== NO_CALL) {
+      if (own !== undefined) add(number, own);
+      if (own !== undefined && rule > 0) add(number, [unconditional(rule)]);
+      if (own === undefined && rule > 0) put(number, answers[rule - 1]!);
     }
-    const alternatives = [...(conditional.get(call) ?? [])];
-    if (rule > 0)
-      alternatives.push({ id: `${rule - 1}`, rule: rule - 1, answer: answers[rule - 1]!, conditions: [] });
-    if (number !== NO_CALL) add(number, alternatives);
-    if (through !== undefined) {
-      const rerouted = alternatives.map((alternative) => throughMultiplexer(alternative, through));
-      add(through.multiplexer, rerouted);
+    // An unconditional rule of the multiplexer itself wins anyway.
+    if (through !== undefined && always[through.multiplexer] === 0) {
+      const rules = [...(own ?? []), ...(rule > 0 ? [unconditional(rule)] : [])];
+      add(
+        through.number,
+        rules.map((alternative) => throughMultiplexer(alternative, through)),
+      );
     }
   }
-  // A multiplexer may have an unconditional rule of its own already.
-  for (const [number, alternatives] of sometimes) put(number, verdictOf(alternatives, width));
+  for (const [number, alternatives] of sometimes) {
+    if (alternatives.length > 0) put(number, verdictOf(alternatives, width));
+  }
   return { blocks: blocks.toSorted((a, b) => a.base - b.base), largest: largest === 0 ? undefined : largest };
 
+  function unconditional(rule: number): Alternative {
+    return { id: `${rule - 1}`, rule: rule - 1, answer: answers[rule - 1]!, conditions: [] };
+  }
+
   function add(number: number, alternatives: readonly Alternative[]): void {
-    if (alternatives.length > 0) sometimes.set(number, [...(sometimes.get(number) ?? []), ...alternatives]);
+    const known = sometimes.get(number);
+    if (known === undefined) sometimes.set(number, [...alternatives]);
+    else known.push(...alternatives);
   }
 
   function put(number: number, verdict: Verdict): void {
@@ -142,7 +155,7 @@ export function rulesOfAbi(profile: ProfileRules, arch: SyscallArch, width: Widt
       block = blocks.find((candidate) => candidate.base === base) ?? { base, verdicts: [] };
       if (!blocks.includes(block)) blocks.push(block);
     }
-    block.verdicts[offset] ??= verdict;
+    block.verdicts[offset] = verdict;
   }
 }
 
