@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { isPlatformError } from '../../../base/errors.ts';
 import type { HostSupport } from './host.ts';
 import { checkProcess, parseRuntimeConfig } from './validate.ts';
+import { configWarnings } from './warnings.ts';
 
 const nothing: HostSupport = {
   appArmor: () => false,
@@ -395,4 +396,17 @@ test('a process by itself', () => {
   assert.equal(checkProcess(process, 'process', nothing).user.uid, 1);
   assert.throws(() => checkProcess({ ...process, cwd: 'x' }, 'process', nothing), /process\.cwd: "x"/);
   assert.throws(() => checkProcess({ ...process, cwd: 'x' }, '', nothing), /: cwd: "x"/);
+});
+
+test('what is passed over is said', () => {
+  const given = withValue('process.capabilities', { bounding: ['CAP_KILL', 'CAP_PLUM'] });
+  const relative = given.replace('"root"', '"mounts":[{"destination":"x","type":"tmpfs"}],"root"');
+  assert.deepEqual(configWarnings(parseRuntimeConfig(relative, 'config.json', nothing)), [
+    'process.capabilities.bounding[1]: "CAP_PLUM" is not known and not given',
+    'mounts[0].destination: "x" is relative, which is deprecated; taken as /x',
+  ]);
+  assert.deepEqual(
+    configWarnings(parseRuntimeConfig(withValue('hostname', 'h'), 'config.json', nothing)),
+    [],
+  );
 });

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { PlatformError } from '../../../base/errors.ts';
 import type { RuntimeConfig } from '../../spec/runtime-config.ts';
 import { parseRuntimeConfig } from '../config/validate.ts';
+import { configWarnings } from '../config/warnings.ts';
 import { seccompWanted } from '../seccomp/check-seccomp.ts';
 import { compileSeccomp, type SeccompProgram } from '../seccomp/compile-seccomp.ts';
 import { callerPath, type OciContext } from './context.ts';
@@ -21,6 +22,7 @@ export function readBundle(context: OciContext, path: string): Bundle {
   const folder = openFolder(callerPath(context, path));
   const file = join(folder, 'config.json');
   const config = parseRuntimeConfig(readConfig(file), file);
+  for (const warning of configWarnings(config)) context.warn(warning);
   const root = config.root?.path ?? '';
   return { folder, config, rootfs: isAbsolute(root) ? root : join(folder, root) };
 }

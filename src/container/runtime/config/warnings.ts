@@ -1,0 +1,30 @@
+/** What of a checked configuration is passed over or on its way out: no error, but to be said. */
+import { isAbsolute } from 'node:path';
+import type { CapabilitySet, ProcessConfig, RuntimeConfig } from '../../spec/runtime-config.ts';
+import { CAPABILITY_NAMES } from '../capabilities.ts';
+
+/** One message each, beginning with the JSON path. */
+export function configWarnings(config: RuntimeConfig): string[] {
+  return [
+    ...(config.process === undefined ? [] : processWarnings(config.process, 'process')),
+    ...(config.mounts ?? []).flatMap(({ destination }, index) =>
+      isAbsolute(destination)
+        ? []
+        : [
+            `mounts[${index}].destination: "${destination}" is relative, which is deprecated; taken as /${destination}`,
+          ],
+    ),
+  ];
+}
+
+/** A capability that is too new for us is not given, as by runc. */
+export function processWarnings(process: ProcessConfig, path: string): string[] {
+  const known = new Set(CAPABILITY_NAMES);
+  return (
+    Object.entries(process.capabilities ?? {}) as [CapabilitySet, readonly string[] | undefined][]
+  ).flatMap(([set, names = []]) =>
+    names.flatMap((name, index) =>
+      known.has(name) ? [] : [`${path}.capabilities.${set}[${index}]: "${name}" is not known and not given`],
+    ),
+  );
+}
