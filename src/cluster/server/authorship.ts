@@ -1,6 +1,6 @@
 /** Who a write is attributed to in metadata.managedFields. */
 import { rfc3339, type Clock } from '../../base/clock.ts';
-import { managedSchema, managerName, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
+import { managerName, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
 import type { ResourceContext } from './context.ts';
 import type { Resource } from './resource.ts';
 
@@ -15,7 +15,7 @@ export function authored(
   { manager, subresource, clock }: { manager: string; subresource: string; clock: Clock },
 ): ManagedWrite {
   return {
-    schema: managedSchema(resource.schema),
+    schema: resource.type.ownership,
     apiVersion: resource.apiVersion,
     manager,
     subresource,
@@ -27,9 +27,7 @@ export function authored(
 /** The status endpoint writes the status alone, the main one everything else: neither owns what it cannot write. */
 function resetFields(resource: Resource, subresource: string): readonly (readonly string[])[] {
   if (subresource === 'status') {
-    return [...resource.schema.message.fields.keys()]
-      .filter((name) => name !== 'status')
-      .map((name) => [name]);
+    return resource.type.fieldNames.filter((name) => name !== 'status').map((name) => [name]);
   }
   return resource.declaration.hasStatus ? [['status']] : [];
 }

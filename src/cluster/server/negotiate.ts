@@ -1,7 +1,7 @@
 /** Content negotiation: what a client accepts, and what its body is in. */
 import { notAcceptable, unsupportedMediaType } from './failure.ts';
 
-const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 export type BodyFormat = 'json' | 'yaml' | 'protobuf';
 export type PatchFormat = 'json' | 'merge' | 'strategic' | 'apply';

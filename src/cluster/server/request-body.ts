@@ -1,12 +1,13 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
-import { decodeJson, decodeValue, type Decoded } from '../api/decode.ts';
+import { parseJson, type Decoded } from '../api/decode.ts';
 import { stringAt, type JsonObject } from '../api/json.ts';
-import { apiVersionOf, kindSchema, type KindSchema } from '../api/schema.ts';
+import { builtinType, type ObjectType } from '../api/object-type.ts';
+import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
-import { decodeYaml } from '../api/yaml.ts';
+import { parseYaml } from '../api/yaml.ts';
 import { parsePropagation, type DeleteRequest } from './deletion.ts';
-import { badRequest, tooLarge } from './failure.ts';
-import { bodyFormat, type BodyFormat } from './negotiate.ts';
+import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
+import { bodyFormat, PROTOBUF, type BodyFormat } from './negotiate.ts';
 import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -18,7 +19,7 @@ export function bodyOf(request: ApiRequest): Uint8Array {
 }
 
 /** Decodes an object of `kind`; apiVersion and kind are filled in where absent and refused where different. */
-export async function decodeBody(request: ApiRequest, kind: KindSchema): Promise<Decoded> {
+export async function decodeBody(request: ApiRequest, kind: ObjectType): Promise<Decoded> {
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
   if (body.length === 0) throw badRequest('the body of the request is empty');
@@ -27,16 +28,24 @@ export async function decodeBody(request: ApiRequest, kind: KindSchema): Promise
   return decoded;
 }
 
-async function decodeAs(format: BodyFormat, body: Uint8Array, kind: KindSchema): Promise<Decoded> {
-  if (format === 'json') return decodeJson(body, kind);
-  if (format === 'yaml') return await decodeYaml(body, kind);
+async function decodeAs(format: BodyFormat, body: Uint8Array, kind: ObjectType): Promise<Decoded> {
+  if (format === 'json') {
+    const { value, duplicates } = parseJson(body, kind.kind);
+    return kind.decode(value, duplicates);
+  }
+  if (format === 'yaml') {
+    const { value, duplicates } = await parseYaml(body);
+    const decoded = kind.decode(value);
+    return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
+  }
+  if (kind.wire === undefined) throw unsupportedMediaType(PROTOBUF, ['application/json', 'application/yaml']);
   const envelope = openEnvelope(body);
   checkKind({ apiVersion: envelope.apiVersion, kind: envelope.kind }, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
-  return decodeValue(decodeProtobuf(envelope, kind), kind);
+  return kind.decode(decodeProtobuf(envelope, kind.wire));
 }
 
-export function checkKind(object: JsonObject, kind: KindSchema): void {
+export function checkKind(object: JsonObject, kind: ObjectType): void {
   const apiVersion = apiVersionOf(kind.group, kind.version);
   const sent = stringAt(object, 'apiVersion');
   if (sent !== '' && sent !== apiVersion) {
@@ -68,7 +77,7 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
 /** The warnings to answer with; throws for Strict. */
 export function checkUnknown(
   unknown: readonly string[],
-  kind: KindSchema,
+  kind: ObjectType,
   query: URLSearchParams,
 ): readonly string[] {
   const validation = fieldValidationOf(query);
@@ -110,14 +119,15 @@ export async function deleteOptionsOf(request: ApiRequest, query: URLSearchParam
 }
 
 async function fromBody(request: ApiRequest): Promise<JsonObject> {
-  const kind = kindSchema('meta.k8s.io', 'v1', 'DeleteOptions') ?? kindSchema('', 'v1', 'DeleteOptions');
-  if (kind === undefined) throw badRequest('DeleteOptions are not known');
+  const schema = kindSchema('meta.k8s.io', 'v1', 'DeleteOptions') ?? kindSchema('', 'v1', 'DeleteOptions');
+  if (schema === undefined) throw badRequest('DeleteOptions are not known');
+  const kind = builtinType(schema);
   const body = bodyOf(request);
   // Clients send it in the core version, in meta.k8s.io/v1 or in the resource's own group: all mean the same.
   const format = bodyFormat(request.headers['content-type']);
   const decoded =
     format === 'protobuf'
-      ? decodeValue(decodeProtobuf(openEnvelope(body), kind), kind)
+      ? kind.decode(decodeProtobuf(openEnvelope(body), schema))
       : await decodeAs(format, body, kind);
   const sent = stringAt(decoded.object, 'kind');
   if (sent !== '' && sent !== 'DeleteOptions') throw badRequest(`expected DeleteOptions, got ${sent}`);

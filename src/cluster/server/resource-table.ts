@@ -1,6 +1,7 @@
 /** The served resources: declarations joined with strategies and with where they are stored. */
 import { assert } from '../../base/errors.ts';
 import { resources as declarations } from '../api/resources.ts';
+import { builtinType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import { eventConversion } from './event-conversion.ts';
 import type { Conversion, Resource } from './resource.ts';
@@ -35,7 +36,7 @@ export class ResourceTable {
         kind,
         apiVersion: apiVersionOf(group, version),
         namespaced: declaration.namespaced,
-        schema,
+        type: builtinType(schema),
         prefix: `/registry/${STORED_AS[storage.resource] ?? storage.resource}/`,
         strategy: special[storage.resource] ?? {},
         ...(conversion !== undefined && { conversion }),

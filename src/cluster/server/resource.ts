@@ -1,6 +1,6 @@
 /** What the server knows of a resource: its declaration (names, verbs, columns) and its strategy (what writing means). */
 import type { Compare, Op } from '../store/store.ts';
-import type { KindSchema } from '../api/schema.ts';
+import type { ObjectType } from '../api/object-type.ts';
 import type { ResourceDeclaration } from '../api/resource-declaration.ts';
 import type { GroupResource } from './failure.ts';
 import type { KubeObject } from './object.ts';
@@ -12,7 +12,7 @@ export interface Resource extends GroupResource {
   /** `v1`, `apps/v1`. */
   readonly apiVersion: string;
   readonly namespaced: boolean;
-  readonly schema: KindSchema;
+  readonly type: ObjectType;
   /** `/registry/pods/`. */
   readonly prefix: string;
   readonly strategy: Strategy;

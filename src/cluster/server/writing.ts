@@ -1,11 +1,9 @@
 /** The steps between a decoded object and its transaction: defaults, strategy, validation, metadata. */
 import { rfc3339, type Clock } from '../../base/clock.ts';
 import { nameSuffix, uuid, type Random } from '../../base/random.ts';
-import { applyDefaults } from '../api/defaults.ts';
 import { fieldErrorsError, required } from '../api/field-error.ts';
 import { jsonEqual } from '../api/json.ts';
 import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
-import { validateCreate, validateUpdate } from '../api/validate.ts';
 import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
 import type { Json, KubeObject } from './object.ts';
@@ -48,7 +46,7 @@ export async function prepareCreate(
     if ((metadata.namespace ?? '') === '') metadata.namespace = namespace;
     else if (metadata.namespace !== namespace) throw otherNamespace(metadata.namespace!, namespace);
   } else delete metadata.namespace;
-  applyDefaults(resource.schema, object);
+  resource.type.applyDefaults(object);
   await gate.mutate(object);
   if ((metadata.name ?? '') === '') {
     if ((metadata.generateName ?? '') === '') {
@@ -63,10 +61,10 @@ export async function prepareCreate(
   if (author !== 'applied') delete metadata.managedFields;
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   else delete metadata.generation;
-  applyDefaults(resource.schema, object);
+  resource.type.applyDefaults(object);
   resource.strategy.prepareForCreate?.(object);
   if (author !== 'applied') recordUpdate(undefined, object, author);
-  const errors = validateCreate(resource.schema, object);
+  const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.validate(object);
   return object;
@@ -101,13 +99,13 @@ export async function planUpdate(
   const owners = metadata.managedFields;
   const object = endpoint === 'status' ? statusUpdate(sent, old) : sent;
   if (endpoint === 'main') keepServerFields(resource, object, old);
-  applyDefaults(resource.schema, object);
+  resource.type.applyDefaults(object);
   await gate.mutate(object, old);
   if (endpoint === 'main') finishMain(resource, object, old);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
   if (author !== 'applied') recordUpdate(old, object, author);
-  const errors = validateUpdate(resource.schema, object, old);
+  const errors = resource.type.validateUpdate(object, old);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
@@ -139,9 +137,9 @@ function keepServerFields({ declaration }: Resource, object: KubeObject, old: Ku
 
 /** After admission, which is somebody's program: the same again, and what follows from the change. */
 function finishMain(resource: Resource, object: KubeObject, old: KubeObject): void {
-  const { declaration, strategy, schema } = resource;
+  const { declaration, strategy, type } = resource;
   keepServerFields(resource, object, old);
-  applyDefaults(schema, object);
+  type.applyDefaults(object);
   strategy.prepareForUpdate?.(object, old);
   if (declaration.hasGeneration && !jsonEqual(desired(object), desired(old))) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;

@@ -14,11 +14,10 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
-import type { KindSchema } from '../schema.ts';
 import { FieldSet, FieldSetBuilder, fieldStep, pathText } from './field-set.ts';
 import { ownByApply, ownByUpdate, type Conflict, type Owned, type Owners } from './ownership.ts';
 import { checkUnique, toFieldSet } from './typed-value.ts';
-import { structSchema, type ValueSchema } from './value-schema.ts';
+import type { ValueSchema } from './value-schema.ts';
 
 /** How many updaters an object remembers; the oldest are counted together as `ancient-changes`. */
 const MAX_UPDATERS = 10;
@@ -62,8 +61,6 @@ export interface ManagedWrite {
   /** RFC 3339 */
   readonly now: string;
 }
-
-export const managedSchema = (kind: KindSchema): ValueSchema => structSchema(kind.message);
 
 interface Entry {
   readonly manager: string;

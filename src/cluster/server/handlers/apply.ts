@@ -1,9 +1,7 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
-import { decodeValue } from '../../api/decode.ts';
 import { fieldErrorsError, required } from '../../api/field-error.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
-import { applyDefaults } from '../../api/defaults.ts';
 import type { JsonObject } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
@@ -73,10 +71,10 @@ async function changedSides({ server, resource, info }: ResourceContext, error: 
 async function readConfiguration(context: ResourceContext): Promise<KubeObject> {
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
-  const { object, unknown } = decodeValue(value, resource.schema);
+  const { object, unknown } = resource.type.decode(value);
   const refused = [...duplicates, ...unknown];
   if (refused.length > 0) throw untypedPatch(resource, info, refused);
-  checkKind(object, resource.schema);
+  checkKind(object, resource.type);
   const configuration = object as KubeObject;
   checkAddress(context, configuration);
   return configuration;
@@ -90,7 +88,8 @@ function merged(
 ): KubeObject {
   try {
     const object = applyConfiguration(live, configuration, options);
-    return applyDefaults(resource.schema, object) as KubeObject;
+    resource.type.applyDefaults(object);
+    return object as KubeObject;
   } catch (error) {
     if (isPlatformError(error, 'conflict')) throw applyConflict(resource, info.name, error);
     if (error instanceof PlatformError && error.code === 'invalid') {

@@ -9,8 +9,8 @@ import { showObject } from './read.ts';
 /** Sets a namespace's spec.finalizers; with the last one gone, a deleted namespace goes too. */
 export async function finalizeNamespace(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
-  const decoded = await decodeBody(request, resource.schema);
-  checkUnknown(decoded.unknown, resource.schema, info.query);
+  const decoded = await decodeBody(request, resource.type);
+  checkUnknown(decoded.unknown, resource.type, info.query);
   const sent = decoded.object as KubeObject;
   const changed = await server.registry.modify(resource, info, {
     change: (object) => {

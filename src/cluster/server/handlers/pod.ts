@@ -3,6 +3,7 @@ import { rfc3339 } from '../../../base/clock.ts';
 import { PlatformError, assert } from '../../../base/errors.ts';
 import { fieldErrorsError, required } from '../../api/field-error.ts';
 import { objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { PodLogRequest, ResourceContext } from '../context.ts';
@@ -17,11 +18,16 @@ import { remove } from './remove.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 
+function typeOf(group: string, kind: string): ObjectType {
+  const schema = kindSchema(group, 'v1', kind);
+  assert(schema !== undefined, `${group} ${kind} has a schema`);
+  return builtinType(schema);
+}
+
 /** Gives a pod its node, once. */
 export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
-  const kind = kindSchema('', 'v1', 'Binding');
-  assert(kind !== undefined, 'v1 Binding has a schema');
+  const kind = typeOf('', 'Binding');
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
   const binding = object as KubeObject;
@@ -79,8 +85,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
 /** policy/v1 Eviction: a delete that a disruption budget could refuse; there are no budgets yet. */
 export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
   const { info, request } = context;
-  const kind = kindSchema('policy', 'v1', 'Eviction');
-  assert(kind !== undefined, 'policy/v1 Eviction has a schema');
+  const kind = typeOf('policy', 'Eviction');
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
   const options = (object['deleteOptions'] ?? {}) as JsonObject;

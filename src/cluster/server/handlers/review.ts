@@ -50,8 +50,8 @@ export async function review(context: ResourceContext): Promise<ApiResponse> {
   const { info, request, server, resource } = context;
   const answer = ANSWERS[resource.kind];
   if (info.verb !== 'create' || answer === undefined) throw methodNotAllowed(resource);
-  const { object, unknown } = await decodeBody(request, resource.schema);
-  const warnings = checkUnknown(unknown, resource.schema, info.query);
+  const { object, unknown } = await decodeBody(request, resource.type);
+  const warnings = checkUnknown(unknown, resource.type, info.query);
   const { kind, apiVersion } = resource;
   const spec = objectAt(object, 'spec');
   const status = await answer(context, spec);

@@ -3,10 +3,10 @@ import { assert } from '../../../base/errors.ts';
 import { fieldErrorsError } from '../../api/field-error.ts';
 import { getPath, jsonEqual, type JsonObject } from '../../api/json.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
-import { kindSchema, type KindSchema } from '../../api/schema.ts';
+import { builtinType, type ObjectType } from '../../api/object-type.ts';
+import { kindSchema } from '../../api/schema.ts';
 import { formatLabelSelector, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { validateCreate } from '../../api/validate.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
@@ -17,10 +17,10 @@ import { AdmissionGate } from '../gate.ts';
 import { planUpdate } from '../writing.ts';
 import { patchedObject, readPatch } from './write.ts';
 
-function scaleKind(): KindSchema {
+function scaleKind(): ObjectType {
   const kind = kindSchema('autoscaling', 'v1', 'Scale');
   assert(kind !== undefined, 'autoscaling/v1 Scale has a schema');
-  return kind;
+  return builtinType(kind);
 }
 
 function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
@@ -60,7 +60,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
         patch === undefined
           ? (decoded!.object as KubeObject)
           : patchedObject(before, { patch, kind, query: info.query }).object;
-      const errors = validateCreate(kind, { ...wanted, metadata: before.metadata });
+      const errors = kind.validateCreate({ ...wanted, metadata: before.metadata });
       if (errors.length > 0) throw fieldErrorsError(errors);
       const version = wanted.metadata?.resourceVersion ?? '';
       if (version !== '' && version !== old.metadata.resourceVersion)

@@ -1,9 +1,8 @@
-import { applyDefaults } from '../../api/defaults.ts';
-import { decodeValue, parseJson } from '../../api/decode.ts';
+import { parseJson } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
-import { jsonPatch, mergePatch, strategicMergePatch } from '../../api/patch.ts';
-import type { KindSchema } from '../../api/schema.ts';
+import { jsonPatch, mergePatch } from '../../api/patch.ts';
+import type { ObjectType } from '../../api/object-type.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { AdmissionGate } from '../gate.ts';
@@ -24,8 +23,8 @@ export async function createObject(context: ResourceContext): Promise<ApiRespons
   if (info.name !== '') throw methodNotAllowed(resource);
   const view = viewOf(context);
   const dryRun = isDryRun(info.query.getAll('dryRun'));
-  const decoded = await decodeBody(request, resource.schema);
-  const warnings = checkUnknown(decoded.unknown, resource.schema, info.query);
+  const decoded = await decodeBody(request, resource.type);
+  const warnings = checkUnknown(decoded.unknown, resource.type, info.query);
   const object = decoded.object as KubeObject;
   const namespace =
     info.namespace === '' && resource.namespaced ? (object.metadata?.namespace ?? '') : info.namespace;
@@ -104,8 +103,8 @@ export async function modifyAs(
 export async function updateObject(context: ResourceContext): Promise<ApiResponse> {
   const { resource, info, request } = context;
   const view = viewOf(context);
-  const decoded = await decodeBody(request, resource.schema);
-  const warnings = checkUnknown(decoded.unknown, resource.schema, info.query);
+  const decoded = await decodeBody(request, resource.type);
+  const warnings = checkUnknown(decoded.unknown, resource.type, info.query);
   const sent = decoded.object as KubeObject;
   checkAddress(context, sent);
   const endpoint = endpointOf(info.subresource);
@@ -137,7 +136,7 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
   const author = authorOf(context);
   let warnings: readonly string[] = [];
   const changed = await modifyAs(context, (old, gate) => {
-    const result = patchedObject(old, { patch, kind: resource.schema, query: info.query });
+    const result = patchedObject(old, { patch, kind: resource.type, query: info.query });
     warnings = result.warnings;
     checkAddress(context, result.object);
     return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource), author, gate });
@@ -166,22 +165,27 @@ export function readPatch({ request }: ResourceContext): Patch {
 /** `old` with the patch applied, decoded by the schema and with its defaults. */
 export function patchedObject(
   old: KubeObject,
-  options: { readonly patch: Patch; readonly kind: KindSchema; readonly query: URLSearchParams },
+  options: { readonly patch: Patch; readonly kind: ObjectType; readonly query: URLSearchParams },
 ): { object: KubeObject; warnings: readonly string[] } {
   const { patch, kind, query } = options;
-  const decoded = decodeValue(apply(old, patch, kind), kind, patch.duplicates);
+  const decoded = kind.decode(apply(old, patch, kind), patch.duplicates);
   let warnings: readonly string[] = [];
   if (decoded.unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
     const why = `strict decoding error: ${decoded.unknown.join(', ')}`;
     throw fieldErrorsError([invalid('patch', patch.text, why)]);
   } else warnings = checkUnknown(decoded.unknown, kind, query);
   checkKind(decoded.object, kind);
-  return { object: applyDefaults(kind, decoded.object) as KubeObject, warnings };
+  kind.applyDefaults(decoded.object);
+  return { object: decoded.object as KubeObject, warnings };
 }
 
-function apply(old: JsonObject, { format, value }: Patch, kind: KindSchema): JsonValue {
+function apply(old: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
   const document = structuredClone(old);
   if (format === 'json') return jsonPatch(document, value);
   if (format === 'merge') return mergePatch(document, value);
-  return strategicMergePatch(document, value as JsonObject, kind);
+  if (kind.strategicMerge === undefined) {
+    const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
+    throw unsupportedMediaType('application/strategic-merge-patch+json', taken);
+  }
+  return kind.strategicMerge(document, value as JsonObject);
 }

@@ -1,0 +1,54 @@
+/** What can be done with the objects of one kind, wherever its definition comes from: a published one or a user's. */
+import { decodeValue, type Decoded } from './decode.ts';
+import { applyDefaults } from './defaults.ts';
+import type { FieldError } from './field-error.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import { structSchema, type ValueSchema } from './managed-fields/value-schema.ts';
+import { strategicMergePatch } from './patch.ts';
+import type { KindSchema } from './schema.ts';
+import { validateCreate, validateUpdate } from './validate.ts';
+
+export interface ObjectType {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Pruned to what the definition knows; throws `invalid` for wrong types. */
+  decode(value: JsonValue, duplicates?: readonly string[]): Decoded;
+  /** In place; idempotent. */
+  applyDefaults(object: JsonObject): void;
+  validateCreate(object: JsonObject): readonly FieldError[];
+  validateUpdate(object: JsonObject, old: JsonObject): readonly FieldError[];
+  readonly ownership: ValueSchema;
+  /** Names of the outermost fields, as far as they are known. */
+  readonly fieldNames: readonly string[];
+  /** Absent: the kind has no merge keys, and strategic merge patches are not taken. */
+  readonly strategicMerge?: (document: JsonObject, patch: JsonObject) => JsonObject;
+  /** Absent: bodies in protobuf are not taken. */
+  readonly wire?: KindSchema;
+}
+
+const known = new WeakMap<KindSchema['message'], ObjectType>();
+
+/** The type of a published kind. */
+export function builtinType(schema: KindSchema): ObjectType {
+  const made = known.get(schema.message);
+  if (made !== undefined && made.group === schema.group && made.version === schema.version) return made;
+  const { group, version, kind } = schema;
+  const type: ObjectType = {
+    group,
+    version,
+    kind,
+    decode: (value, duplicates = []) => decodeValue(value, schema, duplicates),
+    applyDefaults: (object) => void applyDefaults(schema, object),
+    validateCreate: (object) => validateCreate(schema, object),
+    validateUpdate: (object, old) => validateUpdate(schema, object, old),
+    ownership: structSchema(schema.message),
+    get fieldNames() {
+      return [...schema.message.fields.keys()];
+    },
+    strategicMerge: (document, patch) => strategicMergePatch(document, patch, schema),
+    wire: schema,
+  };
+  known.set(schema.message, type);
+  return type;
+}
