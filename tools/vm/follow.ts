@@ -7,11 +7,14 @@ export interface Follow {
   readonly report: Report;
   /** Until the guest's test runner speaks. */
   readonly bootSeconds: number;
+  /** For all of the lane, and how much of it had passed at power-on. */
   readonly seconds: number;
+  readonly spentSeconds: number;
 }
 
 /** Resolves when the machine is off, to what went wrong; tests that failed are not its concern. */
-export async function follow({ machine, report, bootSeconds, seconds }: Follow): Promise<string | undefined> {
+export async function follow(options: Follow): Promise<string | undefined> {
+  const { machine, report, bootSeconds, seconds, spentSeconds } = options;
   let trouble: string | undefined;
   const stop = (why: string): void => {
     trouble ??= why;
@@ -21,7 +24,7 @@ export async function follow({ machine, report, bootSeconds, seconds }: Follow):
     setTimeout(() => {
       if (!report.booted) stop(`the guest did not reach its test runner within ${bootSeconds} s`);
     }, bootSeconds * 1000),
-    setTimeout(() => stop(`the deadline of ${seconds} s has passed`), seconds * 1000),
+    setTimeout(() => stop(`the deadline of ${seconds} s has passed`), (seconds - spentSeconds) * 1000),
   ];
   const interrupted = (signal: NodeJS.Signals): void => stop(`${signal} came`);
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);

@@ -16,6 +16,8 @@ export interface Contents {
   readonly plan: Plan;
   /** What a guest that is booted into a shell runs in it: a POSIX script. */
   readonly shell: string;
+  /** A folder of this machine that is wanted there too, as `extra`. */
+  readonly extra?: string;
 }
 
 /** Writes the disk to `file`, with `file.tree` as scratch. */
@@ -35,6 +37,7 @@ export function makeWorkImage(repository: string, file: string, contents: Conten
     const text = stripped(join(repository, path)).replaceAll(/(from '\.\/[\w-]+)\.ts'/g, "$1.mjs'");
     put(tree, path.replace(/ts$/, 'mjs'), text);
   }
+  if (contents.extra !== undefined) cpSync(contents.extra, join(tree, 'extra'), { recursive: true });
   put(tree, 'plan.json', JSON.stringify(contents.plan));
   put(tree, 'shell.sh', contents.shell);
   const blocks = 16 + Number(execFileSync('du', ['-sm', tree], { encoding: 'utf8' }).split('\t')[0]) * 1.3;
