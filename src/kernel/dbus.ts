@@ -85,8 +85,10 @@ export class DbusConnection implements Disposable {
     for (const path of socketPaths(address)) {
       try {
         const socket = await authenticate(path, timeout);
-        const connection = new DbusConnection(socket, timeout);
+        using undo = new DisposableStack();
+        const connection = undo.use(new DbusConnection(socket, timeout));
         if (bus) await connection.call({ ...BUS, member: 'Hello' });
+        undo.move();
         return connection;
       } catch (error) {
         failure = error;

@@ -2,15 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PlatformError } from '../../../base/errors.ts';
-import {
-  DEADLINE_MS,
-  errnoOf,
-  pause,
-  readKeyed,
-  readValue,
-  until,
-  writeValue,
-} from '../../../kernel/cgroup-files.ts';
+import { errnoOf, pause, readKeyed, readValue, until, writeValue } from '../../../kernel/cgroup-files.ts';
 import type { CgroupTree } from './tree.ts';
 
 export interface Freezer {
@@ -24,18 +16,21 @@ export interface Freezer {
 /** `undefined` when there is neither a v1 freezer nor a v2 tree. */
 export function freezerOf(tree: CgroupTree): Freezer | undefined {
   const v1 = tree.version === 1 ? tree.folderOf('freezer') : undefined;
-  if (v1 !== undefined) return freezerV1(v1);
-  return tree.unified === undefined ? undefined : freezerV2(tree.unified);
+  if (v1 !== undefined) return freezerV1(v1, tree.patience);
+  return tree.unified === undefined ? undefined : freezerV2(tree.unified, tree.patience);
 }
 
-function freezerV2(folder: string): Freezer {
+function freezerV2(folder: string, patience: number): Freezer {
   const file = join(folder, 'cgroup.freeze');
   const thaw = (): void => writeValue(file, 0);
   return {
     folder,
     async freeze(signal) {
       writeValue(file, 1);
-      await settle({ folder, signal, thaw }, () => readKeyed(join(folder, 'cgroup.events'), 'frozen') === 1);
+      await settle(
+        { folder, patience, signal, thaw },
+        () => readKeyed(join(folder, 'cgroup.events'), 'frozen') === 1,
+      );
     },
     thaw,
     frozen: () => existsSync(file) && readValue(file) === '1',
@@ -49,14 +44,14 @@ const ROUNDS_BEFORE_THAW = 25;
  * A v1 freezer that meets a fork stays at FREEZING: writing FROZEN again looks at the newcomers too. Where processes
  * keep coming it may never get there unless it is thawed for a moment.
  */
-function freezerV1(folder: string): Freezer {
+function freezerV1(folder: string, patience: number): Freezer {
   const file = join(folder, 'freezer.state');
   const thaw = (): void => writeValue(file, 'THAWED');
   return {
     folder,
     async freeze(signal) {
       let round = 0;
-      await settle({ folder, signal, thaw }, () => {
+      await settle({ folder, patience, signal, thaw }, () => {
         if (++round % ROUNDS_BEFORE_THAW === 0) thaw();
         writeValue(file, 'FROZEN');
         return readValue(file) === 'FROZEN';
@@ -72,20 +67,21 @@ function freezerV1(folder: string): Freezer {
 
 interface Settling {
   readonly folder: string;
+  readonly patience: number;
   readonly signal: AbortSignal | undefined;
   readonly thaw: () => void;
 }
 
 /** Half frozen is worse than not at all: whatever goes wrong, it is thawed. */
-async function settle({ folder, signal, thaw }: Settling, frozen: () => boolean): Promise<void> {
+async function settle({ folder, patience, signal, thaw }: Settling, frozen: () => boolean): Promise<void> {
   let done = false;
   try {
-    done = await until(frozen, DEADLINE_MS, signal);
+    done = await until(frozen, patience, signal);
   } finally {
     if (!done) thaw();
   }
   if (!done)
-    throw new PlatformError('timeout', `cgroup ${folder} is not frozen after ${DEADLINE_MS / 1000} s`, {
+    throw new PlatformError('timeout', `cgroup ${folder} is not frozen after ${patience / 1000} s`, {
       details: { path: folder },
     });
 }
@@ -117,7 +113,7 @@ export async function signalAll(tree: CgroupTree, number: number): Promise<void>
 
 /** SIGKILL to all of them, until there is none. */
 export async function killAll(tree: CgroupTree): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
+  const end = performance.now() + tree.patience;
   for (let wait = 1; ; wait = Math.min(wait * 2, 20)) {
     if (tree.pids(true).length === 0) return;
     if (performance.now() >= end) break;

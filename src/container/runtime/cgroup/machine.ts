@@ -1,6 +1,7 @@
 /** What of this machine a cgroup needs to know: looked up here, and made up in tests. */
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { DEADLINE_MS } from '../../../kernel/cgroup-files.ts';
 import { cgroupMounts, unifiedMount, type CgroupMount } from '../../../kernel/cgroup.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
 import { linuxKernel } from '../../../kernel/linux.ts';
@@ -19,6 +20,8 @@ export interface Machine {
   /** Mount point of resctrl. */
   readonly resctrl: string | undefined;
   readonly uid: number;
+  /** Milliseconds that freezing, killing and removing may take. */
+  readonly patience: number;
   /** Where systemd may answer. */
   systemd(rootless: boolean): readonly BusAddress[];
 }
@@ -32,6 +35,7 @@ export interface MachineFacts {
   readonly uidMap?: string;
   readonly kernel?: Kernel;
   readonly uid?: number;
+  readonly patience?: number;
   /** Where a session's bus is stands in it. Our own by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -49,6 +53,7 @@ export function thisMachine(facts: MachineFacts = {}): Machine {
     userNamespace: isMapped(facts.uidMap ?? read('/proc/self/uid_map')),
     resctrl: mountOf(mountInfo, 'resctrl'),
     uid,
+    patience: facts.patience ?? DEADLINE_MS,
     systemd: (rootless) => busAddresses(rootless, uid, facts.environment ?? process.env),
   };
 }

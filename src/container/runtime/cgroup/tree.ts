@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { PlatformError } from '../../../base/errors.ts';
 import type { CgroupHierarchy, CgroupMount } from '../../../kernel/cgroup.ts';
 import {
-  DEADLINE_MS,
   postOrder,
   readPids,
   readValue,
@@ -25,12 +24,15 @@ export interface Branch extends CgroupHierarchy {
 
 export class CgroupTree implements ResourceFolders {
   readonly version: 1 | 2;
+  /** Milliseconds. */
+  readonly patience: number;
   readonly #all: readonly Branch[];
   #without: ReadonlySet<string>;
   /** v2: a folder above that could not hand controllers down, because it has processes of its own. */
   #occupied: string | undefined;
 
   constructor(place: CgroupPlace, machine: Machine) {
+    this.patience = machine.patience;
     this.version = machine.unified === undefined ? 1 : 2;
     const mounts = machine.unified === undefined ? machine.mounts : [machine.unified];
     this.#all = mounts.map((mount) => {
@@ -66,8 +68,8 @@ export class CgroupTree implements ResourceFolders {
     const folder = this.folderOf(controller);
     if (folder === undefined) {
       const exists = this.#all.some(({ mount }) => mount.controllers.includes(controller));
-      return exists
-        ? `there is no right to make a cgroup in the ${controller} hierarchy`
+      return exists || this.version === 2
+        ? `there is no right to make a cgroup for the controller ${controller}`
         : `no cgroup hierarchy with the controller ${controller} is mounted`;
     }
     if (this.version === 1 || controller === 'cgroup') return 'this kernel lacks it';
@@ -124,13 +126,17 @@ export class CgroupTree implements ResourceFolders {
   /** Children first; retries while busy. */
   async remove(): Promise<void> {
     for (const { path } of this.#all) {
-      const gone = await until(() => postOrder(path).every(removeDirectory), DEADLINE_MS);
+      const gone = await until(() => postOrder(path).every(removeDirectory), this.patience);
       if (gone) continue;
       const pids = pidsBelow(path);
       const who = pids.length === 0 ? '' : `: processes ${pids.join(', ')} are in it`;
-      throw new PlatformError('timeout', `cgroup ${path} is still busy after ${DEADLINE_MS / 1000} s${who}`, {
-        details: { path, pids },
-      });
+      throw new PlatformError(
+        'timeout',
+        `cgroup ${path} is still busy after ${this.patience / 1000} s${who}`,
+        {
+          details: { path, pids },
+        },
+      );
     }
   }
 
