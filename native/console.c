@@ -123,6 +123,11 @@ static int do_session(const struct instruction *in)
 	return 0;
 }
 
+bool console_is_open(void)
+{
+	return state.open;
+}
+
 bool is_console_instruction(const char *opcode)
 {
 	return strcmp(opcode, "console") == 0 || strcmp(opcode, "session") == 0;

@@ -218,6 +218,11 @@ int do_ids(const struct instruction *in)
 	return 0;
 }
 
+uid_t identity_uid(void)
+{
+	return who.uid;
+}
+
 int identity_apply(void)
 {
 	/* Else the kernel takes all capabilities from who stops being root, and `capabilities` has none to leave. */

@@ -376,10 +376,27 @@ static int do_foreground(const struct instruction *in)
 	return 0;
 }
 
+/*
+ * The user's process may open its own stdio anew by /dev/stdout and the like, so it is its user's. Devices are not: the
+ * null device is everyone's, a terminal the caller's, unless it is the container's own. And not where that is
+ * impossible, as runc has it: an owner or group without a place in the user namespace, a read-only file system.
+ */
+static int give_stdio(uid_t uid)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		struct stat info;
+		if (fstat(fd, &info) < 0 || info.st_uid == uid || (S_ISCHR(info.st_mode) && !console_is_open()))
+			continue;
+		if (fchown(fd, uid, info.st_gid) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS)
+			return fail_errno("give descriptor %d to user %u", fd, uid);
+	}
+	return 0;
+}
+
 static int do_identity(const struct instruction *in)
 {
 	(void)in;
-	if (identity_apply() < 0)
+	if (give_stdio(identity_uid()) < 0 || identity_apply() < 0)
 		return -1;
 	/* A change of user clears the parent-death signal (prctl(2)). */
 	die_with_parent();

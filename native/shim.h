@@ -162,6 +162,8 @@ int init_sync(void);
 bool is_console_instruction(const char *opcode);
 /* console, session: by init. */
 int console_instruction(const struct instruction *instruction);
+/* Stdio is the container's own terminal. */
+bool console_is_open(void);
 /* console-to: by the parent. */
 int console_to(const struct instruction *instruction);
 /* What the parent does with the master that init sent: passes it on, or keeps it for the relay. */
@@ -219,6 +221,7 @@ int hook_instruction(const struct instruction *instruction, pid_t pid);
 
 int identity_lookup(const char *user, int extra_count, const char *const *extra);
 const char *identity_home(void);
+uid_t identity_uid(void);
 int identity_apply(void);
 int capabilities_bound(uint64_t mask);
 /* Effective and permitted alone: what PID 1 keeps for itself. */
