@@ -48,6 +48,18 @@ test('a call newer than the profile is answered ENOSYS unless the default lets c
   const refusing: SeccompConfig = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: redundant };
   assert.equal(number(refusing, largest), errno(1));
   assert.equal(number(refusing, largest + 1), errno(38));
+  // That holds right behind a call with a rule, too: setitimer and lseek stand before getpid, on x64 and x86.
+  const allowed = [...redundant, { names: ['setitimer', 'lseek'], action: 'SCMP_ACT_ALLOW' }];
+  const mixed: SeccompConfig = { ...refusing, architectures: ['SCMP_ARCH_X86'], syscalls: allowed };
+  assert.equal(number(mixed, largest), errno(1));
+  const small = {
+    ...mixed,
+    syscalls: [
+      { names: ['getpid'], action: 'SCMP_ACT_ERRNO' },
+      { names: ['lseek'], action: 'SCMP_ACT_ALLOW' },
+    ],
+  };
+  assert.equal(answer(small, { name: 'getpid', abi: 'x86' }), errno(1));
   for (const defaultAction of ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE']) {
     assert.notEqual(number({ ...refusing, defaultAction }, largest + 1), errno(38));
   }
