@@ -325,7 +325,7 @@ test('hooks read the state, in order, inside and outside', async () => {
   assert.match(names[2]!, /^createContainer \//);
   assert.deepEqual(
     states.map(({ status }) => status),
-    ['creating', 'creating', 'creating'],
+    ['created', 'creating', 'creating'],
   );
   assert.ok(states[0]!.pid > 1);
   assert.match(output, /"status":"created","pid":\d+,"bundle":"[^"]+"\} 1\n$/);

@@ -19,22 +19,26 @@ export function hookSteps(
   stages: readonly HookStage[],
   context: HookContext,
 ): Instruction[] {
-  const steps = stages.flatMap((stage) =>
-    (config.hooks?.[stage] ?? []).map((hook, index) =>
-      hookStep(`hooks.${stage}[${index}]`, hook, context.environment),
-    ),
-  );
-  if (steps.length === 0) return [];
-  const around = stateAroundPid(context.state(STATUS[stages[0]!]));
+  return stages.flatMap((stage) => stageSteps(config, stage, context));
+}
+
+function stageSteps(config: RuntimeConfig, stage: HookStage, context: HookContext): Instruction[] {
+  const hooks = config.hooks?.[stage] ?? [];
+  if (hooks.length === 0) return [];
+  const around = stateAroundPid(context.state(STATUS[stage]));
   const state =
     context.folder === undefined
       ? step('hook-state', ...around)
       : step('hook-state', ...around, context.folder);
-  return [state, ...steps];
+  return [
+    state,
+    ...hooks.map((hook, index) => hookStep(`hooks.${stage}[${index}]`, hook, context.environment)),
+  ];
 }
 
+/** Prestart hooks are older than the state `creating`: in version 1.0 of the specification the container was created by then. */
 const STATUS: Readonly<Record<HookStage, RuntimeState['status']>> = {
-  prestart: 'creating',
+  prestart: 'created',
   createRuntime: 'creating',
   createContainer: 'creating',
   startContainer: 'created',

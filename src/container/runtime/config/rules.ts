@@ -179,7 +179,7 @@ function checkMount(mount: MountConfig, at: Path, namespaces: Namespaces): void 
   const { destination, type = '', source = '', uidMappings, gidMappings } = mount;
   // A relative destination counts from the root: deprecated by the specification, written by old callers still.
   const place = clean(destination);
-  const { data, idMap } = parseMountOptions(mount.options);
+  const { idMap } = parseMountOptions(mount.options);
   if (place === '/')
     refuse([...at, 'destination'], `${shown(destination)} is the root itself; want a path below it`);
   if (place.startsWith('/proc/') && !PROC_FILES.has(place)) {
@@ -194,8 +194,6 @@ function checkMount(mount: MountConfig, at: Path, namespaces: Namespaces): void 
   const isMapped = idMap !== undefined || uidMappings !== undefined || gidMappings !== undefined;
   if (isBind(mount)) {
     if (source === '') refuse([...at, 'source'], 'missing; want the path to bind');
-    if (data !== '')
-      refuse([...at, 'options'], `${shown(data)} is wrong; a bind mount has no options of a file system`);
   } else {
     if (type === '') refuse([...at, 'type'], 'missing; want the type of a file system, or the option "bind"');
     if (isMapped) refuse([...at, 'uidMappings'], 'only bind mounts can be id-mapped; want the option "bind"');

@@ -132,11 +132,6 @@ const REFUSED: readonly (readonly [string, unknown, string])[] = [
   ['mounts', [{ destination: '/a', options: ['bind'] }], 'mounts[0].source: missing'],
   [
     'mounts',
-    [{ destination: '/a', source: '/b', options: ['rbind', 'size=1'] }],
-    'mounts[0].options: "size=1" is wrong; a bind mount',
-  ],
-  [
-    'mounts',
     [{ destination: '/proc/sys', source: '/b', options: ['bind'] }],
     'mounts[0].destination: "/proc/sys" is in procfs',
   ],
@@ -400,10 +395,14 @@ test('a process by itself', () => {
 
 test('what is passed over is said', () => {
   const given = withValue('process.capabilities', { bounding: ['CAP_KILL', 'CAP_PLUM'] });
-  const relative = given.replace('"root"', '"mounts":[{"destination":"x","type":"tmpfs"}],"root"');
+  const relative = given.replace(
+    '"root"',
+    '"mounts":[{"destination":"x","type":"tmpfs"},{"destination":"/y","source":"/y","options":["bind","size=1"]}],"root"',
+  );
   assert.deepEqual(configWarnings(parseRuntimeConfig(relative, 'config.json', nothing)), [
     'process.capabilities.bounding[1]: "CAP_PLUM" is not known and not given',
     'mounts[0].destination: "x" is relative, which is deprecated; taken as /x',
+    'mounts[1].options: "size=1" has no meaning for a bind mount',
   ]);
   assert.deepEqual(
     configWarnings(parseRuntimeConfig(withValue('hostname', 'h'), 'config.json', nothing)),

@@ -1,19 +1,27 @@
 /** What of a checked configuration is passed over or on its way out: no error, but to be said. */
 import { isAbsolute } from 'node:path';
-import type { CapabilitySet, ProcessConfig, RuntimeConfig } from '../../spec/runtime-config.ts';
+import type { CapabilitySet, MountConfig, ProcessConfig, RuntimeConfig } from '../../spec/runtime-config.ts';
 import { CAPABILITY_NAMES } from '../capabilities.ts';
+import { parseMountOptions } from '../compile/mount-options.ts';
+import { isBind } from '../compile/mounts.ts';
 
 /** One message each, beginning with the JSON path. */
 export function configWarnings(config: RuntimeConfig): string[] {
   return [
     ...(config.process === undefined ? [] : processWarnings(config.process, 'process')),
-    ...(config.mounts ?? []).flatMap(({ destination }, index) =>
-      isAbsolute(destination)
-        ? []
-        : [
-            `mounts[${index}].destination: "${destination}" is relative, which is deprecated; taken as /${destination}`,
-          ],
-    ),
+    ...(config.mounts ?? []).flatMap((mount, index) => mountWarnings(mount, `mounts[${index}]`)),
+  ];
+}
+
+function mountWarnings(mount: MountConfig, path: string): string[] {
+  const { destination, options } = mount;
+  const { data } = parseMountOptions(options);
+  return [
+    ...(isAbsolute(destination)
+      ? []
+      : [`${path}.destination: "${destination}" is relative, which is deprecated; taken as /${destination}`]),
+    // A bind mount has no options of a file system; the kernel, and with it runc before 1.2, takes no notice of them.
+    ...(data !== '' && isBind(mount) ? [`${path}.options: "${data}" has no meaning for a bind mount`] : []),
   ];
 }
 
