@@ -40,7 +40,7 @@ export const SANITIZER_ENVIRONMENT: Readonly<Record<string, string>> = {
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** More descriptors of the caller's, from 3 on. */
-  readonly descriptors?: readonly number[];
+  readonly descriptors?: readonly (number | 'pipe')[];
   /** What runs the front instead of this process, its words in front of the front's. */
   readonly prefix?: readonly string[];
   readonly uid?: number;
