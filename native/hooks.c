@@ -59,10 +59,12 @@ static int do_hook_state(const struct instruction *in)
 /* A file, not a pipe: a hook that does not read it holds up nobody, and one that is slow reads it all the same. */
 static int state_file(pid_t pid)
 {
-	char number[16];
+	char number[16] = "";
 	if (state.prefix == NULL)
 		return fail(EINVAL, "hook: no state for it");
-	snprintf(number, sizeof number, "%d", pid);
+	/* Behind the creation there may be no process, or not one of ours: the prefix says it all then. */
+	if (pid > 0)
+		snprintf(number, sizeof number, "%d", pid);
 	OWNED_FD fd = (int)syscall(SYS_memfd_create, "state", MFD_CLOEXEC);
 	if (fd < 0)
 		return fail_errno("make a file for a hook's state");
@@ -210,6 +212,8 @@ static int run(struct hook *hook)
 {
 	if (start(hook) < 0)
 		return -1;
+	close_owned(&hook->input);
+	hook->input = -1;
 	bool ended = wait_for(hook);
 	if (!ended) {
 		kill(-hook->pid, SIGKILL);

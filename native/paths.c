@@ -46,6 +46,16 @@ int open_below(const char *path, uint64_t flags, uint64_t resolve)
 	return fd;
 }
 
+static int open_failed(const char *path, uint64_t resolve)
+{
+	if (errno == ELOOP && (resolve & ABI_RESOLVE_NO_SYMLINKS))
+		return fail(ELOOP, "/%s in the container: a part of the path is a link", path);
+	/* RESOLVE_IN_ROOT refuses /proc/<pid>/{fd/…,cwd,root,exe}: they are wherever a process is, not where they are read. */
+	if (errno == EXDEV)
+		return fail(EXDEV, "/%s in the container: leads out of the root, by a link of procfs", path);
+	return fail_errno("open /%s in the container", path);
+}
+
 /* The compiler hands over clean paths. A ".." here would be made next to a link's target. */
 static bool is_clean(const char *path)
 {
@@ -143,6 +153,10 @@ static int go(struct way *way, int *current, bool directory, uint64_t resolve)
 	if (S_ISLNK(info.st_mode)) {
 		if (resolve & ABI_RESOLVE_NO_SYMLINKS)
 			return fail(ELOOP, "/%s in the container is a link", way->done);
+		/* Whether it can be followed at all is the kernel's to say. */
+		OWNED_FD there = open_below(way->done, O_PATH, resolve);
+		if (there < 0 && errno != ENOENT)
+			return open_failed(way->done, resolve);
 		way->length = before;
 		way->done[before] = 0;
 		if (follow(way, *current, name) < 0)
@@ -168,10 +182,8 @@ int open_or_make(const char *path, bool directory, uint64_t resolve)
 	int there = open_below(path, O_PATH, resolve);
 	if (there >= 0)
 		return there;
-	if (errno == ELOOP && (resolve & ABI_RESOLVE_NO_SYMLINKS))
-		return fail(ELOOP, "/%s in the container: a part of the path is a link", path);
 	if (errno != ENOENT)
-		return fail_errno("open /%s in the container", path);
+		return open_failed(path, resolve);
 	OWNED_MEM(struct way) way = malloc(sizeof *way);
 	if (way == NULL)
 		return fail_errno("allocate a path");
