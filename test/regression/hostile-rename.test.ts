@@ -32,10 +32,11 @@ async function untilMoved(box: ProgramRunner, inside: readonly Instruction[]): P
 test('a mount that was moved with its place is noticed', { timeout: 90_000 }, async () => {
   await using box = new ProgramRunner();
   const { volume, marker } = volumeOf(box);
-  await using _racer = new ExchangeRacer(join(volume, 'a'), join(volume, 'b'));
+  await using racer = new ExchangeRacer(join(volume, 'a'), join(volume, 'b'));
   const bind = box.bind(volume, '/vol');
   await untilMoved(box, [bind, box.bind(marker, '/vol/a/place')]);
   await untilMoved(box, [bind, step('mount', 'tmpfs', 'tmpfs', '/vol/a/place', '0', '')]);
+  await racer[Symbol.asyncDispose]();
 });
 
 test('a folder that is a link every other moment leads nowhere outside', { timeout: 90_000 }, async () => {
