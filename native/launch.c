@@ -205,6 +205,9 @@ static int execute(struct launch *launch, struct program *program, struct instru
 	/* Of the attributes the parent's: they are its own, or the socket that init speaks to the seccomp agent on. */
 	if (strcmp(in->opcode, "seccomp-listener") == 0 || strcmp(in->opcode, "cpu-affinity") == 0)
 		return attribute_instruction(in);
+	/* Also without a process: poststart and poststop hooks are programs of their own. */
+	if (is_hook_instruction(in->opcode))
+		return hook_instruction(in, launch->pid);
 	if (launch->pid <= 0)
 		return fail(EINVAL, "unknown instruction %s before clone", in->opcode);
 	if (strcmp(in->opcode, "cgroup") == 0)
@@ -215,8 +218,6 @@ static int execute(struct launch *launch, struct program *program, struct instru
 		return apply_rlimit(in, launch->pid);
 	if (strcmp(in->opcode, "oom-score-adj") == 0)
 		return apply_oom_score_adj(in, launch->pid);
-	if (is_hook_instruction(in->opcode))
-		return hook_instruction(in, launch->pid);
 	return fail(EINVAL, "unknown instruction %s", in->opcode);
 }
 
