@@ -2,6 +2,8 @@
 import type { VmManifest } from '../../tools/vm/manifest.ts';
 
 export const manifest: VmManifest = {
+  'cgroup-systemd.test.ts': { seconds: 25 },
+  'cgroup-v2.test.ts': { seconds: 13 },
   'machine.test.ts': { seconds: 7 },
   'runc-baseline.test.ts': { seconds: 14 },
 };

@@ -170,8 +170,10 @@ function handDown(folder: string): boolean {
       return false;
     }
   };
-  // One that the kernel refuses (cpu while there are real-time processes) must not keep the others from working.
-  if (!enable(missing)) for (const name of missing) enable([name]);
+  if (enable(missing)) return true;
+  // One that the kernel refuses (cpu while there are real-time processes) must not keep the others from working. But with
+  // processes in it, cpu or pids alone would turn the folder into a threaded domain, and that is not ours to do.
+  for (const name of missing) if (!occupied) enable([name]);
   return !occupied;
 }
 
