@@ -467,7 +467,7 @@ static const struct {
     {"exec", do_exec},
 };
 
-static int execute(struct instruction *in)
+static int check_failpoint(const struct instruction *in)
 {
 	switch (failpoint_at(in->number)) {
 	case FAILPOINT_KILL:
@@ -483,6 +483,11 @@ static int execute(struct instruction *in)
 	case FAILPOINT_NONE:
 		break;
 	}
+	return 0;
+}
+
+static int execute(struct instruction *in)
+{
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (strcmp(table[i].opcode, in->opcode) == 0)
 			return table[i].run(in);
@@ -582,6 +587,8 @@ static int run(struct program *program, struct instruction *in)
 			return -1;
 		if (!ours) {
 			ours = strcmp(in->opcode, "enter") == 0;
+		} else if (check_failpoint(in) < 0) {
+			return -1;
 		} else if (strcmp(in->opcode, "leave") == 0) {
 			ours = false;
 			tell("leave");
