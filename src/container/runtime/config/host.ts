@@ -7,6 +7,8 @@ export interface HostSupport {
   readonly seLinux: () => boolean;
   readonly intelRdt: () => boolean;
   readonly namespace: (type: NamespaceType) => boolean;
+  /** The bounding set: what nobody whom we make can have more than, by number. */
+  readonly mayHave: (capability: number) => boolean;
   /** Whether a path leads to the network namespace that we are in ourselves. */
   readonly isOwnNetwork: (path: string) => boolean;
 }
@@ -28,12 +30,23 @@ export const thisHost: HostSupport = {
     readOr('/proc/filesystems', '').includes('\tselinuxfs\n') && existsSync('/sys/fs/selinux/enforce'),
   intelRdt: () => existsSync('/sys/fs/resctrl/schemata'),
   namespace: (type) => existsSync(`/proc/self/ns/${NAMESPACE_FILES[type]}`),
+  mayHave: (capability) => (boundingSet() & (1n << BigInt(capability))) !== 0n,
   isOwnNetwork: (path) => {
     const own = statSync('/proc/self/ns/net');
     const other = statSync(path, { throwIfNoEntry: false });
     return other !== undefined && other.dev === own.dev && other.ino === own.ino;
   },
 };
+
+let bounding: bigint | undefined;
+
+/** It only ever shrinks, and we do not shrink it. */
+function boundingSet(): bigint {
+  if (bounding !== undefined) return bounding;
+  const mask = /^CapBnd:\s*([\da-f]+)$/m.exec(readOr('/proc/self/status', ''))?.[1] ?? 'ffffffffffffffff';
+  bounding = BigInt(`0x${mask}`);
+  return bounding;
+}
 
 function readOr(path: string, otherwise: string): string {
   try {

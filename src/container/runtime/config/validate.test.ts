@@ -11,6 +11,7 @@ const nothing: HostSupport = {
   intelRdt: () => false,
   namespace: (type) => type !== 'time',
   isOwnNetwork: (path) => path === '/own',
+  mayHave: (capability) => capability !== 0,
 };
 const everything: HostSupport = {
   appArmor: () => true,
@@ -18,6 +19,7 @@ const everything: HostSupport = {
   intelRdt: () => true,
   namespace: () => true,
   isOwnNetwork: () => false,
+  mayHave: () => true,
 };
 
 const TYPES = ['pid', 'network', 'mount', 'ipc', 'uts'];
@@ -394,13 +396,17 @@ test('a process by itself', () => {
 });
 
 test('what is passed over is said', () => {
-  const given = withValue('process.capabilities', { bounding: ['CAP_KILL', 'CAP_PLUM'] });
+  const given = withValue('process.capabilities', {
+    bounding: ['CAP_KILL', 'CAP_PLUM'],
+    permitted: ['CAP_CHOWN'],
+  });
   const relative = given.replace(
     '"root"',
     '"mounts":[{"destination":"x","type":"tmpfs"},{"destination":"/y","source":"/y","options":["bind","size=1"]}],"root"',
   );
-  assert.deepEqual(configWarnings(parseRuntimeConfig(relative, 'config.json', nothing)), [
+  assert.deepEqual(configWarnings(parseRuntimeConfig(relative, 'config.json', nothing), nothing), [
     'process.capabilities.bounding[1]: "CAP_PLUM" is not known and not given',
+    'process.capabilities.permitted[0]: "CAP_CHOWN" is not ours to give',
     'mounts[0].destination: "x" is relative, which is deprecated; taken as /x',
     'mounts[1].options: "size=1" has no meaning for a bind mount',
   ]);

@@ -4,11 +4,12 @@ import type { CapabilitySet, MountConfig, ProcessConfig, RuntimeConfig } from '.
 import { CAPABILITY_NAMES } from '../capabilities.ts';
 import { parseMountOptions } from '../compile/mount-options.ts';
 import { isBind } from '../compile/mounts.ts';
+import { type HostSupport, thisHost } from './host.ts';
 
 /** One message each, beginning with the JSON path. */
-export function configWarnings(config: RuntimeConfig): string[] {
+export function configWarnings(config: RuntimeConfig, host: HostSupport = thisHost): string[] {
   return [
-    ...(config.process === undefined ? [] : processWarnings(config.process, 'process')),
+    ...(config.process === undefined ? [] : processWarnings(config.process, 'process', host)),
     ...(config.mounts ?? []).flatMap((mount, index) => mountWarnings(mount, `mounts[${index}]`)),
   ];
 }
@@ -25,14 +26,24 @@ function mountWarnings(mount: MountConfig, path: string): string[] {
   ];
 }
 
-/** A capability that is too new for us is not given, as by runc. */
-export function processWarnings(process: ProcessConfig, path: string): string[] {
-  const known = new Set(CAPABILITY_NAMES);
-  return (
-    Object.entries(process.capabilities ?? {}) as [CapabilitySet, readonly string[] | undefined][]
-  ).flatMap(([set, names = []]) =>
-    names.flatMap((name, index) =>
-      known.has(name) ? [] : [`${path}.capabilities.${set}[${index}]: "${name}" is not known and not given`],
+/** A capability that is too new for us, or more than we have ourselves, is not given: config.md wants it said. */
+export function processWarnings(
+  process: ProcessConfig,
+  path: string,
+  host: HostSupport = thisHost,
+): string[] {
+  const given = Object.entries(process.capabilities ?? {}) as [
+    CapabilitySet,
+    readonly string[] | undefined,
+  ][];
+  const names = new Map(
+    given.flatMap(([set, list = []]) =>
+      list.map((name, index) => [name, `${path}.capabilities.${set}[${index}]`]),
     ),
   );
+  return [...names].flatMap(([name, at]) => {
+    const number = CAPABILITY_NAMES.indexOf(name);
+    if (number < 0) return [`${at}: "${name}" is not known and not given`];
+    return host.mayHave(number) ? [] : [`${at}: "${name}" is not ours to give`];
+  });
 }
