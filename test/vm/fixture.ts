@@ -50,7 +50,7 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** As root, unless told otherwise; the user's process runs below its manager, in a service with delegation. */
+  /** As root, unless told otherwise; the user's process starts in its delegated cgroup. */
   readonly as?: 'root' | 'sampan';
   /** SIGKILL after it; 60 s. */
   readonly timeoutMs?: number;
@@ -58,7 +58,7 @@ export interface RunOptions {
 
 /** Runs a program to its end. */
 export function run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const [file, ...argv] = options.as === 'sampan' ? asUser(command, options) : command;
+  const [file, ...argv] = options.as === 'sampan' ? asUser(command) : command;
   return new Promise((resolve, reject) => {
     const child = spawn(file!, argv, { cwd: options.cwd ?? '/', env: { ...process.env, ...options.env } });
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
@@ -97,21 +97,15 @@ function textOf(child: ChildProcess, stream: 'stdout' | 'stderr'): () => string 
   return () => text;
 }
 
-function asUser(command: readonly string[], { env = {} }: RunOptions): readonly string[] {
+/** As from a login of the user's: in a cgroup of its own, with its manager's bus. */
+function asUser(command: readonly string[]): readonly string[] {
+  const runtimeDir = `/run/user/${USER.uid}`;
   return [
-    ...[
-      'setpriv',
-      `--reuid=${USER.uid}`,
-      `--regid=${USER.gid}`,
-      '--init-groups',
-      'env',
-      '-u',
-      'SAMPAN_VM_CGROUP',
-    ],
-    ...[`HOME=/home/${USER.name}`, `USER=${USER.name}`, `XDG_RUNTIME_DIR=/run/user/${USER.uid}`],
-    ...['systemd-run', '--user', '--pipe', '--wait', '--quiet', '--collect', '--property=Delegate=yes'],
-    ...['PATH', 'SAMPAN_OCI_RUNTIME', ...Object.keys(env)].map((name) => `--setenv=${name}`),
-    ...['--', ...command],
+    ...['sh', '-ec', `echo $$ >${CGROUPS}${USER_DELEGATED}/leaf/cgroup.procs; exec "$@"`, 'login'],
+    ...['setpriv', `--reuid=${USER.uid}`, `--regid=${USER.gid}`, '--init-groups'],
+    ...['--inh-caps=-all', '--ambient-caps=-all', 'env', '-u', 'SAMPAN_VM_CGROUP', `HOME=/home/${USER.name}`],
+    ...[`USER=${USER.name}`, `XDG_RUNTIME_DIR=${runtimeDir}`],
+    ...[`DBUS_SESSION_BUS_ADDRESS=unix:path=${runtimeDir}/bus`, ...command],
   ];
 }
 
