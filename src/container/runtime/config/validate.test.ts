@@ -181,8 +181,8 @@ const REFUSED: readonly (readonly [string, unknown, string])[] = [
   ['linux', withUser, "linux.uidMappings: no mapping for id 0; want the container's root"],
   [
     'linux',
-    { ...withUser, uidMappings: [...userMap, { containerID: 5, hostID: 5000, size: 1 }] },
-    'linux.uidMappings[1].containerID: 5 is in another mapping too',
+    { ...withUser, uidMappings: [...userMap, { containerID: 9, hostID: 5000, size: 1 }] },
+    'linux.uidMappings[1].containerID: 9 is in another mapping too',
   ],
   [
     'linux',
