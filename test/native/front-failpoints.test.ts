@@ -51,7 +51,7 @@ for (const how of ['error', 'kill', 'die'] as const) {
       // An init that ends by itself at a turn's end has been told to; else the front cannot tell why.
       assert.ok(['error', 'SIGKILL'].includes(came), `${number} ${program[number - 1]!.opcode}: ${came}`);
       const left = came === 'SIGKILL' ? 0 : 1;
-      await eventually(`${program[number - 1]!.opcode}`, () => box.processes().length === left);
+      await eventually(program[number - 1]!.opcode, () => box.processes().length === left);
     }
   });
 }
@@ -78,7 +78,7 @@ test('exec: error and kill at every instruction leave the container alone, and n
       const came = await failAt(front, program, { number, how });
       assert.ok(['error', 'SIGKILL'].includes(came), `${number} ${program[number - 1]!.opcode}: ${came}`);
       const left = came === 'SIGKILL' ? 1 : 2;
-      await eventually(`${program[number - 1]!.opcode}`, () => box.processes().length === left);
+      await eventually(program[number - 1]!.opcode, () => box.processes().length === left);
     }
   }
   assert.ok(box.processes().includes(pid));

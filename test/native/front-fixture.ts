@@ -71,6 +71,8 @@ export class FrontFixture implements AsyncDisposable {
   constructor(front: string = FRONT, environment: Readonly<Record<string, string>> = {}) {
     this.dir = mkdtempSync(join(tmpdir(), 'sampan-front-'));
     this.root = busyboxRoot(join(this.dir, 'rootfs')).lowerDirs[0]!;
+    // An ordinary user could not make them.
+    for (const name of ['proc', 'dev']) mkdirSync(join(this.root, name));
     const folder = join(this.dir, 'prebuilt', `linux-${ARCH}`);
     mkdirSync(folder, { recursive: true });
     this.front = join(folder, 'sampan-oci');
