@@ -98,6 +98,7 @@ for (const [name, openStore] of Object.entries(STORES)) {
       assert.match(resources, /^deployments +deploy +apps\/v1 +true +Deployment$/m);
       assert.match(resources, /^nodes +no +v1 +false +Node$/m);
       assert.deepEqual((await ok('api-versions')).trim().split('\n'), [
+        'apiextensions.k8s.io/v1',
         'apps/v1',
         'authentication.k8s.io/v1',
         'authorization.k8s.io/v1',
@@ -182,6 +183,44 @@ for (const [name, openStore] of Object.entries(STORES)) {
       );
       assert.match(await ok('auth can-i --list'), /\*\.\* +\[\] +\[\] +\[\*\]/);
       await ok('delete rolebinding/robots role/reader');
+    });
+
+    test('custom resources: define, wait, explain, columns, scale, delete', async () => {
+      const size = '{type: integer, minimum: 1, description: How big.}';
+      const spec = `{type: object, required: [size], properties: {size: ${size}, replicas: {type: integer}}}`;
+      const schema = `{type: object, properties: {spec: ${spec}, status: {type: object}}}`;
+      const crd = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget, shortNames: [wd], categories: [all]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: ${schema}}
+    subresources: {scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}
+    additionalPrinterColumns: [{name: Size, type: integer, jsonPath: .spec.size}]
+`;
+      assert.match(await ok('apply -f -', crd), /created/);
+      await ok('wait --for=condition=Established crd/widgets.example.com --timeout=10s');
+      const widget = 'apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {size: 3}\n';
+      assert.match(await ok('apply -f -', widget), /widget.example.com\/w created/);
+      assert.match(await ok('get wd'), /^NAME +SIZE\nw +3$/m);
+      assert.match(await ok('get all'), /widget.example.com\/w/);
+      assert.match(await ok('explain widget.spec.size'), /FIELD: size <integer>[^]*How big\./);
+      await ok('scale widget w --replicas=4');
+      assert.equal(await ok('get widget w -o jsonpath={.spec.replicas}'), '4');
+      assert.match(
+        await refused('apply -f -', widget.replace('3', '0')),
+        /should be greater than or equal to 1/,
+      );
+      assert.match(await refused('apply -f -', widget.replace('size', 'sise')), /unknown field "spec.sise"/);
+      await ok('delete crd widgets.example.com');
+      assert.match(await refused('get widgets'), /NotFound|doesn't have a resource type/);
     });
 
     test('patch in three ways, scale, label, annotate, set, wait', async () => {

@@ -1,3 +1,4 @@
+import { customResourceDefinitionDefaults } from './defaults/extensions.ts';
 import {
   deploymentDefaults,
   endpointSliceDefaults,
@@ -21,6 +22,7 @@ const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
   '/PodTemplate': podTemplateDefaults,
   '/Secret': secretDefaults,
   '/Service': serviceDefaults,
+  'apiextensions.k8s.io/CustomResourceDefinition': customResourceDefinitionDefaults,
   'apps/Deployment': deploymentDefaults,
   'apps/ReplicaSet': replicaSetDefaults,
   'discovery.k8s.io/EndpointSlice': endpointSliceDefaults,

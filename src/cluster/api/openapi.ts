@@ -16,6 +16,7 @@ export function openApiV3(
   const paths: JsonObject = {};
   for (const resource of resources) {
     if (resource.group === groupVersion.group && resource.version === groupVersion.version) {
+      if (resource.openApi !== undefined) schemas.define(resource);
       Object.assign(paths, resourcePaths(resource, schemas));
     }
   }

@@ -7,6 +7,7 @@ import {
   secretColumns,
   serviceAccountColumns,
 } from './printers/core.ts';
+import { definitionColumns } from './printers/extensions.ts';
 import { endpointsColumns, endpointSliceColumns, serviceColumns } from './printers/network.ts';
 import { nodeColumns } from './printers/node.ts';
 import { podColumns } from './printers/pod.ts';
@@ -236,6 +237,17 @@ export const resources: readonly ResourceDeclaration[] = [
     kind: 'ClusterRoleBinding',
     namespaced: false,
     columns: bindingColumns,
+  }),
+  declare({
+    group: 'apiextensions.k8s.io',
+    resource: 'customresourcedefinitions',
+    kind: 'CustomResourceDefinition',
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    namespaced: false,
+    subresources: [STATUS],
+    columns: definitionColumns,
+    hasGeneration: true,
   }),
   ...[
     { group: 'authentication.k8s.io', kind: 'SelfSubjectReview' },

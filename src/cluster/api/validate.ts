@@ -7,6 +7,7 @@ import {
   validateEndpointSlice,
   validateEndpointSliceUpdate,
 } from './validate/endpoints.ts';
+import { validateDefinition, validateDefinitionUpdate } from './validate/extensions.ts';
 import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
 import {
   validateConfigMap,
@@ -52,6 +53,12 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/ServiceAccount': { name: 'subdomain' },
   '/Event': { name: 'subdomain', object: validateEvent },
   'events.k8s.io/Event': { name: 'subdomain', object: validateEvent },
+  'apiextensions.k8s.io/CustomResourceDefinition': {
+    name: 'subdomain',
+    clusterScoped: true,
+    object: validateDefinition,
+    update: validateDefinitionUpdate,
+  },
   'apps/Deployment': { name: 'subdomain', object: validateDeployment, update: validateWorkloadUpdate },
   'apps/ReplicaSet': { name: 'subdomain', object: validateReplicaSet, update: validateWorkloadUpdate },
   'coordination.k8s.io/Lease': { name: 'subdomain', object: validateLease },

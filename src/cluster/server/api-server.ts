@@ -21,6 +21,7 @@ import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
 import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
+import { CustomResources } from './custom/custom-resources.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
 import { answerResource } from './handlers/resource.ts';
@@ -114,6 +115,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await bootstrapRoles(parts);
   stack.use(keepBootstrapped(parts, repair));
   stack.use(startCompactor(store, parts));
+  stack.use(await CustomResources.start(parts));
   const discovery = new Discovery(resources);
   const chain: readonly Handler[] = [answerFailures, compressLarge, authorizeUser, serving(discovery)];
 

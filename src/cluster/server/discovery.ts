@@ -21,12 +21,23 @@ interface GroupVersion {
 }
 
 export class Discovery {
-  readonly #versions: readonly GroupVersion[];
+  readonly #table: ResourceTable;
+  #generation = 0;
+  #versions: readonly GroupVersion[] = [];
   readonly #documents = new Map<string, Uint8Array>();
   readonly #openApi = new Map<string, { readonly bytes: Uint8Array; readonly hash: string }>();
 
   constructor(table: ResourceTable) {
-    const byVersion = Map.groupBy(table.all, ({ group, version }) => apiVersionOf(group, version));
+    this.#table = table;
+  }
+
+  /** Documents are made anew when something else is served. */
+  #refresh(): void {
+    if (this.#generation === this.#table.generation) return;
+    this.#generation = this.#table.generation;
+    this.#documents.clear();
+    this.#openApi.clear();
+    const byVersion = Map.groupBy(this.#table.all, ({ group, version }) => apiVersionOf(group, version));
     this.#versions = [...byVersion.values()].map((resources) => {
       const { group, version } = resources[0]!;
       return { group, version, resources };
@@ -35,6 +46,7 @@ export class Discovery {
 
   /** Answers discovery and OpenAPI paths, undefined for any other. */
   answer({ request, info }: RequestContext): ApiResponse | undefined {
+    this.#refresh();
     const path = info.path.replace(/\/+$/, '');
     const accept = request.headers['accept'];
     if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))

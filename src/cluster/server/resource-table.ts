@@ -18,12 +18,15 @@ const STORED_AS: Readonly<Record<string, string>> = {
 const CONVERSIONS: Readonly<Record<string, Conversion>> = { 'events.k8s.io/v1/events': eventConversion };
 
 export class ResourceTable {
-  readonly all: readonly Resource[];
-  readonly #byPath: ReadonlyMap<string, Resource>;
+  readonly #builtin: readonly Resource[];
+  readonly #custom = new Map<string, readonly Resource[]>();
+  #all: readonly Resource[] = [];
+  #byPath: ReadonlyMap<string, Resource> = new Map();
+  #generation = 0;
 
   constructor(ranges: ServiceRanges) {
     const special = strategies(ranges);
-    this.all = declarations.map((declaration): Resource => {
+    this.#builtin = declarations.map((declaration): Resource => {
       const { group, version, resource, kind, storage } = declaration;
       const schema = kindSchema(group, version, kind);
       assert(schema !== undefined, `${group}/${version} ${kind} has a schema`);
@@ -42,7 +45,40 @@ export class ResourceTable {
         ...(conversion !== undefined && { conversion }),
       };
     });
-    this.#byPath = new Map(this.all.map((item) => [`${item.group}/${item.version}/${item.resource}`, item]));
+    this.#rebuild();
+  }
+
+  get all(): readonly Resource[] {
+    return this.#all;
+  }
+
+  /** Another number whenever something else is served. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** What a definition adds; replaces what it has added before. */
+  set(definition: string, resources: readonly Resource[]): void {
+    this.#custom.set(definition, resources);
+    this.#rebuild();
+  }
+
+  /** What a definition has added. */
+  source(definition: string): readonly Resource[] {
+    return this.#custom.get(definition) ?? [];
+  }
+
+  remove(definition: string): void {
+    if (this.#custom.delete(definition)) this.#rebuild();
+  }
+
+  #rebuild(): void {
+    this.#all = [...this.#builtin, ...[...this.#custom.values()].flat()];
+    // What is built in cannot be defined away.
+    this.#byPath = new Map(
+      this.#all.toReversed().map((item) => [`${item.group}/${item.version}/${item.resource}`, item]),
+    );
+    this.#generation++;
   }
 
   find(group: string, version: string, resource: string): Resource | undefined {

@@ -87,6 +87,9 @@ export class ResourceCache {
   /** Events after this revision are all in the window. */
   #windowStart = 0;
   #lastChange = 0;
+  /** Keys with events before everything was loaded. */
+  readonly #touched = new Set<string>();
+  #loadedLate = false;
   readonly #listeners = new Set<(event: CachedEvent) => void>();
 
   constructor(prefix: string) {
@@ -120,10 +123,25 @@ export class ResourceCache {
     for (const kv of kvs) this.#objects.set(kv.key, new CachedObject(kv.key, kv.value, kv.modRevision));
     this.#keys = undefined;
     this.#windowStart = revision;
-    this.#lastChange = Math.max(this.#lastChange, ...kvs.map((kv) => kv.modRevision));
+    this.#loadedLate = true;
+    this.#lastChange = kvs.reduce((newest, kv) => Math.max(newest, kv.modRevision), this.#lastChange);
+  }
+
+  /** What was there when the prefix began to be watched; events since then have the last word. */
+  loadLate(kvs: readonly KeyValue[], revision: number): void {
+    for (const kv of kvs) {
+      if (!this.#touched.has(kv.key))
+        this.#objects.set(kv.key, new CachedObject(kv.key, kv.value, kv.modRevision));
+    }
+    this.#touched.clear();
+    this.#loadedLate = true;
+    this.#keys = undefined;
+    this.#windowStart = Math.max(this.#windowStart, revision);
+    this.#lastChange = kvs.reduce((newest, kv) => Math.max(newest, kv.modRevision), this.#lastChange);
   }
 
   apply(kv: KeyValue, deleted: boolean): void {
+    if (!this.#loadedLate) this.#touched.add(kv.key);
     const previous = this.#objects.get(kv.key);
     this.#lastChange = kv.modRevision;
     if (deleted) {
@@ -178,9 +196,10 @@ export interface WatchCacheOptions {
 export class WatchCache implements AsyncDisposable {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #caches: ReadonlyMap<string, ResourceCache>;
+  readonly #caches: Map<string, ResourceCache>;
   #revision = 0;
   #waiters: Waiter[] = [];
+  readonly #loading = new Map<string, Promise<void>>();
   #watch: AsyncDisposable | undefined;
 
   private constructor(options: WatchCacheOptions) {
@@ -216,6 +235,40 @@ export class WatchCache implements AsyncDisposable {
       { start: ROOT, end: prefixEnd(ROOT), afterRevision: revision },
       (batch) => this.#apply(batch),
     );
+  }
+
+  /** Caches another prefix from now on; resolves when it holds what is there. */
+  async addPrefix(prefix: string): Promise<void> {
+    if (this.#caches.has(prefix)) return await this.#loading.get(prefix);
+    const cache = new ResourceCache(prefix);
+    this.#caches.set(prefix, cache);
+    // What comes in meanwhile is newer than what is loaded, or it is in what is loaded: both end in the same state.
+    const loading = this.#loadLate(cache);
+    this.#loading.set(prefix, loading);
+    try {
+      await loading;
+    } catch (error) {
+      this.#caches.delete(prefix);
+      throw error;
+    } finally {
+      this.#loading.delete(prefix);
+    }
+  }
+
+  async #loadLate(cache: ResourceCache): Promise<void> {
+    const revision = await this.#store.revision();
+    const found: KeyValue[] = [];
+    const end = prefixEnd(cache.prefix);
+    for (let start = cache.prefix; ;) {
+      if (revision === 0) break;
+      const page = await this.#store.range(start, end, { revision, limit: PAGE });
+      found.push(...page.kvs);
+      const last = page.kvs.at(-1);
+      if (!page.more || last === undefined) break;
+      start = `${last.key}\0`;
+    }
+    cache.loadLate(found, revision);
+    await this.waitFor(revision);
   }
 
   #apply(batch: WatchBatch): void {

@@ -7,7 +7,11 @@ const PATCH_TYPES = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
 ];
+
+/** A definition names no merge keys, so there is nothing strategic; clients decide by this list. */
+const CUSTOM_PATCH_TYPES = PATCH_TYPES.filter((type) => !type.includes('strategic'));
 
 type ParameterType = 'string' | 'boolean' | 'integer';
 
@@ -163,7 +167,7 @@ function itemOperations(
       action: 'patch',
       gvk,
       parameters: [...WRITE_PARAMETERS, query('force', 'boolean')],
-      body: { types: PATCH_TYPES, schema: { type: 'object' } },
+      body: { types: schemas.isCustom(gvk) ? CUSTOM_PATCH_TYPES : PATCH_TYPES, schema: { type: 'object' } },
       response: own,
     });
   }

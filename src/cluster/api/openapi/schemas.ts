@@ -1,5 +1,6 @@
-import type { JsonObject, JsonValue } from '../json.ts';
-import { kindSchema, type FieldSchema, type MessageSchema } from '../schema.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
+import type { ResourceDeclaration } from '../resource-declaration.ts';
+import { kindSchema, type FieldSchema, type KindSchema, type MessageSchema } from '../schema.ts';
 
 export interface GroupVersionKind {
   readonly group: string;
@@ -48,9 +49,48 @@ export class SchemaCollector {
   readonly #messages = new Map<string, MessageSchema>();
   readonly #named = new Map<string, JsonObject>();
   readonly #kinds = new Map<string, GroupVersionKind[]>();
+  readonly #custom = new Map<string, string>();
+
+  /** Makes a user's definition known, so that references to its kind and list find it. */
+  define(resource: ResourceDeclaration): void {
+    const { group, version, kind, listKind, openApi = {} } = resource;
+    const meta = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
+    const list = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadataList');
+    const metadataOf = (schema: KindSchema | undefined): JsonObject => {
+      const message = schema?.message.fields.get('metadata')?.message;
+      return message === undefined ? { type: 'object' } : { allOf: [this.#reference(message)] };
+    };
+    const head = { apiVersion: { type: 'string' }, kind: { type: 'string' } };
+    const gvk = (name: string): JsonObject[] => [{ group, version, kind: name }];
+    const name = customName(resource);
+    const properties = isJsonObject(openApi['properties']) ? openApi['properties'] : {};
+    this.#custom.set(`${group}/${version}/${kind}`, name);
+    this.#custom.set(`${group}/${version}/${listKind}`, `${name}List`);
+    this.#named.set(name, {
+      ...openApi,
+      properties: { ...properties, ...head, metadata: metadataOf(meta) },
+      'x-kubernetes-group-version-kind': gvk(kind),
+    });
+    this.#named.set(`${name}List`, {
+      type: 'object',
+      properties: {
+        ...head,
+        metadata: metadataOf(list),
+        items: { type: 'array', items: { allOf: [reference(name)] } },
+      },
+      required: ['items'],
+      'x-kubernetes-group-version-kind': gvk(listKind),
+    });
+  }
+
+  isCustom({ group, version, kind }: GroupVersionKind): boolean {
+    return this.#custom.has(`${group}/${version}/${kind}`);
+  }
 
   /** A reference to a kind's schema. */
   kind(gvk: GroupVersionKind): JsonObject {
+    const custom = this.#custom.get(`${gvk.group}/${gvk.version}/${gvk.kind}`);
+    if (custom !== undefined) return reference(custom);
     const schema = kindSchema(gvk.group, gvk.version, gvk.kind);
     if (schema === undefined) return { type: 'object' };
     const name = openApiName(schema.message);
@@ -112,6 +152,11 @@ export class SchemaCollector {
     this.#named.set(named.name, named.schema);
     return { allOf: [reference(named.name)] };
   }
+}
+
+/** `com.example.v1.Widget` for Widget of example.com/v1. */
+function customName({ group, version, kind }: ResourceDeclaration): string {
+  return `${group.split('.').toReversed().join('.')}.${version}.${kind}`;
 }
 
 function reference(name: string): JsonObject {

@@ -3,6 +3,8 @@ import type { Verb } from '../../api/resource-declaration.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { methodNotAllowed, noSuchPath } from '../failure.ts';
+import type { Resource } from '../resource.ts';
+import { warningHeader } from '../respond.ts';
 import { patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
 import { finalizeNamespace } from './finalize.ts';
@@ -49,6 +51,17 @@ export async function answerResource(context: RequestContext): Promise<ApiRespon
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
   if (resource === undefined) throw noSuchPath();
+  const { deprecation } = resource.declaration;
+  const answer = await answerFor(context, resource);
+  if (deprecation === undefined) return answer;
+  const { warning } = warningHeader([deprecation]);
+  const others = answer.headers['warning'];
+  const all = others === undefined ? warning! : `${others}, ${warning!}`;
+  return { ...answer, headers: { ...answer.headers, warning: all } };
+}
+
+async function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
+  const { info } = context;
   if (resource.declaration.virtual) return await review({ ...context, resource });
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
   const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';

@@ -1,7 +1,7 @@
 /** autoscaling/v1 Scale: a small window on the replicas of whatever declares where they are. */
 import { assert } from '../../../base/errors.ts';
 import { fieldErrorsError } from '../../api/field-error.ts';
-import { getPath, jsonEqual, type JsonObject } from '../../api/json.ts';
+import { getPath, isJsonObject, jsonEqual, type JsonObject } from '../../api/json.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
@@ -25,8 +25,13 @@ function scaleKind(): ObjectType {
 
 function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const selector = getPath(object, ...paths.labelSelector) as JsonObject | undefined;
-  const text = selector === undefined ? '' : formatLabelSelector(selectorFromObject(selector));
+  const selector = paths.labelSelector.length === 0 ? undefined : getPath(object, ...paths.labelSelector);
+  // Custom resources hold it as text.
+  const text = isJsonObject(selector)
+    ? formatLabelSelector(selectorFromObject(selector))
+    : typeof selector === 'string'
+      ? selector
+      : '';
   const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
   return {
     kind: 'Scale',

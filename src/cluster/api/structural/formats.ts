@@ -1,0 +1,64 @@
+/** The string formats that custom resources may name; others say nothing (OpenAPI 3, format). */
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { JsonValue } from '../json.ts';
+import { parseDuration, timeToMs } from '../time.ts';
+
+const cidr = (text: string): boolean => {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const family = isIP(address);
+  return (
+    rest.length === 0 && family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+  );
+};
+
+const date = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && timeToMs(`${text}T00:00:00Z`) !== undefined;
+
+const matches = (pattern: RegExp) => (text: string) => pattern.test(text);
+
+const uuid = (version: string): ((text: string) => boolean) =>
+  matches(new RegExp(`^[0-9a-f]{8}-?[0-9a-f]{4}-?${version}[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}$`, 'i'));
+
+const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
+
+const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
+  'date-time': (text) => timeToMs(text) !== undefined,
+  date,
+  duration: (text) => parseDuration(text) !== undefined,
+  ipv4: isIPv4,
+  ipv6: isIPv6,
+  cidr,
+  mac: matches(/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i),
+  uri: (text) => URL.canParse(text),
+  uuid: uuid('[0-9a-f]'),
+  uuid3: uuid('3'),
+  uuid4: uuid('4'),
+  uuid5: uuid('5'),
+  byte: (text) => /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text),
+  hostname: matches(new RegExp(`^${LABEL}(\\.${LABEL})*\\.?$`, 'i')),
+  email: matches(/^[^\s@]+@[^\s@]+$/),
+  isbn10: matches(/^(\d[- ]?){9}[\dXx]$/),
+  isbn13: matches(/^(\d[- ]?){12}\d$/),
+  creditcard: matches(/^(\d[- ]?){12,18}\d$/),
+  ssn: matches(/^\d{3}[- ]?\d{2}[- ]?\d{4}$/),
+  hexcolor: matches(/^#?([0-9a-f]{3}|[0-9a-f]{6})$/i),
+  rgbcolor: matches(/^rgb\(\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)$/i),
+  'k8s-short-name': matches(new RegExp(`^${LABEL}$`)),
+  'k8s-long-name': matches(new RegExp(`^${LABEL}(\\.${LABEL})*$`)),
+};
+
+const RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63],
+};
+
+/** `must be of type date-time: "x"`, or undefined when there is nothing to say. */
+export function formatProblem(format: string, value: JsonValue): string | undefined {
+  if (format === '') return undefined;
+  if (typeof value === 'string' && Object.hasOwn(FORMATS, format)) {
+    return FORMATS[format]!(value) ? undefined : `must be of type ${format}: ${JSON.stringify(value)}`;
+  }
+  if (typeof value !== 'number' || !Object.hasOwn(RANGES, format)) return undefined;
+  const [low, high] = RANGES[format]!;
+  return value >= low && value <= high ? undefined : `must be of type ${format}: ${JSON.stringify(value)}`;
+}

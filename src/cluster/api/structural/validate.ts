@@ -1,0 +1,232 @@
+/** A value against a structural schema, in the words of upstream's validator. */
+import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { getOwn, isJsonObject, jsonEqual, type JsonObject, type JsonValue } from '../json.ts';
+import { formatProblem } from './formats.ts';
+import { isSchema } from './prune.ts';
+import type { Checks, Structural } from './schema.ts';
+
+/** Complaints about a value that has been pruned and has its defaults. */
+export function validateValue(value: JsonValue, schema: Structural, path = ''): FieldError[] {
+  const errors: FieldError[] = [];
+  visit(value, schema, path, errors);
+  return errors;
+}
+
+/** Upstream says "<nil>" where a message is about the whole object. */
+const shown = (path: string): string => (path === '' ? '<nil>' : path);
+
+function visit(value: JsonValue, schema: Structural, path: string, errors: FieldError[]): void {
+  if (value === null) {
+    if (!schema.nullable && schema.type !== '') errors.push(wrongType(value, schema.type, path));
+    return;
+  }
+  if (!hasType(value, schema)) {
+    errors.push(wrongType(value, schema.intOrString ? 'integer,string' : schema.type, path));
+    return;
+  }
+  checkValue(value, schema, path, errors);
+  if (Array.isArray(value)) visitItems(value, schema, path, errors);
+  else if (isJsonObject(value)) visitFields(value, schema, path, errors);
+}
+
+function hasType(value: JsonValue, { type, intOrString }: Structural): boolean {
+  if (intOrString) return typeof value === 'string' || Number.isInteger(value);
+  switch (type) {
+    case '':
+      return true;
+    case 'object':
+      return isJsonObject(value);
+    case 'array':
+      return Array.isArray(value);
+    case 'integer':
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
+}
+
+function typeName(value: JsonValue): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'number' && Number.isInteger(value) ? 'integer' : typeof value;
+}
+
+function wrongType(value: JsonValue, type: string, path: string): FieldError {
+  const what = typeName(value);
+  return {
+    ...invalid(path, what, `${shown(path)} in body must be of type ${type}: ${JSON.stringify(what)}`),
+  };
+}
+
+function visitItems(
+  value: readonly JsonValue[],
+  schema: Structural,
+  path: string,
+  errors: FieldError[],
+): void {
+  const { items, listType, listMapKeys } = schema;
+  const seen = new Set<string>();
+  value.forEach((item, index) => {
+    const at = `${path}[${index}]`;
+    if (items !== undefined) visit(item, items, at, errors);
+    if (listType !== 'set' && listType !== 'map') return;
+    const key = JSON.stringify(listType === 'set' ? item : keysOf(item, listMapKeys, items));
+    if (seen.has(key))
+      errors.push({ type: 'Duplicate value', field: at, value: JSON.parse(key) as JsonValue, detail: '' });
+    seen.add(key);
+  });
+}
+
+function keysOf(item: JsonValue, keys: readonly string[], items: Structural | undefined): JsonObject {
+  const found: JsonObject = {};
+  for (const key of keys) {
+    const value = isJsonObject(item) ? getOwn(item, key) : undefined;
+    found[key] = value ?? items?.properties.get(key)?.defaultValue ?? null;
+  }
+  return found;
+}
+
+function visitFields(value: JsonObject, schema: Structural, path: string, errors: FieldError[]): void {
+  for (const [name, property] of schema.properties) {
+    const child = getOwn(value, name);
+    if (child !== undefined) visit(child, property, path === '' ? name : `${path}.${name}`, errors);
+  }
+  if (!isSchema(schema.additional)) return;
+  for (const [name, child] of Object.entries(value)) {
+    if (child === undefined || schema.properties.has(name)) continue;
+    visit(child, schema.additional, path === '' ? name : `${path}.${name}`, errors);
+  }
+}
+
+/** The keywords of one level: those of the schema itself, and those of its branches. */
+function checkValue(
+  value: JsonValue,
+  { checks, format }: Structural,
+  path: string,
+  errors: FieldError[],
+): void {
+  const at = shown(path);
+  const bad = (detail: string): void => void errors.push(invalid(path, value, `${at} in body ${detail}`));
+  if (checks.enum !== undefined && !checks.enum.some((one) => jsonEqual(one, value))) {
+    errors.push(
+      unsupported(
+        path,
+        value,
+        checks.enum.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))),
+      ),
+    );
+  }
+  if (typeof value === 'number') checkNumber(value, checks, bad);
+  else if (typeof value === 'string') checkString(value, checks, bad);
+  else if (Array.isArray(value)) checkArray(value, checks, path, errors);
+  else if (isJsonObject(value)) checkObject(value, checks, path, errors);
+  const problem = formatProblem(format, value);
+  if (problem !== undefined) errors.push(invalid(path, value, `${at} in body ${problem}`));
+  checkBranches(value, checks, path, errors);
+}
+
+function checkNumber(value: number, checks: Checks, bad: (detail: string) => void): void {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = checks;
+  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
+    bad(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
+  }
+  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
+    bad(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
+  }
+  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
+    bad(`should be a multiple of ${multipleOf}`);
+}
+
+function checkString(
+  value: string,
+  { minLength, maxLength, pattern }: Checks,
+  bad: (detail: string) => void,
+): void {
+  // In characters, not in UTF-16 units.
+  const length = minLength === undefined && maxLength === undefined ? 0 : Array.from(value).length;
+  if (minLength !== undefined && length < minLength) bad(`should be at least ${minLength} chars long`);
+  if (maxLength !== undefined && length > maxLength) bad(`should be at most ${maxLength} chars long`);
+  if (pattern !== undefined && !pattern.test(value)) bad(`should match '${pattern.source}'`);
+}
+
+function checkArray(value: readonly JsonValue[], checks: Checks, path: string, errors: FieldError[]): void {
+  const { minItems, maxItems, uniqueItems } = checks;
+  const at = shown(path);
+  if (minItems !== undefined && value.length < minItems) {
+    errors.push(invalid(path, [...value], `${at} in body should have at least ${minItems} items`));
+  }
+  if (maxItems !== undefined && value.length > maxItems) {
+    errors.push({
+      type: 'Too many',
+      field: path,
+      value: value.length,
+      detail: `must have at most ${maxItems} items`,
+    });
+  }
+  if (uniqueItems && value.some((item, index) => value.slice(0, index).some((one) => jsonEqual(one, item)))) {
+    errors.push(invalid(path, [...value], `${at} in body shouldn't contain duplicates`));
+  }
+}
+
+function checkObject(value: JsonObject, checks: Checks, path: string, errors: FieldError[]): void {
+  const { minProperties, maxProperties } = checks;
+  const at = shown(path);
+  for (const name of checks.required) {
+    if (getOwn(value, name) === undefined) errors.push(required(path === '' ? name : `${path}.${name}`));
+  }
+  const count = Object.keys(value).length;
+  if (minProperties !== undefined && count < minProperties) {
+    errors.push(invalid(path, count, `${at} in body should have at least ${minProperties} properties`));
+  }
+  if (maxProperties !== undefined && count > maxProperties) {
+    errors.push({
+      type: 'Too many',
+      field: path,
+      value: count,
+      detail: `must have at most ${maxProperties} items`,
+    });
+  }
+}
+
+function checkBranches(value: JsonValue, checks: Checks, path: string, errors: FieldError[]): void {
+  const problems = (branch: Structural): FieldError[] => validateValue(value, branch, path);
+  const passes = (branch: Structural): boolean => problems(branch).length === 0;
+  const at = shown(path);
+  for (const branch of checks.allOf) errors.push(...problems(branch));
+  if (checks.anyOf.length > 0 && !checks.anyOf.some(passes)) {
+    errors.push(invalid(path, value, `${at} in body must validate at least one schema (anyOf)`));
+  }
+  if (checks.oneOf.length > 0) {
+    const count = checks.oneOf.filter(passes).length;
+    if (count !== 1) {
+      const found = count === 0 ? 'Found none valid' : `Found ${count} valid alternatives`;
+      errors.push(
+        invalid(path, value, `${at} in body must validate one and only one schema (oneOf). ${found}`),
+      );
+    }
+  }
+  if (checks.not !== undefined && passes(checks.not)) {
+    errors.push(invalid(path, value, `${at} in body must not validate the schema (not)`));
+  }
+}
+
+/**
+ * Ratcheting: complaints about what was already so before an update do not count (KEP-4008). A complaint is about a
+ * value; when the value at its path is the same as before, nobody has made it worse.
+ */
+export function ratcheted(errors: readonly FieldError[], value: JsonValue, old: JsonValue): FieldError[] {
+  return errors.filter(({ field, type }) => {
+    const path = type === 'Required value' ? field.slice(0, Math.max(field.lastIndexOf('.'), 0)) : field;
+    const before = at(old, path);
+    return before === undefined || !jsonEqual(at(value, path), before);
+  });
+}
+
+function at(value: JsonValue, path: string): JsonValue | undefined {
+  let current: JsonValue | undefined = value;
+  for (const step of path.match(/[^.[\]]+/g) ?? []) {
+    if (Array.isArray(current)) current = current[Number(step)];
+    else current = isJsonObject(current) ? getOwn(current, step) : undefined;
+  }
+  return current;
+}

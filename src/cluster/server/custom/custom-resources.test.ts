@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '../../api/json.ts';
+import type { KubeObject } from '../object.ts';
+import { TestServer, type Answer } from '../testing/test-server.ts';
+
+const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const WIDGETS = '/apis/example.com/v1/namespaces/default/widgets';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+const APPLY = { 'content-type': 'application/apply-patch+yaml' };
+
+const schema: JsonObject = {
+  type: 'object',
+  required: ['spec'],
+  properties: {
+    spec: {
+      type: 'object',
+      required: ['size'],
+      properties: {
+        size: { type: 'integer', minimum: 1, maximum: 10 },
+        colour: { type: 'string', enum: ['red', 'blue'], default: 'red' },
+        name: { type: 'string', pattern: '^[a-z]+$', maxLength: 5 },
+        replicas: { type: 'integer', default: 1 },
+        any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        port: { 'x-kubernetes-int-or-string': true },
+        parts: {
+          type: 'array',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['id'],
+          items: {
+            type: 'object',
+            required: ['id'],
+            properties: { id: { type: 'string' }, weight: { type: 'integer', default: 7 } },
+          },
+        },
+      },
+    },
+    status: {
+      type: 'object',
+      properties: { replicas: { type: 'integer' }, selector: { type: 'string' }, phase: { type: 'string' } },
+    },
+  },
+};
+
+function definition(overrides: JsonObject = {}, version: JsonObject = {}): JsonObject {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: schema },
+          subresources: {
+            status: {},
+            scale: {
+              specReplicasPath: '.spec.replicas',
+              statusReplicasPath: '.status.replicas',
+              labelSelectorPath: '.status.selector',
+            },
+          },
+          additionalPrinterColumns: [
+            { name: 'Size', type: 'integer', jsonPath: '.spec.size' },
+            { name: 'Weights', type: 'string', jsonPath: '.spec.parts[*].weight' },
+          ],
+          selectableFields: [{ jsonPath: '.spec.colour' }],
+          ...version,
+        },
+      ],
+      ...overrides,
+    },
+  };
+}
+
+const widget = (name: string, spec: JsonObject): JsonObject => ({
+  apiVersion: 'example.com/v1',
+  kind: 'Widget',
+  metadata: { name },
+  spec,
+});
+
+/** Defined and served. */
+async function defined(api: TestServer, crd = definition()): Promise<void> {
+  await api.create(CRDS, crd);
+  await until(async () => (await api.call('GET', WIDGETS)).status === 200);
+}
+
+/** Turns of the event loop, without time. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.fail('never came true');
+}
+
+test('a definition makes a resource: pruned, with defaults, validated, with status and scale', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  const made = await api.call(
+    'POST',
+    WIDGETS,
+    widget('a', { size: 3, colour: null, extra: 1, any: { x: { y: 1 } }, parts: [{ id: 'p' }] }),
+  );
+  assert.equal(made.status, 201, made.body.message ?? '');
+  assert.deepEqual(made.body.spec, {
+    size: 3,
+    colour: 'red',
+    replicas: 1,
+    any: { x: { y: 1 } },
+    parts: [{ id: 'p', weight: 7 }],
+  });
+  assert.match(made.headers['warning'] ?? '', /unknown field \\"spec.extra\\"/);
+  assert.equal(made.body.metadata.generation, 1);
+  const status = await api.call(
+    'PATCH',
+    `${WIDGETS}/a/status`,
+    { status: { phase: 'Up', replicas: 1 }, spec: { size: 9 } },
+    MERGE,
+  );
+  assert.deepEqual([status.body.status, status.body.spec?.['size']], [{ phase: 'Up', replicas: 1 }, 3]);
+  assert.equal(status.body.metadata.generation, 1);
+  const scaled = await api.call('PATCH', `${WIDGETS}/a/scale`, { spec: { replicas: 4 } }, MERGE);
+  assert.deepEqual([scaled.body.kind, scaled.body.spec], ['Scale', { replicas: 4 }]);
+  const table = await api.call('GET', WIDGETS, undefined, {
+    accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+  });
+  const { columnDefinitions, rows } = table.body as unknown as {
+    columnDefinitions: { name: string }[];
+    rows: { cells: unknown[] }[];
+  };
+  assert.deepEqual(
+    columnDefinitions.map(({ name }) => name),
+    ['Name', 'Size', 'Weights'],
+  );
+  assert.deepEqual(rows[0]?.cells, ['a', 3, '7']);
+  const red = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=red`);
+  assert.equal(red.body.items?.length, 1);
+  const blue = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=blue`);
+  assert.equal(blue.body.items?.length, 0);
+  const strategic = await api.call(
+    'PATCH',
+    `${WIDGETS}/a`,
+    {},
+    { 'content-type': 'application/strategic-merge-patch+json' },
+  );
+  assert.equal(strategic.status, 415);
+});
+
+test('values are refused in the usual words; what was so before is let be', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  const cases: readonly [JsonObject, RegExp][] = [
+    [{}, /spec\.size: Required value/],
+    [
+      { size: 'x' },
+      /spec\.size: Invalid value: "string": spec\.size in body must be of type integer: "string"/,
+    ],
+    [{ size: 11 }, /spec\.size: Invalid value: 11: spec\.size in body should be less than or equal to 10/],
+    [
+      { size: 1, colour: 'green' },
+      /spec\.colour: Unsupported value: "green": supported values: "blue", "red"/,
+    ],
+    [{ size: 1, name: 'ABCDEF' }, /spec\.name in body should be at most 5 chars long/],
+    [{ size: 1, port: 1.5 }, /spec\.port: Invalid value: "number"/],
+    [{ size: 1, parts: [{ id: 'a' }, { id: 'a' }] }, /spec\.parts\[1\]: Duplicate value: \{"id":"a"\}/],
+  ];
+  for (const [spec, message] of cases) {
+    const refused = await api.call('POST', WIDGETS, widget('b', spec));
+    assert.equal(refused.status, 422, JSON.stringify(spec));
+    assert.match(refused.body.message ?? '', message);
+  }
+  await api.create(WIDGETS, widget('a', { size: 9 }));
+  const crd = await api.call('GET', `${CRDS}/widgets.example.com`);
+  const tighter = structuredClone(crd.body) as unknown as {
+    spec: { versions: { schema: { openAPIV3Schema: unknown } }[] };
+  };
+  const small = structuredClone(schema) as unknown as {
+    properties: { spec: { properties: { size: { maximum: number } } } };
+  };
+  small.properties.spec.properties.size.maximum = 5;
+  tighter.spec.versions[0]!.schema.openAPIV3Schema = small;
+  await api.call('PUT', `${CRDS}/widgets.example.com`, tighter);
+  await until(async () => (await api.call('POST', WIDGETS, widget('c', { size: 9 }))).status === 422);
+  const other = await api.call('PATCH', `${WIDGETS}/a`, { spec: { colour: 'blue' } }, MERGE);
+  assert.equal(other.status, 200, other.body.message ?? '');
+  const worse = await api.call('PATCH', `${WIDGETS}/a`, { spec: { size: 10 } }, MERGE);
+  assert.equal(worse.status, 422);
+});
+
+test('server-side apply joins lists by their keys', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  const apply = (manager: string, spec: JsonObject): Promise<Answer> =>
+    api.call('PATCH', `${WIDGETS}/a?fieldManager=${manager}`, widget('a', spec), APPLY);
+  await apply('one', { size: 1, parts: [{ id: 'x' }] });
+  const both = await apply('two', { parts: [{ id: 'y', weight: 2 }] });
+  assert.deepEqual(both.body.spec?.['parts'], [
+    { id: 'x', weight: 7 },
+    { id: 'y', weight: 2 },
+  ]);
+  const conflict = await apply('two', { size: 2 });
+  assert.match(conflict.body.message ?? '', /conflict with "one": \.spec\.size/);
+});
+
+test('two versions show one object; discovery and OpenAPI follow', async () => {
+  await using api = await TestServer.open();
+  const version = (name: string, storage: boolean): JsonObject => ({
+    name,
+    served: true,
+    storage,
+    schema: { openAPIV3Schema: schema },
+  });
+  await defined(api, definition({ versions: [version('v1', true), version('v2', false)] }));
+  await api.create(WIDGETS, widget('a', { size: 1 }));
+  const second = await api.call('GET', '/apis/example.com/v2/namespaces/default/widgets/a');
+  assert.deepEqual([second.body.apiVersion, second.body.spec?.['size']], ['example.com/v2', 1]);
+  const list = await api.call('GET', '/apis/example.com/v2');
+  const { resources } = list.body as unknown as { resources: { name: string; kind: string }[] };
+  assert.deepEqual(
+    resources.map(({ name, kind }) => [name, kind]),
+    [['widgets', 'Widget']],
+  );
+  const document = await api.call('GET', '/openapi/v3/apis/example.com/v1');
+  const { components } = document.body as unknown as {
+    components: { schemas: Record<string, { properties: Record<string, unknown> }> };
+  };
+  assert.ok('spec' in components.schemas['com.example.v1.Widget']!.properties);
+  assert.ok('com.example.v1.WidgetList' in components.schemas);
+});
+
+test('names are first come, first served; deleting a definition deletes its objects', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  const rival = definition({ names: { plural: 'gadgets', kind: 'Widget', shortNames: ['gd'] } });
+  rival['metadata'] = { name: 'gadgets.example.com' };
+  await api.create(CRDS, rival);
+  let state: KubeObject | undefined;
+  await until(async () => {
+    state = (await api.call('GET', `${CRDS}/gadgets.example.com`)).body;
+    return state.status?.['conditions'] !== undefined;
+  });
+  const [names] = state!.status!['conditions'] as JsonObject[];
+  assert.deepEqual([names!['status'], names!['reason']], ['False', 'ListKindConflict']);
+  assert.equal((await api.call('GET', '/apis/example.com/v1/namespaces/default/gadgets')).status, 404);
+
+  await api.create(WIDGETS, widget('a', { size: 1 }));
+  await api.call('DELETE', `${CRDS}/widgets.example.com`);
+  await until(async () => (await api.call('GET', `${CRDS}/widgets.example.com`)).status === 404);
+  assert.equal((await api.call('GET', WIDGETS)).status, 404);
+  const left = await api.store.range('/registry/example.com/', '/registry/example.com0', {});
+  assert.deepEqual(left.kvs, []);
+});
+
+test('definitions and objects are there after a restart', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  await api.create(WIDGETS, widget('a', { size: 1 }));
+  await api.server[Symbol.asyncDispose]();
+  await using again = await TestServer.open({ store: api.store });
+  assert.equal((await again.call('GET', `${WIDGETS}/a`)).status, 200);
+});
+
+test('definitions that cannot be served are refused with the field', async () => {
+  await using api = await TestServer.open();
+  const withSchema = (openAPIV3Schema: JsonObject): JsonObject =>
+    definition({}, { schema: { openAPIV3Schema } });
+  const cases: readonly [JsonObject, RegExp][] = [
+    [
+      definition({ scope: 'Everywhere' }),
+      /spec\.scope: Unsupported value: "Everywhere": supported values: "Cluster", "Namespaced"/,
+    ],
+    [
+      definition({ group: 'other.com' }),
+      /metadata\.name: Invalid value: "widgets\.example\.com": must be spec\.names\.plural\+"\."\+spec\.group/,
+    ],
+    [definition({}, { storage: false }), /must have exactly one version marked as storage version/],
+    [definition({}, { schema: {} }), /openAPIV3Schema: Required value: schemas are required/],
+    [
+      withSchema({ type: 'object', properties: { a: {} } }),
+      /properties\[a\]\.type: Required value: must not be empty for specified object fields/,
+    ],
+    [
+      withSchema({ type: 'string' }),
+      /openAPIV3Schema\.type: Invalid value: "string": must be object at the root/,
+    ],
+    [
+      withSchema({ type: 'object', properties: { a: { type: 'array' } } }),
+      /properties\[a\]\.items: Required value: must be specified/,
+    ],
+    [
+      withSchema({ type: 'object', properties: { a: { type: 'string', pattern: '[' } } }),
+      /properties\[a\]\.pattern: Invalid value: "\[": must be a valid regular expression/,
+    ],
+    [
+      withSchema({ type: 'object', properties: { a: { type: 'integer', default: 'x' } } }),
+      /properties\[a\]\.default: Invalid value/,
+    ],
+    [
+      definition({}, { additionalPrinterColumns: [{ name: 'A', type: 'text', jsonPath: '.a' }] }),
+      /additionalPrinterColumns\[0\]\.type: Unsupported value: "text"/,
+    ],
+  ];
+  for (const [crd, message] of cases) {
+    const { status, body } = await api.call('POST', CRDS, crd);
+    assert.equal(status, 422, JSON.stringify(crd));
+    assert.match(body.message ?? '', message);
+  }
+});

@@ -1,0 +1,89 @@
+import { decodeValue, type Decoded } from '../../api/decode.ts';
+import { required, type FieldError } from '../../api/field-error.ts';
+import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
+import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
+import { UNTYPED } from '../../api/managed-fields/value-schema.ts';
+import type { ObjectType } from '../../api/object-type.ts';
+import { builtinType } from '../../api/object-type.ts';
+import { assert, PlatformError } from '../../../base/errors.ts';
+import { apiVersionOf, kindSchema } from '../../api/schema.ts';
+import { ownershipOf } from '../../api/structural/ownership.ts';
+import { fillDefaults, prune } from '../../api/structural/prune.ts';
+import type { Structural } from '../../api/structural/schema.ts';
+import { ratcheted, validateValue } from '../../api/structural/validate.ts';
+import { validateMetadata, validateMetadataUpdate } from '../../api/validate/metadata.ts';
+
+export interface CustomTypeFacts {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly schema: Structural;
+}
+
+const HEAD = new Set(['apiVersion', 'kind', 'metadata']);
+
+/** Its metadata is Kubernetes' own, the rest is the definition's. */
+export function customType({ group, version, kind, namespaced, schema }: CustomTypeFacts): ObjectType {
+  const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
+  assert(metaSchema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
+  const meta = builtinType(metaSchema);
+  const own: Structural = {
+    ...schema,
+    properties: new Map([...schema.properties].filter(([name]) => !HEAD.has(name))),
+    checks: { ...schema.checks, required: schema.checks.required.filter((name) => !HEAD.has(name)) },
+  };
+  const rules = { name: 'subdomain', clusterScoped: !namespaced } as const;
+  const valueOf = (object: JsonObject): JsonObject => {
+    const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...value } = object;
+    return value;
+  };
+  const content = ownershipOf(own);
+  const ownership: ValueSchema = {
+    type: 'struct',
+    atomic: false,
+    field: (name) => {
+      if (name === 'metadata' && meta.ownership.type === 'struct') return meta.ownership.field('metadata');
+      if (HEAD.has(name)) return { type: 'scalar' };
+      return content.type === 'struct' ? content.field(name) : UNTYPED;
+    },
+  };
+  return {
+    group,
+    version,
+    kind,
+    ownership,
+    fieldNames: ['apiVersion', 'kind', 'metadata', ...own.properties.keys()],
+    decode(value: JsonValue, duplicates: readonly string[] = []): Decoded {
+      if (!isJsonObject(value)) throw new PlatformError('invalid', `${kind}: the body is not an object`);
+      const head: JsonObject = {};
+      const rest: JsonObject = {};
+      for (const name of Object.keys(value)) {
+        const child = getOwn(value, name);
+        if (child !== undefined) setOwn(HEAD.has(name) ? head : rest, name, child);
+      }
+      const decodedHead = decodeValue(head, metaSchema);
+      const unknown = [...duplicates.map((path) => `duplicate field "${path}"`), ...decodedHead.unknown];
+      const pruned = prune(rest, own, unknown) as JsonObject;
+      return { object: { ...decodedHead.object, ...pruned }, unknown };
+    },
+    applyDefaults(object) {
+      fillDefaults(object, own);
+    },
+    validateCreate: (object) => [
+      ...checkHead(object, group, version),
+      ...validateMetadata(object, rules),
+      ...validateValue(valueOf(object), own),
+    ],
+    validateUpdate: (object, old) => [
+      ...checkHead(object, group, version),
+      ...validateMetadata(object, rules),
+      ...validateMetadataUpdate(object, old),
+      ...ratcheted(validateValue(valueOf(object), own), valueOf(object), valueOf(old)),
+    ],
+  };
+}
+
+function checkHead(object: JsonObject, group: string, version: string): FieldError[] {
+  return stringAt(object, 'apiVersion') === apiVersionOf(group, version) ? [] : [required('apiVersion')];
+}

@@ -1,0 +1,176 @@
+/** A CustomResourceDefinition as the resources that it makes. */
+import { ageColumn, nameColumn } from '../../api/printers/columns.ts';
+import { fieldNames, findAll, parseJsonPath } from '../../api/json-path.ts';
+import {
+  getOwn,
+  isJsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  type JsonObject,
+  type JsonValue,
+} from '../../api/json.ts';
+import type {
+  PrinterColumn,
+  ResourceDeclaration,
+  ScalePaths,
+  SubresourceDeclaration,
+} from '../../api/resource-declaration.ts';
+import { apiVersionOf } from '../../api/schema.ts';
+import { parseStructural } from '../../api/structural/schema.ts';
+import { humanDuration, timeToMs } from '../../api/time.ts';
+import type { KubeObject } from '../object.ts';
+import type { Conversion, Resource } from '../resource.ts';
+import { customType } from './custom-type.ts';
+
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+
+/** One resource for each served version; none while another definition has the names. */
+export function resourcesOf(definition: KubeObject): readonly Resource[] {
+  if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
+  const versions = objectsAt(definition, 'spec', 'versions');
+  const storage = storageVersion(definition);
+  return versions
+    .filter((version) => version['served'] === true)
+    .map((version) => resourceOf(definition, version, storage));
+}
+
+export function storageVersion(definition: KubeObject): string {
+  const stored = objectsAt(definition, 'spec', 'versions').find((version) => version['storage'] === true);
+  return stringAt(stored, 'name');
+}
+
+export function hasCondition(object: KubeObject, type: string): boolean {
+  return objectsAt(object, 'status', 'conditions').some(
+    (one) => one['type'] === type && one['status'] === 'True',
+  );
+}
+
+function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Resource {
+  const group = stringAt(definition, 'spec', 'group');
+  const names = objectAt(definition, 'status', 'acceptedNames');
+  const kind = stringAt(names, 'kind');
+  const plural = stringAt(names, 'plural');
+  const name = stringAt(version, 'name');
+  const namespaced = stringAt(definition, 'spec', 'scope') === 'Namespaced';
+  const subresources = objectAt(version, 'subresources');
+  const hasStatus = getOwn(subresources, 'status') !== undefined;
+  const scale = scalePaths(subresources);
+  const openApi = objectAt(version, 'schema', 'openAPIV3Schema');
+  const declaration: ResourceDeclaration = {
+    group,
+    version: name,
+    resource: plural,
+    singular: stringAt(names, 'singular') || kind.toLowerCase(),
+    kind,
+    listKind: stringAt(names, 'listKind') || `${kind}List`,
+    shortNames: listAt(names, 'shortNames') as string[],
+    categories: listAt(names, 'categories') as string[],
+    namespaced,
+    verbs: VERBS,
+    subresources: subresourceDeclarations(hasStatus, scale !== undefined),
+    ...(scale !== undefined && { scale }),
+    columns: columnsOf(version),
+    selectableFields: objectsAt(version, 'selectableFields').map((field) =>
+      stringAt(field, 'jsonPath').replace(/^\./, ''),
+    ),
+    storage: { group, version: storage, resource: plural },
+    hasStatus,
+    hasGeneration: true,
+    virtual: false,
+    openApi,
+    ...(version['deprecated'] === true && { deprecation: deprecation(version, { group, kind, name }) }),
+  };
+  return {
+    declaration,
+    group,
+    version: name,
+    resource: plural,
+    kind,
+    apiVersion: apiVersionOf(group, name),
+    namespaced,
+    type: customType({ group, version: name, kind, namespaced, schema: parseStructural(openApi) }),
+    prefix: prefixOf(definition),
+    strategy: hasStatus ? { prepareForCreate: (object) => void delete object.status } : {},
+    ...(name !== storage && {
+      conversion: renaming(apiVersionOf(group, name), apiVersionOf(group, storage)),
+    }),
+  };
+}
+
+/** `/registry/example.com/widgets/`, as upstream. */
+export function prefixOf(definition: KubeObject): string {
+  return `/registry/${stringAt(definition, 'spec', 'group')}/${stringAt(definition, 'spec', 'names', 'plural')}/`;
+}
+
+function deprecation(
+  version: JsonObject,
+  { group, kind, name }: { group: string; kind: string; name: string },
+): string {
+  return stringAt(version, 'deprecationWarning') || `${apiVersionOf(group, name)} ${kind} is deprecated`;
+}
+
+/** Conversion strategy None: versions differ in their name alone. */
+function renaming(here: string, stored: string): Conversion {
+  const to = (apiVersion: string) => (object: KubeObject) => ({ ...object, apiVersion });
+  return { fromStorage: to(here), toStorage: to(stored) };
+}
+
+function subresourceDeclarations(status: boolean, scale: boolean): readonly SubresourceDeclaration[] {
+  return [
+    ...(status ? [{ name: 'status', verbs: ['get', 'patch', 'update'] as const }] : []),
+    ...(scale
+      ? [
+          {
+            name: 'scale',
+            kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+            verbs: ['get', 'patch', 'update'] as const,
+          },
+        ]
+      : []),
+  ];
+}
+
+function scalePaths(subresources: JsonObject): ScalePaths | undefined {
+  const scale = getOwn(subresources, 'scale');
+  if (!isJsonObject(scale)) return undefined;
+  const path = (name: string): readonly string[] =>
+    fieldNames(parseJsonPath(stringAt(scale, name)) ?? []) ?? [];
+  return {
+    specReplicas: path('specReplicasPath'),
+    statusReplicas: path('statusReplicasPath'),
+    labelSelector: path('labelSelectorPath'),
+  };
+}
+
+function columnsOf(version: JsonObject): readonly PrinterColumn[] {
+  const own = objectsAt(version, 'additionalPrinterColumns').map(columnOf);
+  return [nameColumn, ...(own.length === 0 ? [ageColumn] : own)];
+}
+
+function columnOf(column: JsonObject): PrinterColumn {
+  const type = stringAt(column, 'type') as PrinterColumn['type'];
+  const path = parseJsonPath(stringAt(column, 'jsonPath')) ?? [];
+  const priority = numberAt(column, 'priority') ?? 0;
+  return {
+    name: stringAt(column, 'name'),
+    type,
+    priority: priority === 0 ? 0 : 1,
+    cell: (object, now) => cellOf(findAll(object, path), type, now),
+  };
+}
+
+/** Several results are shown with commas between them; a time as the time since. */
+function cellOf(values: readonly JsonValue[], type: PrinterColumn['type'], now: number): JsonValue {
+  const [first] = values;
+  if (first === undefined || first === null) return null;
+  if (type === 'date') {
+    const since = typeof first === 'string' ? timeToMs(first) : undefined;
+    return since === undefined ? '<invalid>' : humanDuration(now - since);
+  }
+  if (type === 'string')
+    return values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(',');
+  return typeof first === (type === 'boolean' ? 'boolean' : 'number') ? first : null;
+}
