@@ -249,6 +249,20 @@ export class FrontProcess implements AsyncDisposable {
     return await this.receive();
   }
 
+  async executeRaw(program: Buffer): Promise<FrontMessage | undefined> {
+    this.send({ verb: 'execute', program });
+    return await this.receive();
+  }
+
+  sendRaw(bytes: Buffer): void {
+    this.#connection.write(bytes);
+  }
+
+  /** Nothing more is said, but still listened. */
+  finish(): void {
+    this.#connection.end();
+  }
+
   /** The pid of what it made; fails when it failed. */
   async make(program: readonly Instruction[]): Promise<number> {
     const message = await this.execute(program);
