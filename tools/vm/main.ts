@@ -11,7 +11,7 @@ import type { Plan } from './guest/events.ts';
 import { type Image, imageFor } from './image.ts';
 import { Machine } from './machine.ts';
 import { Report } from './report.ts';
-import { secondsOf, select } from './selection.ts';
+import { entryOf, select } from './selection.ts';
 import { makeWorkImage } from './work-image.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -95,7 +95,10 @@ async function shell(command: string): Promise<number> {
 function planFor(files: readonly string[]): Plan {
   const names = Object.keys(process.env).filter((name) => PASSED_ON.includes(name));
   const env = Object.fromEntries(names.map((name) => [name, process.env[name]!]));
-  const planned = files.map((file) => ({ file, timeout: timeoutOf(secondsOf(file, manifest)) }));
+  const planned = files.map((file) => {
+    const { seconds, alone } = entryOf(file, manifest);
+    return { file, timeout: timeoutOf(seconds), alone: alone ?? false };
+  });
   return { files: planned, concurrency: 2, testTimeout: TEST_TIMEOUT_MS, env };
 }
 

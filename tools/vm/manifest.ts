@@ -4,6 +4,8 @@ export type VmManifest = Readonly<Record<string, VmManifestEntry>>;
 export interface VmManifestEntry {
   /** What it took in the guest when last measured; a run prints it. */
   readonly seconds: number;
+  /** It changes the machine for everybody, by stopping a service of systemd's, say, and so runs beside no other. */
+  readonly alone?: true;
   /** Why CI, which has five minutes for the whole lane, does without it. */
   readonly leftOutOfCi?: string;
 }

@@ -1,5 +1,5 @@
 /** Which test files run: all of them, those that are named, or, in CI, those that the manifest has chosen. */
-import type { VmManifest } from './manifest.ts';
+import type { VmManifest, VmManifestEntry } from './manifest.ts';
 
 export interface Selection {
   readonly chosen: readonly string[];
@@ -21,19 +21,22 @@ export function select({ files, wanted, ci, manifest }: Choice): Selection {
   if (missing.length > 0) throw new Error(`vm: no such test file: ${missing.join(', ')}`);
   const whyNot = (file: string): string | undefined => {
     if (wanted.length > 0) return wanted.includes(file) ? undefined : 'not asked for';
-    return ci ? manifest[nameOf(file)]?.leftOutOfCi : undefined;
+    return ci ? entryOf(file, manifest).leftOutOfCi : undefined;
   };
   const leftOut = files.flatMap((file) => {
     const why = whyNot(file);
     return why === undefined ? [] : [{ file, why }];
   });
   const chosen = files.filter((file) => whyNot(file) === undefined);
-  return { chosen: chosen.toSorted((a, b) => secondsOf(b, manifest) - secondsOf(a, manifest)), leftOut };
+  return {
+    chosen: chosen.toSorted((a, b) => entryOf(b, manifest).seconds - entryOf(a, manifest).seconds),
+    leftOut,
+  };
 }
 
-/** What a file takes in the guest; 0 when nobody has measured it. */
-export function secondsOf(file: string, manifest: VmManifest): number {
-  return manifest[nameOf(file)]?.seconds ?? 0;
+/** What is known of a file; one that nobody has measured takes no time. */
+export function entryOf(file: string, manifest: VmManifest): VmManifestEntry {
+  return manifest[nameOf(file)] ?? { seconds: 0 };
 }
 
 function nameOf(file: string): string {

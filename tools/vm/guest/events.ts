@@ -49,6 +49,8 @@ export interface PlannedFile {
   readonly file: string;
   /** Milliseconds, for all of it: one that blocks its process does not hear of the timeout of a test. */
   readonly timeout: number;
+  /** Not beside another file: after all that may. */
+  readonly alone: boolean;
 }
 
 export const PORT = 'sampan.results';

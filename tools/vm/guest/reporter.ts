@@ -37,8 +37,14 @@ function translate({ type, data }: TestEvent, names: Map<number, string>): Omit<
     passed: details.passed,
     milliseconds: details.duration_ms,
     ...(skipped === undefined ? {} : { skipped }),
-    ...(own ? { error: inspect(error.cause ?? error) } : {}),
+    ...(own ? { error: textOf(error.cause ?? error) } : {}),
   };
+}
+
+/** Of an error in a disposal both that and the one before it: `inspect` shows neither. */
+function textOf(error: unknown): string {
+  if (!(error instanceof SuppressedError)) return inspect(error);
+  return `${textOf(error.suppressed)}\nand then, while disposing: ${textOf(error.error)}`;
 }
 
 function told(reason: string | boolean | undefined): string | true | undefined {

@@ -24,11 +24,12 @@ tell({
   uptime: Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]),
 });
 const cgroup = takeCgroup();
-const waiting = [...plan.files];
-await Promise.all(Array.from({ length: plan.concurrency }, work));
+const together = plan.files.filter(({ alone }) => !alone);
+await Promise.all(Array.from({ length: plan.concurrency }, () => work(together)));
+await work(plan.files.filter(({ alone }) => alone));
 tell({ type: 'end' });
 
-async function work(): Promise<void> {
+async function work(waiting: PlannedFile[]): Promise<void> {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await runFile(next);
 }
 
