@@ -160,6 +160,10 @@ int console_deliver(int received, int *relayed)
 	if (master < 0)
 		return fail(EBADMSG, "init sent no terminal");
 	if (state.relay) {
+		/* Before the program asks for it; the relay keeps it right from its start on. */
+		struct winsize size;
+		if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+			ioctl(master, TIOCSWINSZ, &size);
 		*relayed = release_fd(&master);
 		return 0;
 	}
