@@ -35,7 +35,12 @@ generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 
 native: setup
 	@$(MAKE) -s --no-print-directory -C native
-	@mkdir -p prebuilt/linux-$(ARCH) && cp -u build/native/sampan-shim build/native/sampan-oci build/native/seam.node prebuilt/linux-$(ARCH)/
+	@mkdir -p prebuilt/linux-$(ARCH)
+# A program that runs cannot be written to: a new file takes its name.
+	@for file in sampan-shim sampan-oci seam.node; do \
+		cmp -s build/native/$$file prebuilt/linux-$(ARCH)/$$file && continue; \
+		cp build/native/$$file prebuilt/linux-$(ARCH)/$$file.new && mv prebuilt/linux-$(ARCH)/$$file.new prebuilt/linux-$(ARCH)/$$file || exit 1; \
+	done
 
 # On an arm64 machine these are the machine's own programs, and `build` puts them there.
 native-arm64: $(if $(filter arm64,$(ARCH)),build,setup) ## The native programs for arm64, into prebuilt/
