@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { armFailpoints } from '../../src/base/failpoint.ts';
@@ -196,7 +196,32 @@ test('v1: a kill reaches cgroups below, and those who are in one hierarchy only'
     assert.equal(each.signalCode ?? (await once(each, 'exit'))[1], 'SIGKILL');
 });
 
-test('v1: another signal goes to everybody once', async () => {
+test('v1: a kill reaches processes that the container itself has frozen', async () => {
+  await using box = new TestCgroup();
+  await box.cgroup.create({});
+  const child = await box.run('exec sleep 1000');
+  const below = join(box.folder('freezer'), 'below');
+  mkdirSync(below);
+  writeFileSync(join(below, 'cgroup.procs'), String(child.pid));
+  writeFileSync(join(below, 'freezer.state'), 'FROZEN');
+  await box.cgroup.kill();
+  assert.equal(child.signalCode ?? (await once(child, 'exit'))[1], 'SIGKILL');
+});
+
+test('v1: a kill works on a cgroup that is half taken away', async () => {
+  await using box = new TestCgroup();
+  await box.cgroup.create({});
+  const child = await box.run('exec sleep 1000');
+  for (const { path } of box.cgroup.hierarchies) {
+    if (path.includes('/memory/')) continue;
+    writeFileSync(join(dirname(dirname(path)), 'cgroup.procs'), String(child.pid));
+    rmdirSync(path);
+  }
+  await box.cgroup.kill();
+  assert.equal(child.signalCode ?? (await once(child, 'exit'))[1], 'SIGKILL');
+});
+
+test('v1: another signal goes to everybody', async () => {
   await using box = new TestCgroup();
   await box.cgroup.create({});
   const children = await Promise.all(

@@ -2,13 +2,23 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PlatformError } from '../../../base/errors.ts';
-import { errnoOf, pause, readKeyed, readValue, until, writeValue } from '../../../kernel/cgroup-files.ts';
+import {
+  errnoOf,
+  pause,
+  postOrder,
+  readKeyed,
+  readValue,
+  until,
+  writeValue,
+} from '../../../kernel/cgroup-files.ts';
 import type { CgroupTree } from './tree.ts';
 
 export interface Freezer {
   readonly folder: string;
   freeze(signal?: AbortSignal): Promise<void>;
   thaw(): void;
+  /** Cgroups below too, which the container itself may have frozen. */
+  thawAll(): void;
   /** By a freeze of its own, not by one further up. */
   frozen(): boolean;
 }
@@ -33,6 +43,8 @@ function freezerV2(folder: string, patience: number): Freezer {
       );
     },
     thaw,
+    // SIGKILL reaches v2's frozen processes: those below may stay as they are.
+    thawAll: thaw,
     frozen: () => existsSync(file) && readValue(file) === '1',
   };
 }
@@ -58,6 +70,13 @@ function freezerV1(folder: string, patience: number): Freezer {
       });
     },
     thaw,
+    thawAll() {
+      // From the top: one that is thawed below a frozen one stands still all the same.
+      for (const each of postOrder(folder).toReversed()) {
+        const state = join(each, 'freezer.state');
+        if (readValue(state) !== 'THAWED') writeValue(state, 'THAWED');
+      }
+    },
     frozen: () => {
       const own = join(folder, 'freezer.self_freezing');
       return existsSync(own) && readValue(own) === '1';
@@ -137,14 +156,19 @@ async function killRound(tree: CgroupTree): Promise<void> {
   // Linux 5.14: all of them in one step, also those that are being forked.
   const atOnce = file !== undefined && existsSync(file);
   if (atOnce) writeValue(file, 1);
+  const known = freezerOf(tree);
+  const freezer = known !== undefined && existsSync(known.folder) ? known : undefined;
   // What v1 has frozen does not even die; v2's frozen processes do, but the cgroup is used no more.
-  const freezer = freezerOf(tree);
-  if (freezer?.frozen() === true) freezer.thaw();
+  freezer?.thawAll();
   if (atOnce && tree.version === 2) return;
   // In hybrid mode a process may be in some hierarchies only, on its way in.
   if (tree.pids(true).length === 0) return;
-  if (freezer === undefined) for (const pid of tree.pids(true)) send(pid, SIGKILL);
-  else await signalAll(tree, SIGKILL);
+  if (freezer === undefined) {
+    for (const pid of tree.pids(true)) send(pid, SIGKILL);
+  } else {
+    await signalAll(tree, SIGKILL);
+    freezer.thawAll();
+  }
 }
 
 function send(pid: number, number: number): void {
