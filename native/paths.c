@@ -87,13 +87,13 @@ static void step_back(struct way *way)
 	way->done[way->length] = 0;
 }
 
-/* The link `name` in `directory` is the next part: its target takes its place in front of the rest. */
-static int follow(struct way *way, int directory, const char *name)
+/* The link `name`, opened as such, is the next part: its target takes its place in front of the rest. */
+static int follow(struct way *way, int link, const char *name)
 {
 	OWNED_MEM(char) target = malloc(PATH_MAX);
 	if (target == NULL)
 		return fail_errno("allocate a path");
-	ssize_t length = readlinkat(directory, name, target, PATH_MAX - 1);
+	ssize_t length = readlinkat(link, "", target, PATH_MAX - 1);
 	if (length < 0)
 		return fail_errno("read the link %s in /%s in the container", name, way->done);
 	if (++way->links > LINKS_MAX)
@@ -159,7 +159,7 @@ static int go(struct way *way, int *current, bool directory, uint64_t resolve)
 			return open_failed(way->done, resolve);
 		way->length = before;
 		way->done[before] = 0;
-		if (follow(way, *current, name) < 0)
+		if (follow(way, opened, name) < 0)
 			return -1;
 		if (way->length != before) {
 			close(*current);
