@@ -18,7 +18,6 @@ if (mode !== '--serve') {
 // Nothing of the caller's may be kept busy by us, and nothing of its settings may have a part in what others get.
 process.chdir('/');
 process.umask(0o022);
-armFailpoints(process.env['SAMPAN_FAILPOINTS'] ?? '');
 
 const host = linuxHost();
 const version = (): string =>
@@ -33,8 +32,17 @@ const server = new BrainServer({
   kernel: host.kernel,
   socketPath,
   program: import.meta.filename,
-  serve: (front) => serveRequest(program, front),
+  serve: (front) => {
+    // A test's alone: who listens for others must not fail on behalf of one.
+    if (socketPath === undefined) armFailpoints(front.request.env['SAMPAN_FAILPOINTS'] ?? '');
+    return serveRequest(program, front);
+  },
 });
 process.on('SIGTERM', () => process.exit(0));
-process.on('unhandledRejection', () => {});
+// A bug of ours in one request is not to end the others; the caller that started us shows what is said here.
+process.on('unhandledRejection', (error) => {
+  process.stderr.write(
+    `sampan-oci: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+});
 await server.serveFirst(3);

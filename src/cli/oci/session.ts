@@ -30,8 +30,9 @@ export async function serveRequest(program: Program, front: Front): Promise<numb
     if (flags.boolean('help') || name === undefined || name === 'help' || name === 'h') {
       return await help(program, front, words[0]);
     }
-    log = new CallerLog(front, logTarget(flags));
-    log.open();
+    const wanted = new CallerLog(front, logTarget(flags));
+    wanted.open();
+    log = wanted;
     const command = COMMANDS.find((each) => each.name === name);
     if (command === undefined) {
       log.fatal(`no command ${JSON.stringify(name)}; \`${PROGRAM} help\` lists them`);
@@ -39,7 +40,7 @@ export async function serveRequest(program: Program, front: Front): Promise<numb
     }
     return await runCommand(command, words, { program, front, flags, log });
   } catch (error) {
-    log.fatal(messageOf(error, front));
+    log.fatal(messageOf(error));
     return 1;
   }
 }
@@ -75,7 +76,7 @@ async function runCommand(command: Command, words: readonly string[], session: S
     });
   } catch (error) {
     const prefix = command.failure === undefined ? '' : `${failurePrefix(command)}: `;
-    log.fatal(`${prefix}${messageOf(error, front)}`);
+    log.fatal(`${prefix}${messageOf(error)}`);
     return command.failureCode ?? 1;
   }
 }
@@ -137,12 +138,12 @@ function isRootless(text: string, uid: number): boolean {
   throw new PlatformError('invalid', `--rootless: ${JSON.stringify(text)}; want true, false or auto`);
 }
 
-function messageOf(error: unknown, front: Front): string {
+function messageOf(error: unknown): string {
   if (!isPlatformError(error) && error instanceof Error && !('code' in error)) {
     // A bug of ours: where it is helps whoever reports it.
     return `internal error: ${error.stack ?? error.message}`;
   }
-  return explain(error, front);
+  return explain(error);
 }
 
 function print(front: Front, text: string): number {

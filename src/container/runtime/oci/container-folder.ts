@@ -69,6 +69,11 @@ export class ContainerFolders {
     return join(this.root, id);
   }
 
+  /** `already-exists` when the id is taken by now: said before anything else is looked at. */
+  checkFree(id: string): void {
+    if (isFolder(this.path(id))) throw taken(id);
+  }
+
   /** `already-exists` when the id is taken. Returned locked. */
   create(stored: StoredContainer, config: RuntimeConfig): LockedContainer {
     mkdirSync(this.root, { recursive: true, mode: 0o711 });
@@ -88,9 +93,7 @@ export class ContainerFolders {
       container[Symbol.dispose]();
       rmSync(aside, { recursive: true, force: true });
       if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error))) {
-        throw new PlatformError('already-exists', 'container with given ID already exists', {
-          details: { id },
-        });
+        throw taken(id);
       }
       throw error;
     }
@@ -243,6 +246,10 @@ function configText(config: RuntimeConfig): string {
 function replaceFile(path: string, text: string): void {
   writeFileSync(`${path}.new`, text, { mode: 0o600 });
   renameSync(`${path}.new`, path);
+}
+
+function taken(id: string): PlatformError {
+  return new PlatformError('already-exists', 'container with given ID already exists', { details: { id } });
 }
 
 function missing(id: string): PlatformError {

@@ -43,6 +43,7 @@ export async function createContainer(context: OciContext, options: CreateOption
   const { host, folders, front } = context;
   const { id } = options;
   checkContainerId(id);
+  folders.checkFree(id);
   const bundle = readBundle(context, options.bundle);
   const config = withCallersDescriptors(context, bundle.config);
   const consoleTo = consoleTarget(context, config.process, {

@@ -69,10 +69,12 @@ export class FrontConnection implements Front {
       });
       // A front that was killed is an end like any other.
       stream.on('error', () => {});
-      stream.on('close', () => {
+      const ended = (): void => {
         if (connection === undefined) resolve(undefined);
         else connection.#close(gone());
-      });
+      };
+      stream.on('end', ended);
+      stream.on('close', ended);
     });
   }
 

@@ -1,0 +1,527 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { FakeOci, type FakeFront } from '../../../../test/fixtures/oci-fakes.ts';
+import { PlatformError } from '../../../base/errors.ts';
+import { armFailpoints, traceFailpoints } from '../../../base/failpoint.ts';
+import type { HooksConfig } from '../../spec/runtime-config.ts';
+import { createContainer, type CreateOptions } from './create.ts';
+import { deleteContainer } from './delete.ts';
+import { execInContainer, type ExecOptions } from './exec.ts';
+import { killContainer } from './kill.ts';
+import { listContainers } from './list.ts';
+import { pauseContainer, resumeContainer } from './pause.ts';
+import { runContainer } from './run.ts';
+import { startContainer } from './start.ts';
+import { stateOf } from './state.ts';
+import { updateContainer } from './update.ts';
+
+after(() => armFailpoints(''));
+
+const options = (id: string, changes: Partial<CreateOptions> = {}): CreateOptions => ({
+  id,
+  bundle: '.',
+  detached: true,
+  ...changes,
+});
+
+async function create(oci: FakeOci, id: string, changes: Partial<CreateOptions> = {}): Promise<FakeFront> {
+  const front = oci.front();
+  const created = await createContainer(oci.context(front), options(id, changes));
+  created[Symbol.dispose]();
+  return front;
+}
+
+const code = (expected: string, message: RegExp) => (error: unknown) =>
+  error instanceof PlatformError && error.code === expected && message.test(error.message);
+
+describe('create, start, kill, delete', () => {
+  test('each does its part and is seen in the state', async () => {
+    using oci = new FakeOci();
+    const front = await create(oci, 'web', { pidFile: 'web.pid' });
+    const context = oci.context(front);
+    const [pid] = oci.living();
+    assert.deepEqual(stateOf(context, 'web'), {
+      ociVersion: '1.2.0',
+      id: 'web',
+      pid,
+      status: 'created',
+      bundle: oci.bundle,
+      rootfs: join(oci.bundle, 'rootfs'),
+      created: '2026-01-02T03:04:05.67Z',
+      owner: '',
+    });
+    assert.equal(readFileSync(join(oci.bundle, 'web.pid'), 'utf8'), String(pid));
+    assert.equal(statSync(join(oci.bundle, 'web.pid')).mode & 0o777, 0o644);
+    assert.equal(statSync(oci.folders.path('web')).mode & 0o777, 0o700);
+    assert.deepEqual(oci.cgroup('/web').journal, ['create']);
+
+    await startContainer(context, 'web');
+    assert.equal(stateOf(context, 'web').status, 'running');
+    await assert.rejects(startContainer(context, 'web'), code('conflict', /already running/));
+
+    await killContainer(context, 'web', { signal: 15, all: false });
+    assert.ok(oci.kernel.calls.some((call) => /^pidfdSendSignal \d+ 15$/.test(call)));
+    await assert.rejects(
+      deleteContainer(context, 'web', { force: false }),
+      code('conflict', /not stopped: running/),
+    );
+    oci.end(pid!);
+    assert.deepEqual([stateOf(context, 'web').status, stateOf(context, 'web').pid], ['stopped', 0]);
+    await assert.rejects(
+      killContainer(context, 'web', { signal: 15, all: false }),
+      code('conflict', /not running/),
+    );
+    await assert.rejects(startContainer(context, 'web'), code('conflict', /has stopped/));
+
+    await deleteContainer(context, 'web', { force: false });
+    assert.throws(() => stateOf(context, 'web'), code('not-found', /does not exist/));
+    assert.deepEqual(oci.leftovers(), []);
+  });
+
+  test('delete takes a created container by force alone, and a missing one too', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    await assert.rejects(
+      deleteContainer(context, 'web', { force: false }),
+      code('conflict', /not stopped: created/),
+    );
+    assert.equal(stateOf(context, 'web').status, 'created');
+    await deleteContainer(context, 'web', { force: true });
+    assert.deepEqual(oci.leftovers(), []);
+    await deleteContainer(context, 'web', { force: true });
+    await assert.rejects(
+      deleteContainer(context, 'web', { force: false }),
+      code('not-found', /does not exist/),
+    );
+  });
+
+  test('an id is taken once, also when two ask at the same time', async () => {
+    using oci = new FakeOci();
+    const both = await Promise.allSettled([create(oci, 'web'), create(oci, 'web')]);
+    assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+    await assert.rejects(create(oci, 'web'), code('already-exists', /already exists/));
+    assert.equal(oci.living().length, 1);
+  });
+
+  test('ids that are no names are refused before anything is looked at', async () => {
+    using oci = new FakeOci();
+    for (const id of ['', '.', '..', 'a b', 'a/b', '../x', '~new', 'a'.repeat(256), 'ä']) {
+      await assert.rejects(create(oci, id), code('invalid', /container (id|ID)/), id);
+      assert.throws(() => stateOf(oci.context(oci.front()), id), code('invalid', /container (id|ID)/), id);
+    }
+    assert.equal(existsSync(oci.root), false);
+    await create(oci, 'a_b+c.d-e');
+  });
+
+  test('a process that has the pid of a container by chance is left alone', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    const [pid] = oci.living();
+    oci.processes.set(pid!, 777);
+    assert.equal(stateOf(context, 'web').status, 'stopped');
+    oci.cgroup('/web').pids.clear();
+    await deleteContainer(context, 'web', { force: true });
+    assert.deepEqual(oci.living(), [pid]);
+    assert.ok(!oci.kernel.calls.some((call) => call.startsWith('pidfdSendSignal')));
+  });
+
+  test('what init says at the start is why the start has failed', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    oci.onStart = 'error ENOEXEC 126 exec: "true": exec format error\n';
+    await assert.rejects(startContainer(context, 'web'), (error: unknown) => {
+      assert.ok(error instanceof PlatformError);
+      assert.equal(error.message, 'exec: "true": exec format error');
+      assert.equal(error.details['exitCode'], 126);
+      return true;
+    });
+  });
+
+  test('a bundle without a process is created, and its start says what is missing', async () => {
+    using oci = new FakeOci();
+    oci.config(({ process: _process, ...config }) => config);
+    const context = oci.context(await create(oci, 'web'));
+    await assert.rejects(startContainer(context, 'web'), code('invalid', /process/));
+    await deleteContainer(context, 'web', { force: true });
+  });
+
+  test('the systemd driver gets the pid while init is blocked', async () => {
+    using oci = new FakeOci();
+    const front = oci.front();
+    using created = await createContainer(oci.context(front, { driver: 'systemd' }), options('web'));
+    assert.equal(created.stored.cgroup.driver, 'systemd');
+    assert.deepEqual(oci.cgroup('/web').journal, [`create ${oci.living()[0]}`]);
+    assert.ok(front.opcodes()[0]!.includes('ask'));
+  });
+});
+
+describe('a creation that fails', () => {
+  test('leaves nothing, wherever it does', async () => {
+    const passed = new Set<string>();
+    traceFailpoints((name) => name.startsWith('oci.') && passed.add(name));
+    {
+      using oci = new FakeOci();
+      await create(oci, 'web', { pidFile: 'pid' });
+    }
+    traceFailpoints(undefined);
+    assert.ok(passed.size >= 5, [...passed].join());
+    for (const name of passed) {
+      using oci = new FakeOci();
+      armFailpoints(`${name}=error`);
+      await assert.rejects(create(oci, 'web', { pidFile: 'pid' }), /failpoint/, name);
+      armFailpoints('');
+      assert.deepEqual(oci.leftovers(), [], name);
+      await create(oci, 'web', { pidFile: 'pid' });
+    }
+  });
+
+  test('leaves nothing when the front fails, or goes, at any of its steps', async () => {
+    for (const step of ['before', 'during', 'ask']) {
+      for (const how of ['fails', 'goes']) {
+        using oci = new FakeOci();
+        const front = oci.front();
+        const make = front.onExecute;
+        const fail = (): never => {
+          if (how === 'goes') front.disappear();
+          // What the front has made ends with it.
+          for (const pid of oci.living()) oci.end(pid);
+          throw new PlatformError(how === 'goes' ? 'cancelled' : 'forbidden', `mount: ${how}`, {
+            details: { opcode: 'mount' },
+          });
+        };
+        front.onExecute = async (program, answer) => {
+          if (program.every(({ opcode }) => opcode !== 'clone') || step === 'before') return fail();
+          await make(program, async (topic, pid) => {
+            await answer(topic, pid);
+            if (step === 'ask') fail();
+          });
+          return fail();
+        };
+        const context = oci.context(front, { driver: 'systemd' });
+        await assert.rejects(createContainer(context, options('web')), /mount:/);
+        assert.deepEqual(oci.leftovers(), [], `${step} ${how}`);
+      }
+    }
+  });
+
+  test('leaves nothing when its caller has gone after the last step', async () => {
+    using oci = new FakeOci();
+    const front = oci.front();
+    const make = front.onExecute;
+    front.onExecute = async (program, answer) => {
+      const outcome = await make(program, answer);
+      front.disappear();
+      return outcome;
+    };
+    await assert.rejects(createContainer(oci.context(front), options('web')), code('cancelled', /gone/));
+    assert.deepEqual(oci.leftovers(), []);
+  });
+
+  test('goes on undoing when a part of that fails, and says so', async () => {
+    using oci = new FakeOci();
+    oci.cgroup('/web').failures.set('remove', new Error('busy'));
+    armFailpoints('oci.create.executed=error');
+    await assert.rejects(create(oci, 'web'), /failpoint/);
+    armFailpoints('');
+    assert.deepEqual(oci.leftovers(), ['cgroup /web']);
+    assert.match(oci.warnings.join(), /undo the cgroup of web: busy/);
+  });
+
+  test('is refused by a configuration before anything is made', async () => {
+    using oci = new FakeOci();
+    oci.config((config) => ({ ...config, process: { ...config.process!, cwd: 'relative' } }));
+    const front = oci.front();
+    await assert.rejects(createContainer(oci.context(front), options('web')), /process\.cwd/);
+    assert.deepEqual([front.programs, existsSync(oci.root), oci.cgroup('/web').journal], [[], false, []]);
+    writeFileSync(join(oci.bundle, 'config.json'), '{"ociVersion": }');
+    await assert.rejects(create(oci, 'web'), code('invalid', /config\.json:1:16/));
+    await assert.rejects(
+      create(oci, 'web', { bundle: 'nowhere' }),
+      code('not-found', /nowhere.*no such file/),
+    );
+    await assert.rejects(create(oci, 'web', { bundle: '..' }), code('not-found', /config\.json not found/));
+  });
+
+  test('is refused by a cgroup that others are in', async () => {
+    using oci = new FakeOci();
+    oci.cgroup('/web').exists = true;
+    oci.cgroup('/web').pids.add(1);
+    await assert.rejects(create(oci, 'web'), code('conflict', /not empty/));
+    assert.deepEqual(oci.cgroup('/web').journal, []);
+  });
+
+  test('wants to know where a terminal goes', async () => {
+    using oci = new FakeOci();
+    await assert.rejects(create(oci, 'web', { consoleSocket: '/run/c' }), code('invalid', /console socket/));
+    oci.config((config) => ({ ...config, process: { ...config.process!, terminal: true } }));
+    await assert.rejects(create(oci, 'web'), code('invalid', /console socket/));
+    const front = await create(oci, 'web', { consoleSocket: 'c.sock' });
+    const to = front.programs[0]!.find(({ opcode }) => opcode === 'console-to');
+    assert.deepEqual(to?.args, ['socket', join(oci.bundle, 'c.sock')]);
+  });
+});
+
+describe('what a crash has left', () => {
+  test('is listed as stopped, and deletable by force', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(oci.front());
+    // Died between the folder and its state, and between the intent and init.
+    mkdirSync(oci.folders.path('torn'), { recursive: true });
+    writeFileSync(join(oci.folders.path('torn'), 'state.json'), '{"versi');
+    await create(oci, 'half');
+    const { init: _init, ...intent } = oci.folders.get('half');
+    writeFileSync(join(oci.folders.path('half'), 'state.json'), JSON.stringify(intent));
+    assert.deepEqual(
+      listContainers(context).map(({ id, status, pid }) => [id, status, pid]),
+      [
+        ['half', 'stopped', 0],
+        ['torn', 'stopped', 0],
+      ],
+    );
+    await assert.rejects(deleteContainer(context, 'torn', { force: false }), code('conflict', /--force/));
+    await deleteContainer(context, 'torn', { force: true });
+    await deleteContainer(context, 'half', { force: true });
+    assert.deepEqual(oci.leftovers(), []);
+  });
+
+  test('is "creating" as long as somebody creates it', async () => {
+    using oci = new FakeOci();
+    const front = oci.front();
+    const make = front.onExecute;
+    const seen: string[] = [];
+    front.onExecute = (program, answer) => {
+      seen.push(stateOf(oci.context(oci.front()), 'web').status);
+      return make(program, answer);
+    };
+    using created = await createContainer(oci.context(front), options('web'));
+    assert.deepEqual(seen, ['creating']);
+    assert.equal(created.stored.id, 'web');
+  });
+
+  test('is not read when it is from a newer version', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    const stored = { ...oci.folders.get('web'), version: 99 };
+    writeFileSync(join(oci.folders.path('web'), 'state.json'), JSON.stringify(stored));
+    assert.throws(() => stateOf(context, 'web'), code('unsupported', /newer version/));
+  });
+});
+
+describe('run', () => {
+  test('in the foreground waits, deletes, and has the exit code', async () => {
+    using oci = new FakeOci();
+    const front = oci.front();
+    const make = front.onExecute;
+    front.onExecute = (program, answer) => {
+      if (program[0]?.opcode !== 'wait') return make(program, answer);
+      assert.equal(stateOf(oci.context(front), 'web').status, 'running');
+      for (const pid of oci.living()) oci.end(pid);
+      return { type: 'exited', code: 7 };
+    };
+    const context = oci.context(front);
+    assert.equal(await runContainer(context, { ...options('web'), detached: false, keep: false }), 7);
+    assert.deepEqual(oci.leftovers(), []);
+    assert.equal(await runContainer(context, { ...options('web'), detached: false, keep: true }), 7);
+    assert.equal(stateOf(context, 'web').status, 'stopped');
+  });
+
+  test('in the foreground ends with its caller', async () => {
+    using oci = new FakeOci();
+    const front = oci.front();
+    const make = front.onExecute;
+    front.onExecute = (program, answer) => {
+      if (program[0]?.opcode !== 'wait') return make(program, answer);
+      front.disappear();
+      throw front.lost.reason;
+    };
+    const run = runContainer(oci.context(front), { ...options('web'), detached: false, keep: true });
+    await assert.rejects(run, code('cancelled', /gone/));
+    assert.deepEqual(oci.leftovers(), []);
+  });
+
+  test('detached leaves it running; a start that fails leaves nothing', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(oci.front());
+    assert.equal(await runContainer(context, { ...options('web'), keep: false }), 0);
+    assert.equal(stateOf(context, 'web').status, 'running');
+    await deleteContainer(context, 'web', { force: true });
+    oci.onStart = 'error ENOENT 127 gone\n';
+    await assert.rejects(runContainer(context, { ...options('web'), keep: false }), /gone/);
+    assert.deepEqual(oci.leftovers(), []);
+  });
+});
+
+describe('hooks after the creation', () => {
+  const hooks: HooksConfig = {
+    poststart: [{ path: '/bin/one' }, { path: '/bin/two', env: ['A=b'], timeout: 3 }],
+    poststop: [{ path: '/bin/three' }],
+  };
+
+  test('are run by the front, one by one, with the state on stdin', async () => {
+    using oci = new FakeOci();
+    oci.config((config) => ({ ...config, hooks, annotations: { a: 'b' } }));
+    await create(oci, 'web');
+    const [pid] = oci.living();
+    const front = oci.front({ env: { X: 'y' } });
+    front.onExecute = (program) => {
+      if (program[1]?.args[1] === '/bin/one') throw new PlatformError('internal', 'exit status 1');
+      return { type: 'done', pid: 0 };
+    };
+    const context = oci.context(front);
+    await startContainer(context, 'web');
+    await deleteContainer(context, 'web', { force: true });
+    const hooked = front.programs.map(([state, hook]) => {
+      const [prefix = '', suffix = '', folder] = state!.args;
+      return { state: JSON.parse(prefix + suffix) as object, folder, hook: hook!.args.slice(1) };
+    });
+    const state = { ociVersion: '1.2.0', id: 'web', bundle: oci.bundle, annotations: { a: 'b' } };
+    assert.deepEqual(hooked, [
+      {
+        state: { ...state, status: 'running', pid },
+        folder: oci.bundle,
+        hook: ['/bin/one', '0', '1', '/bin/one', 'X=y'],
+      },
+      {
+        state: { ...state, status: 'running', pid },
+        folder: oci.bundle,
+        hook: ['/bin/two', '3000', '1', '/bin/two', 'A=b'],
+      },
+      {
+        state: { ...state, status: 'stopped', pid: 0 },
+        folder: oci.bundle,
+        hook: ['/bin/three', '0', '1', '/bin/three', 'X=y'],
+      },
+    ]);
+    assert.match(oci.warnings.join(), /poststart\[0\]: exit status 1/);
+  });
+});
+
+describe('kill', () => {
+  test('all, or without a pid namespace KILL, takes the whole cgroup', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'one'));
+    await killContainer(context, 'one', { signal: 1, all: true });
+    assert.equal(oci.cgroup('/one').journal.at(-1), 'kill 1');
+    oci.config((config) => ({
+      ...config,
+      linux: { ...config.linux, namespaces: [{ type: 'mount' }], maskedPaths: [], readonlyPaths: [] },
+      mounts: [],
+      hostname: '',
+    }));
+    await create(oci, 'two');
+    await killContainer(context, 'two', { signal: 9, all: false });
+    assert.equal(oci.cgroup('/two').journal.at(-1), 'kill 9');
+  });
+
+  test('thaws what is paused, for KILL alone', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    await pauseContainer(context, 'web');
+    await killContainer(context, 'web', { signal: 15, all: false });
+    assert.equal(oci.cgroup('/web').journal.at(-1), 'freeze');
+    await killContainer(context, 'web', { signal: 9, all: false });
+    assert.equal(oci.cgroup('/web').journal.at(-1), 'thaw');
+  });
+
+  test('says that a number is no signal', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    oci.kernel.fail('pidfdSendSignal', 'EINVAL');
+    await assert.rejects(
+      killContainer(context, 'web', { signal: 99, all: false }),
+      code('invalid', /^unable to signal init: invalid argument$/),
+    );
+  });
+});
+
+describe('pause, resume, update', () => {
+  test('work in the states that they are for', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    await assert.rejects(resumeContainer(context, 'web'), code('conflict', /not paused/));
+    await pauseContainer(context, 'web');
+    assert.equal(stateOf(context, 'web').status, 'paused');
+    await assert.rejects(pauseContainer(context, 'web'), code('conflict', /not running/));
+    await resumeContainer(context, 'web');
+    for (const pid of oci.living()) oci.end(pid);
+    const update = updateContainer(context, 'web', { resources: {} });
+    await assert.rejects(update, code('conflict', /not running/));
+  });
+
+  test('update changes what is given, and remembers it', async () => {
+    using oci = new FakeOci();
+    const resources = { memory: { limit: 1 << 26, swap: 1 << 27 }, pids: { limit: 5 } };
+    oci.config((config) => ({ ...config, linux: { ...config.linux, resources } }));
+    const context = oci.context(await create(oci, 'web'));
+    await updateContainer(context, 'web', { resources: { memory: { limit: -1 }, cpu: { shares: 7 } } });
+    const lifted = { limit: -1, swap: -1 };
+    assert.equal(
+      oci.cgroup('/web').journal.at(-1),
+      `update ${JSON.stringify({ memory: lifted, cpu: { shares: 7 } })}`,
+    );
+    assert.deepEqual(oci.folders.config('web').linux?.resources, {
+      memory: lifted,
+      pids: { limit: 5 },
+      cpu: { shares: 7 },
+    });
+    const bad = updateContainer(context, 'web', { resources: { pids: { limit: 'x' as unknown as number } } });
+    await assert.rejects(bad, code('invalid', /^pids\.limit/));
+    const rdt = updateContainer(context, 'web', { resources: {}, schemata: ['L3:0=f'] });
+    await assert.rejects(rdt, code('unsupported', /resctrl/));
+  });
+});
+
+describe('exec', () => {
+  const exec = (id: string, changes: Partial<ExecOptions> = {}): ExecOptions => ({
+    id,
+    process: (own) => own,
+    source: 'process',
+    detached: false,
+    preserveFds: 0,
+    cgroups: [],
+    ignorePaused: false,
+    ...changes,
+  });
+
+  test('joins the container, writes the pid, waits for the code', async () => {
+    using oci = new FakeOci();
+    await create(oci, 'web');
+    const [pid] = oci.living();
+    const front = oci.front();
+    front.onExecute = (program) =>
+      program[0]?.opcode === 'wait' ? { type: 'exited', code: 3 } : { type: 'done', pid: 99 };
+    const context = oci.context(front);
+    assert.equal(await execInContainer(context, exec('web', { pidFile: 'exec.pid' })), 3);
+    assert.equal(readFileSync(join(oci.bundle, 'exec.pid'), 'utf8'), '99');
+    const [program] = front.programs;
+    const join1 = program!.find(({ opcode }) => opcode === 'join-process');
+    assert.deepEqual(join1?.args, [String(pid), '100']);
+    assert.equal(await execInContainer(context, exec('web', { detached: true })), 0);
+    assert.equal(front.programs.length, 3);
+  });
+
+  test('is refused in a container that is paused, has stopped, or is not there', async () => {
+    using oci = new FakeOci();
+    const front = await create(oci, 'web');
+    const context = oci.context(front);
+    await pauseContainer(context, 'web');
+    await assert.rejects(execInContainer(context, exec('web')), code('conflict', /paused container/));
+    for (const pid of oci.living()) oci.end(pid);
+    await assert.rejects(execInContainer(context, exec('web')), code('conflict', /stopped container/));
+    await assert.rejects(execInContainer(context, exec('x')), code('not-found', /does not exist/));
+    assert.equal(front.programs.length, 1);
+  });
+
+  test('checks the process', async () => {
+    using oci = new FakeOci();
+    const context = oci.context(await create(oci, 'web'));
+    const bad = exec('web', { process: (own) => ({ ...own, cwd: 'relative' }) });
+    await assert.rejects(execInContainer(context, bad), code('invalid', /^process\.cwd/));
+    const empty = exec('web', { process: (own) => ({ ...own, args: [] }) });
+    await assert.rejects(execInContainer(context, empty), code('invalid', /args/));
+    const nowhere = exec('web', { cgroups: ['../x'] });
+    await assert.doesNotReject(execInContainer(context, { ...nowhere, cgroups: [], detached: true }));
+  });
+});
