@@ -19,10 +19,11 @@
 static struct {
 	uid_t uid;
 	gid_t gid;
-	gid_t groups[GROUPS_MAX];
 	int group_count;
 	bool keep_groups;
 	char home[256];
+	/* Last, since most of its pages are never touched. */
+	gid_t groups[GROUPS_MAX];
 } who;
 
 static bool is_id(const char *text, long long *id)
