@@ -192,11 +192,13 @@ export function socketPaths(address: string): string[] {
  * EXTERNAL: the other side looks at the socket's credentials. We do not say who we are, because inside a user namespace our
  * number is not the one that it sees.
  *
- *     us                          them
- *     NUL AUTH EXTERNAL, DATA ->
- *                              <- DATA, OK <guid>     (or REJECTED <ways>)
- *     BEGIN                   ->
- *     messages               <-> messages
+ *     us                                 them
+ *     NUL AUTH EXTERNAL, DATA, BEGIN ->
+ *                                    <- DATA, OK <guid>     (or REJECTED <ways>)
+ *     messages                      <-> messages
+ *
+ * BEGIN does not wait for OK: systemd (252) forgets a message that it reads together with BEGIN until another comes in, and
+ * this way there is none that it could.
  */
 async function authenticate(path: string, timeout: number): Promise<Socket> {
   const socket = createConnection({ path });
@@ -217,10 +219,9 @@ async function authenticate(path: string, timeout: number): Promise<Socket> {
   const onError = (error: Error): void => done.reject(error);
   const onClose = (): void => done.reject(new PlatformError('unavailable', `dbus: ${path} hung up`));
   socket.on('data', onData).once('error', onError).once('close', onClose);
-  socket.write('\0AUTH EXTERNAL\r\nDATA\r\n');
+  socket.write('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n');
   try {
     await done.promise;
-    socket.write('BEGIN\r\n');
     return socket;
   } catch (error) {
     socket.destroy();
