@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,6 +143,14 @@ int parse_number(const char *text, long long *value)
 	if (errno != 0 || end == text || *end != 0)
 		return fail(EINVAL, "\"%s\" is not a number", text);
 	return 0;
+}
+
+void release_stack(void)
+{
+	enum { PAGE = 4096, DEPTH = 256 << 10 };
+	/* What our caller and this call use stays; of what is below, where the kernel has grown it. */
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(PAGE - 1)) - PAGE;
+	madvise((void *)(end - DEPTH), DEPTH, MADV_DONTNEED);
 }
 
 long long now_ms(void)

@@ -94,20 +94,20 @@ static int wait_for_end(void)
 /* Each program has one outcome: error, exited (with a `wait`), or done. */
 static int execute(struct frame *frame)
 {
-	static struct instruction in;
+	struct instruction *in = program_instruction();
 	struct program program;
 	struct launch *launch = &front.launch;
 	bool told = false;
-	in.opcode = NULL;
-	in.number = 0;
+	in->opcode = NULL;
+	in->number = 0;
 	if (program_take(&program, frame->rest, frame->rest_length) < 0)
-		return report_error(&in);
+		return report_error(in);
 	program.mapping = frame->mapping;
 	program.mapped = frame->mapped;
 	for (;;) {
-		switch (launch_run(launch, &program, &in)) {
+		switch (launch_run(launch, &program, in)) {
 		case LAUNCH_FAILED:
-			return report_error(&in);
+			return report_error(in);
 		case LAUNCH_CREATED:
 			/* In this order: until the brain knows of init, it is not to outlive us. */
 			if (answer_number("done", launch->pid) < 0 || launch_keep(launch) < 0)
@@ -122,6 +122,7 @@ static int execute(struct frame *frame)
 			if (launch->waits) {
 				/* For as long as the container lives. */
 				frame_release(frame);
+				release_stack();
 				return wait_for_end();
 			}
 			return told ? 0 : answer_number("done", launch->pid);

@@ -93,13 +93,13 @@ static void die_with_parent(void)
 		_exit(137);
 }
 
-static int append(char ***list, size_t *count, const struct instruction *in)
+static int append(char ***list, size_t *count, int added, const char *const *strings)
 {
-	char **grown = realloc(*list, (*count + (size_t)in->argc + 1) * sizeof **list);
+	char **grown = realloc(*list, (*count + (size_t)added + 1) * sizeof **list);
 	if (grown == NULL)
-		return fail_errno("allocate %d strings", in->argc);
-	memcpy(grown + *count, in->argv, (size_t)in->argc * sizeof *grown);
-	*count += (size_t)in->argc;
+		return fail_errno("allocate %d strings", added);
+	memcpy(grown + *count, strings, (size_t)added * sizeof *grown);
+	*count += (size_t)added;
 	grown[*count] = NULL;
 	*list = grown;
 	return 0;
@@ -122,12 +122,12 @@ static int do_unshare_cgroup(const struct instruction *in)
 
 static int do_environment(const struct instruction *in)
 {
-	return append(&job.environment, &job.environment_count, in);
+	return append(&job.environment, &job.environment_count, in->argc, in->argv);
 }
 
 static int do_arguments(const struct instruction *in)
 {
-	return append(&job.arguments, &job.argument_count, in);
+	return append(&job.arguments, &job.argument_count, in->argc, in->argv);
 }
 
 /* home: HOME from the image's passwd file. */
@@ -136,8 +136,8 @@ static int do_home(const struct instruction *in)
 	(void)in;
 	static char home[300];
 	snprintf(home, sizeof home, "HOME=%s", identity_home());
-	struct instruction one = {.opcode = "home", .argc = 1, .argv = {home}};
-	return do_environment(&one);
+	const char *const strings[] = {home};
+	return append(&job.environment, &job.environment_count, 1, strings);
 }
 
 /* 0 when `path` can be run, else an errno. */
@@ -323,6 +323,7 @@ static void let_go(void)
 	release_inherited_descriptors();
 	syscall(SYS_close_range, 3, ~0U, 0);
 	program_unload(job.instructions);
+	release_stack();
 }
 
 static int do_hold(const struct instruction *in)
@@ -601,7 +602,7 @@ static int run(struct program *program, struct instruction *in)
 
 _Noreturn void init_main(struct program *program, const struct launch *launch, int sync)
 {
-	static struct instruction in;
+	struct instruction *in = program_instruction();
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -622,9 +623,9 @@ _Noreturn void init_main(struct program *program, const struct launch *launch, i
 	snprintf(arguments[0], room, "init");
 	prctl(PR_SET_NAME, "sampan-init", 0, 0, 0);
 	umask(0);
-	in.opcode = "enter";
-	if (stage_join_rest(&in) < 0 || keep_descriptors(&launch->stdio) < 0)
-		report_failure(&in);
+	in->opcode = "enter";
+	if (stage_join_rest(in) < 0 || keep_descriptors(&launch->stdio) < 0)
+		report_failure(in);
 	await_turn();
 	/* Until the exec we run our parent's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -633,7 +634,7 @@ _Noreturn void init_main(struct program *program, const struct launch *launch, i
 		die_with_parent();
 	}
 	if (stage_joined_mounts() && root_open("/") < 0)
-		report_failure(&in);
-	run(program, &in);
-	report_failure(&in);
+		report_failure(in);
+	run(program, in);
+	report_failure(in);
 }

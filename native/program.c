@@ -57,8 +57,20 @@ int program_load(struct program *program, const char *path)
 	return 0;
 }
 
+/* Of pages of its own, so that they can be given back. */
+static union {
+	struct instruction instruction;
+	char pages[(sizeof(struct instruction) + 4095) & ~(size_t)4095];
+} current __attribute__((aligned(4096)));
+
+struct instruction *program_instruction(void)
+{
+	return &current.instruction;
+}
+
 void program_unload(struct program *program)
 {
+	madvise(&current, sizeof current, MADV_DONTNEED);
 	if (program->mapping != NULL)
 		munmap(program->mapping, program->mapped);
 	*program = (struct program){0};

@@ -169,7 +169,7 @@ static void sync_event(struct container *container)
 		return;
 	if (word == INIT_FAILED) {
 		struct launch_failure why;
-		launch_explain(&(struct instruction){.opcode = "start"}, &why);
+		launch_explain(program_instruction(), &why);
 		if (container->starter >= 0)
 			protocol_answer(container->starter, "error start %s %d %s", why.code, why.exit_code, why.text);
 		container->starter = -1;
@@ -269,14 +269,14 @@ static void serve(struct container *container)
 
 int main(int argc, char **argv)
 {
-	static struct instruction in;
+	struct instruction *in = program_instruction();
 	struct program program = {0};
 	if (argc != 2) {
 		dprintf(STDERR_FILENO, "usage: sampan-shim <state folder>\n");
 		return 2;
 	}
 	if (sealed_execute(argv, environ) < 0) {
-		report_failure(&in);
+		report_failure(in);
 		return 1;
 	}
 	const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTOU, SIGTTIN, SIGTSTP, SIGUSR1, SIGUSR2};
@@ -292,14 +292,15 @@ int main(int argc, char **argv)
 	if (chdir(argv[1]) < 0)
 		fail_errno("enter %s", argv[1]);
 	else if (program_load(&program, "program") == 0 && protocol_listen("shim.sock") == 0)
-		outcome = launch_run(&shim.launch, &program, &in);
+		outcome = launch_run(&shim.launch, &program, in);
 	if (outcome != LAUNCH_FAILED && outcome != LAUNCH_CREATED) {
 		fail(EINVAL, "the program has no enter, or behind it no created");
 		outcome = LAUNCH_FAILED;
 	}
 	if (outcome == LAUNCH_FAILED || created() < 0)
-		return report_failure(&in);
+		return report_failure(in);
 	program_unload(&program);
+	release_stack();
 	if (!shim.foreground)
 		close(CONTROL_FD);
 	for (int i = 0; i < 2; i++)

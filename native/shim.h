@@ -38,6 +38,8 @@ int write_all(int fd, const void *data, size_t length);
 /* Reads a whole small file (at most `size` - 1 bytes), ends it with NUL; the length or -1 with errno set. */
 ssize_t read_small(const char *path, char *buffer, size_t size);
 int parse_number(const char *text, long long *value);
+/* Gives back the memory of a stack that was deep once: for a process that stays. */
+void release_stack(void);
 /* Milliseconds since the epoch. */
 long long now_ms(void);
 
@@ -65,7 +67,9 @@ struct program {
 int program_load(struct program *program, const char *path);
 /* Checks a text that is in memory already. */
 int program_take(struct program *program, const char *text, size_t length);
-/* Of the strings of its instructions nothing is left then. */
+/* It is large, and each process is at one instruction only: the same for all of its functions. */
+struct instruction *program_instruction(void);
+/* Of its instructions nothing is left then. */
 void program_unload(struct program *program);
 /* 1 and the next instruction, 0 at the end, -1 when the text is broken. The strings live as long as the program. */
 int program_next(struct program *program, struct instruction *instruction);

@@ -412,14 +412,14 @@ static int make_user_namespace(int channel)
 
 static _Noreturn void stage_main(int flags, int channel, struct launch *launch, struct program *program, const int *sync)
 {
-	static struct instruction at;
+	struct instruction *at = program_instruction();
 	struct word word = {.kind = WORD_INIT, .pidfd = -1};
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	at.opcode = "clone";
-	int status = join_all(&at);
+	at->opcode = "clone";
+	int status = join_all(at);
 	if (status == 0) {
-		at.opcode = "clone";
-		at.number = program->count;
+		at->opcode = "clone";
+		at->number = program->count;
 	}
 	if (status == 0 && (flags & CLONE_NEWUSER) != 0 && (flags & ABI_CLONE_NEWTIME) != 0) {
 		status = make_user_namespace(channel);
@@ -440,7 +440,7 @@ static _Noreturn void stage_main(int flags, int channel, struct launch *launch, 
 	}
 	if (status < 0) {
 		word.kind = WORD_FAILED;
-		launch_explain(&at, &word.failure);
+		launch_explain(at, &word.failure);
 	}
 	say(channel, &word);
 	_exit(0);
