@@ -40,6 +40,11 @@ function cancelled(signal: AbortSignal | undefined): PlatformError {
   return new PlatformError('cancelled', 'cancelled', { cause: signal?.reason });
 }
 
+/** For libraries that want a Date; the time is the caller's clock's. */
+export function dateOf(ms: number): Date {
+  return new Date(ms);
+}
+
 /** An RFC 3339 time with seconds, as Kubernetes' metav1.Time: `2026-01-02T03:04:05Z`. */
 export function rfc3339(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;

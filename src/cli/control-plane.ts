@@ -57,6 +57,9 @@ export interface Component extends AsyncDisposable {
   eventsFor(component: string): EventRecorder;
 }
 
+/** What tokens of service accounts say that they come from, and are for unless they say otherwise. */
+const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+
 /** Ready to serve when it resolves; controllers and scheduler follow by themselves. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { instance, clock, random, log, port, kubeconfig, nodeIps } = options;
@@ -74,7 +77,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   let logSource: LogSource | undefined;
   const server = stack.use(
-    await createApiServer({ store, clock, random, log, serviceCidr, logs: () => logSource }),
+    await createApiServer({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr,
+      logs: () => logSource,
+      authentication: {
+        tokens: new Map([[pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }]]),
+        serviceAccounts: { signingKey: pki.serviceAccountKey, issuer: ISSUER, audiences: [ISSUER] },
+      },
+    }),
   );
   const listener = stack.use(
     await listen({
@@ -82,9 +96,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       host: '127.0.0.1',
       port,
       tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
-      tokens: new Map([
-        [pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }],
-      ]),
     }),
   );
   const url = `https://127.0.0.1:${listener.port}`;

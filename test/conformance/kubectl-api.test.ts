@@ -61,11 +61,22 @@ for (const [name, openStore] of Object.entries(STORES)) {
       const pki = await loadOrCreatePki({ dir: join(dir, 'pki'), clock: systemClock, names: [] });
       const store = stack.use(await openStore(dir));
       const parts = { clock: systemClock, random: systemRandom, log: silentLogger };
-      const server = stack.use(await createApiServer({ store, ...parts, serviceCidr: '10.96.0.0/16' }));
-      const tls = { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert };
-      const { port } = stack.use(
-        await listen({ server, host: '127.0.0.1', port: 0, tls, tokens: new Map() }),
+      const server = stack.use(
+        await createApiServer({
+          store,
+          ...parts,
+          serviceCidr: '10.96.0.0/16',
+          authentication: {
+            serviceAccounts: {
+              signingKey: pki.serviceAccountKey,
+              issuer: 'https://sampan',
+              audiences: ['api'],
+            },
+          },
+        }),
       );
+      const tls = { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert };
+      const { port } = stack.use(await listen({ server, host: '127.0.0.1', port: 0, tls }));
       writeAtomically(
         kubeconfig,
         buildKubeconfig({
@@ -182,7 +193,14 @@ for (const [name, openStore] of Object.entries(STORES)) {
         /^robots +Role\/reader +\d+s +default\/robot$/m,
       );
       assert.match(await ok('auth can-i --list'), /\*\.\* +\[\] +\[\] +\[\*\]/);
-      await ok('delete rolebinding/robots role/reader');
+      await ok('create serviceaccount robot');
+      const robot = '--as=system:serviceaccount:default:robot';
+      assert.equal((await ok(`auth can-i list configmaps ${robot}`)).trim(), 'yes');
+      assert.match(await refused(`get secrets ${robot}`), /cannot list resource "secrets" in API group ""/);
+      const token = (await ok('create token robot --duration=1h')).trim();
+      assert.equal(token.split('.').length, 3);
+      assert.match(await refused('create token robot --duration=1s'), /less than 10 minutes/);
+      await ok('delete rolebinding/robots role/reader serviceaccount/robot');
     });
 
     test('custom resources: define, wait, explain, columns, scale, delete', async () => {

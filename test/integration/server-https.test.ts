@@ -44,16 +44,18 @@ describe('HTTPS', () => {
       random: systemRandom,
       log: silentLogger,
       serviceCidr: '10.96.0.0/16',
+      authentication: {
+        tokens: new Map([
+          [pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }],
+          ['guest', { name: 'guest', groups: [] }],
+        ]),
+      },
     });
     listener = await listen({
       server,
       host: '127.0.0.1',
       port: 0,
       tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
-      tokens: new Map([
-        [pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }],
-        ['guest', { name: 'guest', groups: [] }],
-      ]),
     });
   });
 
@@ -165,7 +167,6 @@ describe('HTTPS', () => {
       host: '127.0.0.1',
       port: listener.port,
       tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
-      tokens: new Map(),
     });
     await assert.rejects(again, (error) => isPlatformError(error, 'unavailable') && error.hint !== undefined);
   });

@@ -13,6 +13,14 @@ import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
+import { Authentication, staticTokens, type Credentials } from './authentication/authenticator.ts';
+import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
+import { impersonated } from './authentication/impersonation.ts';
+import {
+  ServiceAccountTokens,
+  type Lookup,
+  type ServiceAccountTokenOptions,
+} from './authentication/service-account-tokens.ts';
 import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
 import { administrators } from './authorization/administrators.ts';
 import { escalationGuard } from './authorization/escalation.ts';
@@ -24,6 +32,7 @@ import type { Handler, LogSource, RequestContext, ServerParts } from './context.
 import { CustomResources } from './custom/custom-resources.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
+import { answerKeys } from './handlers/token.ts';
 import { answerResource } from './handlers/resource.ts';
 import type { Meta } from './object.ts';
 import { Registry } from './registry.ts';
@@ -49,12 +58,22 @@ export interface ApiServerOptions {
   readonly logs?: () => LogSource | undefined;
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
+  readonly authentication?: AuthenticationOptions;
   /** Asked after those that are always there. */
   readonly authorizers?: readonly Authorizer[];
   readonly admission?: readonly AdmissionPlugin[];
 }
 
+export interface AuthenticationOptions {
+  /** Bearer tokens that are known from the start, and whom they stand for. */
+  readonly tokens?: ReadonlyMap<string, UserInfo>;
+  /** Without it there are no tokens for service accounts. */
+  readonly serviceAccounts?: ServiceAccountTokenOptions;
+}
+
 export interface ApiServer extends AsyncDisposable {
+  /** Who has these credentials; throws `unauthenticated` for bad ones. */
+  authenticate(credentials: Credentials): Promise<UserInfo>;
   /** Answers one request of an authenticated user. Never throws: failures are answers with a Status. */
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
   /** A client's way in from the same process. */
@@ -90,6 +109,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clusterRoleBindings: named('clusterrolebindings'),
     }),
   );
+  const lookup: Lookup = async (resource, namespace, name) =>
+    (await registry.find(resources.get('', 'v1', resource), { namespace, name }))?.object;
+  const { tokens = new Map(), serviceAccounts: accounts } = options.authentication ?? {};
+  const serviceAccounts = accounts && new ServiceAccountTokens(accounts, { clock, random, lookup });
+  const authentication = new Authentication(
+    [
+      staticTokens(tokens),
+      ...(serviceAccounts === undefined ? [] : [serviceAccounts]),
+      bootstrapTokens({ clock, lookup }),
+    ],
+    accounts?.audiences ?? [],
+  );
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const parts: ServerParts = {
@@ -98,6 +129,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     resources,
     rbac,
+    authentication,
+    ...(serviceAccounts !== undefined && { serviceAccounts }),
     authorizer: firstOf([administrators, rbac, ...(options.authorizers ?? [])]),
     admission: new Admission([escalationGuard, ...(options.admission ?? [])]),
     clock,
@@ -117,7 +150,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(startCompactor(store, parts));
   stack.use(await CustomResources.start(parts));
   const discovery = new Discovery(resources);
-  const chain: readonly Handler[] = [answerFailures, compressLarge, authorizeUser, serving(discovery)];
+  const chain: readonly Handler[] = [answerFailures, compressLarge, actAs, authorizeUser, serving(discovery)];
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
@@ -126,6 +159,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const owned = stack.move();
   return {
     handle,
+    authenticate: (credentials) => authentication.authenticate(credentials),
     transportFor: (user) => ({ request: (request) => handle(request, user) }),
     advertise: async (where) => {
       advertised = where;
@@ -176,6 +210,12 @@ const compressLarge: Handler = async ({ request }, next) => {
   return await compressed(await next(), request.headers['accept-encoding']);
 };
 
+/** From here on the request is made by whom it says. */
+const actAs: Handler = async (context, next) => {
+  context.user = await impersonated(context.user, context.request.headers, context.server.authorizer);
+  return await next();
+};
+
 const authorizeUser: Handler = async ({ user, info, server }, next) => {
   const attributes = attributesOf(user, info);
   const decision = await server.authorizer.decide(attributes);
@@ -191,6 +231,8 @@ function serving(discovery: Discovery): Handler {
     if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path)) {
       return server.stopping.aborted ? textResponse('stopping', 503) : textResponse('ok');
     }
+    const keys = await answerKeys(context);
+    if (keys !== undefined) return keys;
     if (info.path === '/version' || info.path === '/version/') return respondWith(versionInfo());
     const answer = discovery.answer(context);
     if (answer === undefined) throw noSuchPath();

@@ -5,6 +5,8 @@ import type { Random } from '../../base/random.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/admission.ts';
+import type { Authentication } from './authentication/authenticator.ts';
+import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import type { Rbac } from './authorization/rbac.ts';
 import type { Registry } from './registry.ts';
@@ -40,6 +42,8 @@ export interface ServerParts {
   readonly resources: ResourceTable;
   readonly authorizer: Authorizer;
   readonly rbac: Rbac;
+  readonly authentication: Authentication;
+  readonly serviceAccounts?: ServiceAccountTokens;
   readonly admission: Admission;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,7 +56,8 @@ export interface ServerParts {
 export interface RequestContext {
   readonly request: ApiRequest;
   readonly info: RequestInfo;
-  readonly user: UserInfo;
+  /** Whom the request is made as. */
+  user: UserInfo;
   readonly server: ServerParts;
 }
 

@@ -1,5 +1,4 @@
 /** HTTPS in front of an API server: who is asking (certificate or token), and bytes in and out. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -7,9 +6,9 @@ import type { TLSSocket } from 'node:tls';
 
 import { errorMessage, PlatformError } from '../../base/errors.ts';
 import { statusOf } from '../api/status.ts';
-import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
+import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { ApiServer } from './api-server.ts';
-import { ANONYMOUS } from './authorization/administrators.ts';
+import type { Credentials } from './authentication/authenticator.ts';
 import { tooLarge, unauthorized } from './failure.ts';
 import { MAX_BODY_BYTES } from './request-body.ts';
 import { statusResponse } from './respond.ts';
@@ -21,8 +20,6 @@ export interface ListenOptions {
   readonly port: number;
   /** PEM. Clients whose certificate the authority `clientCa` has issued are who it says. */
   readonly tls: { readonly key: string; readonly cert: string; readonly clientCa: string };
-  /** Bearer tokens and whom they stand for. */
-  readonly tokens: ReadonlyMap<string, UserInfo>;
 }
 
 export interface Listener extends AsyncDisposable {
@@ -33,7 +30,6 @@ export interface Listener extends AsyncDisposable {
 /** Throws `unavailable` when the port is taken. Disposing ends every connection. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { server, host, port, tls } = options;
-  const authenticate = authenticator(options.tokens);
   const https = createServer({
     key: tls.key,
     cert: tls.cert,
@@ -47,7 +43,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     requestTimeout: 0,
   });
   https.on('request', (message: IncomingMessage, response: ServerResponse) => {
-    serve({ message, response, server, authenticate }).catch(() => response.destroy());
+    serve({ message, response, server }).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     https.once('error', reject);
@@ -72,53 +68,31 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-type Authenticate = (message: IncomingMessage) => UserInfo;
-
-function authenticator(tokens: ReadonlyMap<string, UserInfo>): Authenticate {
-  // Compared by digest: equal lengths, and no hint of how far a guess was right.
-  const known = [...tokens].map(([token, user]) => ({ digest: digestOf(token), user }));
-  return (message) => {
-    const socket = message.socket as TLSSocket;
-    const certificate = socket.getPeerCertificate();
-    // An empty object when the client sent none.
-    if (Object.keys(certificate).length > 0) {
-      if (!socket.authorized) throw unauthorized();
-      return userOf(certificate.subject);
-    }
-    const { authorization } = message.headers;
-    if (authorization === undefined) return ANONYMOUS;
-    const token = /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1];
-    const digest = digestOf(token ?? '');
-    const found = known.find((one) => timingSafeEqual(one.digest, digest));
-    if (token === undefined || found === undefined) throw unauthorized();
-    return found.user;
-  };
-}
-
-function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
-
-/** CN is the user, each O a group. */
-function userOf(subject: Readonly<Record<string, string | string[] | undefined>>): UserInfo {
-  const name = [subject['CN'] ?? []].flat()[0];
-  if (name === undefined) throw unauthorized();
-  return { name, groups: [...[subject['O'] ?? []].flat(), 'system:authenticated'] };
+function credentialsOf(message: IncomingMessage): Credentials {
+  const socket = message.socket as TLSSocket;
+  const certificate = socket.getPeerCertificate();
+  // An empty object when the client sent none.
+  if (Object.keys(certificate).length > 0) {
+    if (!socket.authorized) throw unauthorized();
+    return { certificate: { ...certificate.subject } };
+  }
+  const { authorization } = message.headers;
+  if (authorization === undefined) return {};
+  return { token: /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
 }
 
 interface Exchange {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
   readonly server: ApiServer;
-  readonly authenticate: Authenticate;
 }
 
-async function serve({ message, response, server, authenticate }: Exchange): Promise<void> {
+async function serve({ message, response, server }: Exchange): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   let answer: ApiResponse;
   try {
-    const user = authenticate(message);
+    const user = await server.authenticate(credentialsOf(message));
     const body = await readBody(message);
     const request: ApiRequest = {
       method: (message.method ?? 'GET') as ApiRequest['method'],

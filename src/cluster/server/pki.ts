@@ -3,7 +3,7 @@
  * kept in a folder, made anew when they are about to run out or when the server is reached by other names.
  * The X.509 library is loaded only when something must be made: a normal start reads five files.
  */
-import { createPrivateKey, X509Certificate, webcrypto } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate, webcrypto } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -32,6 +32,8 @@ export interface Pki {
   readonly admin: KeyPair;
   /** An administrator's bearer token. */
   readonly adminToken: string;
+  /** Signs the tokens of service accounts; PEM. */
+  readonly serviceAccountKey: string;
 }
 
 export interface PkiOptions {
@@ -56,11 +58,12 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   const { dir, clock } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const names = [...new Set([...FIXED_NAMES, ...options.names])];
-  const [oldCa, oldServer, oldAdmin, oldToken] = await Promise.all([
+  const [oldCa, oldServer, oldAdmin, oldToken, oldAccountKey] = await Promise.all([
     readPair(dir, 'ca'),
     readPair(dir, 'server'),
     readPair(dir, 'admin'),
     readText(join(dir, 'admin.token')),
+    readText(join(dir, 'sa.key')),
   ]);
   const now = clock.now();
   const caFits = oldCa !== undefined && isFresh(oldCa, now);
@@ -78,11 +81,28 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
         'admin',
         await issue(ca, now, { kind: 'client', name: 'kubernetes-admin', group: 'system:masters' }),
       );
+  const serviceAccountKey = isPrivateKey(oldAccountKey) ? oldAccountKey : makeServiceAccountKey(dir);
   const token = oldToken?.trim() ?? '';
-  if (token !== '') return { ca, server, admin, adminToken: token };
+  if (token !== '') return { ca, server, admin, adminToken: token, serviceAccountKey };
   const adminToken = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32))).toString('base64url');
   writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
-  return { ca, server, admin, adminToken };
+  return { ca, server, admin, adminToken, serviceAccountKey };
+}
+
+function isPrivateKey(pem: string | undefined): pem is string {
+  if (pem === undefined) return false;
+  try {
+    return createPrivateKey(pem).asymmetricKeyType !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function makeServiceAccountKey(dir: string): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeAtomically(join(dir, 'sa.key'), pem);
+  return pem;
 }
 
 function isFresh(pair: KeyPair, now: number): boolean {

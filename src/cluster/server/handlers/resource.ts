@@ -13,6 +13,7 @@ import { getObject, listResource, watchResource } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { review } from './review.ts';
 import { scaleObject } from './scale.ts';
+import { requestToken } from './token.ts';
 import { createObject, patchObject, updateObject } from './write.ts';
 
 type Answer = (context: ResourceContext) => Promise<ApiResponse>;
@@ -45,6 +46,7 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
   eviction: evictPod,
   log: podLog,
   finalize: finalizeNamespace,
+  token: requestToken,
 };
 
 export async function answerResource(context: RequestContext): Promise<ApiResponse> {

@@ -8,12 +8,14 @@ import type { ResourceContext } from '../context.ts';
 import { methodNotAllowed } from '../failure.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
+import { reviewToken } from './token.ts';
 import { toBytes } from '../view.ts';
 
 type Answer = (context: ResourceContext, spec: JsonObject) => JsonObject | Promise<JsonObject>;
 
 const ANSWERS: Readonly<Record<string, Answer>> = {
   SelfSubjectReview: ({ user }) => ({ userInfo: userInfoOf(user) }),
+  TokenReview: (context, spec) => reviewToken(context, spec),
   SelfSubjectAccessReview: (context, spec) => access(context, context.user, spec),
   SubjectAccessReview: (context, spec) => access(context, subjectOf(spec), spec),
   LocalSubjectAccessReview: (context, spec) => {

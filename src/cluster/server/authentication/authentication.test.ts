@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import type { JsonObject } from '../../api/json.ts';
+import type { ApiRequest, UserInfo } from '../../api/transport.ts';
+import { pod, TestServer } from '../testing/test-server.ts';
+
+const ISSUER = 'https://issuer.test';
+const ACCOUNTS = '/api/v1/namespaces/default/serviceaccounts';
+
+function key(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' });
+}
+
+const serviceAccounts = { signingKey: key(), issuer: ISSUER, audiences: ['api'] };
+const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'robot' } };
+
+async function opened(): Promise<TestServer> {
+  const api = await TestServer.open({ authentication: { serviceAccounts } });
+  await api.create(ACCOUNTS, account);
+  return api;
+}
+
+interface TokenAnswer {
+  readonly status: { readonly token: string; readonly expirationTimestamp: string };
+}
+
+async function tokenFor(api: TestServer, spec: JsonObject = {}): Promise<string> {
+  const { status, body } = await api.call('POST', `${ACCOUNTS}/robot/token`, { spec });
+  assert.equal(status, 201, body.message ?? '');
+  return (body as unknown as TokenAnswer).status.token;
+}
+
+test('a token stands for its account, until it ends', async () => {
+  await using api = await opened();
+  const token = await tokenFor(api, { expirationSeconds: 600 });
+  const user = await api.server.authenticate({ token });
+  assert.equal(user.name, 'system:serviceaccount:default:robot');
+  assert.deepEqual(user.groups, [
+    'system:serviceaccounts',
+    'system:serviceaccounts:default',
+    'system:authenticated',
+  ]);
+  await api.clock.advance(599_000);
+  await api.server.authenticate({ token });
+  await api.clock.advance(2000);
+  await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+});
+
+test('a token ends with what it is bound to, and is for its audience alone', async () => {
+  await using api = await opened();
+  await api.create('/api/v1/namespaces/default/pods', pod('p', { serviceAccountName: 'robot' }));
+  const bound = { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'p' } };
+  const token = await tokenFor(api, bound);
+  const user = await api.server.authenticate({ token });
+  assert.deepEqual(user.extra?.['authentication.kubernetes.io/pod-name'], ['p']);
+  await api.call('DELETE', '/api/v1/namespaces/default/pods/p', { gracePeriodSeconds: 0 });
+  await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+
+  const other = await tokenFor(api, { audiences: ['vault'] });
+  await assert.rejects(api.server.authenticate({ token: other }), { code: 'unauthenticated' });
+  const review = await api.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
+    spec: { token: other, audiences: ['vault', 'else'] },
+  });
+  const { authenticated, audiences } = review.body.status as { authenticated: boolean; audiences: string[] };
+  assert.deepEqual([authenticated, audiences], [true, ['vault']]);
+
+  const lasting = await tokenFor(api);
+  await api.call('DELETE', `${ACCOUNTS}/robot`);
+  await assert.rejects(api.server.authenticate({ token: lasting }), { code: 'unauthenticated' });
+});
+
+test('tokens of another key, a changed one, and nonsense are refused', async () => {
+  await using api = await opened();
+  await using stranger = await TestServer.open({
+    store: api.store,
+    authentication: { serviceAccounts: { ...serviceAccounts, signingKey: key() } },
+  });
+  const foreign = await tokenFor(stranger);
+  const good = await tokenFor(api);
+  const [head, payload, signature] = good.split('.');
+  const claims = JSON.parse(Buffer.from(payload!, 'base64url').toString()) as JsonObject;
+  const forged = Buffer.from(JSON.stringify({ ...claims, sub: 'system:admin' })).toString('base64url');
+  const none = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url');
+  for (const token of [foreign, `${head}.${forged}.${signature}`, `${none}.${payload}.`, 'x', '']) {
+    await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+  }
+  await using rotated = await TestServer.open({
+    store: api.store,
+    authentication: {
+      serviceAccounts: { ...serviceAccounts, signingKey: key(), otherKeys: [serviceAccounts.signingKey] },
+    },
+  });
+  assert.equal(
+    (await rotated.server.authenticate({ token: good })).name,
+    'system:serviceaccount:default:robot',
+  );
+});
+
+test('keys are published as JSON web keys; bad wishes are refused with the field', async () => {
+  await using api = await opened();
+  const discovery = await api.call('GET', '/.well-known/openid-configuration');
+  const { issuer, jwks_uri: uri } = discovery.body as unknown as { issuer: string; jwks_uri: string };
+  assert.deepEqual([issuer, uri], [ISSUER, `${ISSUER}/openid/v1/jwks`]);
+  const { keys } = (await api.call('GET', '/openid/v1/jwks')).body as unknown as { keys: JsonObject[] };
+  assert.deepEqual([keys[0]?.['kty'], keys[0]?.['alg'], 'd' in keys[0]!], ['EC', 'ES256', false]);
+  const cases: readonly [JsonObject, number, RegExp][] = [
+    [
+      { expirationSeconds: 10 },
+      422,
+      /spec\.expirationSeconds: Invalid value: 10: may not specify a duration less than 10 minutes/,
+    ],
+    [{ boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'none' } }, 404, /pods "none" not found/],
+    [
+      { boundObjectRef: { apiVersion: 'v1', kind: 'ConfigMap', name: 'x' } },
+      400,
+      /cannot bind token to object of type v1, Kind=ConfigMap/,
+    ],
+  ];
+  for (const [spec, status, message] of cases) {
+    const refused = await api.call('POST', `${ACCOUNTS}/robot/token`, { spec });
+    assert.equal(refused.status, status);
+    assert.match(refused.body.message ?? '', message);
+  }
+});
+
+test('a bootstrap token introduces a machine', async () => {
+  await using api = await opened();
+  const stringData = {
+    'token-id': 'abcdef',
+    'token-secret': '0123456789abcdef',
+    'usage-bootstrap-authentication': 'true',
+    'auth-extra-groups': 'system:bootstrappers:workers,admins',
+    expiration: '2026-01-01T01:00:00Z',
+  };
+  await api.create('/api/v1/namespaces/kube-system/secrets', {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'bootstrap.kubernetes.io/token',
+    metadata: { name: 'bootstrap-token-abcdef' },
+    stringData,
+  });
+  const token = 'abcdef.0123456789abcdef';
+  const user = await api.server.authenticate({ token });
+  assert.equal(user.name, 'system:bootstrap:abcdef');
+  assert.deepEqual(user.groups, [
+    'system:bootstrappers',
+    'system:bootstrappers:workers',
+    'system:authenticated',
+  ]);
+  await assert.rejects(api.server.authenticate({ token: 'abcdef.0123456789abcdee' }), {
+    code: 'unauthenticated',
+  });
+  await api.clock.advance(3_600_000);
+  await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+});
+
+test('whoever may impersonate is whom they say, and nobody else is', async () => {
+  await using api = await opened();
+  const as = async (user: UserInfo, headers: Record<string, string>): Promise<[number, unknown]> => {
+    const request: ApiRequest = {
+      method: 'POST',
+      url: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      headers,
+      body: Buffer.from('{}'),
+    };
+    const response = await api.server.handle(request, user);
+    const body = JSON.parse(Buffer.from(response.body as Uint8Array).toString()) as {
+      status: { userInfo?: unknown };
+      message?: string;
+    };
+    return [response.status, body.status.userInfo ?? body.message];
+  };
+  const admin: UserInfo = { name: 'root', groups: ['system:masters'] };
+  assert.deepEqual(
+    await as(admin, {
+      'impersonate-user': 'jane',
+      'impersonate-group': 'a, b',
+      'impersonate-extra-Scope': 'x',
+    }),
+    [201, { username: 'jane', groups: ['a', 'b', 'system:authenticated'], extra: { scope: ['x'] } }],
+  );
+  const [, robot] = await as(admin, { 'impersonate-user': 'system:serviceaccount:default:robot' });
+  assert.deepEqual((robot as { groups: string[] }).groups, [
+    'system:serviceaccounts',
+    'system:serviceaccounts:default',
+    'system:authenticated',
+  ]);
+  const jane: UserInfo = { name: 'jane', groups: ['system:authenticated'] };
+  assert.deepEqual(await as(jane, { 'impersonate-user': 'root' }), [
+    403,
+    'users "root" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
+  ]);
+  const [status] = await as(admin, { 'impersonate-group': 'a' });
+  assert.equal(status, 400);
+});

@@ -1,0 +1,216 @@
+/**
+ * Tokens of service accounts: JSON web tokens that name the account and what they are bound to, good as long as all of
+ * it is there (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/, KEP-1205, KEP-4193).
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { PlatformError } from '../../../base/errors.ts';
+import { dateOf, type Clock } from '../../../base/clock.ts';
+import { uuid, type Random } from '../../../base/random.ts';
+import type { JsonObject } from '../../api/json.ts';
+import type { UserInfo } from '../../api/transport.ts';
+import type { KubeObject } from '../object.ts';
+import type { Authenticated, TokenAuthenticator } from './authenticator.ts';
+
+export interface ServiceAccountTokenOptions {
+  /** PEM of an EC P-256 or RSA private key; signs. */
+  readonly signingKey: string;
+  /** PEM of further keys, public or private, whose tokens are accepted (rotation). */
+  readonly otherKeys?: readonly string[];
+  /** `iss`, and where the discovery document lives. */
+  readonly issuer: string;
+  /** Of tokens that are asked for without one, and what the server itself accepts. */
+  readonly audiences: readonly string[];
+}
+
+/** What a token may be bound to. */
+export interface BoundObject {
+  readonly kind: 'Pod' | 'Secret' | 'Node';
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface TokenWishes {
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  readonly bound?: BoundObject;
+  /** The node of a bound pod. */
+  readonly node?: { readonly name: string; readonly uid?: string };
+}
+
+/** Looks up what a token names; undefined when it is gone. */
+export type Lookup = (resource: string, namespace: string, name: string) => Promise<KubeObject | undefined>;
+
+interface Claims {
+  readonly namespace: string;
+  readonly serviceaccount: { readonly name: string; readonly uid: string };
+  readonly pod?: { readonly name: string; readonly uid: string };
+  readonly secret?: { readonly name: string; readonly uid: string };
+  readonly node?: { readonly name: string; readonly uid?: string };
+}
+
+const CLAIMS = 'kubernetes.io';
+const ALGORITHMS: Readonly<Record<string, string>> = { ec: 'ES256', rsa: 'RS256' };
+
+interface Key {
+  readonly id: string;
+  readonly algorithm: string;
+  readonly publicKey: KeyObject;
+}
+
+export class ServiceAccountTokens implements TokenAuthenticator {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly #signingKey: KeyObject;
+  readonly #signer: Key;
+  readonly #keys: readonly Key[];
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #lookup: Lookup;
+
+  constructor(
+    options: ServiceAccountTokenOptions,
+    parts: { readonly clock: Clock; readonly random: Random; readonly lookup: Lookup },
+  ) {
+    this.issuer = options.issuer;
+    this.audiences = options.audiences;
+    this.#signingKey = createPrivateKey(options.signingKey);
+    this.#signer = keyOf(createPublicKey(this.#signingKey));
+    this.#keys = [this.#signer, ...(options.otherKeys ?? []).map((pem) => keyOf(createPublicKey(pem)))];
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#lookup = parts.lookup;
+  }
+
+  /** A token for the account, and when it ends (milliseconds since the epoch). */
+  async issue(account: KubeObject, wishes: TokenWishes): Promise<{ token: string; expires: number }> {
+    const { SignJWT } = await import('jose');
+    const now = Math.floor(this.#clock.now() / 1000);
+    const { name = '', namespace = '', uid = '' } = account.metadata;
+    const { bound, node } = wishes;
+    const claims: JsonObject = {
+      namespace,
+      serviceaccount: { name, uid },
+      ...(bound !== undefined && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+      ...(node !== undefined && { node: { ...node } }),
+    };
+    const token = await new SignJWT({ [CLAIMS]: claims })
+      .setProtectedHeader({ alg: this.#signer.algorithm, kid: this.#signer.id })
+      .setIssuer(this.issuer)
+      .setAudience([...wishes.audiences])
+      .setSubject(`system:serviceaccount:${namespace}:${name}`)
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(now + wishes.expirationSeconds)
+      .setJti(uuid(this.#random))
+      .sign(this.#signingKey);
+    return { token, expires: (now + wishes.expirationSeconds) * 1000 };
+  }
+
+  async authenticate(token: string, audiences: readonly string[]): Promise<Authenticated | undefined> {
+    if (issuerOf(token) !== this.issuer) return undefined;
+    const { jwtVerify } = await import('jose');
+    const { payload } = await jwtVerify(
+      token,
+      (header) => {
+        const key = this.#keys.find(({ id, algorithm }) => id === header.kid && algorithm === header.alg);
+        if (key === undefined) throw refused('its key is not known');
+        return key.publicKey;
+      },
+      // The library's own clock is not ours.
+      { issuer: this.issuer, currentDate: dateOf(this.#clock.now()) },
+    );
+    const granted = [payload.aud ?? []].flat().filter((audience) => audiences.includes(audience));
+    if (granted.length === 0) throw refused('it is for another audience');
+    const claims = payload[CLAIMS] as Claims | undefined;
+    if (claims?.serviceaccount === undefined) throw refused('it names no service account');
+    await this.#checkBound(claims);
+    const { namespace, serviceaccount, pod, node } = claims;
+    const extra: Record<string, readonly string[]> = {
+      'authentication.kubernetes.io/credential-id': [`JTI=${payload.jti ?? ''}`],
+      ...(pod !== undefined && {
+        'authentication.kubernetes.io/pod-name': [pod.name],
+        'authentication.kubernetes.io/pod-uid': [pod.uid],
+      }),
+      ...(node !== undefined && {
+        'authentication.kubernetes.io/node-name': [node.name],
+        ...(node.uid !== undefined && { 'authentication.kubernetes.io/node-uid': [node.uid] }),
+      }),
+    };
+    return { user: serviceAccountUser(namespace, serviceaccount, extra), audiences: granted };
+  }
+
+  /** JSON Web Key Set of all keys, for those who verify tokens themselves. */
+  async keySet(): Promise<JsonObject> {
+    const { exportJWK } = await import('jose');
+    const keys = await Promise.all(
+      this.#keys.map(async ({ id, algorithm, publicKey }) => ({
+        use: 'sig',
+        kid: id,
+        alg: algorithm,
+        ...((await exportJWK(publicKey)) as JsonObject),
+      })),
+    );
+    return { keys };
+  }
+
+  /** OpenID Connect Discovery 1.0, as much of it as verifying a token needs. */
+  discovery(keySetUrl: string): JsonObject {
+    return {
+      issuer: this.issuer,
+      jwks_uri: keySetUrl,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: [...new Set(this.#keys.map(({ algorithm }) => algorithm))],
+    };
+  }
+
+  /** All that the token names must still be what it was. */
+  async #checkBound({ namespace, serviceaccount, pod, secret }: Claims): Promise<void> {
+    const same = async (resource: string, named: { name: string; uid: string }): Promise<void> => {
+      const found = await this.#lookup(resource, namespace, named.name);
+      if (found?.metadata.uid !== named.uid) throw refused(`its ${resource} "${named.name}" is gone`);
+    };
+    await same('serviceaccounts', serviceaccount);
+    if (pod !== undefined) await same('pods', pod);
+    if (secret !== undefined) await same('secrets', secret);
+  }
+}
+
+export function serviceAccountUser(
+  namespace: string,
+  { name, uid }: { readonly name: string; readonly uid: string },
+  extra: Readonly<Record<string, readonly string[]>> = {},
+): UserInfo {
+  return {
+    name: `system:serviceaccount:${namespace}:${name}`,
+    uid,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    extra,
+  };
+}
+
+function refused(why: string): PlatformError {
+  return new PlatformError('unauthenticated', `the token is not accepted: ${why}`);
+}
+
+/** Without trusting it: only to know whose token it is. */
+function issuerOf(token: string): string | undefined {
+  const [, payload] = token.split('.');
+  if (payload === undefined) return undefined;
+  try {
+    const { iss } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { iss?: unknown };
+    return typeof iss === 'string' ? iss : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The key's id is the digest of its public half, as upstream's. */
+function keyOf(publicKey: KeyObject): Key {
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  const algorithm = ALGORITHMS[publicKey.asymmetricKeyType ?? ''];
+  if (algorithm === undefined) {
+    throw new PlatformError('invalid', 'service account key: want an RSA or an EC P-256 key');
+  }
+  return { id: createHash('sha256').update(der).digest('base64url'), algorithm, publicKey };
+}

@@ -1,0 +1,156 @@
+/** Tokens: asked for (TokenRequest), judged (TokenReview), and the keys by which others judge them. */
+import { assert } from '../../../base/errors.ts';
+import { rfc3339 } from '../../../base/clock.ts';
+import { fieldErrorsError, invalid, required, type FieldError } from '../../api/field-error.ts';
+import { listAt, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { builtinType } from '../../api/object-type.ts';
+import { kindSchema } from '../../api/schema.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { RequestContext, ResourceContext } from '../context.ts';
+import { badRequest, conflict, notFound } from '../failure.ts';
+import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { jsonResponse, respondWith } from '../respond.ts';
+import { toBytes } from '../view.ts';
+
+const TEN_MINUTES = 600;
+const HOUR = 3600;
+const MAX_SECONDS = 2 ** 32;
+const DISCOVERY = '/.well-known/openid-configuration';
+const KEYS = '/openid/v1/jwks';
+
+/** A token for the service account of the path (authentication.k8s.io/v1 TokenRequest). */
+export async function requestToken(context: ResourceContext): Promise<ApiResponse> {
+  const { server, resource, info, request } = context;
+  const { serviceAccounts } = server;
+  if (serviceAccounts === undefined) throw badRequest('this server issues no tokens for service accounts');
+  const schema = kindSchema('authentication.k8s.io', 'v1', 'TokenRequest');
+  assert(schema !== undefined, 'TokenRequest has a schema');
+  const kind = builtinType(schema);
+  const { object, unknown } = await decodeBody(request, kind);
+  checkUnknown(unknown, kind, info.query);
+  const account = (await server.registry.get(resource, info)).object;
+  const spec = objectAt(object, 'spec');
+  const audiences = listAt(spec, 'audiences') as string[];
+  const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;
+  const errors = problems(spec, expirationSeconds);
+  if (errors.length > 0) throw fieldErrorsError(errors);
+  const wishes = {
+    audiences: audiences.length === 0 ? serviceAccounts.audiences : audiences,
+    expirationSeconds,
+    ...(await boundTo(context, objectAt(spec, 'boundObjectRef'))),
+  };
+  const answered: JsonObject = {
+    ...spec,
+    audiences: [...wishes.audiences],
+    expirationSeconds,
+    boundObjectRef: spec['boundObjectRef'] ?? null,
+  };
+  const dryRun = isDryRun(info.query.getAll('dryRun'));
+  const { token, expires } = dryRun
+    ? { token: '', expires: server.clock.now() + expirationSeconds * 1000 }
+    : await serviceAccounts.issue(account, wishes);
+  const { name, namespace } = account.metadata;
+  return respondWith(
+    {
+      kind: 'TokenRequest',
+      apiVersion: 'authentication.k8s.io/v1',
+      metadata: { name, namespace, creationTimestamp: rfc3339(server.clock.now()) },
+      spec: answered,
+      status: { token, expirationTimestamp: rfc3339(expires) },
+    },
+    201,
+  );
+}
+
+function problems(spec: JsonObject, seconds: number): FieldError[] {
+  const field = 'spec.expirationSeconds';
+  if (seconds < TEN_MINUTES)
+    return [invalid(field, seconds, 'may not specify a duration less than 10 minutes')];
+  if (seconds > MAX_SECONDS)
+    return [invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')];
+  const bound = objectAt(spec, 'boundObjectRef');
+  if (Object.keys(bound).length > 0 && stringAt(bound, 'name') === '')
+    return [required('spec.boundObjectRef.name')];
+  return [];
+}
+
+async function boundTo(
+  { server, info }: ResourceContext,
+  reference: JsonObject,
+): Promise<{ bound?: BoundObject; node?: { name: string; uid?: string } }> {
+  const kind = stringAt(reference, 'kind');
+  if (kind === '') return {};
+  const resource = kind === 'Pod' ? 'pods' : kind === 'Secret' ? 'secrets' : undefined;
+  if (resource === undefined || stringAt(reference, 'apiVersion') !== 'v1') {
+    throw badRequest(
+      `cannot bind token to object of type ${stringAt(reference, 'apiVersion')}, Kind=${kind}`,
+    );
+  }
+  const name = stringAt(reference, 'name');
+  const of = server.resources.get('', 'v1', resource);
+  const found = (await server.registry.find(of, { namespace: info.namespace, name }))?.object;
+  if (found === undefined) throw notFound(of, name);
+  const uid = found.metadata.uid ?? '';
+  const wanted = stringAt(reference, 'uid');
+  if (wanted !== '' && wanted !== uid) {
+    const why = `the UID in the bound object reference (${wanted}) does not match the UID in record. The object might have been deleted and then recreated`;
+    throw conflict(of, name, why);
+  }
+  if (kind === 'Pod' && stringAt(found, 'spec', 'serviceAccountName') !== info.name) {
+    const own = stringAt(found, 'spec', 'serviceAccountName');
+    throw badRequest(
+      `cannot bind token for serviceaccount "${info.name}" to pod running with different serviceaccount name "${own}"`,
+    );
+  }
+  const nodeName = stringAt(found, 'spec', 'nodeName');
+  const bound: BoundObject = { kind: kind as 'Pod' | 'Secret', name, uid };
+  if (kind !== 'Pod' || nodeName === '') return { bound };
+  const nodes = server.resources.get('', 'v1', 'nodes');
+  const node = (await server.registry.find(nodes, { namespace: '', name: nodeName }))?.object;
+  const nodeUid = node?.metadata.uid;
+  return { bound, node: { name: nodeName, ...(nodeUid !== undefined && { uid: nodeUid }) } };
+}
+
+/** Whose token that is (authentication.k8s.io/v1 TokenReview): the status. */
+export async function reviewToken({ server }: ResourceContext, spec: JsonObject): Promise<JsonObject> {
+  const token = stringAt(spec, 'token');
+  if (token === '') throw fieldErrorsError([required('spec.token')]);
+  const audiences = listAt(spec, 'audiences') as string[];
+  const { authentication } = server;
+  const found = await authentication.review(
+    token,
+    audiences.length === 0 ? authentication.audiences : audiences,
+  );
+  if (found === undefined) return { authenticated: false, user: {} };
+  const { name, uid, groups, extra } = found.user;
+  return {
+    authenticated: true,
+    user: {
+      username: name,
+      ...(uid !== undefined && { uid }),
+      groups: [...groups],
+      ...(extra !== undefined && {
+        extra: Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]])),
+      }),
+    },
+    ...(found.audiences !== undefined && { audiences: [...found.audiences] }),
+  };
+}
+
+/** The issuer's discovery document and keys; undefined for any other path. */
+export async function answerKeys({ info, server }: RequestContext): Promise<ApiResponse | undefined> {
+  const path = info.path.replace(/\/$/, '');
+  const { serviceAccounts } = server;
+  if (serviceAccounts === undefined || (path !== DISCOVERY && path !== KEYS)) return undefined;
+  const cache = { 'cache-control': 'public, max-age=3600' };
+  if (path === KEYS) {
+    const type = { 'content-type': 'application/jwk-set+json' };
+    return jsonResponse(200, toBytes(await serviceAccounts.keySet()), { ...type, ...cache });
+  }
+  return jsonResponse(200, toBytes(discoveryOf(serviceAccounts)), cache);
+}
+
+function discoveryOf(serviceAccounts: ServiceAccountTokens): JsonObject {
+  return serviceAccounts.discovery(`${serviceAccounts.issuer.replace(/\/$/, '')}${KEYS}`);
+}
