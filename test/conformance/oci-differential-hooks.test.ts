@@ -136,7 +136,7 @@ describe('hooks', () => {
       });
       const { code, stderr } = await candidate.run(['run', '--bundle', bundle, id]);
       await eventually('the hook to be gone', () => {
-        return !judge.host.processes().some((pid) => /^sleep\x001000/.test(commandOf(pid)));
+        return !judge.host.processes().some((pid) => commandOf(pid).startsWith('sleep\u00001000'));
       });
       return {
         code,
