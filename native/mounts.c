@@ -99,11 +99,16 @@ int new_mount(const char *type, const char *source, unsigned long flags, const c
 int open_target(const char *path, bool directory, uint64_t resolve)
 {
 	struct statfs system;
+	struct stat info;
 	OWNED_FD fd = open_or_make(path, directory, resolve);
 	if (fd < 0)
 		return -1;
-	if (fstatfs(fd, &system) < 0)
-		return fail_errno("statfs %s in the container", path);
+	if (fstat(fd, &info) < 0 || fstatfs(fd, &system) < 0)
+		return fail_errno("stat %s in the container", path);
+	/* move_mount(2) says EINVAL, as for many other reasons. */
+	if (directory != S_ISDIR(info.st_mode))
+		return directory ? fail(ENOTDIR, "mount point %s in the container is not a folder", path)
+				 : fail(EISDIR, "mount point %s in the container is a folder, and what is to be mounted is not", path);
 	if (system.f_type == ABI_PROC_SUPER_MAGIC && !(resolve & ABI_RESOLVE_NO_SYMLINKS)) {
 		/* What is below /proc is there to be believed; who wants to mount there has to say so. */
 		OWNED_FD straight = open_below(path, O_PATH, ABI_RESOLVE_NO_SYMLINKS);

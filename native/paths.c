@@ -53,6 +53,9 @@ static int open_failed(const char *path, uint64_t resolve)
 	/* RESOLVE_IN_ROOT refuses /proc/<pid>/{fd/…,cwd,root,exe}: they are wherever a process is, not where they are read. */
 	if (errno == EXDEV)
 		return fail(EXDEV, "/%s in the container: leads out of the root, by a link of procfs", path);
+	/* A message has no room for it. */
+	if (errno == ENAMETOOLONG)
+		return fail(ENAMETOOLONG, "/%.100s… in the container: path of %zu bytes", path, strlen(path));
 	return fail_errno("open /%s in the container", path);
 }
 
@@ -190,8 +193,10 @@ int open_or_make(const char *path, bool directory, uint64_t resolve)
 	way->length = way->next = 0;
 	way->done[0] = 0;
 	way->links = 0;
-	if (strlen(path) >= sizeof way->rest)
-		return fail(ENAMETOOLONG, "path of %zu bytes below the root", strlen(path));
+	if (strlen(path) >= sizeof way->rest) {
+		errno = ENAMETOOLONG;
+		return open_failed(path, resolve);
+	}
 	strcpy(way->rest, path);
 	OWNED_FD current = open_below("", O_PATH | O_DIRECTORY, 0);
 	if (current < 0)
