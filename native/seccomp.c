@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <time.h>
 
 #define FILTER_MAX 4096 /* BPF_MAXINSNS */
@@ -47,15 +46,11 @@ void seccomp_learn_pid(void)
 /* seccomp-listener <path>: by the parent, who sees the host's sockets. */
 int do_seccomp_listener(const struct instruction *in)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (want_args(in, 1, 1) < 0)
 		return -1;
-	if (strlen(in->argv[0]) >= sizeof address.sun_path)
-		return fail(ENAMETOOLONG, "seccomp agent's socket %s: longer than %zu bytes", in->argv[0], sizeof address.sun_path - 1);
-	strcpy(address.sun_path, in->argv[0]);
-	OWNED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-		return fail_errno("connect to the seccomp agent at %s", in->argv[0]);
+	OWNED_FD fd = unix_connect(in->argv[0]);
+	if (fd < 0)
+		return -1;
 	close_owned(&agent);
 	agent = release_fd(&fd);
 	return 0;
