@@ -9,12 +9,11 @@
 #include "shim.h"
 
 #include "abi.h"
+#include "init.h"
 #include "root.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,10 +32,6 @@ static struct {
 	bool prepared; /* for the exec: see prepare_exec */
 	int sync, listener;
 	int starter; /* the connection that asked for the start; -1 none */
-	/* Strings of the program; NULL-terminated. */
-	char **environment, **arguments;
-	size_t environment_count, argument_count;
-	char program[PATH_MAX];
 	struct program *instructions;
 } job = {.sync = -1, .listener = -1, .starter = -1, .tied = true};
 
@@ -93,163 +88,10 @@ static void die_with_parent(void)
 		_exit(137);
 }
 
-static int append(char ***list, size_t *count, int added, const char *const *strings)
-{
-	char **grown = realloc(*list, (*count + (size_t)added + 1) * sizeof **list);
-	if (grown == NULL)
-		return fail_errno("allocate %d strings", added);
-	memcpy(grown + *count, strings, (size_t)added * sizeof *grown);
-	*count += (size_t)added;
-	grown[*count] = NULL;
-	*list = grown;
-	return 0;
-}
-
-static const char *environment_value(const char *name)
-{
-	size_t length = strlen(name);
-	for (size_t i = 0; i < job.environment_count; i++)
-		if (strncmp(job.environment[i], name, length) == 0 && job.environment[i][length] == '=')
-			return job.environment[i] + length + 1;
-	return NULL;
-}
-
 static int do_unshare_cgroup(const struct instruction *in)
 {
 	(void)in;
 	return unshare(CLONE_NEWCGROUP) < 0 ? fail_errno("unshare the cgroup namespace") : 0;
-}
-
-static int do_environment(const struct instruction *in)
-{
-	return append(&job.environment, &job.environment_count, in->argc, in->argv);
-}
-
-static int do_arguments(const struct instruction *in)
-{
-	return append(&job.arguments, &job.argument_count, in->argc, in->argv);
-}
-
-/* home: HOME from the image's passwd file. */
-static int do_home(const struct instruction *in)
-{
-	(void)in;
-	static char home[300];
-	snprintf(home, sizeof home, "HOME=%s", identity_home());
-	const char *const strings[] = {home};
-	return append(&job.environment, &job.environment_count, 1, strings);
-}
-
-/* 0 when `path` can be run, else an errno. */
-static int runnable(const char *path)
-{
-	struct stat info;
-	if (stat(path, &info) < 0)
-		return errno;
-	if (S_ISDIR(info.st_mode))
-		return EISDIR;
-	return info.st_mode & 0111 ? 0 : EACCES;
-}
-
-static int program_failure(int code, const char *name, const char *path)
-{
-	set_failure_exit_code(code == ENOENT || code == ENOTDIR ? 127 : 126);
-	if (path == NULL)
-		return fail(code, "exec: \"%s\": executable file not found in $PATH", name);
-	if (code == ENOENT || code == ENOTDIR)
-		return fail(code, "exec: \"%s\": stat %s: %s", name, path, code == ENOENT ? "no such file or directory" : "not a directory");
-	return fail(code, "exec: \"%s\": %s", name, code == EISDIR ? "is a directory" : code == EACCES ? "permission denied" : strerror(code));
-}
-
-/* find-program: before the start, so that a wrong name is an error of create, as with runc. */
-static int do_find_program(const struct instruction *in)
-{
-	(void)in;
-	const char *name = job.argument_count == 0 ? "" : job.arguments[0];
-	if (strchr(name, '/') != NULL) {
-		int code = runnable(name);
-		snprintf(job.program, sizeof job.program, "%s", name);
-		return code == 0 ? 0 : program_failure(code, name, name);
-	}
-	const char *path = environment_value("PATH");
-	bool denied = false;
-	for (const char *start = path == NULL ? "" : path; *name != 0; start++) {
-		const char *end = strchrnul(start, ':');
-		/* An empty part means the working directory, where a program is found only by accident or malice. */
-		if (end > start && snprintf(job.program, sizeof job.program, "%.*s/%s", (int)(end - start), start, name) < PATH_MAX) {
-			int code = runnable(job.program);
-			if (code == 0)
-				return 0;
-			denied = denied || code == EACCES;
-		}
-		if (*end == 0)
-			break;
-		start = end;
-	}
-	return denied ? program_failure(EACCES, name, name) : program_failure(ENOENT, name, NULL);
-}
-
-/* The process that is not there yet is killed by what would kill it later. */
-static void end_by_signal(int signal)
-{
-	_exit(128 + signal);
-}
-
-#define STARTERS_MAX 8
-
-/*
- * Waits for a connection that says "start". Several at a time, since one that says nothing must not keep out the
- * others; when there are too many, the oldest goes.
- */
-static int await_start(void)
-{
-	static const char word[] = "start\n";
-	struct pollfd polls[STARTERS_MAX + 1] = {{.fd = job.listener, .events = POLLIN}};
-	size_t heard[STARTERS_MAX + 1] = {0};
-	int count = 1, won = 0;
-	sigset_t none;
-	sigemptyset(&none);
-	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-		sigaction(ends[i], &(struct sigaction){.sa_handler = end_by_signal}, NULL);
-	while (won == 0) {
-		if (ppoll(polls, (nfds_t)count, NULL, &none) < 0)
-			continue;
-		for (int i = count - 1; i > 0 && won == 0; i--) {
-			char text[sizeof word];
-			ssize_t got = polls[i].revents == 0 ? -1 : recv(polls[i].fd, text, sizeof word - 1 - heard[i], MSG_DONTWAIT);
-			if (got < 0)
-				continue;
-			bool matches = got > 0 && memcmp(text, word + heard[i], (size_t)got) == 0;
-			heard[i] += (size_t)got;
-			if (matches && heard[i] == sizeof word - 1) {
-				won = i;
-			} else if (!matches) {
-				close(polls[i].fd);
-				polls[i] = polls[--count];
-				heard[i] = heard[count];
-			}
-		}
-		int fresh = won == 0 && polls[0].revents != 0 ? accept4(job.listener, NULL, NULL, SOCK_CLOEXEC) : -1;
-		if (fresh < 0)
-			continue;
-		if (count > STARTERS_MAX) {
-			close(polls[1].fd);
-			count--;
-			memmove(polls + 1, polls + 2, (size_t)(count - 1) * sizeof *polls);
-			memmove(heard + 1, heard + 2, (size_t)(count - 1) * sizeof *heard);
-		}
-		heard[count] = 0;
-		polls[count++] = (struct pollfd){.fd = fresh, .events = POLLIN};
-	}
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-		sigaction(ends[i], &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-	job.starter = polls[won].fd;
-	for (int i = 0; i < count; i++)
-		if (i != won)
-			close(polls[i].fd);
-	job.listener = -1;
-	return 0;
 }
 
 /* created: tells the parent, and waits for the start. */
@@ -271,50 +113,9 @@ static int do_created(const struct instruction *in)
 		return fail(EINVAL, "created without listen: nobody could start it");
 	close_owned(&job.sync);
 	job.sync = -1;
-	return await_start();
-}
-
-static int status_code(int status)
-{
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-/*
- * PID 1's life. Signals are blocked and taken one by one: nothing is lost between two of them, and the kernel gives a
- * blocked signal even to a PID 1 that has no handler for it. With `child` 0 it is a sandbox's.
- */
-static _Noreturn void reap_and_forward(pid_t child)
-{
-	sigset_t all;
-	sigfillset(&all);
-	for (;;) {
-		int signal = sigwaitinfo(&all, NULL);
-		if (signal < 0)
-			continue;
-		if (signal != SIGCHLD) {
-			if (child == 0 && (signal == SIGTERM || signal == SIGINT))
-				_exit(0);
-			if (child != 0)
-				kill(child, signal);
-			continue;
-		}
-		int status;
-		pid_t pid;
-		while ((pid = waitpid(-1, &status, WNOHANG | (job.terminal ? WUNTRACED : 0))) > 0) {
-			/* Nobody is there to continue a foreground job that its terminal's user stopped. */
-			if (WIFSTOPPED(status))
-				kill(pid, SIGCONT);
-			else if (pid == child)
-				_exit(status_code(status));
-		}
-	}
-}
-
-static int drop_to_kill(void)
-{
-	/* PID 1 shares the container with its program: it must not be worth more than that to whoever takes it over. */
-	uint64_t kill_only = UINT64_C(1) << 5;
-	return capabilities_bound(kill_only) < 0 ? -1 : capabilities_set(kill_only);
+	job.starter = await_start(job.listener);
+	job.listener = -1;
+	return 0;
 }
 
 /* Nothing of the host's stays with a process that stays. */
@@ -333,7 +134,7 @@ static int do_hold(const struct instruction *in)
 		return -1;
 	tell("running");
 	let_go();
-	reap_and_forward(0);
+	reap_and_forward(0, job.terminal);
 }
 
 /* supervise: the caller returns in the child, which executes the rest; PID 1 stays here. */
@@ -355,7 +156,7 @@ static int do_supervise(const struct instruction *in)
 		kill(child, SIGKILL);
 		_exit(70);
 	}
-	reap_and_forward(child);
+	reap_and_forward(child, job.terminal);
 }
 
 static int do_become(const struct instruction *in)
@@ -427,15 +228,13 @@ static int prepare_exec(void)
 static int do_exec(const struct instruction *in)
 {
 	(void)in;
-	if (job.argument_count == 0)
-		return fail(EINVAL, "nothing to execute");
+	if (user_program_is_named() < 0)
+		return -1;
 	prepare_exec();
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	char *nothing[] = {NULL};
-	execve(job.program, job.arguments, job.environment == NULL ? nothing : job.environment);
-	return program_failure(errno, job.arguments[0], job.program);
+	return user_program_execute();
 }
 
 static int do_oom_score_adj(const struct instruction *in)

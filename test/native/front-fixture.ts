@@ -17,7 +17,7 @@ import {
 import type { BrainMessage, FrontMessage } from '../../src/container/runtime/oci/front-protocol.ts';
 import {
   type Instruction,
-  type Instructions,
+  type NamespaceKind,
   step,
 } from '../../src/container/runtime/program/instructions.ts';
 import { encodeProgram } from '../../src/container/runtime/program/program-text.ts';
@@ -49,7 +49,7 @@ export interface StartOptions {
 /** What differs between the containers of the tests. */
 export interface ContainerOptions {
   readonly parent?: readonly Instruction[];
-  readonly kinds?: Instructions['clone'];
+  readonly kinds?: readonly NamespaceKind[];
   /** Between clone and enter. */
   readonly made?: readonly Instruction[];
   /** Before pivot. */

@@ -163,7 +163,7 @@ test('a word in two parts starts too; a program that cannot be executed is told 
   await front.make(program);
   const socket = connect(join(folder, 'start.sock'));
   const said: Buffer[] = [];
-  socket.on('data', (data) => said.push(data));
+  socket.on('data', (data: Buffer) => said.push(data));
   socket.write('sta');
   socket.write('rt\n');
   await new Promise((resolve) => socket.once('close', resolve));
