@@ -36,6 +36,9 @@ function hook(bundle: string, stage: Stage, number: number): Config {
   };
 }
 
+/** Where the working directory stands in `where`, after two namespaces. */
+const PWD = 2;
+
 interface Note {
   readonly who: string;
   readonly state: Config;
@@ -82,27 +85,36 @@ describe('hooks', () => {
       ({ pid } = JSON.parse(await candidate.ok('state', id)) as { pid: number });
       const created = names();
       await candidate.ok('start', id);
-      const started = names();
+      // runc's start does not wait for what init still has to do.
+      await eventually('the hooks of the start', () => {
+        return ['startContainer 2', 'poststart 2'].every((who) => names().includes(who));
+      });
       await candidate.ok('kill', id, 'KILL');
       await candidate.stopped(id);
       await candidate.ok('delete', id);
-      return { created, started, notes: notes(candidate, { bundle, id, pid }) };
+      return { created, notes: notes(candidate, { bundle, id, pid }) };
     });
-    // The specification has prestart between creation and start; runc calls it "creating" as all of create.
+    // runc 1.1 runs poststart at the end of create; the specification wants it after the start.
+    const before = judged.created.filter((who) => !who.startsWith('poststart'));
+    assert.deepEqual(
+      before,
+      ['prestart', 'createRuntime', 'createContainer'].flatMap((who) => [`${who} 1`, `${who} 2`]),
+    );
+    const order = (all: readonly Note[], stages: RegExp): string[] =>
+      all.map(({ who }) => who).filter((who) => stages.test(who));
+    for (const stages of [/^(?!poststart)/, /^poststart/]) {
+      assert.deepEqual(order(judged.notes, stages), order(reference.notes, stages));
+    }
+    // Of the status in those two runc says less than the specification, which has them created and running.
     const compared = ({ who, state, where }: Note): Config => ({
-      who,
-      where,
-      annotations: state.annotations,
-      status:
-        who.startsWith('prestart') || who.startsWith('poststart') ? 'see the specification' : state.status,
+      ...{ who, annotations: state.annotations },
+      // runc runs the last ones in whatever folder delete was called from.
+      where: who.startsWith('poststop') ? where.filter((_, index) => index !== PWD) : where,
+      status: /^(prestart|poststart)/.test(who) ? 'other' : state.status,
     });
-    assert.deepEqual(judged.created, reference.created);
-    assert.deepEqual(judged.started, reference.started);
-    assert.deepEqual(judged.notes.map(compared), reference.notes.map(compared));
-    const running = judged.notes
-      .filter(({ who }) => who.startsWith('poststart'))
-      .map(({ state }) => state.status);
-    for (const status of running) assert.ok(['running', 'created'].includes(status), status);
+    const sorted = (all: readonly Note[]): Config[] =>
+      all.map(compared).toSorted((a, b) => (a.who < b.who ? -1 : 1));
+    assert.deepEqual(sorted(judged.notes), sorted(reference.notes));
   });
 
   for (const stage of STAGES) {
@@ -114,10 +126,11 @@ describe('hooks', () => {
           config.hooks = { [stage]: [{ path: '/bin/sh', args: ['sh', '-c', 'echo plum >&2; exit 3'] }] };
         });
         const { code, stderr } = await candidate.run(['run', '--bundle', bundle, id]);
+        if (candidate === judge.judged) assert.notEqual(stderr, '', 'a failure without a word');
         const seen = {
           failed: code !== 0,
-          told: /level=(error|warning)/.test(stderr),
-          ran: existsSync(join(bundle, 'rootfs/ran')),
+          // runc 1.1 has run this hook before the program, the specification after its start.
+          ran: stage !== 'poststart' && existsSync(join(bundle, 'rootfs/ran')),
           status: await candidate.status(id),
           cgroups: globSync(`/sys/fs/cgroup/*${judge.host.cgroupParent}/${id}`).length,
         };
@@ -140,7 +153,7 @@ describe('hooks', () => {
       });
       return {
         code,
-        told: /timed out|timeout|deadline|longer/.test(stderr),
+        told: /timeout|killed/.test(stderr),
         status: await candidate.status(id),
       };
     });
