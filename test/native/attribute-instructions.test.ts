@@ -84,7 +84,11 @@ test('a user namespace: the user there, its capabilities, and groups that stay',
   const { CapEff, CapAmb, Uid } = sets(
     (
       await box.run(capabilities, {
-        parent: [step('id-map', 'uid', 'file', ...map), step('id-map', 'gid', 'file', ...map)],
+        parent: [
+          step('id-map', 'uid', 'file', ...map),
+          step('deny-setgroups'),
+          step('id-map', 'gid', 'file', ...map),
+        ],
         kinds: ['user', 'pid', 'mnt', 'uts', 'ipc', 'net'],
         identity: [step('ids', '1000', '1000', 'keep-groups')],
         late: [step('capabilities', '400', '400', '400', '400')],

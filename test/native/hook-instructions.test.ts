@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { type Instruction, step } from '../../src/container/runtime/program/instructions.ts';
+import { eventually } from '../fixtures/eventually.ts';
+import { isAlive } from './front-fixture.ts';
 import { buildSanitized, SanitizedRunner } from '../fixtures/sanitized-runner.ts';
 
 before(buildSanitized);
@@ -25,9 +27,13 @@ test('a hook of the parent: state, folder, environment, arguments, no descriptor
     `{ cat; echo; pwd; env | sort; echo "$0 $#"; ls /proc/self/fd | wc -l; umask; ` +
     `grep -E "Sig(Blk|Ign)" /proc/self/status; } > ${out}`;
   const state = step('hook-state', '{"pid":', `,"x":"${'y'.repeat(200_000)}"}`, '/usr');
+  // A descriptor that the front was given and that is not close-on-exec.
+  const fd = openSync('/', 'r');
   const { code } = await box.run('true', {
     inside: inParent(state, hook('createRuntime', script, 5000, 'A=b c', 'PATH=/bin:/usr/bin')),
+    descriptors: [fd],
   });
+  closeSync(fd);
   assert.equal(code, 0);
   const [json, ...lines] = readFileSync(out, 'utf8').trim().split('\n');
   const { pid, x } = JSON.parse(json!) as { pid: number; x: string };
@@ -47,7 +53,7 @@ test('a hook of the parent: state, folder, environment, arguments, no descriptor
 
 test('hooks of init: in the root, with the pid that the container sees; an environment of nothing', async () => {
   await using box = new SanitizedRunner();
-  const say = 'cat > /tmp/$WHICH; pwd >> /tmp/$WHICH';
+  const say = 'cat > /tmp/$WHICH; pwd >> /tmp/$WHICH; grep SigBlk /proc/self/status >> /tmp/$WHICH';
   const state = step('hook-state', '<', '>');
   // Before pivot the host's files, of which the root is where the hook is; behind it the container's alone.
   const early = hook('createContainer', 'pwd > tmp/early; cat >> tmp/early; env >> tmp/early');
@@ -55,7 +61,10 @@ test('hooks of init: in the root, with the pid that the container sees; an envir
     inside: [state, early],
     identity: [step('cwd', '/etc'), ids, state, hook('startContainer', say, 0, 'WHICH=late', 'PATH=/bin')],
   });
-  assert.match(stdout, new RegExp(`^${box.root}\n<1>(PWD=.*\n)?(OLDPWD.*\n)?(_=.*\n)?<1>/etc\n$`));
+  assert.match(
+    stdout,
+    new RegExp(`^${box.root}\n<1>(PWD=.*\n)?(OLDPWD.*\n)?(_=.*\n)?<1>/etc\nSigBlk:\t0+\n$`),
+  );
 });
 
 test('what a hook fails with', async () => {
@@ -98,6 +107,16 @@ test('what a hook fails with', async () => {
     (await box.refusal({ inside: lost })).message,
     /^j hook \/bin\/sh: enter \/no\/such\/folder: No such/,
   );
+});
+
+test('a hook that is too slow is killed with its children', async () => {
+  await using box = new SanitizedRunner();
+  const pids = join(box.dir, 'pids');
+  const slow = hook('slow', `sleep 60 & echo $! > ${pids}; echo $$ >> ${pids}; wait`, 300);
+  await box.refusal({ inside: inParent(step('hook-state', '', ''), slow) });
+  const [child, parent] = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+  assert.ok(!isAlive(parent!));
+  await eventually('the child to be gone', () => !isAlive(child!));
 });
 
 test('a hook that leaves a process behind, and one that reads nothing, hold up nobody', async () => {
