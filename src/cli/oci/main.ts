@@ -2,13 +2,12 @@
  * `main.js --serve [socket path]`: decides for `bin/sampan-oci`, which executes (docs/flows/oci-run.md). The caller is at
  * the other end of descriptor 3.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { linuxHost } from '../../container/runtime/oci/context.ts';
-import { packageRoot } from '../package-root.ts';
+import { linuxKernel } from '../../kernel/linux.ts';
+import { packageVersion } from '../package-root.ts';
 import { BrainServer } from './server.ts';
-import { serveRequest } from './session.ts';
+import { type Program, serveRequest } from './session.ts';
 
 const [mode, socketPath] = process.argv.slice(2);
 if (mode !== '--serve') {
@@ -19,17 +18,15 @@ if (mode !== '--serve') {
 process.chdir('/');
 process.umask(0o022);
 
-const host = linuxHost();
-const version = (): string =>
-  (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
-const program = {
-  host,
+const kernel = linuxKernel();
+const program: Program = {
+  host: ({ request }) => linuxHost(kernel, request.pid),
   get version() {
-    return version();
+    return packageVersion();
   },
 };
 const server = new BrainServer({
-  kernel: host.kernel,
+  kernel,
   socketPath,
   program: import.meta.filename,
   serve: (front) => {

@@ -21,7 +21,7 @@ async function ask(
 ): Promise<Said> {
   const front = oci.front({ argv: ['--root', oci.root, ...argv] });
   prepare?.(front);
-  const code = await serveRequest({ host: oci.host, version: '1.2.3' }, front);
+  const code = await serveRequest({ host: () => oci.host, version: '1.2.3' }, front);
   return { code, out: front.text(1), errors: front.text(2), front };
 }
 

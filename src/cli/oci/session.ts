@@ -15,7 +15,7 @@ import { CallerLog, type LogTarget } from './log-lines.ts';
 import { explain } from './explain.ts';
 
 export interface Program {
-  readonly host: OciHost;
+  readonly host: (front: Front) => OciHost;
   /** Of the package. */
   readonly version: string;
 }
@@ -116,7 +116,8 @@ function logTarget(flags: FlagValues): LogTarget {
   return { format, file: flags.string('log'), debug: flags.boolean('debug') };
 }
 
-function contextOf({ program: { host }, front, flags, log }: Session): OciContext {
+function contextOf({ program, front, flags, log }: Session): OciContext {
+  const host = program.host(front);
   const { uid, env } = front.request;
   const runtimeDir = env['XDG_RUNTIME_DIR'] ?? '';
   const standard = uid !== 0 && runtimeDir !== '' ? `${runtimeDir}/sampan-oci` : '/run/sampan-oci';

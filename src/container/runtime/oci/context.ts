@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import type { Kernel } from '../../../kernel/kernel.ts';
-import { linuxKernel } from '../../../kernel/linux.ts';
 import { openCgroup, placeCgroup } from '../cgroup/cgroup.ts';
 import type { CgroupDriver, CgroupPlace, ContainerCgroup, PlaceOptions } from '../cgroup/contract.ts';
-import { thisMachine } from '../cgroup/machine.ts';
+import { type Machine, thisMachine } from '../cgroup/machine.ts';
 import { identityOf, type ProcessIdentity } from '../owner.ts';
 import type { ContainerFolders } from './container-folder.ts';
 import type { Front } from './front.ts';
@@ -16,24 +15,36 @@ export const OCI_VERSION = '1.2.0';
 /** The part of this machine that is looked at from here; made up in tests. */
 export interface OciHost {
   readonly kernel: Kernel;
-  /** `callerCgroups`: text of the caller's /proc/<pid>/cgroup, where containers without a place of their own go. */
-  placeCgroup(options: PlaceOptions, callerCgroups: string | undefined): CgroupPlace;
+  placeCgroup(options: PlaceOptions): CgroupPlace;
   openCgroup(place: CgroupPlace): ContainerCgroup;
   /** `undefined` when it has ended. */
   identityOf(pid: number): ProcessIdentity | undefined;
   now(): number;
 }
 
-export function linuxHost(): OciHost {
-  const kernel = linuxKernel();
+/**
+ * This machine for one caller. What is mounted is looked at once.
+ * @param caller its pid: containers without a place of their own go where it is
+ */
+export function linuxHost(kernel: Kernel, caller: number): OciHost {
+  let looked: Machine | undefined;
+  const machine = (): Machine => (looked ??= thisMachine({ kernel, ...callerCgroups(caller) }));
   return {
     kernel,
-    placeCgroup: (options, ownCgroups) =>
-      placeCgroup(options, thisMachine({ kernel, ...(ownCgroups === undefined ? {} : { ownCgroups }) })),
-    openCgroup,
+    placeCgroup: (options) => placeCgroup(options, machine()),
+    openCgroup: (place) => openCgroup(place, machine()),
     identityOf,
     now: () => Date.now(),
   };
+}
+
+/** Its own are as good when it has gone. */
+function callerCgroups(pid: number): { readonly ownCgroups?: string } {
+  try {
+    return { ownCgroups: readFileSync(`/proc/${pid}/cgroup`, 'utf8') };
+  } catch {
+    return {};
+  }
 }
 
 export interface OciContext {
@@ -58,15 +69,6 @@ export function callerPath({ front: { request } }: Pick<OciContext, 'front'>, pa
 }
 
 const STANDARD: Readonly<Record<string, number>> = { '/dev/stdin': 0, '/dev/stdout': 1, '/dev/stderr': 2 };
-
-/** Where the caller is in each hierarchy. `undefined` when it has gone. */
-export function callerCgroups({ front: { request } }: Pick<OciContext, 'front'>): string | undefined {
-  try {
-    return readFileSync(`/proc/${request.pid}/cgroup`, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 /** `NAME=value` of the caller's. */
 export function callerEnvironment({ front: { request } }: Pick<OciContext, 'front'>): string[] {

@@ -11,7 +11,7 @@ import { consoleTarget } from './console.ts';
 import { withListenVariables } from './listen-variables.ts';
 import { checkContainerId } from './container-id.ts';
 import { type LockedContainer, STATE_VERSION, type StoredContainer } from './container-folder.ts';
-import { callerCgroups, callerEnvironment, OCI_VERSION, type OciContext } from './context.ts';
+import { callerEnvironment, OCI_VERSION, type OciContext } from './context.ts';
 import { endProcesses } from './delete.ts';
 import { runHooks } from './parent-hooks.ts';
 import { writePidFile } from './pid-file.ts';
@@ -80,7 +80,7 @@ export async function createContainer(context: OciContext, options: CreateOption
       },
     });
   const cgroup = host.openCgroup(place);
-  program(cgroup);
+  const checked = program(cgroup);
   refuseBusyCgroup(cgroup);
 
   const lock = folders.create(intent, config);
@@ -100,7 +100,9 @@ export async function createContainer(context: OciContext, options: CreateOption
   failpoint('oci.create.cgroup');
   if (!cgroup.wantsPid) await cgroup.create(config.linux?.resources ?? {});
   failpoint('oci.create.execute');
-  const outcome = await front.execute(program(cgroup), async (_topic, pid) => {
+  // Where an ordinary user's cgroups are, or are not, is known by now.
+  const final = context.rootless ? program(cgroup) : checked;
+  const outcome = await front.execute(final, async (_topic, pid) => {
     if (cgroup.wantsPid) await cgroup.create(config.linux?.resources ?? {}, pid);
     lock.write((made = { ...intent, cgroup: cgroup.place }));
   });
@@ -126,7 +128,7 @@ function placeOf(context: OciContext, id: string, config: RuntimeConfig): Cgroup
   const { host, driver, rootless } = context;
   const { cgroupsPath, intelRdt } = config.linux ?? {};
   const options = { id, cgroupsPath, driver, rootless, annotations: config.annotations, intelRdt };
-  return host.placeCgroup(options, callerCgroups(context));
+  return host.placeCgroup(options);
 }
 
 /** What somebody else runs there would be limited, frozen and killed with the container. */

@@ -51,12 +51,10 @@ async function letGo(folder: string): Promise<void> {
 
 function talk(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
-    let said = '';
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => (said += text));
-    socket.on('end', () => resolve(said));
+    const said: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => said.push(chunk));
     socket.on('error', (error) => reject(initGone(error)));
-    socket.on('close', () => resolve(said));
+    socket.on('close', () => resolve(String(Buffer.concat(said))));
     socket.write('start\n');
   });
 }
