@@ -141,7 +141,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   let advertised: Advertised | undefined;
   const repair = async (): Promise<void> => {
-    await bootstrap(parts, formatIpv4(addresses.base + 1));
+    await bootstrap(parts, {
+      kubernetes: formatIpv4(addresses.base + 1),
+      services: options.serviceCidr,
+    });
     if (advertised !== undefined) await advertise(parts, advertised);
   };
   await repair();

@@ -7,11 +7,19 @@ import type { ServerParts } from './context.ts';
 import type { Change } from './registry.ts';
 import type { KubeObject } from './object.ts';
 import { authored } from './authorship.ts';
+import { initialObjects } from './strategies/initial-objects.ts';
 import { open, prepareCreate } from './writing.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-export async function bootstrap(parts: ServerParts, kubernetesAddress: string): Promise<void> {
+export interface FirstAddresses {
+  /** The address of `default/kubernetes`. */
+  readonly kubernetes: string;
+  /** `10.96.0.0/16`. */
+  readonly services: string;
+}
+
+export async function bootstrap(parts: ServerParts, addresses: FirstAddresses): Promise<void> {
   for (const name of NAMESPACES)
     await ensure(parts, 'namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   await ensure(parts, 'services', {
@@ -24,11 +32,16 @@ export async function bootstrap(parts: ServerParts, kubernetesAddress: string): 
     },
     spec: {
       type: 'ClusterIP',
-      clusterIP: kubernetesAddress,
-      clusterIPs: [kubernetesAddress],
+      clusterIP: addresses.kubernetes,
+      clusterIPs: [addresses.kubernetes],
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },
   });
+  await Promise.all(
+    initialObjects(addresses.services).map(({ group, resource, object }) =>
+      create(parts, [group, resource], object),
+    ),
+  );
 }
 
 /** Makes the default roles and bindings, and completes those that are there. */

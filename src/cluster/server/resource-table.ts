@@ -3,6 +3,7 @@ import { assert } from '../../base/errors.ts';
 import { resources as declarations } from '../api/resources.ts';
 import { builtinType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
+import { autoscalerConversion } from './autoscaler-conversion.ts';
 import { eventConversion } from './event-conversion.ts';
 import type { Conversion, Resource } from './resource.ts';
 import { strategies } from './strategies/index.ts';
@@ -13,9 +14,14 @@ const STORED_AS: Readonly<Record<string, string>> = {
   nodes: 'minions',
   services: 'services/specs',
   endpoints: 'services/endpoints',
+  replicationcontrollers: 'controllers',
+  ingresses: 'ingress',
 };
 
-const CONVERSIONS: Readonly<Record<string, Conversion>> = { 'events.k8s.io/v1/events': eventConversion };
+const CONVERSIONS: Readonly<Record<string, Conversion>> = {
+  'autoscaling/v1/horizontalpodautoscalers': autoscalerConversion,
+  'events.k8s.io/v1/events': eventConversion,
+};
 
 export class ResourceTable {
   readonly #builtin: readonly Resource[];

@@ -2,6 +2,7 @@
 import type { Compare, Op } from '../store/store.ts';
 import type { ObjectType } from '../api/object-type.ts';
 import type { ResourceDeclaration } from '../api/resource-declaration.ts';
+import type { UserInfo } from '../api/transport.ts';
 import type { GroupResource } from './failure.ts';
 import type { KubeObject } from './object.ts';
 
@@ -43,8 +44,10 @@ export interface Strategy {
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
   /** After defaulting, before validation. */
-  prepareForCreate?(object: KubeObject): void;
+  prepareForCreate?(object: KubeObject, user?: UserInfo): void;
   prepareForUpdate?(object: KubeObject, old: KubeObject): void;
+  /** The same for what only writes the status. */
+  prepareForStatus?(object: KubeObject, old: KubeObject, endpoint: 'status' | 'approval'): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
   claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
   /** Seconds between a delete and the removal; 0 (the default) removes at once. */

@@ -4,6 +4,7 @@ import { nameSuffix, uuid, type Random } from '../../base/random.ts';
 import { fieldErrorsError, required } from '../api/field-error.ts';
 import { jsonEqual } from '../api/json.ts';
 import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
+import type { UserInfo } from '../api/transport.ts';
 import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
 import type { Json, KubeObject } from './object.ts';
@@ -21,6 +22,8 @@ export interface CreateOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly author: Authorship;
+  /** Absent for the server itself. */
+  readonly user?: UserInfo;
 }
 
 /** Those who have a say between the steps; `open` lets everything through. */
@@ -62,7 +65,7 @@ export async function prepareCreate(
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   else delete metadata.generation;
   resource.type.applyDefaults(object);
-  resource.strategy.prepareForCreate?.(object);
+  resource.strategy.prepareForCreate?.(object, options.user);
   if (author !== 'applied') recordUpdate(undefined, object, author);
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
@@ -70,7 +73,7 @@ export async function prepareCreate(
   return object;
 }
 
-export type Endpoint = 'main' | 'status';
+export type Endpoint = 'main' | 'status' | 'approval';
 
 export interface UpdateOptions {
   readonly old: KubeObject;
@@ -97,11 +100,12 @@ export async function planUpdate(
     throw conflict(resource, name, MODIFIED);
   }
   const owners = metadata.managedFields;
-  const object = endpoint === 'status' ? statusUpdate(sent, old) : sent;
+  const object = endpoint === 'main' ? sent : statusUpdate(sent, old);
   if (endpoint === 'main') keepServerFields(resource, object, old);
   resource.type.applyDefaults(object);
   await gate.mutate(object, old);
   if (endpoint === 'main') finishMain(resource, object, old);
+  else resource.strategy.prepareForStatus?.(object, old, endpoint);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
   if (author !== 'applied') recordUpdate(old, object, author);

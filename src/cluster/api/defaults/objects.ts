@@ -1,23 +1,15 @@
-import { isJsonObject, objectsAt, setOwn, stringAt, textOf, type JsonObject } from '../json.ts';
+import {
+  getPath,
+  isJsonObject,
+  listAt,
+  objectAt,
+  objectsAt,
+  setOwn,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
-import { templateDefaults } from './pod.ts';
-
-export function deploymentDefaults(deployment: JsonObject): void {
-  const spec = ensureObject(deployment, 'spec');
-  fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
-  const strategy = ensureObject(spec, 'strategy');
-  if (isEmpty(strategy['type'])) strategy['type'] = 'RollingUpdate';
-  if (strategy['type'] === 'RollingUpdate') {
-    fill(ensureObject(strategy, 'rollingUpdate'), { maxUnavailable: '25%', maxSurge: '25%' });
-  }
-  templateDefaults(ensureObject(spec, 'template'));
-}
-
-export function replicaSetDefaults(replicaSet: JsonObject): void {
-  const spec = ensureObject(replicaSet, 'spec');
-  fill(spec, { replicas: 1 });
-  templateDefaults(ensureObject(spec, 'template'));
-}
 
 /** The name as a label, so that selectors can name namespaces. */
 export function namespaceDefaults(namespace: JsonObject): void {
@@ -53,4 +45,33 @@ export function endpointsDefaults(endpoints: JsonObject): void {
 
 export function endpointSliceDefaults(slice: JsonObject): void {
   for (const port of objectsAt(slice, 'ports')) fill(port, { name: '', protocol: 'TCP' });
+}
+
+/** What a limit range leaves open for containers follows from what it says: limits from maxima, requests from limits and minima. */
+export function limitRangeDefaults(range: JsonObject): void {
+  for (const limit of objectsAt(range, 'spec', 'limits')) {
+    if (limit['type'] !== 'Container') continue;
+    const limits = { ...objectAt(limit, 'max'), ...objectAt(limit, 'default') };
+    const requests = { ...objectAt(limit, 'min'), ...limits, ...objectAt(limit, 'defaultRequest') };
+    if (Object.keys(limits).length > 0) limit['default'] = limits;
+    if (Object.keys(requests).length > 0) limit['defaultRequest'] = requests;
+  }
+}
+
+export function networkPolicyDefaults(policy: JsonObject): void {
+  const spec = ensureObject(policy, 'spec');
+  for (const rule of [...objectsAt(spec, 'ingress'), ...objectsAt(spec, 'egress')]) {
+    for (const port of objectsAt(rule, 'ports')) fill(port, { protocol: 'TCP' });
+  }
+  if (listAt(spec, 'policyTypes').length > 0) return;
+  spec['policyTypes'] = listAt(spec, 'egress').length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+}
+
+export function ingressClassDefaults(ingressClass: JsonObject): void {
+  const parameters = getPath(ingressClass, 'spec', 'parameters');
+  if (isJsonObject(parameters)) fill(parameters, { scope: 'Cluster' });
+}
+
+export function priorityClassDefaults(priorityClass: JsonObject): void {
+  fill(priorityClass, { preemptionPolicy: 'PreemptLowerPriority' });
 }

@@ -1,4 +1,13 @@
-import { isJsonObject, listAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
+import {
+  getPath,
+  isJsonObject,
+  listAt,
+  numberAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+  type JsonValue,
+} from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { humanDuration, timeToMs } from '../time.ts';
 
@@ -73,4 +82,43 @@ export function containerColumns(containers: (object: JsonObject) => readonly Js
 /** An empty string shown as `<none>`. */
 export function orNone(text: string): string {
   return text === '' ? '<none>' : text;
+}
+
+/** The string at a path, `missing` where there is none. */
+export function textColumn(name: string, path: readonly string[], missing = ''): PrinterColumn {
+  return { name, type: 'string', cell: (object) => stringAt(object, ...path) || missing };
+}
+
+/** The number at a path, 0 where there is none. */
+export function countColumn(name: string, path: readonly string[]): PrinterColumn {
+  return { name, type: 'integer', cell: (object) => numberAt(object, ...path) ?? 0 };
+}
+
+/** How many elements the list at a path has. */
+export function lengthColumn(name: string, path: readonly string[]): PrinterColumn {
+  return { name, type: 'integer', cell: (object) => listAt(object, ...path).length };
+}
+
+export function flagColumn(name: string, path: readonly string[], missing = false): PrinterColumn {
+  return {
+    name,
+    type: 'boolean',
+    cell: (object) => {
+      const value = getPath(object, ...path);
+      return typeof value === 'boolean' ? value : missing;
+    },
+  };
+}
+
+/** What is shown of a kind that has no columns of its own: when it was made, not how long ago. */
+export const plainColumns: readonly PrinterColumn[] = [
+  nameColumn,
+  { name: 'Created At', type: 'date', cell: (object) => stringAt(object, 'metadata', 'creationTimestamp') },
+];
+
+/** The scalars of the list at a path: `a,b`. */
+export function listText(object: JsonObject, ...path: readonly string[]): string {
+  return listAt(object, ...path)
+    .map((item) => textOf(item))
+    .join(',');
 }

@@ -1,4 +1,4 @@
-import { listAt, numberAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { age, ageColumn, nameColumn } from './columns.ts';
 
@@ -117,4 +117,23 @@ function count(event: JsonObject): number {
   return (
     numberAt(event, 'series', 'count') ?? numberAt(event, 'count') ?? numberAt(event, 'deprecatedCount') ?? 1
   );
+}
+
+export const componentStatusColumns: readonly PrinterColumn[] = [
+  nameColumn,
+  {
+    name: 'Status',
+    type: 'string',
+    cell: (object) => {
+      const health = healthOf(object);
+      if (health === undefined) return 'Unknown';
+      return stringAt(health, 'status') === 'True' ? 'Healthy' : 'Unhealthy';
+    },
+  },
+  { name: 'Message', type: 'string', cell: (object) => stringAt(healthOf(object), 'message') },
+  { name: 'Error', type: 'string', cell: (object) => stringAt(healthOf(object), 'error') },
+];
+
+function healthOf(object: JsonObject): JsonObject | undefined {
+  return objectsAt(object, 'conditions').find((condition) => condition['type'] === 'Healthy');
 }

@@ -2,16 +2,6 @@ import { objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 
-/** Roles show when they were made, not how long ago. */
-export const roleColumns: readonly PrinterColumn[] = [
-  nameColumn,
-  {
-    name: 'Created At',
-    type: 'date',
-    cell: (object) => stringAt(object, 'metadata', 'creationTimestamp'),
-  },
-];
-
 const subjects =
   (kind: string) =>
   (binding: JsonObject): string =>

@@ -14,7 +14,7 @@ import { deleteCollection, deleteObject } from './remove.ts';
 import { review } from './review.ts';
 import { scaleObject } from './scale.ts';
 import { requestToken } from './token.ts';
-import { createObject, patchObject, updateObject } from './write.ts';
+import { createObject, endpointOf, patchObject, updateObject } from './write.ts';
 
 type Answer = (context: ResourceContext) => Promise<ApiResponse>;
 
@@ -79,7 +79,8 @@ async function answerFor(context: RequestContext, resource: Resource): Promise<A
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
   if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed(resource);
-  const answer = info.subresource === 'status' ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
+  const ofStatus = endpointOf(info.subresource) !== 'main';
+  const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
   if (answer === undefined) throw noSuchPath();
   return await answer(asked);
 }

@@ -5,7 +5,7 @@ import { getPath, isJsonObject, jsonEqual, type JsonObject } from '../../api/jso
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
-import { formatLabelSelector, selectorFromObject } from '../../api/selector.ts';
+import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
@@ -28,7 +28,7 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   const selector = paths.labelSelector.length === 0 ? undefined : getPath(object, ...paths.labelSelector);
   // Custom resources hold it as text.
   const text = isJsonObject(selector)
-    ? formatLabelSelector(selectorFromObject(selector))
+    ? formatLabelSelector(isLabels(selector) ? selectorFromLabels(selector) : selectorFromObject(selector))
     : typeof selector === 'string'
       ? selector
       : '';
@@ -43,6 +43,11 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
       ...(text !== '' && { selector: text }),
     },
   };
+}
+
+/** Replication controllers select by a plain map. */
+function isLabels(selector: JsonObject): selector is Record<string, string> {
+  return Object.values(selector).every((value) => typeof value === 'string');
 }
 
 export async function scaleObject(context: ResourceContext): Promise<ApiResponse> {

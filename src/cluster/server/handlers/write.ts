@@ -50,7 +50,13 @@ export async function storeNew(
   const { clock, random, registry } = server;
   if (resource.namespaced) await checkNamespace(context, how.namespace, object.metadata?.name ?? '');
   await using gate = new AdmissionGate(context, 'CREATE');
-  const ready = await prepareCreate(resource, object, { ...how, clock, random, gate });
+  const ready = await prepareCreate(resource, object, {
+    ...how,
+    clock,
+    random,
+    gate,
+    user: context.user,
+  });
   const stored = resource.conversion?.toStorage(ready) ?? ready;
   const created = await registry.create(resource, stored, how.dryRun);
   gate.written();
@@ -77,7 +83,7 @@ async function checkNamespace(
 }
 
 export function endpointOf(subresource: string): Endpoint {
-  return subresource === 'status' ? 'status' : 'main';
+  return subresource === 'status' || subresource === 'approval' ? subresource : 'main';
 }
 
 /** Applies a plan that was made in the resource's version to an object in the stored one. */

@@ -1,25 +1,61 @@
 /** Strategies by stored resource, as declared; a resource that is not here has nothing special about it. */
+import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
+import { signingRequestStrategy } from './certificates.ts';
+import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
+import { priorityClassStrategy } from './priority-classes.ts';
 import { serviceStrategy, type ServiceRanges } from './services.ts';
+import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
 
 const EVENT_TTL_SECONDS = 3600;
 
-export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strategy>> {
+/** The status is the controller's: what a creator says of it does not count. */
+function controlled(status: Json = {}): Strategy {
   return {
-    pods: podStrategy,
-    services: serviceStrategy(ranges),
-    namespaces: namespaceStrategy,
-    events: { leaseSeconds: EVENT_TTL_SECONDS },
-    deployments: controlled,
-    replicasets: controlled,
+    prepareForCreate(object) {
+      object.status = { ...status };
+    },
   };
 }
 
-/** The status is the controller's: what a creator says of it does not count. */
-const controlled: Strategy = {
-  prepareForCreate(object) {
-    object.status = {};
-  },
-};
+export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strategy>> {
+  return {
+    certificatesigningrequests: signingRequestStrategy,
+    cronjobs: controlled(),
+    daemonsets: controlled({
+      currentNumberScheduled: 0,
+      desiredNumberScheduled: 0,
+      numberMisscheduled: 0,
+      numberReady: 0,
+    }),
+    deployments: controlled(),
+    events: { leaseSeconds: EVENT_TTL_SECONDS },
+    flowschemas: controlled(),
+    horizontalpodautoscalers: controlled({ currentReplicas: 0, desiredReplicas: 0 }),
+    ingresses: controlled({ loadBalancer: {} }),
+    jobs: jobStrategy,
+    namespaces: namespaceStrategy,
+    persistentvolumeclaims: persistentVolumeClaimStrategy,
+    persistentvolumes: persistentVolumeStrategy,
+    poddisruptionbudgets: controlled({
+      currentHealthy: 0,
+      desiredHealthy: 0,
+      disruptionsAllowed: 0,
+      expectedPods: 0,
+    }),
+    pods: podStrategy,
+    priorityclasses: priorityClassStrategy,
+    prioritylevelconfigurations: controlled(),
+    replicasets: controlled(),
+    replicationcontrollers: controlled({ replicas: 0 }),
+    resourceclaims: controlled(),
+    resourcequotas: controlled(),
+    servicecidrs: controlled(),
+    services: serviceStrategy(ranges),
+    statefulsets: controlled({ availableReplicas: 0, replicas: 0 }),
+    validatingadmissionpolicies: controlled(),
+    volumeattachments: controlled({ attached: false }),
+  };
+}

@@ -2,6 +2,7 @@
  * Services get a cluster address and node ports. Each is a key of its own that must not exist yet, written in the same
  * transaction as the service: two services can never hold the same one, and none leaks when a write fails.
  */
+import { uuid } from '../../../base/random.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import { isJsonObject, type JsonValue } from '../../api/json.ts';
 import type { Compare, Op } from '../../store/store.ts';
@@ -65,6 +66,11 @@ class ClaimSet implements Claims {
 
   release(key: string): void {
     this.ops.push({ type: 'delete', key });
+  }
+
+  uuid(): string {
+    const next = (): number => this.#context.random();
+    return uuid({ next, bytes: (n) => Uint8Array.from({ length: n }, () => Math.floor(next() * 256)) });
   }
 
   /** A free place among `count`, from a random start on; undefined when all are taken. */
@@ -147,12 +153,12 @@ function claimAddress({ service, spec, held, ranges, claims }: Claiming): void {
   spec['clusterIP'] = address;
   spec['clusterIPs'] = [address];
   const key = ADDRESS_PREFIX + address;
-  if (!held.includes(key)) claims.claim(key, addressObject(address, service));
+  if (!held.includes(key)) claims.claim(key, addressObject(address, service, claims.uuid()));
 }
 
 /** The key's value is what upstream keeps there: an IPAddress that names its service. */
-function addressObject(address: string, service: KubeObject): unknown {
-  const { name, namespace } = service.metadata;
+function addressObject(address: string, service: KubeObject, uid: string): unknown {
+  const { name, namespace, creationTimestamp } = service.metadata;
   const labels = {
     'ipaddress.kubernetes.io/ip-family': 'IPv4',
     'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
@@ -160,7 +166,7 @@ function addressObject(address: string, service: KubeObject): unknown {
   return {
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
-    metadata: { name: address, labels },
+    metadata: { name: address, uid, creationTimestamp, labels },
     spec: { parentRef: { resource: 'services', namespace, name } },
   };
 }

@@ -1,0 +1,66 @@
+import { isJsonObject, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { ensureObject, fill, isEmpty } from './fill.ts';
+
+/** Sources of persistent volumes with the defaults of their members. */
+const SOURCES: Readonly<Record<string, JsonObject>> = {
+  hostPath: { type: '' },
+  iscsi: { iscsiInterface: 'default' },
+  azureDisk: { cachingMode: 'ReadWrite', fsType: 'ext4', kind: 'Shared', readOnly: false },
+  rbd: { pool: 'rbd', user: 'admin', keyring: '/etc/ceph/keyring' },
+  scaleIO: { storageMode: 'ThinProvisioned', fsType: 'xfs' },
+};
+
+export function persistentVolumeDefaults(volume: JsonObject): void {
+  const spec = ensureObject(volume, 'spec');
+  if (isEmpty(spec['persistentVolumeReclaimPolicy'])) spec['persistentVolumeReclaimPolicy'] = 'Retain';
+  volumeSpecDefaults(spec);
+  pending(volume);
+}
+
+function volumeSpecDefaults(spec: JsonObject): void {
+  fill(spec, { volumeMode: 'Filesystem' });
+  for (const [name, defaults] of Object.entries(SOURCES)) {
+    const source = spec[name];
+    if (!isJsonObject(source)) continue;
+    for (const [key, value] of Object.entries(defaults)) {
+      if (isEmpty(source[key]) && value !== undefined) source[key] = value;
+    }
+  }
+}
+
+/** A claim, on its own or as a template of a stateful set. */
+export function claimDefaults(claim: JsonObject): void {
+  fill(ensureObject(claim, 'spec'), { volumeMode: 'Filesystem' });
+  pending(claim);
+}
+
+function pending(object: JsonObject): void {
+  const status = ensureObject(object, 'status');
+  if (stringAt(status, 'phase') === '') status['phase'] = 'Pending';
+}
+
+export function storageClassDefaults(storageClass: JsonObject): void {
+  fill(storageClass, { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' });
+}
+
+export function volumeAttachmentDefaults(attachment: JsonObject): void {
+  const source = objectAt(attachment, 'spec', 'source');
+  if (isJsonObject(source['inlineVolumeSpec'])) volumeSpecDefaults(source['inlineVolumeSpec']);
+  // Not a pointer upstream: it is always written.
+  fill(ensureObject(attachment, 'status'), { attached: false });
+}
+
+export function csiDriverDefaults(driver: JsonObject): void {
+  const spec = ensureObject(driver, 'spec');
+  fill(spec, {
+    attachRequired: true,
+    podInfoOnMount: false,
+    storageCapacity: false,
+    fsGroupPolicy: 'ReadWriteOnceWithFSType',
+    requiresRepublish: false,
+    seLinuxMount: false,
+  });
+  if (!Array.isArray(spec['volumeLifecycleModes']) || spec['volumeLifecycleModes'].length === 0) {
+    spec['volumeLifecycleModes'] = ['Persistent'];
+  }
+}

@@ -1,0 +1,157 @@
+/** The core group. */
+import {
+  componentStatusColumns,
+  configMapColumns,
+  eventColumns,
+  namespaceColumns,
+  secretColumns,
+  serviceAccountColumns,
+} from '../printers/core.ts';
+import { plainColumns } from '../printers/columns.ts';
+import { endpointsColumns, serviceColumns } from '../printers/network.ts';
+import { nodeColumns } from '../printers/node.ts';
+import { podColumns } from '../printers/pod.ts';
+import { resourceQuotaColumns } from '../printers/policy.ts';
+import { persistentVolumeClaimColumns, persistentVolumeColumns } from '../printers/storage.ts';
+import { podTemplateColumns, replicationControllerColumns } from '../printers/workloads.ts';
+import type { ResourceDeclaration } from '../resource-declaration.ts';
+import { ALL_VERBS, declare, SCALE, SCALE_PATHS, STATUS } from './declare.ts';
+
+export const coreResources: readonly ResourceDeclaration[] = [
+  declare({
+    resource: 'namespaces',
+    kind: 'Namespace',
+    shortNames: ['ns'],
+    namespaced: false,
+    // Namespaces are never deleted all at once.
+    verbs: ALL_VERBS.filter((verb) => verb !== 'deletecollection'),
+    subresources: [STATUS, { name: 'finalize', verbs: ['update'] }],
+    columns: namespaceColumns,
+    selectableFields: ['status.phase'],
+  }),
+  declare({
+    resource: 'nodes',
+    kind: 'Node',
+    shortNames: ['no'],
+    namespaced: false,
+    subresources: [STATUS],
+    columns: nodeColumns,
+    selectableFields: ['spec.unschedulable'],
+  }),
+  declare({
+    resource: 'pods',
+    kind: 'Pod',
+    shortNames: ['po'],
+    categories: ['all'],
+    subresources: [
+      STATUS,
+      { name: 'log', verbs: ['get'] },
+      { name: 'binding', kind: { group: '', version: 'v1', kind: 'Binding' }, verbs: ['create'] },
+      { name: 'eviction', kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
+    ],
+    columns: podColumns,
+    selectableFields: [
+      'spec.nodeName',
+      'spec.restartPolicy',
+      'spec.schedulerName',
+      'spec.serviceAccountName',
+      'spec.hostNetwork',
+      'status.phase',
+      'status.podIP',
+      'status.nominatedNodeName',
+    ],
+    hasGeneration: true,
+  }),
+  declare({
+    resource: 'services',
+    kind: 'Service',
+    shortNames: ['svc'],
+    categories: ['all'],
+    subresources: [STATUS],
+    columns: serviceColumns,
+    selectableFields: ['spec.clusterIP', 'spec.type'],
+  }),
+  declare({ resource: 'endpoints', kind: 'Endpoints', shortNames: ['ep'], columns: endpointsColumns }),
+  declare({ resource: 'configmaps', kind: 'ConfigMap', shortNames: ['cm'], columns: configMapColumns }),
+  declare({ resource: 'secrets', kind: 'Secret', columns: secretColumns, selectableFields: ['type'] }),
+  declare({
+    resource: 'serviceaccounts',
+    kind: 'ServiceAccount',
+    shortNames: ['sa'],
+    subresources: [
+      {
+        name: 'token',
+        kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+        verbs: ['create'],
+      },
+    ],
+    columns: serviceAccountColumns,
+  }),
+  declare({
+    resource: 'events',
+    kind: 'Event',
+    shortNames: ['ev'],
+    columns: eventColumns,
+    selectableFields: [
+      'involvedObject.kind',
+      'involvedObject.namespace',
+      'involvedObject.name',
+      'involvedObject.uid',
+      'involvedObject.apiVersion',
+      'involvedObject.resourceVersion',
+      'involvedObject.fieldPath',
+      'reason',
+      'reportingComponent',
+      'source',
+      'type',
+    ],
+  }),
+  declare({
+    resource: 'persistentvolumes',
+    kind: 'PersistentVolume',
+    shortNames: ['pv'],
+    namespaced: false,
+    subresources: [STATUS],
+    columns: persistentVolumeColumns,
+  }),
+  declare({
+    resource: 'persistentvolumeclaims',
+    kind: 'PersistentVolumeClaim',
+    shortNames: ['pvc'],
+    subresources: [STATUS],
+    columns: persistentVolumeClaimColumns,
+  }),
+  declare({
+    resource: 'replicationcontrollers',
+    kind: 'ReplicationController',
+    shortNames: ['rc'],
+    categories: ['all'],
+    subresources: [STATUS, SCALE],
+    scale: SCALE_PATHS,
+    columns: replicationControllerColumns,
+    selectableFields: ['status.replicas'],
+    hasGeneration: true,
+  }),
+  declare({ resource: 'limitranges', kind: 'LimitRange', shortNames: ['limits'], columns: plainColumns }),
+  declare({
+    resource: 'resourcequotas',
+    kind: 'ResourceQuota',
+    shortNames: ['quota'],
+    subresources: [STATUS],
+    columns: resourceQuotaColumns,
+  }),
+  declare({
+    resource: 'podtemplates',
+    kind: 'PodTemplate',
+    columns: podTemplateColumns,
+    hasGeneration: true,
+  }),
+  declare({
+    resource: 'componentstatuses',
+    kind: 'ComponentStatus',
+    shortNames: ['cs'],
+    namespaced: false,
+    verbs: ['get', 'list'],
+    columns: componentStatusColumns,
+  }),
+];
