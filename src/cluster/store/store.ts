@@ -5,6 +5,8 @@
  * Keys are strings compared by UTF-8 bytes; values are opaque bytes. Ranges are [start, end).
  * Every implementation passes `storeSuite` (store-suite.ts).
  */
+import type { PlatformError } from '../../base/errors.ts';
+
 export interface KeyValue {
   readonly key: string;
   readonly value: Uint8Array;
@@ -76,14 +78,23 @@ export interface WatchOptions {
   /** Deliver everything after this revision (exclusive); 0 means from now on. `expired` when compacted. */
   readonly afterRevision: number;
   readonly signal?: AbortSignal;
+  /**
+   * Called once when the watch cannot go on, and nothing is delivered after it: `expired` when history that it had not
+   * delivered yet was compacted, or the store behind it put back. Who watches lists and watches anew.
+   */
+  readonly onLost?: (error: PlatformError) => void;
 }
 
 export interface Store extends AsyncDisposable {
-  /** The newest committed revision; 0 before the first write. */
+  /** The newest committed revision; before the first write 0, or what the store counts from (etcd: 1). */
   revision(): Promise<number>;
   get(key: string, revision?: number): Promise<KeyValue | undefined>;
   range(start: string, end: string, options?: RangeOptions): Promise<RangeResult>;
-  /** Applies `ops` at one revision when every comparison holds, else changes nothing. Durable once resolved. */
+  /**
+   * Applies `ops` at one revision when every comparison holds, else changes nothing. Durable once resolved. It is never
+   * made twice by the store. When it rejects it has not happened, with one exception: an error `timeout` with
+   * `details.outcome` "unknown" (the connection broke before the answer) says that it may have happened, or may yet.
+   */
   txn(compares: readonly Compare[], ops: readonly Op[]): Promise<TxnResult>;
   /** Calls `onBatch` in order; resolves once the watch is registered. Throws `expired` when it cannot start. */
   watch(options: WatchOptions, onBatch: (batch: WatchBatch) => void): Promise<AsyncDisposable>;

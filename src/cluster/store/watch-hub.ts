@@ -5,7 +5,7 @@
 import { PlatformError } from '../../base/errors.ts';
 import { compareKeys } from './key-index.ts';
 import { closed, expired } from './requests.ts';
-import type { WatchBatch, WatchEvent, WatchOptions } from './store.ts';
+import type { WatchBatch, WatchOptions } from './store.ts';
 
 /** A piece of history from before the window: `batches` hold every event of the range up to `through`. */
 export interface OlderBatches {
@@ -28,6 +28,7 @@ interface Watcher {
   readonly start: string;
   readonly end: string;
   readonly onBatch: (batch: WatchBatch) => void;
+  readonly onLost: ((error: PlatformError) => void) | undefined;
   /** Everything up to this revision has been delivered. */
   delivered: number;
   closed: boolean;
@@ -61,6 +62,11 @@ export class WatchHub {
     return this.#revision;
   }
 
+  /** A watch after this revision, or later, needs nothing from before the window. */
+  get windowAfter(): number {
+    return this.#windowAfter;
+  }
+
   get watchers(): number {
     return this.#watchers.size;
   }
@@ -78,6 +84,29 @@ export class WatchHub {
     this.#deliver();
   }
 
+  /** Everything up to `revision` has been published: the latest of it touched nothing that could be watched. */
+  advance(revision: number): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.#deliver();
+  }
+
+  /** What came between the last batch and `revision` cannot be had: ends all watches and goes on from there. */
+  lose(error: PlatformError, revision: number): void {
+    this.#window = [];
+    this.#head = 0;
+    this.#events = 0;
+    this.#bytes = 0;
+    this.#revision = revision;
+    this.#windowAfter = revision;
+    this.#compacted = revision;
+    for (const watcher of [...this.#watchers]) {
+      watcher.closed = true;
+      this.#watchers.delete(watcher);
+      watcher.onLost?.(error);
+    }
+  }
+
   /** Forgets what came up to `revision`; watches from before it are refused. */
   compact(revision: number): void {
     this.#compacted = Math.max(this.#compacted, revision);
@@ -87,7 +116,7 @@ export class WatchHub {
   }
 
   async watch(options: WatchOptions, onBatch: (batch: WatchBatch) => void): Promise<AsyncDisposable> {
-    const { start, end, afterRevision, signal } = options;
+    const { start, end, afterRevision, signal, onLost } = options;
     if (!Number.isSafeInteger(afterRevision) || afterRevision < 0) {
       throw new PlatformError(
         'invalid',
@@ -95,7 +124,7 @@ export class WatchHub {
       );
     }
     const delivered = afterRevision === 0 ? this.#revision : afterRevision;
-    const watcher: Watcher = { start, end, onBatch, delivered, closed: false };
+    const watcher: Watcher = { start, end, onBatch, onLost, delivered, closed: false };
     const close = (): void => {
       watcher.closed = true;
       this.#watchers.delete(watcher);
@@ -157,11 +186,10 @@ export class WatchHub {
 
   #hand(watcher: Watcher, batch: WatchBatch): void {
     if (watcher.closed || batch.revision <= watcher.delivered) return;
-    const within = batch.events.filter((event) => isWithin(event, watcher));
-    if (within.length === 0) return;
+    const within = restrict(batch, watcher);
+    if (within === undefined) return;
     watcher.delivered = batch.revision;
-    const events = within.length === batch.events.length ? batch.events : within;
-    call(watcher, { revision: batch.revision, events });
+    call(watcher, within);
   }
 
   #progress(watcher: Watcher): void {
@@ -201,9 +229,16 @@ export class WatchHub {
   }
 }
 
-function isWithin(event: WatchEvent, watcher: Watcher): boolean {
-  const key = event.kv.key;
-  return compareKeys(key, watcher.start) >= 0 && compareKeys(key, watcher.end) < 0;
+/** What of a batch lies in a range; undefined when nothing does. */
+export function restrict(
+  batch: WatchBatch,
+  { start, end }: { readonly start: string; readonly end: string },
+): WatchBatch | undefined {
+  const events = batch.events.filter(
+    ({ kv }) => compareKeys(kv.key, start) >= 0 && compareKeys(kv.key, end) < 0,
+  );
+  if (events.length === 0) return undefined;
+  return events.length === batch.events.length ? batch : { revision: batch.revision, events };
 }
 
 function bytesOf(batch: WatchBatch): number {
