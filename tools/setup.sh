@@ -18,6 +18,7 @@ if [ "${1:-run}" = test ]; then
   # The reference runtimes, the engines that judge ours, and what those engines call.
   needs="$needs runc:runc crun:crun podman:podman conmon:conmon dockerd:docker.io ctr:containerd newuidmap:uidmap"
   needs="$needs tini-static:tini iptables:iptables script:bsdutils"
+  needs="$needs etcd:etcd-server etcdctl:etcd-client openssl:openssl"
 fi
 if [ "${1:-run}" = vm ]; then
   needs="$needs qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mke2fs:e2fsprogs unshare:util-linux"
