@@ -35,7 +35,7 @@ const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     'create --bundle BUNDLE ID',
     'run --bundle BUNDLE ID',
     'resume ID',
-    'delete ID',
+    'delete --force ID',
     'state ID',
   ],
   'created, then started': [

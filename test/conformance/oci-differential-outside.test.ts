@@ -81,7 +81,11 @@ describe('what is printed as JSON', () => {
     const { stats: judgedStats, features: judgedFeatures, ...judgedRest } = judged;
     assert.deepEqual(judgedRest, rest);
     assert.deepEqual(lacking(stats, judgedStats), []);
-    assert.deepEqual(lacking(features, judgedFeatures), []);
+    // What a runtime says of itself is in annotations by its own name.
+    assert.deepEqual(
+      lacking(features, judgedFeatures).filter((path) => !path.startsWith('.annotations')),
+      [],
+    );
     for (const list of ['hooks', 'mountOptions'] as const) {
       const missing = (features[list] as string[]).filter((each) => !judgedFeatures[list].includes(each));
       assert.deepEqual(missing, [], list);
@@ -99,6 +103,9 @@ describe('what is printed as JSON', () => {
         // The version and the name are its own.
         delete spec.ociVersion;
         delete spec.hostname;
+        // As newer ones of runc have it: no ambient capabilities, and a cgroup namespace wherever there are some.
+        delete spec.process.capabilities.ambient;
+        spec.linux.namespaces = spec.linux.namespaces.filter(({ type }: Config) => type !== 'cgroup');
         specs.push(spec);
         assert.equal((await candidate.run(['spec', '--bundle', folder])).code, 1, 'a second time');
       }
@@ -218,14 +225,14 @@ describe('what reaches the kernel', () => {
     const { reference, judged } = await judge.both(async (candidate) => {
       const { id, bundle } = await candidate.running();
       const process = {
-        user: { uid: 1000, gid: 1001, additionalGids: [2000], umask: 0o027 },
+        // runc 1.1 does not look at a umask and a score here, which the judged one does.
+        user: { uid: 1000, gid: 1001, additionalGids: [2000] },
         args: ['/probe'],
         env: ['PATH=/bin', 'FROM=file'],
         cwd: '/var',
         capabilities: { bounding: ['CAP_KILL'], effective: ['CAP_KILL'], permitted: ['CAP_KILL'] },
         rlimits: [{ type: 'RLIMIT_NOFILE', soft: 77, hard: 88 }],
         noNewPrivileges: true,
-        oomScoreAdj: 123,
       };
       const runs: (readonly string[])[] = [
         [id, '/probe'],
