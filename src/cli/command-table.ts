@@ -36,6 +36,12 @@ const dataDir: OptionSpec = {
   help: 'where everything lasting is kept (default /var/lib/sampan, or ~/.local/share/sampan when not root)',
 };
 
+const datastore: OptionSpec = {
+  name: 'datastore',
+  value: 'URL',
+  help: 'where the cluster is kept: etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] (default: a file in the data folder)',
+};
+
 const output: OptionSpec = {
   name: 'output',
   short: 'o',
@@ -52,7 +58,8 @@ const kubeconfig: OptionSpec = {
 export const commands: readonly Command[] = [
   {
     name: 'up',
-    usage: 'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]',
+    usage:
+      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE] [--datastore URL]',
     summary: 'start a one-node cluster; runs in the foreground unless detached',
     options: [
       { name: 'detach', short: 'd', help: 'return once the API answers and the node is ready' },
@@ -64,11 +71,13 @@ export const commands: readonly Command[] = [
       },
       { name: 'no-node', help: 'the control plane alone: no containers, no root needed' },
       kubeconfig,
+      datastore,
       { name: 'verbose', short: 'v', help: 'debug lines in the log' },
     ],
     examples: [
       ['sampan up --detach', 'start in the background'],
       ['sampan up --no-node --port 0 --data-dir ./cluster', 'an API server for tests, as any user'],
+      ['sampan up --datastore etcd://10.0.0.1:2379,10.0.0.2:2379', 'one of several servers on an etcd'],
     ],
     load: () => import('./commands/up.ts'),
   },

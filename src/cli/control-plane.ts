@@ -16,8 +16,8 @@ import { createApiServer, type LogSource } from '../cluster/server/api-server.ts
 import { listen } from '../cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
-import { openSqliteStore } from '../cluster/store/sqlite.ts';
 import { serviceCidrOf } from '../container/network/choose-subnet.ts';
+import { openDatastore } from './datastore.ts';
 import { firstAddress } from './first-address.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
 
@@ -32,6 +32,8 @@ export interface ControlPlaneOptions {
   /** The instance's own choice when absent. */
   readonly serviceCidr: string | undefined;
   readonly nodeIps: readonly string[];
+  /** Where the cluster is kept (datastore.ts); a file of the instance when absent. */
+  readonly datastore?: string | undefined;
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -65,8 +67,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { instance, clock, random, log, port, kubeconfig, nodeIps } = options;
   await using stack = new AsyncDisposableStack();
   const serviceCidr = options.serviceCidr ?? serviceCidrOf(instance.subnetOctet);
-  const [store, pki] = await Promise.all([
-    openSqliteStore({ path: join(instance.dataDir, 'state.db'), clock }),
+  const [{ store, shared }, pki] = await Promise.all([
+    openDatastore({ instance, clock, random, datastore: options.datastore }),
     loadOrCreatePki({
       dir: join(instance.dataDir, 'pki'),
       clock,
@@ -79,6 +81,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const server = stack.use(
     await createApiServer({
       store,
+      sharedStore: shared,
       clock,
       random,
       log,

@@ -9,6 +9,7 @@ import { systemRandom } from '../../base/random.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
 import type { CommandInput, OptionValue } from '../command-table.ts';
 import { startControlPlane } from '../control-plane.ts';
+import { checkDatastore } from '../datastore.ts';
 import {
   detach,
   failedReport,
@@ -32,18 +33,21 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   const port = portOf(options['port']);
   const withNode = options['no-node'] !== true;
   if (withNode) requireNode();
-  if (options['detach'] === true)
-    return detached(paths, { port, withNode, verbose: options['verbose'] === true });
-  return foreground(paths, { port, withNode, verbose: options['verbose'] === true });
+  const datastore = options['datastore'] as string | undefined;
+  await checkDatastore(datastore);
+  const up: UpOptions = { port, withNode, verbose: options['verbose'] === true, datastore };
+  return options['detach'] === true ? await detached(paths, up) : await foreground(paths, up);
 }
 
 interface UpOptions {
   readonly port: number;
   readonly withNode: boolean;
   readonly verbose: boolean;
+  readonly datastore: string | undefined;
 }
 
-async function detached(paths: InstancePaths, { port, withNode, verbose }: UpOptions): Promise<number> {
+async function detached(paths: InstancePaths, options: UpOptions): Promise<number> {
+  const { port, withNode, verbose, datastore } = options;
   const { instance, kubeconfig } = paths;
   const running = findDaemon(linuxKernel(), instance);
   if (running !== undefined) {
@@ -64,6 +68,7 @@ async function detached(paths: InstancePaths, { port, withNode, verbose }: UpOpt
   const args = ['up', '--data-dir', instance.dataDir, '--port', String(port), '--kubeconfig', kubeconfig];
   if (!withNode) args.push('--no-node');
   if (verbose) args.push('--verbose');
+  if (datastore !== undefined) args.push('--datastore', datastore);
   const record = await detach(args, join(instance.dataDir, 'sampan.log'));
   process.stdout.write(`running at ${record.url}\nkubeconfig: ${record.kubeconfig}\n`);
   return 0;
@@ -98,7 +103,7 @@ interface StartOptions extends UpOptions {
 /** Starts everything onto `stack`, which takes it down in reverse. */
 async function start(
   stack: AsyncDisposableStack,
-  { paths, port, withNode, log }: StartOptions,
+  { paths, port, withNode, log, datastore }: StartOptions,
 ): Promise<DaemonRecord> {
   const { instance, kubeconfig } = paths;
   const startedAt = systemClock.now();
@@ -113,6 +118,7 @@ async function start(
       ...parts,
       port,
       kubeconfig,
+      datastore,
       serviceCidr: machine?.serviceCidr,
       nodeIps: machine === undefined ? [] : [machine.nodeIp],
     }),

@@ -150,7 +150,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await repair();
   await bootstrapRoles(parts);
   stack.use(keepBootstrapped(parts, repair));
-  stack.use(startCompactor(store, parts));
+  stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
   stack.use(await CustomResources.start(parts));
   const discovery = new Discovery(resources);
   const chain: readonly Handler[] = [answerFailures, compressLarge, actAs, authorizeUser, serving(discovery)];

@@ -173,7 +173,8 @@ class EtcdStore implements Store {
     const states = txnStates(this.#space, answer);
     const { succeeded } = answer;
     const revision = answer.header?.revision ?? 0;
-    if (succeeded && ops.some((op) => op.type === 'put')) this.#written = Math.max(this.#written, revision);
+    if (succeeded && ops.some((op) => op.type === 'put' && op.key.startsWith('/')))
+      this.#written = Math.max(this.#written, revision);
     return { succeeded, revision, current: succeeded ? [] : states, previous: succeeded ? states : [] };
   }
 
