@@ -1,5 +1,6 @@
 import type { Command } from './command.ts';
 import type { Flag } from './flags.ts';
+import { CHECKPOINTS } from './commands/checkpoint.ts';
 import { exec } from './commands/exec.ts';
 import { INSPECTION } from './commands/inspect.ts';
 import { LIFECYCLE } from './commands/lifecycle.ts';
@@ -36,4 +37,12 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
 
 export const HELP: Flag = { name: 'help', alias: 'h', type: 'boolean', help: 'print this' };
 
-export const COMMANDS: readonly Command[] = [...LIFECYCLE, exec, pause, resume, update, ...INSPECTION];
+export const COMMANDS: readonly Command[] = [
+  ...LIFECYCLE,
+  exec,
+  pause,
+  resume,
+  update,
+  ...INSPECTION,
+  ...CHECKPOINTS,
+];

@@ -72,6 +72,12 @@ describe('the command line', () => {
       list: 'format quiet',
       events: 'interval stats',
       spec: 'bundle rootless',
+      checkpoint:
+        'image-path work-path parent-path leave-running tcp-established ext-unix-sk shell-job lazy-pages status-fd' +
+        ' page-server file-locks pre-dump manage-cgroups-mode empty-ns auto-dedup',
+      restore:
+        'console-socket image-path work-path tcp-established ext-unix-sk shell-job file-locks manage-cgroups-mode' +
+        ' bundle detach pid-file no-subreaper no-pivot empty-ns auto-dedup lazy-pages lsm-profile lsm-mount-context',
       update:
         'resources blkio-weight cpu-period cpu-quota cpu-share cpu-rt-period cpu-rt-runtime cpuset-cpus cpuset-mems' +
         ' memory memory-reservation memory-swap pids-limit l3-cache-schema mem-bw-schema',
