@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { eventually } from '../fixtures/eventually.ts';
+import type { ProcessConfig, RuntimeConfig } from '../../src/container/spec/runtime-config.ts';
 import { OciCommand } from '../fixtures/oci-command.ts';
 
 const WAIT = 'echo ready; while :; do sleep 0.05; done';
@@ -37,6 +38,28 @@ describe('a container', () => {
     await oci.ok('delete', 'web');
     assert.match(await oci.refused(1, 'state', 'web'), /does not exist/);
     assert.deepEqual([oci.ids(), oci.cgroups(), oci.processes()], [[], [], []]);
+  });
+
+  test('without a mount namespace leaves nothing mounted on the host, also when its creation fails', async () => {
+    await using oci = new OciCommand();
+    const onHost = (change: Partial<ProcessConfig>) => (config: RuntimeConfig) => {
+      const { maskedPaths: _masked, readonlyPaths: _readonly, namespaces = [], ...linux } = config.linux!;
+      return {
+        ...config,
+        root: { ...config.root!, readonly: false },
+        process: { ...config.process!, ...change },
+        linux: { ...linux, namespaces: namespaces.filter(({ type }) => type !== 'mount') },
+      };
+    };
+    const mounts = (): string[] =>
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(oci.dir));
+    assert.equal(await oci.ok('run', '--bundle', oci.bundle('echo hello', onHost({})), 'bare'), 'hello\n');
+    assert.deepEqual(mounts(), []);
+    const missing = oci.bundle('true', onHost({ args: ['/no/such/program'] }));
+    await oci.refused(1, 'run', '--bundle', missing, 'gone');
+    assert.deepEqual(mounts(), []);
   });
 
   test('in the foreground passes streams, exit codes and signals on, and is gone then', async () => {

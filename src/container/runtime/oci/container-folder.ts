@@ -47,6 +47,8 @@ export interface StoredContainer {
   readonly rootless: boolean;
   /** Of processes that are executed in it later, too. */
   readonly noNewKeyring?: boolean;
+  /** How many mounts were at the root before; present when the container's mounts are the host's. */
+  readonly rootMounts?: number;
 }
 
 /** How long a verb waits for another one on the same container. */

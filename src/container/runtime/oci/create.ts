@@ -13,6 +13,7 @@ import { checkContainerId } from './container-id.ts';
 import { type LockedContainer, STATE_VERSION, type StoredContainer } from './container-folder.ts';
 import { callerEnvironment, OCI_VERSION, type OciContext } from './context.ts';
 import { endProcesses } from './delete.ts';
+import { detachMounts, mountsBefore } from './host-mounts.ts';
 import { runHooks } from './parent-hooks.ts';
 import { writePidFile } from './pid-file.ts';
 import { timestamp } from './state.ts';
@@ -60,6 +61,7 @@ export async function createContainer(context: OciContext, options: CreateOption
     rootfs: bundle.rootfs,
     ...(config.annotations === undefined ? {} : { annotations: config.annotations }),
     created: timestamp(host.now()),
+    ...withMounts(mountsBefore(config, bundle.rootfs)),
     cgroup: place,
     rootless: context.rootless,
     ...(options.noNewKeyring === true ? { noNewKeyring: true } : {}),
@@ -94,6 +96,7 @@ export async function createContainer(context: OciContext, options: CreateOption
   undo.defer(() =>
     tidy(context, `undo the cgroup of ${id}`, async () => {
       await endProcesses(host, made);
+      detachMounts(host.kernel, made.rootfs, made.rootMounts);
       await cgroup.remove();
     }),
   );
@@ -117,6 +120,10 @@ export async function createContainer(context: OciContext, options: CreateOption
   front.lost.throwIfAborted();
   undo.move();
   return { stored, config, lock, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+}
+
+function withMounts(rootMounts: number | undefined): { readonly rootMounts?: number } {
+  return rootMounts === undefined ? {} : { rootMounts };
 }
 
 function withCallersDescriptors(context: OciContext, config: RuntimeConfig): RuntimeConfig {

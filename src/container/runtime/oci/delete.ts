@@ -5,6 +5,7 @@ import { failpoint } from '../../../base/failpoint.ts';
 import type { RuntimeConfig } from '../../spec/runtime-config.ts';
 import type { LockedContainer, StoredContainer } from './container-folder.ts';
 import type { OciContext, OciHost } from './context.ts';
+import { detachMounts } from './host-mounts.ts';
 import { runHooks } from './parent-hooks.ts';
 import { isAlive, signalProcess, statusOf } from './status.ts';
 
@@ -64,6 +65,7 @@ export async function destroy(
     context.warn(`container ${stored.id}: its configuration cannot be read: ${errorMessage(error)}`);
   }
   await endProcesses(host, stored);
+  detachMounts(host.kernel, stored.rootfs, stored.rootMounts);
   await host.openCgroup(stored.cgroup).remove();
   lock.remove();
   if (config !== undefined) await runHooks(context, stored, { name: 'poststop', config });
