@@ -36,6 +36,8 @@ export class BrainServer {
   readonly #programBefore: string;
   #server: Server | undefined;
   #lock = -1;
+  /** The cgroups of our first caller. */
+  #left = false;
   #active = 0;
   #lingerMs = LINGER_MS;
   #timer: NodeJS.Timeout | undefined;
@@ -49,9 +51,7 @@ export class BrainServer {
   async serveFirst(fd: number): Promise<void> {
     const socket = new Socket({ fd, readable: true, writable: true });
     // While the front executes there is time to get ready for the next one; it must find us when this one has ended.
-    const served = this.#serve(socket, () => this.#listen());
-    await served;
-    if (this.#server !== undefined) leaveCgroups();
+    await this.#serve(socket, () => this.#listen());
   }
 
   async #serve(stream: Duplex, meanwhile?: () => void): Promise<void> {
@@ -61,6 +61,7 @@ export class BrainServer {
       const front = await FrontConnection.accept(stream);
       if (front === undefined) return;
       this.#lingerMs = lingerOf(front.request.env['SAMPAN_OCI_LINGER']) ?? this.#lingerMs;
+      // Nobody else can connect, but for root: that has a process of its own to be served by.
       if (front.request.uid !== process.getuid?.()) {
         front.print(2, `sampan-oci: uid ${front.request.uid} is not served here\n`);
         return await front.exit(1);
@@ -78,6 +79,9 @@ export class BrainServer {
 
   #whenIdle(): void {
     if (this.#active > 0 || this.#server === undefined) return;
+    if (!this.#left) leaveCgroups();
+    this.#left = true;
+    clearTimeout(this.#timer);
     const changed = identity(this.#options.program) !== this.#programBefore;
     this.#timer = setTimeout(() => this.#close(), changed ? 0 : this.#lingerMs);
   }
@@ -106,6 +110,8 @@ export class BrainServer {
     // Nobody else may connect, not for a moment either: the folder is ours alone.
     server.listen(socketPath, () => chmodSync(socketPath, 0o600));
     this.#server = server;
+    // The first caller may have been quicker than we.
+    this.#whenIdle();
   }
 
   #close(): void {
