@@ -7,6 +7,10 @@
  *     |<-------- opened | failed ---------|   revision, compacted, leases
  *     |-- Batch { requests, values } ---->|   one on the way at a time
  *     |<-- Reply { results, values } -----|   one result for each request, after one commit for all
+ *     |-- Batch with `backup` ----------->|
+ *     |<-- Reply, at once ----------------|
+ *     |      batches and replies go on    |
+ *     |<-- BackedUp ----------------------|
  *     |-- Batch with `close` ------------>|
  *     |<-- Reply, then exit --------------|
  */
@@ -32,6 +36,7 @@ export type Request =
   | { readonly kind: 'compact'; readonly revision: number }
   | { readonly kind: 'grant'; readonly ttlSeconds: number }
   | { readonly kind: 'revoke'; readonly lease: number }
+  | { readonly kind: 'backup'; readonly id: number; readonly path: string }
   | { readonly kind: 'close' };
 
 interface RangeFields {
@@ -71,6 +76,7 @@ export type Result =
       readonly revision: number;
       readonly deleted: readonly WireState[];
     }
+  | { readonly kind: 'backup' }
   | { readonly kind: 'close' }
   | { readonly kind: 'error'; readonly error: WireError };
 
@@ -90,6 +96,13 @@ export interface Reply {
   readonly kind: 'reply';
   readonly results: readonly Result[];
   readonly values: Uint8Array;
+}
+
+/** A backup that was begun has ended. */
+export interface BackedUp {
+  readonly kind: 'backed-up';
+  readonly id: number;
+  readonly error: WireError | undefined;
 }
 
 export interface Opened {

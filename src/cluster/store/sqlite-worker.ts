@@ -2,17 +2,20 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
+import { finishRestore } from './backup-restore.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { isFatal, sqliteError } from './sqlite-errors.ts';
 import {
   toWireError,
   ValuePacker,
+  type BackedUp,
   type Batch,
   type Opened,
   type OpenFailed,
   type Reply,
   type Request,
   type Result,
+  type WireError,
 } from './sqlite-protocol.ts';
 
 const { path, failpoints } = workerData as { readonly path: string; readonly failpoints: string };
@@ -26,6 +29,7 @@ let sweeping = false;
 let closed = false;
 
 try {
+  finishRestore(path);
   const database = new SqliteDatabase(path);
   port.on('message', (batch: Batch) => {
     const out = new ValuePacker();
@@ -102,6 +106,9 @@ function read(database: SqliteDatabase, request: Request, out: ValuePacker): Res
       return database.range(request, out);
     case 'history':
       return database.history(request.start, request.end, request.afterRevision, out);
+    case 'backup':
+      beginBackup(database, request);
+      return { kind: 'backup' };
     case 'close':
       closed = true;
       database.close();
@@ -109,6 +116,16 @@ function read(database: SqliteDatabase, request: Request, out: ValuePacker): Res
     default:
       throw new Error(`${request.kind} is no read`);
   }
+}
+
+/** Goes on between requests, on a thread of its own that takes turns with ours. */
+function beginBackup(database: SqliteDatabase, { id, path: to }: Extract<Request, { kind: 'backup' }>): void {
+  const tell = (error: WireError | undefined): void =>
+    port?.postMessage({ kind: 'backed-up', id, error } satisfies BackedUp);
+  database.backup(to).then(
+    () => tell(undefined),
+    (error: unknown) => tell(toWireError(sqliteError(to, error))),
+  );
 }
 
 function failure(error: unknown): Result {

@@ -1,12 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../base/clock.ts';
 import { assert, PlatformError } from '../../base/errors.ts';
+import { sealFile, writeBackup, type BackupSummary } from './backup-file.ts';
 import { LeaseTimers } from './lease-timers.ts';
 import { checkTransaction, checkTtl, closed, leaseNotFound, MAX_OPS } from './requests.ts';
 import {
   fromWireError,
   unwire,
   ValuePacker,
+  type BackedUp,
   type Batch,
   type Opened,
   type OpenFailed,
@@ -28,6 +30,11 @@ import type {
   WatchOptions,
 } from './store.ts';
 import { WatchHub, type OlderBatches } from './watch-hub.ts';
+
+export interface SqliteStore extends Store {
+  /** Writes a backup (backup-file.ts) of the store to a new file while everything goes on; resolves when it is on disk. */
+  backup(file: string): Promise<BackupSummary>;
+}
 
 export interface SqliteStoreOptions {
   /** The database's file; made when it does not exist. One process at a time. */
@@ -55,7 +62,7 @@ const NOTHING = new Uint8Array(0);
  * Opens a store in one file. Errors name the file: `conflict` when another process has it, `internal` when it is
  * damaged, `exhausted` when the disk is full. Values handed in and out are shared: nobody may change them.
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { path, clock, workerUrl = sqliteWorkerUrl(import.meta.url), failpoints = '' } = options;
   // Node's own flags are the main program's business: some (--input-type) even keep a worker from starting.
   const worker = new Worker(workerUrl, { workerData: { path, failpoints }, execArgv: [] });
@@ -70,7 +77,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     await worker.terminate();
     throw error;
   });
-  return new SqliteStore(worker, opened, clock);
+  return new WorkerStore(worker, opened, clock);
 }
 
 type ResultOf<K extends Result['kind']> = Extract<Result, { kind: K }>;
@@ -90,7 +97,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-class SqliteStore implements Store {
+class WorkerStore implements SqliteStore {
   readonly #worker: Worker;
   readonly #hub: WatchHub;
   readonly #timers: LeaseTimers;
@@ -99,6 +106,8 @@ class SqliteStore implements Store {
   #inFlight: Waiting[] | undefined;
   #flushing = false;
   #closing: Promise<void> | undefined;
+  #lastBackup = 0;
+  readonly #backups = new Map<number, { resolve(): void; reject(error: unknown): void }>();
   /** Set when the worker has died: an error of ours, or out of memory. */
   #failed: PlatformError | undefined;
 
@@ -113,7 +122,10 @@ class SqliteStore implements Store {
     });
     this.#timers = new LeaseTimers(clock, (lease) => this.revokeLease(lease));
     for (const [id, ttl] of opened.leases) this.#timers.start(id, ttl);
-    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.on('message', (message: Reply | BackedUp) => {
+      if (message.kind === 'reply') this.#receive(message);
+      else this.#endBackup(message);
+    });
     worker.on('error', (error) => this.#fail(error));
     worker.on('exit', (code) => this.#fail(new Error(`the store's worker ended with code ${code}`)));
   }
@@ -181,6 +193,19 @@ class SqliteStore implements Store {
       this.#timers.stop(lease);
       return { value: undefined, batches: revoked(result as ResultOf<'revoke'>, values) };
     });
+  }
+
+  async backup(file: string): Promise<BackupSummary> {
+    const bytes = await writeBackup(file, async (temporary) => {
+      const id = ++this.#lastBackup;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#backups.set(id, { resolve, reject });
+      promise.catch(() => {});
+      await this.#ask({ kind: 'backup', id, path: temporary }, () => ({ value: undefined }));
+      await promise;
+      await sealFile(temporary);
+    });
+    return { kind: 'sqlite', bytes };
   }
 
   /** Commits what waits, then closes the file. */
@@ -274,6 +299,13 @@ class SqliteStore implements Store {
     if (this.#waiting.length > 0) this.#flushSoon();
   }
 
+  #endBackup({ id, error }: BackedUp): void {
+    const waiting = this.#backups.get(id);
+    this.#backups.delete(id);
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(fromWireError(error));
+  }
+
   #fail(cause: unknown): void {
     this.#failed ??= new PlatformError('internal', 'the store has stopped', {
       cause,
@@ -282,7 +314,8 @@ class SqliteStore implements Store {
     const left = [...(this.#inFlight ?? []), ...this.#waiting];
     this.#inFlight = undefined;
     this.#waiting = [];
-    for (const { reject } of left) reject(this.#failed);
+    for (const { reject } of [...left, ...this.#backups.values()]) reject(this.#failed);
+    this.#backups.clear();
   }
 }
 
