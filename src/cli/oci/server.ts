@@ -62,7 +62,7 @@ export class BrainServer {
       if (front === undefined) return;
       this.#lingerMs = lingerOf(front.request.env['SAMPAN_OCI_LINGER']) ?? this.#lingerMs;
       // Nobody else can connect, but for root: that has a process of its own to be served by.
-      if (front.request.uid !== process.getuid?.()) {
+      if (front.request.uid !== process.geteuid?.()) {
         front.print(2, `sampan-oci: uid ${front.request.uid} is not served here\n`);
         return await front.exit(1);
       }
@@ -136,7 +136,7 @@ function lingerOf(text: string | undefined): number | undefined {
 function makePrivateFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const info = lstatSync(folder);
-  if (!info.isDirectory() || info.uid !== process.getuid?.() || (info.mode & 0o077) !== 0) {
+  if (!info.isDirectory() || info.uid !== process.geteuid?.() || (info.mode & 0o077) !== 0) {
     throw new Error(`${folder} is not ours alone`);
   }
 }

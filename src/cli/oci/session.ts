@@ -1,4 +1,5 @@
 /** One request from its command line to its exit code. */
+import { readFileSync } from 'node:fs';
 import { errorMessage, isPlatformError, PlatformError } from '../../base/errors.ts';
 import { ContainerFolders } from '../../container/runtime/oci/container-folder.ts';
 import {
@@ -7,6 +8,7 @@ import {
   type OciContext,
   type OciHost,
 } from '../../container/runtime/oci/context.ts';
+import type { FrontRequest } from '../../container/runtime/oci/front-protocol.ts';
 import type { Front } from '../../container/runtime/oci/front.ts';
 import type { Command } from './command.ts';
 import { COMMANDS, GLOBAL_FLAGS, HELP, PROGRAM } from './commands.ts';
@@ -118,25 +120,38 @@ function logTarget(flags: FlagValues): LogTarget {
 
 function contextOf({ program, front, flags, log }: Session): OciContext {
   const host = program.host(front);
-  const { uid, env } = front.request;
-  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? '';
-  const standard = uid !== 0 && runtimeDir !== '' ? `${runtimeDir}/sampan-oci` : '/run/sampan-oci';
-  const root = callerPath({ front }, flags.string('root') ?? standard);
+  const root = callerPath({ front }, flags.string('root') ?? defaultRoot(front.request));
   return {
     front,
     host,
     folders: new ContainerFolders(root, host.kernel),
     driver: flags.boolean('systemd-cgroup') ? 'systemd' : 'cgroupfs',
-    rootless: isRootless(flags.string('rootless') ?? 'auto', uid),
+    rootless: isRootless(flags.string('rootless') ?? 'auto', front.request),
     warn: (message) => log.write('warning', message),
   };
 }
 
-function isRootless(text: string, uid: number): boolean {
-  if (text === 'auto') return uid !== 0;
+/** As runc has it: root of a user namespace that calls itself by another name is a user, too. */
+function defaultRoot({ uid, env }: FrontRequest): string {
+  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? '';
+  const isUser = uid !== 0 || (inUserNamespace() && env['USER'] !== 'root');
+  return isUser && runtimeDir !== '' ? `${runtimeDir}/sampan-oci` : '/run/sampan-oci';
+}
+
+function isRootless(text: string, { uid }: FrontRequest): boolean {
+  if (text === 'auto') return uid !== 0 || inUserNamespace();
   if (['true', '1', 't'].includes(text.toLowerCase())) return true;
   if (['false', '0', 'f'].includes(text.toLowerCase())) return false;
   throw new PlatformError('invalid', `--rootless: ${JSON.stringify(text)}; want true, false or auto`);
+}
+
+/** The initial one maps all ids to themselves. Whoever calls us is in the same as we are. */
+function inUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function messageOf(error: unknown): string {

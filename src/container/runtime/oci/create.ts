@@ -109,11 +109,13 @@ export async function createContainer(context: OciContext, options: CreateOption
     if (cgroup.wantsPid) await cgroup.create(config.linux?.resources ?? {}, pid);
     lock.write((made = { ...intent, cgroup: cgroup.place }));
   });
-  failpoint('oci.create.executed');
   const init = outcome.type === 'done' ? host.identityOf(outcome.pid) : undefined;
   if (init === undefined) throw new PlatformError('internal', 'init has ended before it was started');
+  // From here on nobody but us ends it where there is no cgroup to find it in.
   const stored = { ...intent, cgroup: cgroup.place, init };
-  lock.write((made = stored));
+  made = stored;
+  failpoint('oci.create.executed');
+  lock.write(stored);
   failpoint('oci.create.pid-file');
   if (options.pidFile !== undefined) writePidFile(context, options.pidFile, init.pid);
   failpoint('oci.create.end');

@@ -27,7 +27,8 @@ export function runtimeFeatures(version: string): RuntimeFeatures {
     ociVersionMin: '1.0.0',
     ociVersionMax: OCI_VERSION,
     hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
-    mountOptions: MOUNT_OPTIONS,
+    // The last two are passed on to the file system as they are; runc names them, so tools may look for them.
+    mountOptions: [...MOUNT_OPTIONS, 'acl', 'noacl'].toSorted(),
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
       capabilities: CAPABILITY_NAMES,

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { FakeOci, type FakeFront } from '../../../../test/fixtures/oci-fakes.ts';
@@ -31,6 +39,14 @@ async function create(oci: FakeOci, id: string, changes: Partial<CreateOptions> 
   const created = await createContainer(oci.context(front), options(id, changes));
   created[Symbol.dispose]();
   return front;
+}
+
+function isSocket(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+  } catch {
+    return false;
+  }
 }
 
 const code = (expected: string, message: RegExp) => (error: unknown) =>
@@ -167,6 +183,7 @@ describe('a creation that fails', () => {
     }
     traceFailpoints(undefined);
     assert.ok(passed.size >= 5, [...passed].join());
+    const open = readdirSync('/proc/self/fd').length;
     for (const name of passed) {
       using oci = new FakeOci();
       armFailpoints(`${name}=error`);
@@ -174,6 +191,20 @@ describe('a creation that fails', () => {
       armFailpoints('');
       assert.deepEqual(oci.leftovers(), [], name);
       await create(oci, 'web', { pidFile: 'pid' });
+    }
+    // One listening socket of the fake init for each creation, and nothing of ours.
+    const left = readdirSync('/proc/self/fd').filter((fd) => !isSocket(fd)).length;
+    assert.ok(left <= open, `${left} descriptors, ${open} before`);
+  });
+
+  test('ends init also where it has no cgroup', async () => {
+    using oci = new FakeOci();
+    oci.withoutCgroups = true;
+    for (const name of ['executed', 'pid-file', 'end']) {
+      armFailpoints(`oci.create.${name}=error`);
+      await assert.rejects(create(oci, 'web', { pidFile: 'pid' }), /failpoint/, name);
+      armFailpoints('');
+      assert.deepEqual(oci.leftovers(), [], name);
     }
   });
 
