@@ -10,20 +10,17 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { FakeOci, type FakeFront } from '../../../../test/fixtures/oci-fakes.ts';
+import { failure, FakeOci } from '../../../../test/fixtures/oci-fakes.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { armFailpoints, traceFailpoints } from '../../../base/failpoint.ts';
 import type { HooksConfig } from '../../spec/runtime-config.ts';
 import { createContainer, type CreateOptions } from './create.ts';
 import { deleteContainer } from './delete.ts';
-import { execInContainer, type ExecOptions } from './exec.ts';
 import { killContainer } from './kill.ts';
 import { listContainers } from './list.ts';
-import { pauseContainer, resumeContainer } from './pause.ts';
 import { runContainer } from './run.ts';
 import { startContainer } from './start.ts';
 import { stateOf } from './state.ts';
-import { updateContainer } from './update.ts';
 
 after(() => armFailpoints(''));
 
@@ -34,13 +31,6 @@ const options = (id: string, changes: Partial<CreateOptions> = {}): CreateOption
   ...changes,
 });
 
-async function create(oci: FakeOci, id: string, changes: Partial<CreateOptions> = {}): Promise<FakeFront> {
-  const front = oci.front();
-  const created = await createContainer(oci.context(front), options(id, changes));
-  created[Symbol.dispose]();
-  return front;
-}
-
 function isSocket(fd: string): boolean {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
@@ -49,13 +39,10 @@ function isSocket(fd: string): boolean {
   }
 }
 
-const code = (expected: string, message: RegExp) => (error: unknown) =>
-  error instanceof PlatformError && error.code === expected && message.test(error.message);
-
 describe('create, start, kill, delete', () => {
   test('each does its part and is seen in the state', async () => {
     using oci = new FakeOci();
-    const front = await create(oci, 'web', { pidFile: 'web.pid' });
+    const front = await oci.create('web', { pidFile: 'web.pid' });
     const context = oci.context(front);
     const [pid] = oci.living();
     assert.deepEqual(stateOf(context, 'web'), {
@@ -75,33 +62,33 @@ describe('create, start, kill, delete', () => {
 
     await startContainer(context, 'web');
     assert.equal(stateOf(context, 'web').status, 'running');
-    await assert.rejects(startContainer(context, 'web'), code('conflict', /already running/));
+    await assert.rejects(startContainer(context, 'web'), failure('conflict', /already running/));
 
     await killContainer(context, 'web', { signal: 15, all: false });
     assert.ok(oci.kernel.calls.some((call) => /^pidfdSendSignal \d+ 15$/.test(call)));
     await assert.rejects(
       deleteContainer(context, 'web', { force: false }),
-      code('conflict', /not stopped: running/),
+      failure('conflict', /not stopped: running/),
     );
     oci.end(pid!);
     assert.deepEqual([stateOf(context, 'web').status, stateOf(context, 'web').pid], ['stopped', 0]);
     await assert.rejects(
       killContainer(context, 'web', { signal: 15, all: false }),
-      code('conflict', /not running/),
+      failure('conflict', /not running/),
     );
-    await assert.rejects(startContainer(context, 'web'), code('conflict', /has stopped/));
+    await assert.rejects(startContainer(context, 'web'), failure('conflict', /has stopped/));
 
     await deleteContainer(context, 'web', { force: false });
-    assert.throws(() => stateOf(context, 'web'), code('not-found', /does not exist/));
+    assert.throws(() => stateOf(context, 'web'), failure('not-found', /does not exist/));
     assert.deepEqual(oci.leftovers(), []);
   });
 
   test('delete takes a created container by force alone, and a missing one too', async () => {
     using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
+    const context = oci.context(await oci.create('web'));
     await assert.rejects(
       deleteContainer(context, 'web', { force: false }),
-      code('conflict', /not stopped: created/),
+      failure('conflict', /not stopped: created/),
     );
     assert.equal(stateOf(context, 'web').status, 'created');
     await deleteContainer(context, 'web', { force: true });
@@ -109,31 +96,31 @@ describe('create, start, kill, delete', () => {
     await deleteContainer(context, 'web', { force: true });
     await assert.rejects(
       deleteContainer(context, 'web', { force: false }),
-      code('not-found', /does not exist/),
+      failure('not-found', /does not exist/),
     );
   });
 
   test('an id is taken once, also when two ask at the same time', async () => {
     using oci = new FakeOci();
-    const both = await Promise.allSettled([create(oci, 'web'), create(oci, 'web')]);
+    const both = await Promise.allSettled([oci.create('web'), oci.create('web')]);
     assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
-    await assert.rejects(create(oci, 'web'), code('already-exists', /already exists/));
+    await assert.rejects(oci.create('web'), failure('already-exists', /already exists/));
     assert.equal(oci.living().length, 1);
   });
 
   test('ids that are no names are refused before anything is looked at', async () => {
     using oci = new FakeOci();
     for (const id of ['', '.', '..', 'a b', 'a/b', '../x', '~new', 'a'.repeat(256), 'ä']) {
-      await assert.rejects(create(oci, id), code('invalid', /container (id|ID)/), id);
-      assert.throws(() => stateOf(oci.context(oci.front()), id), code('invalid', /container (id|ID)/), id);
+      await assert.rejects(oci.create(id), failure('invalid', /container (id|ID)/), id);
+      assert.throws(() => stateOf(oci.context(oci.front()), id), failure('invalid', /container (id|ID)/), id);
     }
     assert.equal(existsSync(oci.root), false);
-    await create(oci, 'a_b+c.d-e');
+    await oci.create('a_b+c.d-e');
   });
 
   test('a process that has the pid of a container by chance is left alone', async () => {
     using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
+    const context = oci.context(await oci.create('web'));
     const [pid] = oci.living();
     oci.processes.set(pid!, 777);
     assert.equal(stateOf(context, 'web').status, 'stopped');
@@ -145,7 +132,7 @@ describe('create, start, kill, delete', () => {
 
   test('what init says at the start is why the start has failed', async () => {
     using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
+    const context = oci.context(await oci.create('web'));
     oci.onStart = 'error ENOEXEC 126 exec: "true": exec format error\n';
     await assert.rejects(startContainer(context, 'web'), (error: unknown) => {
       assert.ok(error instanceof PlatformError);
@@ -158,8 +145,8 @@ describe('create, start, kill, delete', () => {
   test('a bundle without a process is created, and its start says what is missing', async () => {
     using oci = new FakeOci();
     oci.config(({ process: _process, ...config }) => config);
-    const context = oci.context(await create(oci, 'web'));
-    await assert.rejects(startContainer(context, 'web'), code('invalid', /process/));
+    const context = oci.context(await oci.create('web'));
+    await assert.rejects(startContainer(context, 'web'), failure('invalid', /process/));
     await deleteContainer(context, 'web', { force: true });
   });
 
@@ -179,7 +166,7 @@ describe('a creation that fails', () => {
     traceFailpoints((name) => name.startsWith('oci.') && passed.add(name));
     {
       using oci = new FakeOci();
-      await create(oci, 'web', { pidFile: 'pid' });
+      await oci.create('web', { pidFile: 'pid' });
     }
     traceFailpoints(undefined);
     assert.ok(passed.size >= 5, [...passed].join());
@@ -187,10 +174,10 @@ describe('a creation that fails', () => {
     for (const name of passed) {
       using oci = new FakeOci();
       armFailpoints(`${name}=error`);
-      await assert.rejects(create(oci, 'web', { pidFile: 'pid' }), /failpoint/, name);
+      await assert.rejects(oci.create('web', { pidFile: 'pid' }), /failpoint/, name);
       armFailpoints('');
       assert.deepEqual(oci.leftovers(), [], name);
-      await create(oci, 'web', { pidFile: 'pid' });
+      await oci.create('web', { pidFile: 'pid' });
     }
     // One listening socket of the fake init for each creation, and nothing of ours.
     const left = readdirSync('/proc/self/fd').filter((fd) => !isSocket(fd)).length;
@@ -202,7 +189,7 @@ describe('a creation that fails', () => {
     oci.withoutCgroups = true;
     for (const name of ['executed', 'pid-file', 'end']) {
       armFailpoints(`oci.create.${name}=error`);
-      await assert.rejects(create(oci, 'web', { pidFile: 'pid' }), /failpoint/, name);
+      await assert.rejects(oci.create('web', { pidFile: 'pid' }), /failpoint/, name);
       armFailpoints('');
       assert.deepEqual(oci.leftovers(), [], name);
     }
@@ -246,7 +233,7 @@ describe('a creation that fails', () => {
       front.disappear();
       return outcome;
     };
-    await assert.rejects(createContainer(oci.context(front), options('web')), code('cancelled', /gone/));
+    await assert.rejects(createContainer(oci.context(front), options('web')), failure('cancelled', /gone/));
     assert.deepEqual(oci.leftovers(), []);
   });
 
@@ -254,7 +241,7 @@ describe('a creation that fails', () => {
     using oci = new FakeOci();
     oci.cgroup('/web').failures.set('remove', new Error('busy'));
     armFailpoints('oci.create.executed=error');
-    await assert.rejects(create(oci, 'web'), /failpoint/);
+    await assert.rejects(oci.create('web'), /failpoint/);
     armFailpoints('');
     assert.deepEqual(oci.leftovers(), ['cgroup /web']);
     assert.match(oci.warnings.join(), /undo the cgroup of web: busy/);
@@ -267,28 +254,31 @@ describe('a creation that fails', () => {
     await assert.rejects(createContainer(oci.context(front), options('web')), /process\.cwd/);
     assert.deepEqual([front.programs, existsSync(oci.root), oci.cgroup('/web').journal], [[], false, []]);
     writeFileSync(join(oci.bundle, 'config.json'), '{"ociVersion": }');
-    await assert.rejects(create(oci, 'web'), code('invalid', /config\.json:1:16/));
+    await assert.rejects(oci.create('web'), failure('invalid', /config\.json:1:16/));
     await assert.rejects(
-      create(oci, 'web', { bundle: 'nowhere' }),
-      code('not-found', /nowhere.*no such file/),
+      oci.create('web', { bundle: 'nowhere' }),
+      failure('not-found', /nowhere.*no such file/),
     );
-    await assert.rejects(create(oci, 'web', { bundle: '..' }), code('not-found', /config\.json not found/));
+    await assert.rejects(oci.create('web', { bundle: '..' }), failure('not-found', /config\.json not found/));
   });
 
   test('is refused by a cgroup that others are in', async () => {
     using oci = new FakeOci();
     oci.cgroup('/web').exists = true;
     oci.cgroup('/web').pids.add(1);
-    await assert.rejects(create(oci, 'web'), code('conflict', /not empty/));
+    await assert.rejects(oci.create('web'), failure('conflict', /not empty/));
     assert.deepEqual(oci.cgroup('/web').journal, []);
   });
 
   test('wants to know where a terminal goes', async () => {
     using oci = new FakeOci();
-    await assert.rejects(create(oci, 'web', { consoleSocket: '/run/c' }), code('invalid', /console socket/));
+    await assert.rejects(
+      oci.create('web', { consoleSocket: '/run/c' }),
+      failure('invalid', /console socket/),
+    );
     oci.config((config) => ({ ...config, process: { ...config.process!, terminal: true } }));
-    await assert.rejects(create(oci, 'web'), code('invalid', /console socket/));
-    const front = await create(oci, 'web', { consoleSocket: 'c.sock' });
+    await assert.rejects(oci.create('web'), failure('invalid', /console socket/));
+    const front = await oci.create('web', { consoleSocket: 'c.sock' });
     const to = front.programs[0]!.find(({ opcode }) => opcode === 'console-to');
     assert.deepEqual(to?.args, ['socket', join(oci.bundle, 'c.sock')]);
   });
@@ -301,7 +291,7 @@ describe('what a crash has left', () => {
     // Died between the folder and its state, and between the intent and init.
     mkdirSync(oci.folders.path('torn'), { recursive: true });
     writeFileSync(join(oci.folders.path('torn'), 'state.json'), '{"versi');
-    await create(oci, 'half');
+    await oci.create('half');
     const { init: _init, ...intent } = oci.folders.get('half');
     writeFileSync(join(oci.folders.path('half'), 'state.json'), JSON.stringify(intent));
     assert.deepEqual(
@@ -311,7 +301,7 @@ describe('what a crash has left', () => {
         ['torn', 'stopped', 0],
       ],
     );
-    await assert.rejects(deleteContainer(context, 'torn', { force: false }), code('conflict', /--force/));
+    await assert.rejects(deleteContainer(context, 'torn', { force: false }), failure('conflict', /--force/));
     await deleteContainer(context, 'torn', { force: true });
     await deleteContainer(context, 'half', { force: true });
     assert.deepEqual(oci.leftovers(), []);
@@ -333,10 +323,10 @@ describe('what a crash has left', () => {
 
   test('is not read when it is from a newer version', async () => {
     using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
+    const context = oci.context(await oci.create('web'));
     const stored = { ...oci.folders.get('web'), version: 99 };
     writeFileSync(join(oci.folders.path('web'), 'state.json'), JSON.stringify(stored));
-    assert.throws(() => stateOf(context, 'web'), code('unsupported', /newer version/));
+    assert.throws(() => stateOf(context, 'web'), failure('unsupported', /newer version/));
   });
 });
 
@@ -368,7 +358,7 @@ describe('run', () => {
       throw front.lost.reason;
     };
     const run = runContainer(oci.context(front), { ...options('web'), detached: false, keep: true });
-    await assert.rejects(run, code('cancelled', /gone/));
+    await assert.rejects(run, failure('cancelled', /gone/));
     assert.deepEqual(oci.leftovers(), []);
   });
 
@@ -393,7 +383,7 @@ describe('hooks after the creation', () => {
   test('are run by the front, one by one, with the state on stdin', async () => {
     using oci = new FakeOci();
     oci.config((config) => ({ ...config, hooks, annotations: { a: 'b' } }));
-    await create(oci, 'web');
+    await oci.create('web');
     const [pid] = oci.living();
     const front = oci.front({ env: { X: 'y' } });
     front.onExecute = (program) => {
@@ -426,133 +416,5 @@ describe('hooks after the creation', () => {
       },
     ]);
     assert.match(oci.warnings.join(), /poststart\[0\]: exit status 1/);
-  });
-});
-
-describe('kill', () => {
-  test('all, or without a pid namespace KILL, takes the whole cgroup', async () => {
-    using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'one'));
-    await killContainer(context, 'one', { signal: 1, all: true });
-    assert.equal(oci.cgroup('/one').journal.at(-1), 'kill 1');
-    oci.config((config) => ({
-      ...config,
-      linux: { ...config.linux, namespaces: [{ type: 'mount' }], maskedPaths: [], readonlyPaths: [] },
-      mounts: [],
-      hostname: '',
-    }));
-    await create(oci, 'two');
-    await killContainer(context, 'two', { signal: 9, all: false });
-    assert.equal(oci.cgroup('/two').journal.at(-1), 'kill 9');
-  });
-
-  test('thaws what is paused, for KILL alone', async () => {
-    using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
-    await pauseContainer(context, 'web');
-    await killContainer(context, 'web', { signal: 15, all: false });
-    assert.equal(oci.cgroup('/web').journal.at(-1), 'freeze');
-    await killContainer(context, 'web', { signal: 9, all: false });
-    assert.equal(oci.cgroup('/web').journal.at(-1), 'thaw');
-  });
-
-  test('says that a number is no signal', async () => {
-    using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
-    oci.kernel.fail('pidfdSendSignal', 'EINVAL');
-    await assert.rejects(
-      killContainer(context, 'web', { signal: 99, all: false }),
-      code('invalid', /^unable to signal init: invalid argument$/),
-    );
-  });
-});
-
-describe('pause, resume, update', () => {
-  test('work in the states that they are for', async () => {
-    using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
-    await assert.rejects(resumeContainer(context, 'web'), code('conflict', /not paused/));
-    await pauseContainer(context, 'web');
-    assert.equal(stateOf(context, 'web').status, 'paused');
-    await assert.rejects(pauseContainer(context, 'web'), code('conflict', /not running/));
-    await resumeContainer(context, 'web');
-    for (const pid of oci.living()) oci.end(pid);
-    const update = updateContainer(context, 'web', { resources: {} });
-    await assert.rejects(update, code('conflict', /not running/));
-  });
-
-  test('update changes what is given, and remembers it', async () => {
-    using oci = new FakeOci();
-    const resources = { memory: { limit: 1 << 26, swap: 1 << 27 }, pids: { limit: 5 } };
-    oci.config((config) => ({ ...config, linux: { ...config.linux, resources } }));
-    const context = oci.context(await create(oci, 'web'));
-    await updateContainer(context, 'web', { resources: { memory: { limit: -1 }, cpu: { shares: 7 } } });
-    const lifted = { limit: -1, swap: -1 };
-    assert.equal(
-      oci.cgroup('/web').journal.at(-1),
-      `update ${JSON.stringify({ memory: lifted, cpu: { shares: 7 } })}`,
-    );
-    assert.deepEqual(oci.folders.config('web').linux?.resources, {
-      memory: lifted,
-      pids: { limit: 5 },
-      cpu: { shares: 7 },
-    });
-    const bad = updateContainer(context, 'web', { resources: { pids: { limit: 'x' as unknown as number } } });
-    await assert.rejects(bad, code('invalid', /^pids\.limit/));
-    const rdt = updateContainer(context, 'web', { resources: {}, schemata: ['L3:0=f'] });
-    await assert.rejects(rdt, code('unsupported', /resctrl/));
-  });
-});
-
-describe('exec', () => {
-  const exec = (id: string, changes: Partial<ExecOptions> = {}): ExecOptions => ({
-    id,
-    process: (own) => own,
-    source: 'process',
-    detached: false,
-    preserveFds: 0,
-    cgroups: [],
-    ignorePaused: false,
-    ...changes,
-  });
-
-  test('joins the container, writes the pid, waits for the code', async () => {
-    using oci = new FakeOci();
-    await create(oci, 'web');
-    const [pid] = oci.living();
-    const front = oci.front();
-    front.onExecute = (program) =>
-      program[0]?.opcode === 'wait' ? { type: 'exited', code: 3 } : { type: 'done', pid: 99 };
-    const context = oci.context(front);
-    assert.equal(await execInContainer(context, exec('web', { pidFile: 'exec.pid' })), 3);
-    assert.equal(readFileSync(join(oci.bundle, 'exec.pid'), 'utf8'), '99');
-    const [program] = front.programs;
-    const join1 = program!.find(({ opcode }) => opcode === 'join-process');
-    assert.deepEqual(join1?.args, [String(pid), '100']);
-    assert.equal(await execInContainer(context, exec('web', { detached: true })), 0);
-    assert.equal(front.programs.length, 3);
-  });
-
-  test('is refused in a container that is paused, has stopped, or is not there', async () => {
-    using oci = new FakeOci();
-    const front = await create(oci, 'web');
-    const context = oci.context(front);
-    await pauseContainer(context, 'web');
-    await assert.rejects(execInContainer(context, exec('web')), code('conflict', /paused container/));
-    for (const pid of oci.living()) oci.end(pid);
-    await assert.rejects(execInContainer(context, exec('web')), code('conflict', /stopped container/));
-    await assert.rejects(execInContainer(context, exec('x')), code('not-found', /does not exist/));
-    assert.equal(front.programs.length, 1);
-  });
-
-  test('checks the process', async () => {
-    using oci = new FakeOci();
-    const context = oci.context(await create(oci, 'web'));
-    const bad = exec('web', { process: (own) => ({ ...own, cwd: 'relative' }) });
-    await assert.rejects(execInContainer(context, bad), code('invalid', /^process\.cwd/));
-    const empty = exec('web', { process: (own) => ({ ...own, args: [] }) });
-    await assert.rejects(execInContainer(context, empty), code('invalid', /args/));
-    const nowhere = exec('web', { cgroups: ['../x'] });
-    await assert.doesNotReject(execInContainer(context, { ...nowhere, cgroups: [], detached: true }));
   });
 });
