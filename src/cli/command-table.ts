@@ -42,6 +42,12 @@ const datastore: OptionSpec = {
   help: 'where the cluster is kept: etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] (default: a file in the data folder)',
 };
 
+const encryption: OptionSpec = {
+  name: 'encryption-provider-config',
+  value: 'FILE',
+  help: 'an EncryptionConfiguration: which resources are encrypted in the datastore, and with which keys',
+};
+
 const output: OptionSpec = {
   name: 'output',
   short: 'o',
@@ -59,7 +65,7 @@ export const commands: readonly Command[] = [
   {
     name: 'up',
     usage:
-      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE] [--datastore URL]',
+      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]\n         [--datastore URL] [--encryption-provider-config FILE]',
     summary: 'start a one-node cluster; runs in the foreground unless detached',
     options: [
       { name: 'detach', short: 'd', help: 'return once the API answers and the node is ready' },
@@ -72,6 +78,7 @@ export const commands: readonly Command[] = [
       { name: 'no-node', help: 'the control plane alone: no containers, no root needed' },
       kubeconfig,
       datastore,
+      encryption,
       { name: 'verbose', short: 'v', help: 'debug lines in the log' },
     ],
     examples: [
@@ -158,6 +165,22 @@ export const commands: readonly Command[] = [
       ['sampan image ls', 'what there is'],
     ],
     load: () => import('./commands/image.ts'),
+  },
+  {
+    name: 'backup',
+    usage: 'sampan backup FILE [--data-dir DIR] [--datastore URL]',
+    summary: 'write what the cluster is to a file, also while it runs; of an etcd its own snapshot',
+    options: [dataDir, datastore],
+    examples: [['sampan backup /backups/monday', 'a running cluster goes on meanwhile']],
+    load: () => import('./commands/backup.ts'),
+  },
+  {
+    name: 'restore',
+    usage: 'sampan restore FILE [--data-dir DIR]',
+    summary: 'put a backup in the place of what a stopped cluster is',
+    options: [dataDir],
+    examples: [['sampan down && sampan restore /backups/monday && sampan up -d', 'back to Monday']],
+    load: () => import('./commands/restore.ts'),
   },
   {
     name: 'version',

@@ -17,6 +17,7 @@ import { listen } from '../cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
 import { serviceCidrOf } from '../container/network/choose-subnet.ts';
+import type { BackupSummary } from '../cluster/store/backup-file.ts';
 import { openDatastore } from './datastore.ts';
 import { firstAddress } from './first-address.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
@@ -34,6 +35,8 @@ export interface ControlPlaneOptions {
   readonly nodeIps: readonly string[];
   /** Where the cluster is kept (datastore.ts); a file of the instance when absent. */
   readonly datastore?: string | undefined;
+  /** An EncryptionConfiguration; nothing is encrypted when absent. */
+  readonly encryptionConfig?: string | undefined;
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -42,6 +45,8 @@ export interface ControlPlane extends AsyncDisposable {
   componentOf(user: UserInfo, source: EventSource): Component;
   /** Where `pods/log` gets its bytes from, once there is a node. */
   connectLogs(source: LogSource): void;
+  /** Writes what the cluster is to a file (datastore.ts). */
+  backup(file: string): Promise<BackupSummary>;
 }
 
 export interface EventSource {
@@ -67,15 +72,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { instance, clock, random, log, port, kubeconfig, nodeIps } = options;
   await using stack = new AsyncDisposableStack();
   const serviceCidr = options.serviceCidr ?? serviceCidrOf(instance.subnetOctet);
-  const [{ store, shared }, pki] = await Promise.all([
-    openDatastore({ instance, clock, random, datastore: options.datastore }),
+  const { datastore, encryptionConfig } = options;
+  const [kept, pki] = await Promise.all([
+    openDatastore({ instance, clock, random, log, datastore, encryptionConfig }),
     loadOrCreatePki({
       dir: join(instance.dataDir, 'pki'),
       clock,
       names: [firstAddress(serviceCidr), ...nodeIps],
     }),
   ]);
-  stack.use(store);
+  const { store, shared } = stack.use(kept);
 
   let logSource: LogSource | undefined;
   const server = stack.use(
@@ -159,6 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     connectLogs: (source) => {
       logSource = source;
     },
+    backup: kept.backup,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import { armFailpoints } from '../../base/failpoint.ts';
@@ -9,6 +9,7 @@ import { systemRandom } from '../../base/random.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
 import type { CommandInput, OptionValue } from '../command-table.ts';
 import { startControlPlane } from '../control-plane.ts';
+import { serveControl } from '../control-socket.ts';
 import { checkDatastore } from '../datastore.ts';
 import {
   detach,
@@ -35,7 +36,16 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   if (withNode) requireNode();
   const datastore = options['datastore'] as string | undefined;
   await checkDatastore(datastore);
-  const up: UpOptions = { port, withNode, verbose: options['verbose'] === true, datastore };
+  const given = options['encryption-provider-config'];
+  // A daemon works in another folder.
+  const encryptionConfig = typeof given === 'string' ? resolve(given) : undefined;
+  const up: UpOptions = {
+    port,
+    withNode,
+    verbose: options['verbose'] === true,
+    datastore,
+    encryptionConfig,
+  };
   return options['detach'] === true ? await detached(paths, up) : await foreground(paths, up);
 }
 
@@ -44,10 +54,11 @@ interface UpOptions {
   readonly withNode: boolean;
   readonly verbose: boolean;
   readonly datastore: string | undefined;
+  readonly encryptionConfig: string | undefined;
 }
 
 async function detached(paths: InstancePaths, options: UpOptions): Promise<number> {
-  const { port, withNode, verbose, datastore } = options;
+  const { port, withNode, verbose, datastore, encryptionConfig } = options;
   const { instance, kubeconfig } = paths;
   const running = findDaemon(linuxKernel(), instance);
   if (running !== undefined) {
@@ -69,6 +80,7 @@ async function detached(paths: InstancePaths, options: UpOptions): Promise<numbe
   if (!withNode) args.push('--no-node');
   if (verbose) args.push('--verbose');
   if (datastore !== undefined) args.push('--datastore', datastore);
+  if (encryptionConfig !== undefined) args.push('--encryption-provider-config', encryptionConfig);
   const record = await detach(args, join(instance.dataDir, 'sampan.log'));
   process.stdout.write(`running at ${record.url}\nkubeconfig: ${record.kubeconfig}\n`);
   return 0;
@@ -103,7 +115,7 @@ interface StartOptions extends UpOptions {
 /** Starts everything onto `stack`, which takes it down in reverse. */
 async function start(
   stack: AsyncDisposableStack,
-  { paths, port, withNode, log, datastore }: StartOptions,
+  { paths, port, withNode, log, datastore, encryptionConfig }: StartOptions,
 ): Promise<DaemonRecord> {
   const { instance, kubeconfig } = paths;
   const startedAt = systemClock.now();
@@ -119,6 +131,7 @@ async function start(
       port,
       kubeconfig,
       datastore,
+      encryptionConfig,
       serviceCidr: machine?.serviceCidr,
       nodeIps: machine === undefined ? [] : [machine.nodeIp],
     }),
@@ -128,6 +141,11 @@ async function start(
     const node = stack.use(await machine.start({ nodeName, controlPlane }));
     await node.ready();
   }
+  stack.use(
+    await serveControl(instance.runDir, {
+      backup: async ({ file }) => ({ ...(await controlPlane.backup(String(file))) }),
+    }),
+  );
   const record: DaemonRecord = {
     phase: 'ready',
     pid: process.pid,

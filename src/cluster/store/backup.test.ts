@@ -53,16 +53,16 @@ describe('backup', () => {
       for (let i = 0; i < 3000; i++) void put(store, `/before/${i}`, 'x'.repeat(500));
       await put(store, '/before/last', 'x');
       const before = await store.revision();
-      let writing = true;
+      const stop = new AbortController();
       let written = 0;
       const writers = Array.from({ length: 4 }, async (_, w) => {
-        while (writing) {
+        while (!stop.signal.aborted) {
           await put(store, `/during/${w}/${written++ % 500}`, 'y'.repeat(500));
         }
       });
       const { bytes } = await store.backup(file);
       const during = written;
-      writing = false;
+      stop.abort();
       await Promise.all(writers);
       assert.ok(during > 0, 'writers were let in');
       assert.equal((await stat(file)).size, bytes);

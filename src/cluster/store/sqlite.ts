@@ -107,7 +107,7 @@ class WorkerStore implements SqliteStore {
   #flushing = false;
   #closing: Promise<void> | undefined;
   #lastBackup = 0;
-  readonly #backups = new Map<number, { resolve(): void; reject(error: unknown): void }>();
+  readonly #backups = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>();
   /** Set when the worker has died: an error of ours, or out of memory. */
   #failed: PlatformError | undefined;
 
