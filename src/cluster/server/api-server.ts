@@ -13,6 +13,7 @@ import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
+import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
 import { Authentication, staticTokens, type Credentials } from './authentication/authenticator.ts';
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
 import { impersonated } from './authentication/impersonation.ts';
@@ -61,7 +62,9 @@ export interface ApiServerOptions {
   readonly authentication?: AuthenticationOptions;
   /** Asked after those that are always there. */
   readonly authorizers?: readonly Authorizer[];
+  /** Asked after those that are on by default. */
   readonly admission?: readonly AdmissionPlugin[];
+  readonly admissionOptions?: AdmissionOptions;
 }
 
 export interface AuthenticationOptions {
@@ -132,7 +135,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authentication,
     ...(serviceAccounts !== undefined && { serviceAccounts }),
     authorizer: firstOf([administrators, rbac, ...(options.authorizers ?? [])]),
-    admission: new Admission([escalationGuard, ...(options.admission ?? [])]),
+    admission: new Admission([
+      escalationGuard,
+      ...defaultAdmissionPlugins(options.admissionOptions),
+      ...(options.admission ?? []),
+    ]),
     clock,
     random,
     log: log.child('apiserver'),

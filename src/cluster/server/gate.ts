@@ -12,6 +12,8 @@ import type { Gate } from './writing.ts';
  */
 export class AdmissionGate implements Gate, AsyncDisposable {
   readonly warnings: string[] = [];
+  /** For the audit event. */
+  readonly annotations = new Map<string, string>();
   readonly #context: ResourceContext;
   readonly #operation: Operation;
   readonly #dryRun: boolean;
@@ -30,7 +32,11 @@ export class AdmissionGate implements Gate, AsyncDisposable {
 
   async validate(object: KubeObject | undefined, old?: KubeObject): Promise<void> {
     await this.#reservations.giveBack();
-    this.#reservations = await this.#context.server.admission.validate(this.#request(object, old));
+    const { admission } = this.#context.server;
+    const request = this.#request(object, old);
+    // What is deleted cannot be changed, but those who change objects are asked as well.
+    if (object === undefined) await admission.mutate(request);
+    this.#reservations = await admission.validate(request);
   }
 
   /** Keeps what was set aside, unless nothing was really written. */
@@ -57,6 +63,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       ...(old !== undefined && { old }),
       server,
       warn: (text) => void this.warnings.push(text),
+      audit: (key, value) => void this.annotations.set(key, value),
     };
   }
 }

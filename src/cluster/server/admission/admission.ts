@@ -29,6 +29,8 @@ export interface AdmissionRequest {
   readonly server: ServerParts;
   /** Goes to the client as a Warning header. */
   readonly warn: (text: string) => void;
+  /** Goes into the request's audit event, as an annotation. */
+  readonly audit: (key: string, value: string) => void;
 }
 
 export interface AdmissionPlugin {
@@ -52,7 +54,9 @@ export class Admission {
 
   async mutate(request: AdmissionRequest): Promise<void> {
     for (const plugin of this.#plugins) {
-      if (plugin.mutate !== undefined && plugin.handles(request)) await plugin.mutate(request);
+      if (plugin.mutate === undefined || !plugin.handles(request)) continue;
+      const done = plugin.mutate(request);
+      if (done !== undefined) await done;
     }
   }
 
@@ -63,7 +67,8 @@ export class Admission {
     try {
       for (const plugin of this.#plugins) {
         if (plugin.validate === undefined || !plugin.handles(request)) continue;
-        const back = await plugin.validate(request);
+        const answer = plugin.validate(request);
+        const back = answer instanceof Promise ? await answer : answer;
         if (typeof back === 'function') undo.push(back);
       }
     } catch (error) {

@@ -7,13 +7,12 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { AdmissionGate } from '../gate.ts';
 import { authorOf } from '../authorship.ts';
-import { badRequest, forbidden, methodNotAllowed, notFound, unsupportedMediaType } from '../failure.ts';
+import { badRequest, methodNotAllowed, unsupportedMediaType } from '../failure.ts';
 import { PATCH_TYPES, patchFormat, type PatchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../registry.ts';
 import { bodyOf, checkKind, checkUnknown, decodeBody, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { warningHeader } from '../respond.ts';
-import { isTerminating } from '../strategies/namespaces.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import { otherNamespace, planUpdate, prepareCreate, type Authorship, type Endpoint } from '../writing.ts';
 import { showObject, viewOf } from './read.ts';
@@ -48,7 +47,6 @@ export async function storeNew(
 ): Promise<{ readonly created: CachedObject; readonly admissionWarnings: readonly string[] }> {
   const { server, resource } = context;
   const { clock, random, registry } = server;
-  if (resource.namespaced) await checkNamespace(context, how.namespace, object.metadata?.name ?? '');
   await using gate = new AdmissionGate(context, 'CREATE');
   const ready = await prepareCreate(resource, object, {
     ...how,
@@ -61,25 +59,6 @@ export async function storeNew(
   const created = await registry.create(resource, stored, how.dryRun);
   gate.written();
   return { created, admissionWarnings: gate.warnings };
-}
-
-/** New objects only go into namespaces that are there to stay. */
-async function checkNamespace(
-  { server, resource }: ResourceContext,
-  namespace: string,
-  name: string,
-): Promise<void> {
-  const namespaces = server.resources.get('', 'v1', 'namespaces');
-  const found = await server.registry.find(namespaces, { namespace: '', name: namespace });
-  if (found === undefined) throw notFound(namespaces, namespace);
-  if (!isTerminating(found.object)) return;
-  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  const cause = {
-    reason: 'NamespaceTerminating',
-    message: `namespace ${namespace} is being terminated`,
-    field: 'metadata.namespace',
-  };
-  throw forbidden(resource, name, why, [cause]);
 }
 
 export function endpointOf(subresource: string): Endpoint {

@@ -1,11 +1,9 @@
 import { stringAt } from '../../api/json.ts';
-import { forbidden } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 
 /** Held in spec.finalizers until the namespace controller has emptied the namespace. */
 const FINALIZER = 'kubernetes';
-const IMMORTAL = new Set(['default', 'kube-system', 'kube-public']);
 
 export const namespaceStrategy: Strategy = {
   prepareForCreate(namespace) {
@@ -23,11 +21,6 @@ export const namespaceStrategy: Strategy = {
       ...namespace.metadata.labels,
       'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
     };
-  },
-  checkDelete(namespace) {
-    const name = namespace.metadata.name ?? '';
-    if (!IMMORTAL.has(name)) return;
-    throw forbidden({ group: '', resource: 'namespaces' }, name, 'this namespace may not be deleted');
   },
   isHeldBack(namespace) {
     const finalizers = namespace.spec?.['finalizers'];

@@ -3,10 +3,6 @@ import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 
-/** What a pod tolerates unless it says otherwise: five minutes of its node being away (as upstream's admission). */
-const AWAY_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
-const AWAY_SECONDS = 300;
-
 const GATED: Json = {
   type: 'PodScheduled',
   status: 'False',
@@ -17,16 +13,6 @@ const GATED: Json = {
 export const podStrategy: Strategy = {
   prepareForCreate(pod) {
     const spec = (pod.spec ??= {});
-    spec['serviceAccountName'] ??= 'default';
-    spec['serviceAccount'] ??= spec['serviceAccountName'];
-    spec['priority'] ??= 0;
-    spec['preemptionPolicy'] ??= 'PreemptLowerPriority';
-    const tolerations = (Array.isArray(spec['tolerations']) ? spec['tolerations'] : []) as Json[];
-    for (const key of AWAY_TAINTS) {
-      if (tolerations.some((one) => tolerates(one, key))) continue;
-      tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: AWAY_SECONDS });
-    }
-    spec['tolerations'] = tolerations;
     pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
     // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
     if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) pod.status['conditions'] = [{ ...GATED }];
@@ -39,12 +25,6 @@ export const podStrategy: Strategy = {
     return typeof wanted === 'number' ? Math.max(wanted, 0) : 30;
   },
 };
-
-function tolerates(toleration: Json, key: string): boolean {
-  const effect = toleration['effect'] ?? '';
-  const named = toleration['key'] ?? '';
-  return (named === key || named === '') && (effect === 'NoExecute' || effect === '');
-}
 
 /** Guaranteed, Burstable or BestEffort, from cpu and memory of all containers. */
 export function qosClass(spec: Json): string {

@@ -42,6 +42,8 @@ export class TestServer implements AsyncDisposable {
       random,
       log: silentLogger,
       serviceCidr: '10.96.0.0/16',
+      // Nobody makes the accounts that pods would need.
+      admissionOptions: { disabled: ['ServiceAccount'] },
       ...options,
       store,
     });

@@ -1,0 +1,210 @@
+/** What an object takes of a namespace's quota, and which quotas it falls under (https://kubernetes.io/docs/concepts/policy/resource-quotas/). */
+import { getPath, isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { tryParseQuantity, type Quantity } from '../quantity.ts';
+import { podAmounts, quantities, type Amounts } from './pod-amounts.ts';
+
+export interface GroupResource {
+  readonly group: string;
+  readonly resource: string;
+}
+
+const ONE: Quantity = { nano: 1_000_000_000n, format: 'decimal' };
+const count = (n: number): Quantity => ({ nano: BigInt(n) * ONE.nano, format: 'decimal' });
+
+/** Counted under their own name as well, for as long as there have been quotas. */
+const COUNTED = new Set([
+  'configmaps',
+  'persistentvolumeclaims',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'services',
+]);
+
+export function usageOf({ group, resource }: GroupResource, object: JsonObject): Amounts {
+  const used = new Map<string, Quantity>();
+  used.set(group === '' ? `count/${resource}` : `count/${resource}.${group}`, ONE);
+  if (group !== '') return used;
+  if (COUNTED.has(resource)) used.set(resource, ONE);
+  if (resource === 'pods') addPod(used, object);
+  else if (resource === 'services') addService(used, object);
+  else if (resource === 'persistentvolumeclaims') addClaim(used, object);
+  return used;
+}
+
+/** An update may cost something; for all others only a new object does. */
+export function chargesUpdates({ group, resource }: GroupResource): boolean {
+  return (
+    group === '' && (resource === 'services' || resource === 'persistentvolumeclaims' || resource === 'pods')
+  );
+}
+
+function addPod(used: Map<string, Quantity>, pod: JsonObject): void {
+  const phase = stringAt(pod, 'status', 'phase');
+  // What has ended needs nothing any more.
+  if (phase === 'Failed' || phase === 'Succeeded') return;
+  used.set('pods', ONE);
+  addCompute(used, podAmounts(pod, 'requests'), podAmounts(pod, 'limits'));
+}
+
+const COMPUTE = new Set(['cpu', 'memory', 'ephemeral-storage']);
+
+function addCompute(used: Map<string, Quantity>, requests: Amounts, limits: Amounts): void {
+  for (const [name, amount] of requests) {
+    const huge = name.startsWith('hugepages-');
+    if (COMPUTE.has(name) || huge) used.set(name, amount);
+    if (COMPUTE.has(name) || huge || isExtended(name)) used.set(`requests.${name}`, amount);
+  }
+  for (const [name, amount] of limits) {
+    if (COMPUTE.has(name)) used.set(`limits.${name}`, amount);
+  }
+}
+
+/** Named by someone other than Kubernetes: devices. */
+function isExtended(name: string): boolean {
+  const domain = name.includes('/') ? name.slice(0, name.indexOf('/')) : '';
+  return domain !== '' && domain !== 'kubernetes.io' && !domain.endsWith('.kubernetes.io');
+}
+
+function addService(used: Map<string, Quantity>, service: JsonObject): void {
+  const type = stringAt(service, 'spec', 'type');
+  const ports = objectsAt(service, 'spec', 'ports');
+  const balanced = type === 'LoadBalancer';
+  if (balanced) used.set('services.loadbalancers', ONE);
+  if (!balanced && type !== 'NodePort') return;
+  const allocates = !balanced || getPath(service, 'spec', 'allocateLoadBalancerNodePorts') !== false;
+  const taken = allocates ? ports : ports.filter((port) => (numberAt(port, 'nodePort') ?? 0) !== 0);
+  used.set('services.nodeports', count(taken.length));
+}
+
+const CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
+
+function addClaim(used: Map<string, Quantity>, claim: JsonObject): void {
+  const name =
+    stringAt(claim, 'metadata', 'annotations', CLASS_ANNOTATION) ||
+    stringAt(claim, 'spec', 'storageClassName');
+  const storage = tryParseQuantity(stringAt(claim, 'spec', 'resources', 'requests', 'storage'));
+  const ofClass = `${name}.storageclass.storage.k8s.io`;
+  if (name !== '') used.set(`${ofClass}/persistentvolumeclaims`, ONE);
+  if (storage === undefined) return;
+  used.set('requests.storage', storage);
+  if (name !== '') used.set(`${ofClass}/requests.storage`, storage);
+}
+
+/** Whether an object falls under a quota's scopes; only pods and claims have any. */
+export function inScope({ group, resource }: GroupResource, object: JsonObject, quota: JsonObject): boolean {
+  const wanted = [
+    ...listAt(quota, 'spec', 'scopes').map((scope) => ({
+      scopeName: scope as string,
+      operator: 'Exists',
+      values: [],
+    })),
+    ...objectsAt(quota, 'spec', 'scopeSelector', 'matchExpressions').map((one) => ({
+      scopeName: stringAt(one, 'scopeName'),
+      operator: stringAt(one, 'operator'),
+      values: listAt(one, 'values') as string[],
+    })),
+  ];
+  if (wanted.length === 0) return true;
+  const core = group === '' ? resource : '';
+  return wanted.every((scope) =>
+    core === 'pods'
+      ? podInScope(object, scope)
+      : core === 'persistentvolumeclaims' &&
+        scope.scopeName === 'VolumeAttributesClass' &&
+        named(stringAt(object, 'spec', 'volumeAttributesClassName'), scope),
+  );
+}
+
+interface Scope {
+  readonly scopeName: string;
+  readonly operator: string;
+  readonly values: readonly string[];
+}
+
+function podInScope(pod: JsonObject, scope: Scope): boolean {
+  switch (scope.scopeName) {
+    case 'Terminating':
+      return isBounded(pod);
+    case 'NotTerminating':
+      return !isBounded(pod);
+    case 'BestEffort':
+      return isBestEffort(pod);
+    case 'NotBestEffort':
+      return !isBestEffort(pod);
+    case 'PriorityClass':
+      return named(stringAt(pod, 'spec', 'priorityClassName'), scope);
+    case 'CrossNamespacePodAffinity':
+      return looksAcross(pod);
+    default:
+      return false;
+  }
+}
+
+function named(name: string, { operator, values }: Scope): boolean {
+  switch (operator) {
+    case 'Exists':
+      return name !== '';
+    case 'DoesNotExist':
+      return name === '';
+    case 'In':
+      return values.includes(name);
+    default:
+      return !values.includes(name);
+  }
+}
+
+function isBounded(pod: JsonObject): boolean {
+  return (numberAt(pod, 'spec', 'activeDeadlineSeconds') ?? -1) >= 0;
+}
+
+function isBestEffort(pod: JsonObject): boolean {
+  return ['containers', 'initContainers'].every((list) =>
+    objectsAt(pod, 'spec', list).every((container) =>
+      ['requests', 'limits'].every((field) =>
+        [...quantities(getPath(container, 'resources', field))].every(
+          ([name, { nano }]) => (name !== 'cpu' && name !== 'memory') || nano === 0n,
+        ),
+      ),
+    ),
+  );
+}
+
+function looksAcross(pod: JsonObject): boolean {
+  return ['podAffinity', 'podAntiAffinity'].some((kind) => {
+    const at = ['spec', 'affinity', kind] as const;
+    const terms = [
+      ...objectsAt(pod, ...at, 'requiredDuringSchedulingIgnoredDuringExecution'),
+      ...objectsAt(pod, ...at, 'preferredDuringSchedulingIgnoredDuringExecution').flatMap((one) => {
+        const term = one['podAffinityTerm'];
+        return isJsonObject(term) ? [term] : [];
+      }),
+    ];
+    return terms.some(
+      (term) => listAt(term, 'namespaces').length > 0 || getPath(term, 'namespaceSelector') !== undefined,
+    );
+  });
+}
+
+const MUST_SAY = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'];
+
+/** Where compute is limited, every container must say what it needs: `must specify limits.cpu for: a,b; …`. */
+export function unspecified(pod: JsonObject, limited: ReadonlySet<string>): string | undefined {
+  const missing = new Map<string, string[]>();
+  for (const list of ['containers', 'initContainers']) {
+    for (const container of objectsAt(pod, 'spec', list)) {
+      const said = new Map<string, Quantity>();
+      const of = (field: string): Amounts => quantities(getPath(container, 'resources', field));
+      addCompute(said, of('requests'), of('limits'));
+      for (const name of MUST_SAY) {
+        if (!limited.has(name) || said.has(name)) continue;
+        missing.set(name, [...(missing.get(name) ?? []), stringAt(container, 'name')]);
+      }
+    }
+  }
+  if (missing.size === 0) return undefined;
+  const texts = [...missing]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, containers]) => `${name} for: ${containers.toSorted().join(',')}`);
+  return `must specify ${texts.join('; ')}`;
+}
