@@ -17,9 +17,12 @@ export function createPodGarbageCollector(environment: ControllerEnvironment): C
   const podCache = informers.informer(pods, { indexes: nodeIndex });
   /** Since when a node that pods name has been missing, on the monotonic clock. */
   const missing = new Map<string, number>();
+  /** Nodes that will be looked at again by themselves: their pods' events say nothing new until then. */
+  const waiting = new Set<string>();
 
   /** The key is a node's name. */
   async function reconcile(name: string, queue: WorkQueue): Promise<void> {
+    waiting.delete(name);
     const stranded = podCache.byIndex('node', name).filter((pod) => !isBeyondGrace(pod));
     if (nodeCache.get(name) !== undefined || stranded.length === 0) {
       missing.delete(name);
@@ -28,7 +31,10 @@ export function createPodGarbageCollector(environment: ControllerEnvironment): C
     const since = missing.get(name) ?? clock.monotonic();
     missing.set(name, since);
     const left = since + QUARANTINE_MS - clock.monotonic();
-    if (left > 0) return queue.addAfter(name, left);
+    if (left > 0) {
+      waiting.add(name);
+      return queue.addAfter(name, left);
+    }
     if (await exists(name)) {
       // The cache is late; should the node go before it is seen there, no event would tell.
       missing.delete(name);
@@ -65,7 +71,7 @@ export function createPodGarbageCollector(environment: ControllerEnvironment): C
       subscribes(podCache, (queue) => {
         const look = (pod: Pod): void => {
           const node = pod.spec?.nodeName ?? '';
-          if (node !== '' && nodeCache.get(node) === undefined) queue.add(node);
+          if (node !== '' && nodeCache.get(node) === undefined && !waiting.has(node)) queue.add(node);
         };
         return { added: look, updated: look };
       }),
