@@ -1,0 +1,259 @@
+/**
+ * The API server as users have it (the bundle, every handler on, durable writes), beside what kube-apiserver 1.20 with etcd
+ * 3.4 did on two cores of a 2.5 GHz Xeon. `node bench/apiserver.ts [SECONDS]`; wants wrk. Only ratios of one machine count:
+ * compare two versions in turns.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { benchPod, Driver, lua, type Load } from './apiserver-load.ts';
+
+const SECONDS = Number(process.argv[2] ?? 5);
+const ROOT = join(import.meta.dirname, '..');
+const NS = 'bench';
+const PODS = `/api/v1/namespaces/${NS}/pods`;
+const LISTED = '/api/v1/namespaces/bench-list/pods';
+const MAPS = `/api/v1/namespaces/${NS}/configmaps`;
+const JSON_BODY = `h['content-type'] = 'application/json'`;
+
+/** Requests per second of kube-apiserver, and how many times that we want. */
+const ANCHORS: Readonly<Record<string, readonly [theirs: number, times: number]>> = {
+  'create pod': [845, 3],
+  'get pod': [2300, 2.5],
+  'merge-patch pod': [494, 4],
+  'delete pod': [439, 4],
+  'list 3,000 pods': [7.7, 5],
+  'list 300 of 3,000 by label': [12, 10],
+};
+
+class Server implements AsyncDisposable {
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'sampan-bench-data-'));
+  #child: ChildProcess | undefined;
+  #port = 0;
+
+  /** Milliseconds from starting the process to its first answer. */
+  async start(): Promise<number> {
+    const begin = performance.now();
+    // A port of the kernel's choice, and the same one after a restart.
+    const args = ['up', '--no-node', '--port', String(this.#port), '--data-dir', this.dataDir];
+    this.#child = spawn(
+      join(ROOT, 'bin/sampan'),
+      [...args, '--kubeconfig', join(this.dataDir, 'kubeconfig')],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    const url = await new Promise<string>((resolve, reject) => {
+      let log = '';
+      this.#child!.stderr!.on('data', (chunk) => {
+        log += String(chunk);
+        const found = /ready url=(\S+)/.exec(log)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+      this.#child!.on('exit', (code) => reject(new Error(`sampan ended with ${code}: ${log}`)));
+    });
+    this.#port = Number(new URL(url).port);
+    return performance.now() - begin;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get token(): string {
+    return readFileSync(join(this.dataDir, 'token'), 'utf8').trim();
+  }
+
+  /** Proportional set size, in MB. */
+  resident(): number {
+    const text = readFileSync(`/proc/${this.#child!.pid}/smaps_rollup`, 'utf8');
+    return (Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) * 1024) / 1e6;
+  }
+
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.#child!.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.removeAllListeners('exit');
+    child.kill('SIGTERM');
+    await Promise.race([gone, delay(5000)]);
+    child.kill('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+if (!existsSync('/usr/bin/wrk')) {
+  process.stderr.write('bench: wrk is missing; on Debian: apt-get install wrk time\n');
+  process.exit(1);
+}
+await measureRequests();
+await measureWatches();
+await measureSize();
+
+function say(what: string, figure: string, wanted: string, met: boolean): void {
+  process.stdout.write(`${met ? '✓' : '✗'} ${what.padEnd(36)} ${figure.padEnd(52)} ${wanted}\n`);
+}
+
+function report(what: string, load: Load, cpuMs: number): void {
+  const [theirs, times] = ANCHORS[what]!;
+  const ratio = load.rate / theirs;
+  const latency = `p50 ${load.p50.toFixed(1)}, p99 ${load.p99.toFixed(1)} ms`;
+  const floor = load.busy > 0.7 ? '≥ ' : '';
+  const cost = `${cpuMs.toFixed(2)} ms of cpu each`;
+  say(
+    what,
+    `${floor}${load.rate.toFixed(0)} /s (${ratio.toFixed(1)} ×), ${latency}, ${cost}`,
+    `≥ ${times} × ${theirs}`,
+    ratio >= times,
+  );
+}
+
+async function measureRequests(): Promise<void> {
+  await using server = new Server();
+  await server.start();
+  await delay(3000);
+  const idle = server.resident();
+  say('resident, idle', `${idle.toFixed(0)} MB`, '≤ 120 MB', idle <= 120);
+  using driver = new Driver(server);
+  await driver.namespace(NS);
+  await driver.namespace('bench-list');
+  const run = async (what: string, connections: number, format: string): Promise<void> => {
+    const before = server.cpuSeconds();
+    const load = await driver.wrk(format, { connections, seconds: SECONDS });
+    report(what, load, ((server.cpuSeconds() - before) * 1000) / (load.rate * SECONDS));
+  };
+  const body = lua(JSON.stringify(benchPod('@NAME@')));
+  await run(
+    'create pod',
+    32,
+    `${JSON_BODY} local b = string.gsub(${body}, '@NAME@', 'w'..tid..'-'..i) return wrk.format('POST', '${PODS}', h, b)`,
+  );
+  await run('get pod', 32, `return wrk.format('GET', '${PODS}/w'..tid..'-'..(2 + i % 500), h)`);
+  await run(
+    'merge-patch pod',
+    32,
+    `h['content-type'] = 'application/merge-patch+json' return wrk.format('PATCH', '${PODS}/w'..tid..'-'..(2 + i % 500), h, '{"metadata":{"labels":{"touched":"t'..i..'"}}}')`,
+  );
+  await run(
+    'delete pod',
+    32,
+    `return wrk.format('DELETE', '${PODS}/w'..tid..'-'..(i + 1)..'?gracePeriodSeconds=0', h)`,
+  );
+  await driver.each(3000, async (i) => {
+    await driver.call('POST', LISTED, benchPod(`p-${i}`, { shard: `s${i % 10}` }));
+  });
+  await run('list 3,000 pods', 8, `return wrk.format('GET', '${LISTED}', h)`);
+  await run(
+    'list 300 of 3,000 by label',
+    8,
+    `return wrk.format('GET', '${LISTED}?labelSelector=shard%3Ds3', h)`,
+  );
+}
+
+function map(name: string): unknown {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { v: 'x'.repeat(500) } };
+}
+
+async function measureWatches(): Promise<void> {
+  await using server = new Server();
+  await server.start();
+  using driver = new Driver(server);
+  await driver.namespace(NS);
+  for (const [watchers, events] of [
+    [100, 300],
+    [1000, 100],
+  ] as const) {
+    using open = await driver.watchers(`${MAPS}?watch=1&resourceVersion=0`, watchers);
+    const seen = open.seen();
+    const [begin, cpu] = [performance.now(), server.cpuSeconds()];
+    const took: number[] = [];
+    let next = 0;
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        while (next < events) {
+          const start = performance.now();
+          await driver.call('POST', MAPS, map(`w${watchers}-${next++}`));
+          took.push(performance.now() - start);
+        }
+      }),
+    );
+    const want = watchers * events;
+    for (const end = performance.now() + 60_000; open.seen() - seen < want && performance.now() < end;)
+      await delay(5);
+    const seconds = (performance.now() - begin) / 1000;
+    const micros = ((server.cpuSeconds() - cpu) * 1e6) / want;
+    const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!;
+    const all = open.seen() - seen >= want;
+    say(
+      `watch fan-out ${watchers} × ${events}`,
+      `${(want / seconds).toFixed(0)} events/s, ${micros.toFixed(1)} µs of cpu each${all ? '' : ' INCOMPLETE'}`,
+      'the driver is the limit',
+      all,
+    );
+    say(`create under ${watchers} watchers, p99`, `${p99.toFixed(0)} ms`, '≤ 250 ms', p99 <= 250);
+  }
+}
+
+/** 10,000 and then 50,000 pods of 2 kB. */
+async function measureSize(): Promise<void> {
+  await using server = new Server();
+  await server.start();
+  let made = 0;
+  const fill = async (count: number): Promise<void> => {
+    using driver = new Driver(server);
+    await driver.namespace(NS);
+    const from = made;
+    await driver.each(count - from, async (i) => {
+      const pod = benchPod(`f-${from + i}`, {}, 700) as { spec: { nodeName?: string } };
+      await driver.call('POST', PODS, pod);
+    });
+    made = count;
+  };
+  await fill(10_000);
+  await server.stop();
+  const times: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    times.push(await server.start());
+    await server.stop();
+  }
+  const start = times.toSorted((a, b) => a - b)[1]!;
+  say('start to ready, 10,000 objects', `${(start / 1000).toFixed(2)} s`, '≤ 0.8 s', start <= 800);
+  await server.start();
+  await fill(50_000);
+  await delay(5000);
+  const resident = server.resident();
+  say('resident, 50,000 pods of 2 kB', `${resident.toFixed(0)} MB`, '≤ 400 MB', resident <= 400);
+  using driver = new Driver(server);
+  // The slowest answer of a small get beside lists of everything says how long the loop was held.
+  const gets: number[] = [];
+  let listing = true;
+  const lists = (async () => {
+    for (let i = 0; i < 3; i++) await driver.call('GET', '/api/v1/pods');
+    listing = false;
+  })();
+  while (listing) {
+    const begin = performance.now();
+    await driver.call('GET', '/version');
+    gets.push(performance.now() - begin);
+  }
+  await lists;
+  const worst = gets.toSorted((a, b) => a - b)[Math.floor(gets.length * 0.99)] ?? Number.NaN;
+  say(
+    'a get while 50,000 pods are listed, p99',
+    `${worst.toFixed(1)} ms`,
+    'both share this driver',
+    worst <= 50,
+  );
+}
