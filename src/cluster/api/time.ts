@@ -66,3 +66,24 @@ export function humanDuration(ms: number): string {
 function withRest(value: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${value}${unit}` : `${value}${unit}${rest}${restUnit}`;
 }
+
+const NANOSECONDS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  μs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+/** Go's time.Duration of a metav1.Duration; undefined when it is none. */
+export function durationToNanoseconds(text: string): number | undefined {
+  if (parseDuration(text) === undefined) return undefined;
+  let sum = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
+    sum += Number(amount) * NANOSECONDS[unit!]!;
+  }
+  return Math.round(text.startsWith('-') ? -sum : sum);
+}

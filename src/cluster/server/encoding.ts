@@ -14,46 +14,77 @@ export function encodeForStorage(object: KubeObject): Uint8Array {
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
 }
 
+function bufferOf(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Length of what `spliceInto` writes. */
+export function splicedLength(stored: Uint8Array, revision: number): number {
+  return stored.length + 21 + String(revision).length;
+}
+
+/** Writes the stored bytes with `resourceVersion` as metadata's first field; returns where they end. */
+export function spliceInto(
+  target: Buffer,
+  at: number,
+  { stored, revision }: { readonly stored: Uint8Array; readonly revision: number },
+): number {
+  const bytes = bufferOf(stored);
+  const head = bytes.indexOf(METADATA) + METADATA.length;
+  bytes.copy(target, at, 0, head);
+  let end = at + head;
+  end += target.write(`"resourceVersion":"${revision}",`, end, 'latin1');
+  bytes.copy(target, end, head);
+  return end + bytes.length - head;
+}
+
 /** The stored bytes with `resourceVersion` as metadata's first field. */
 export function withVersion(stored: Uint8Array, revision: number): Uint8Array {
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const head = bytes.indexOf(METADATA) + METADATA.length;
-  return Buffer.concat([
-    bytes.subarray(0, head),
-    Buffer.from(`"resourceVersion":"${revision}",`),
-    bytes.subarray(head),
-  ]);
+  const target = Buffer.allocUnsafe(splicedLength(stored, revision));
+  spliceInto(target, 0, { stored, revision });
+  return target;
 }
 
 /** The object that stored bytes hold, with its version. */
 export function decodeStored(stored: Uint8Array, revision: number): KubeObject {
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const object = JSON.parse(bytes.toString('utf8')) as KubeObject;
+  const object = JSON.parse(bufferOf(stored).toString('utf8')) as KubeObject;
   object.metadata.resourceVersion = String(revision);
   return object;
 }
 
 const COMMA = Buffer.from(',');
 
+export interface ListHead {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly revision: number;
+  readonly continueToken?: string | undefined;
+  readonly remaining?: number | undefined;
+}
+
+export function listMetadata(head: ListHead): Record<string, unknown> {
+  const metadata: Record<string, unknown> = { resourceVersion: String(head.revision) };
+  if (head.continueToken !== undefined) metadata['continue'] = head.continueToken;
+  if (head.remaining !== undefined) metadata['remainingItemCount'] = head.remaining;
+  return metadata;
+}
+
+/** What stands before the first item, and after the last. */
+export function listFrame(head: ListHead): { readonly open: Buffer; readonly close: Buffer } {
+  const { kind, apiVersion } = head;
+  const text = JSON.stringify({ kind, apiVersion, metadata: listMetadata(head) });
+  return { open: Buffer.from(`${text.slice(0, -1)},"items":[`), close: Buffer.from(']}\n') };
+}
+
 /** A list body: head and tail around the items' bytes. */
-export function encodeList(options: {
-  kind: string;
-  apiVersion: string;
-  revision: number;
-  items: readonly Uint8Array[];
-  continueToken?: string | undefined;
-  remaining?: number | undefined;
-}): Uint8Array {
-  const metadata: Record<string, unknown> = { resourceVersion: String(options.revision) };
-  if (options.continueToken !== undefined) metadata['continue'] = options.continueToken;
-  if (options.remaining !== undefined) metadata['remainingItemCount'] = options.remaining;
-  const head = { kind: options.kind, apiVersion: options.apiVersion, metadata };
-  const parts: Uint8Array[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
+export function encodeList(options: ListHead & { readonly items: readonly Uint8Array[] }): Uint8Array {
+  const { open, close } = listFrame(options);
+  const parts: Uint8Array[] = [open];
   options.items.forEach((item, i) => {
     if (i > 0) parts.push(COMMA);
     parts.push(item);
   });
-  parts.push(Buffer.from(']}\n'));
+  parts.push(close);
   return Buffer.concat(parts);
 }
 

@@ -23,6 +23,7 @@ interface Facts {
   readonly name?: string | undefined;
   readonly causes?: readonly StatusCause[];
   readonly retryAfterSeconds?: number;
+  readonly continueToken?: string;
 }
 
 /** `deployments.apps`, or `pods` for the core group. */
@@ -40,7 +41,12 @@ function failure(message: string, facts: Facts): PlatformError {
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
   const details = Object.keys(about).length > 0 ? { details: about } : {};
-  const head = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure' };
+  const head = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: facts.continueToken === undefined ? {} : { continue: facts.continueToken },
+    status: 'Failure',
+  };
   return new PlatformError(facts.code, message, {
     details: { status: { ...head, message, reason, ...details, code: http } },
   });
@@ -145,6 +151,19 @@ export function tooLarge(limit: number): PlatformError {
 
 export function expired(message: string): PlatformError {
   return failure(message, { code: 'expired', http: 410, reason: 'Expired' });
+}
+
+/** With a token that goes on from the same key in the newest state. */
+export function expiredContinue(continueToken: string): PlatformError {
+  const message =
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.';
+  return failure(message, { code: 'expired', http: 410, reason: 'Expired', continueToken });
+}
+
+/** Too many requests at once; the client comes back by itself. */
+export function tooManyRequests(retryAfterSeconds: number): PlatformError {
+  const message = 'too many requests, please try again later';
+  return failure(message, { code: 'exhausted', http: 429, reason: 'TooManyRequests', retryAfterSeconds });
 }
 
 export function tooOldToWatch(asked: number, oldest: number): PlatformError {

@@ -1,10 +1,11 @@
 /** Lists: from the cache when it has the revision, page by page from the store when it has moved on. */
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { prefixEnd, type Store } from '../store/store.ts';
-import { badRequest, expired, tooLargeVersion } from './failure.ts';
+import { badRequest, expired, expiredContinue, tooLargeVersion } from './failure.ts';
 import { isExpired, type Registry } from './registry.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
-import { CachedObject, type WatchCache } from './watch-cache.ts';
+import { CachedObject, type ResourceCache, type WatchCache } from './watch-cache.ts';
 
 export interface Page {
   readonly objects: readonly CachedObject[];
@@ -30,13 +31,12 @@ interface Sources {
   readonly store: Store;
 }
 
-const TOO_OLD =
-  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.';
-
 export async function listObjects(request: ListRequest, { registry, cache, store }: Sources): Promise<Page> {
   const { resource, selection, continueToken } = request;
   const from = continueToken === '' ? undefined : decodeToken(continueToken, selection.prefix);
-  const exact = from?.revision ?? exactRevision(request);
+  // A token of -1 goes on in the newest state: the one that it stands for has been forgotten.
+  const exact =
+    from === undefined ? exactRevision(request) : from.revision === -1 ? undefined : from.revision;
   if (exact === undefined) {
     const minimum = parseVersion(request.resourceVersion);
     if (request.resourceVersion === '') await registry.fresh();
@@ -47,14 +47,16 @@ export async function listObjects(request: ListRequest, { registry, cache, store
   }
   const held = cache.resource(resource.prefix);
   if (exact === undefined || exact >= held.lastChange) {
-    const candidates = held.list(selection.prefix, from?.start);
-    return pageOf(candidates, { request, revision: exact ?? cache.revision });
+    const revision = exact ?? cache.revision;
+    const candidates = candidatesIn(held, selection, from?.start);
+    return await pageOf(candidates, { request, revision });
   }
   try {
     return await listFromStore(request, { store, revision: exact, start: from?.start ?? selection.prefix });
   } catch (error) {
     if (!isExpired(error)) throw error;
-    throw expired(from === undefined ? 'The resourceVersion for the provided list is too old.' : TOO_OLD);
+    if (from === undefined) throw expired('The resourceVersion for the provided list is too old.');
+    throw expiredContinue(encodeToken(-1, from.start.slice(0, -1), selection.prefix));
   }
 }
 
@@ -90,16 +92,43 @@ export function parseVersion(text: string): number {
   return Number(text);
 }
 
-function pageOf(
+/** An index that leaves more than this would be sorted longer than everything is filtered. */
+const MAX_SORTED = 4096;
+
+/** Everything that may be selected, in key order. */
+function candidatesIn(
+  held: ResourceCache,
+  selection: Selection,
+  start: string | undefined,
+): readonly CachedObject[] {
+  for (const { id, valueOf, values } of selection.indexed) {
+    const found = held.indexed(id, valueOf, values);
+    if (found === undefined || found.length > MAX_SORTED) continue;
+    const from = start ?? selection.prefix;
+    return found
+      .filter(({ key }) => key >= from && key.startsWith(selection.prefix))
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  }
+  return held.list(selection.prefix, start);
+}
+
+/** Objects that are looked into in one go. */
+const SLICE = 128;
+
+async function pageOf(
   candidates: readonly CachedObject[],
   about: { request: ListRequest; revision: number },
-): Page {
+): Promise<Page> {
   const { request, revision } = about;
   const { limit, selection } = request;
   if (!selection.filters && limit === 0) return { objects: candidates, revision };
   const objects: CachedObject[] = [];
+  const passing = candidates.length > MAX_SORTED;
   for (const [i, candidate] of candidates.entries()) {
-    if (selection.filters && !selection.matches(candidate)) continue;
+    if (selection.filters) {
+      if (i % SLICE === SLICE - 1) await yieldToLoop();
+      if (!selection.matches(candidate, passing)) continue;
+    }
     if (limit > 0 && objects.length === limit) {
       const continueToken = encodeToken(revision, objects.at(-1)!.key, selection.prefix);
       return {
@@ -155,7 +184,12 @@ function decodeToken(token: string, prefix: string): { revision: number; start: 
       string,
       unknown
     >;
-    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && typeof start === 'string') {
+    if (
+      v === 'meta.k8s.io/v1' &&
+      Number.isSafeInteger(rv) &&
+      (rv as number) >= -1 &&
+      typeof start === 'string'
+    ) {
       return { revision: rv as number, start: prefix + start };
     }
   } catch {

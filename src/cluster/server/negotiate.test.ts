@@ -2,37 +2,33 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { isPlatformError } from '../../base/errors.ts';
-import {
-  acceptsGzip,
-  bodyFormat,
-  negotiateShape,
-  patchFormat,
-  wantsAggregatedDiscovery,
-} from './negotiate.ts';
+import { acceptsGzip, bodyFormat, negotiate, patchFormat, wantsAggregatedDiscovery } from './negotiate.ts';
+
+const shapeOf = (accept: string | undefined): string => negotiate(accept, false).shape;
 
 test('what kubectl get accepts is a table', () => {
   const kubectl =
     'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json';
-  assert.equal(negotiateShape(kubectl), 'table');
-  assert.equal(
-    negotiateShape('application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'),
-    'object',
-  );
-  assert.equal(
-    negotiateShape('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io'),
-    'metadata',
-  );
+  assert.equal(shapeOf(kubectl), 'table');
+  assert.equal(shapeOf('application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'), 'object');
+  assert.equal(shapeOf('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io'), 'metadata');
 });
 
-test('protobuf is passed over when JSON will do, and refused when not', () => {
-  assert.equal(negotiateShape('application/vnd.kubernetes.protobuf,application/json'), 'object');
-  assert.equal(negotiateShape(undefined), 'object');
-  assert.equal(negotiateShape('text/html, */*;q=0.1'), 'object');
+test('protobuf is answered where there is a schema', () => {
+  const protobuf = 'application/vnd.kubernetes.protobuf';
+  assert.deepEqual(negotiate(`${protobuf},application/json`, true), { shape: 'object', format: 'protobuf' });
+  assert.deepEqual(negotiate(`${protobuf},application/json`, false), { shape: 'object', format: 'json' });
+  assert.deepEqual(negotiate(`${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`, true), {
+    shape: 'metadata',
+    format: 'protobuf',
+  });
+  assert.equal(shapeOf(undefined), 'object');
+  assert.equal(shapeOf('text/html, */*;q=0.1'), 'object');
   assert.throws(
-    () => negotiateShape('application/vnd.kubernetes.protobuf'),
+    () => shapeOf('application/vnd.kubernetes.protobuf'),
     (error) => isPlatformError(error, 'invalid'),
   );
-  assert.throws(() => negotiateShape('application/json;q=0'), /media types are accepted/);
+  assert.throws(() => shapeOf('application/json;q=0'), /media types are accepted/);
 });
 
 test('the first acceptable form of discovery counts', () => {

@@ -33,17 +33,34 @@ function isJson(range: Range): boolean {
   return range.type === 'application/json' || range.type === '*/*' || range.type === 'application/*';
 }
 
-/** The first shape in the client's order that we can answer with; protobuf is passed over. */
-export function negotiateShape(accept: string | undefined): Shape {
+export interface Negotiated {
+  readonly shape: Shape;
+  readonly format: 'json' | 'protobuf';
+}
+
+/** The first of the client's ranges that we can answer with; tables only come as JSON. */
+export function negotiate(accept: string | undefined, hasProtobuf: boolean): Negotiated {
+  // What nearly everybody sends.
+  if (accept === undefined || accept === 'application/json' || accept === '*/*')
+    return { shape: 'object', format: 'json' };
   for (const range of parseAccept(accept)) {
-    if (!isJson(range)) continue;
+    const format = isJson(range) ? 'json' : range.type === PROTOBUF && hasProtobuf ? 'protobuf' : undefined;
+    if (format === undefined) continue;
     const as = range.parameters.get('as');
-    if (as === undefined) return 'object';
+    if (as === undefined) return { shape: 'object', format };
     const known = range.parameters.get('g') === 'meta.k8s.io' && range.parameters.get('v') === 'v1';
-    if (known && as === 'Table') return 'table';
-    if (known && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')) return 'metadata';
+    if (known && as === 'Table' && format === 'json') return { shape: 'table', format };
+    if (known && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList'))
+      return { shape: 'metadata', format };
   }
-  throw notAcceptable(['application/json', 'application/json;as=Table;v=v1;g=meta.k8s.io']);
+  throw notAcceptable(['application/json', 'application/yaml', PROTOBUF]);
+}
+
+/** A Status goes out in protobuf only to those who take nothing else. */
+export function onlyProtobuf(accept: string | undefined): boolean {
+  if (accept === undefined || !accept.includes(PROTOBUF)) return false;
+  const [first] = parseAccept(accept);
+  return first?.type === PROTOBUF;
 }
 
 /** True when the client prefers aggregated discovery (apidiscovery.k8s.io/v2) to the older documents. */

@@ -1,10 +1,9 @@
 /** Which objects a list or watch is about: namespace, labels, fields. */
 import { getPath, isJsonObject, stringAt } from '../api/json.ts';
-import { parseFieldSelector, parseLabelSelector, type FieldTerm } from '../api/selector.ts';
+import { parseFieldSelector, parseLabelSelector, type FieldTerm, type Selector } from '../api/selector.ts';
 import { badRequest } from './failure.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resource.ts';
-import { objectOf } from './view.ts';
 import type { CachedObject } from './watch-cache.ts';
 
 export interface Selection {
@@ -12,7 +11,17 @@ export interface Selection {
   readonly prefix: string;
   /** False when every object below the prefix is selected. */
   readonly filters: boolean;
-  matches(object: CachedObject): boolean;
+  /** What an index can answer: all selected objects have one of these values. */
+  readonly indexed: readonly IndexedTerm[];
+  /** With `passing`, the object is not kept decoded: a walk over everything would push out what others need. */
+  matches(object: CachedObject, passing?: boolean): boolean;
+}
+
+export interface IndexedTerm {
+  /** `label app`, `field spec.nodeName`. */
+  readonly id: string;
+  readonly valueOf: (object: KubeObject) => string | undefined;
+  readonly values: readonly string[];
 }
 
 export interface SelectionRequest {
@@ -35,14 +44,40 @@ export function selectionOf({ resource, namespace, query, name }: SelectionReque
   return {
     prefix,
     filters: byLabel || terms.length > 0,
-    matches(cached) {
+    indexed: indexedTerms(resource, labels, terms),
+    matches(cached, passing = false) {
       if (!cached.key.startsWith(prefix)) return false;
-      if (byLabel && !labels.matches(cached.object.metadata.labels)) return false;
+      if (!byLabel && terms.length === 0) return true;
+      const stored = passing ? cached.peek() : cached.object;
+      if (byLabel && !labels.matches(stored.metadata.labels)) return false;
       if (terms.length === 0) return true;
-      const object = objectOf(resource, cached);
+      const object = resource.conversion?.fromStorage(stored) ?? stored;
       return terms.every((term) => holds(term, object));
     },
   };
+}
+
+function indexedTerms(
+  resource: Resource,
+  labels: Selector,
+  terms: readonly FieldTerm[],
+): readonly IndexedTerm[] {
+  const found: IndexedTerm[] = [];
+  for (const { key, operator, values } of labels.requirements) {
+    if (operator !== 'In') continue;
+    const valueOf = ({ metadata }: KubeObject): string | undefined => {
+      const labels = metadata.labels;
+      return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
+    };
+    found.push({ id: `label ${key}`, values, valueOf });
+  }
+  // In another version's fields the stored object cannot be looked up.
+  if (resource.conversion !== undefined) return found;
+  for (const { field, operator, value } of terms) {
+    if (operator !== '=' || value === '' || field === 'metadata.namespace') continue;
+    found.push({ id: `field ${field}`, values: [value], valueOf: (object) => fieldText(object, field) });
+  }
+  return found;
 }
 
 function checkField(resource: Resource, field: string): void {

@@ -1,9 +1,12 @@
-/** How a cached object is shown: in the version and shape that a client asked for. */
+/** How a cached object is shown: in the version, shape and encoding that a client asked for. */
 import type { Clock } from '../../base/clock.ts';
+import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
+import { encodeFrame } from './encoding.ts';
 import { badRequest } from './failure.ts';
-import { negotiateShape, type Shape } from './negotiate.ts';
+import { negotiate, PROTOBUF, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
+import { encodeEnvelope, encodeItem, encodeMessage, encodeProtobufFrame } from './protobuf-writer.ts';
 import type { Resource } from './resource.ts';
 import type { CachedObject } from './watch-cache.ts';
 
@@ -25,10 +28,23 @@ export type IncludeObject = 'Metadata' | 'Object' | 'None';
 
 export interface View {
   readonly shape: Shape;
+  readonly format: 'json' | 'protobuf';
+  /** The cached bytes are the answer as they are. */
+  readonly verbatim: boolean;
   /** Names the encoding, for sharing encoded events. */
   readonly form: string;
-  readonly encode: (object: CachedObject) => Uint8Array;
+  readonly contentType: string;
+  /** The content type of a watch. */
+  readonly streamType: string;
   readonly include: IncludeObject;
+  /** The object as a whole body. */
+  readonly encode: (object: CachedObject) => Uint8Array;
+  /** The object as an item of a list. */
+  readonly item: (object: CachedObject) => Uint8Array;
+  /** One frame of a watch. */
+  readonly frame: (type: string, object: CachedObject) => Uint8Array;
+  /** A frame around an object that is not stored: a bookmark, a Status. */
+  readonly frameOf: (type: string, object: { kind: string; apiVersion: string }) => Uint8Array;
 }
 
 /** The view that the Accept header and the query of a request ask for. */
@@ -39,20 +55,67 @@ export function viewFor(options: {
   readonly clock: Clock;
 }): View {
   const { resource, accept, query, clock } = options;
-  const shape = negotiateShape(accept);
+  const { shape, format } = negotiate(accept, resource.type.wire !== undefined);
   const include = includeOf(query);
+  if (format === 'protobuf') return protobufView(resource, shape, include);
+  const json = { shape, format, include, verbatim: false } as const;
   if (shape === 'object') {
-    return { shape, form: resource.apiVersion, include, encode: (object) => bytesOf(resource, object) };
+    const verbatim = resource.conversion === undefined;
+    return jsonView({ ...json, verbatim, form: resource.apiVersion }, (object) => bytesOf(resource, object));
   }
   if (shape === 'metadata') {
-    const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.object));
-    return { shape, form: 'metadata', include, encode };
+    return jsonView({ ...json, form: 'metadata' }, (object) => toBytes(partialMetadata(object.peek())));
   }
-  const encode = (object: CachedObject): Uint8Array => {
+  return jsonView({ ...json, form: `table ${resource.apiVersion} ${include}` }, (object) => {
     const now = clock.now();
     return tableOf({ resource, objects: [object], include, now, metadata: versionOf(object.revision) });
+  });
+}
+
+function jsonView(
+  facts: Pick<View, 'shape' | 'format' | 'include' | 'form' | 'verbatim'>,
+  encode: View['encode'],
+): View {
+  return {
+    ...facts,
+    contentType: 'application/json',
+    streamType: 'application/json',
+    encode,
+    item: encode,
+    frame: (type, object) => encodeFrame(type, encode(object)),
+    frameOf: (type, object) => encodeFrame(type, toBytes(object)),
   };
-  return { shape, form: `table ${resource.apiVersion} ${include}`, include, encode };
+}
+
+const METADATA = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata' };
+
+function protobufView(resource: Resource, shape: Shape, include: IncludeObject): View {
+  const schema = shape === 'metadata' ? kindSchema('meta.k8s.io', 'v1', METADATA.kind) : resource.type.wire;
+  if (schema === undefined) throw badRequest(`${resource.kind} has no protobuf form`);
+  const head = shape === 'metadata' ? METADATA : { apiVersion: resource.apiVersion, kind: resource.kind };
+  const messageOf = (object: CachedObject): Uint8Array =>
+    encodeMessage(
+      resource.conversion === undefined ? object.peek() : objectOf(resource, object),
+      schema.message,
+    );
+  const encode = (object: CachedObject): Uint8Array => encodeEnvelope(head, messageOf(object));
+  return {
+    shape,
+    format: 'protobuf',
+    verbatim: false,
+    form: `protobuf ${shape} ${resource.apiVersion}`,
+    contentType: PROTOBUF,
+    streamType: `${PROTOBUF};stream=watch`,
+    include,
+    encode,
+    item: (object) => encodeItem(messageOf(object)),
+    frame: (type, object) => encodeProtobufFrame(type, encode(object)),
+    frameOf: (type, object) => {
+      const kind = object.kind === 'Status' ? kindSchema('', 'v1', 'Status') : schema;
+      const message = encodeMessage(object as unknown as KubeObject, (kind ?? schema).message);
+      return encodeProtobufFrame(type, encodeEnvelope(object.kind === 'Status' ? object : head, message));
+    },
+  };
 }
 
 function includeOf(query: URLSearchParams): IncludeObject {
@@ -66,20 +129,39 @@ export function versionOf(revision: number): Record<string, unknown> {
   return { resourceVersion: String(revision) };
 }
 
-export function tableOf(options: {
+export interface TableOptions {
   readonly resource: Resource;
-  readonly objects: readonly CachedObject[];
   readonly include: IncludeObject;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly metadata: Record<string, unknown>;
-}): Uint8Array {
-  const { resource, objects, include, now, metadata } = options;
+}
+
+export function tableOf(options: TableOptions & { readonly objects: readonly CachedObject[] }): Uint8Array {
+  const { resource, objects, now, metadata } = options;
   const shown = objects.map((object) => objectOf(resource, object));
-  const table = tableRows(resource.declaration, shown, now);
-  const rows = table.rows.map(({ cells, object }) => {
+  const { columnDefinitions } = tableRows(resource.declaration, [], now);
+  const rows = rowsOf(options, shown);
+  return toBytes({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions, rows });
+}
+
+function rowsOf({ resource, include, now }: TableOptions, shown: readonly KubeObject[]): unknown[] {
+  return tableRows(resource.declaration, shown, now).rows.map(({ cells, object }) => {
     if (include === 'None') return { cells };
     return { cells, object: include === 'Object' ? object : partialMetadata(object) };
   });
-  return toBytes({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, ...table, rows });
+}
+
+/** A table in pieces: what stands before the rows, and a row. */
+export function tableParts(options: TableOptions): {
+  readonly open: Buffer;
+  readonly row: (object: CachedObject) => Uint8Array;
+} {
+  const { resource, now, metadata } = options;
+  const { columnDefinitions } = tableRows(resource.declaration, [], now);
+  const head = JSON.stringify({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions });
+  return {
+    open: Buffer.from(`${head.slice(0, -1)},"rows":[`),
+    row: (cached) => toBytes(rowsOf(options, [objectOf(resource, cached)])[0]),
+  };
 }

@@ -4,45 +4,30 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
-import { prefixEnd, type KeyValue, type Store, type WatchBatch } from '../store/store.ts';
-import { decodeStored, encodeFrame, withVersion } from './encoding.ts';
-import { tooLargeVersion, tooOldToWatch } from './failure.ts';
-import type { KubeObject } from './object.ts';
+import { prefixEnd, type KeyValue, type Store, type WatchBatch, type WatchEvent } from '../store/store.ts';
+import { CachedObject } from './cached-object.ts';
+import { tooLargeVersion } from './failure.ts';
+import { OrderedObjects } from './ordered-objects.ts';
+import { ValueIndex, type ValueOf } from './value-index.ts';
+
+export { CachedObject } from './cached-object.ts';
 
 const ROOT = '/registry/';
 const PAGE = 1000;
-/** Past events kept per resource: what a watcher may be behind before it must list again. */
-const WINDOW = 1024;
+/** Past events of a resource that are kept for watchers that come back: what is older or more comes from the store. */
+const WINDOW_MS = 5 * 60_000;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+/** What an event takes beside its bytes. */
+const EVENT_BYTES = 300;
+/** Below this a list is filtered faster than an index is kept. */
+const MIN_INDEXED = 256;
+const MAX_INDEXES = 8;
 /** How long a read waits for the cache to reach a revision before the client is told to retry. */
 const FRESHNESS_TIMEOUT_MS = 3000;
 
-/** One version of one object. Decoded and spliced forms are made once, on demand, and shared: never change them. */
-export class CachedObject {
-  readonly key: string;
-  readonly stored: Uint8Array;
-  readonly revision: number;
-  #object: KubeObject | undefined;
-  #bytes: Uint8Array | undefined;
-
-  constructor(key: string, stored: Uint8Array, revision: number) {
-    this.key = key;
-    this.stored = stored;
-    this.revision = revision;
-  }
-
-  get object(): KubeObject {
-    return (this.#object ??= decodeStored(this.stored, this.revision));
-  }
-
-  /** JSON with resourceVersion. */
-  get bytes(): Uint8Array {
-    return (this.#bytes ??= withVersion(this.stored, this.revision));
-  }
-
-  /** A copy of one's own. */
-  mutable(): KubeObject {
-    return decodeStored(this.stored, this.revision);
-  }
+export interface FrameEncoder {
+  readonly form: string;
+  frame(type: string, object: CachedObject): Uint8Array;
 }
 
 /** A change, shared by all watchers: each frame is encoded once per event type and form. */
@@ -61,9 +46,19 @@ export class CachedEvent {
     this.deleted = deleted;
   }
 
-  /** `form` names the encoding, `encode` makes it when no watcher has needed it yet. */
-  frame(type: string, form: string, encode: (object: CachedObject) => Uint8Array): Uint8Array {
-    const id = `${type} ${form}`;
+  /** What the window's events hold that nothing else does. */
+  get weight(): number {
+    return EVENT_BYTES + (this.previous?.stored.length ?? 0);
+  }
+
+  /** Watchers that come later encode it anew. */
+  forgetFrames(): void {
+    this.#frames.clear();
+  }
+
+  /** The frame in the encoding that `encoder.form` names, made when no watcher has needed it yet. */
+  frame(type: string, encoder: FrameEncoder): Uint8Array {
+    const id = `${type} ${encoder.form}`;
     let frame = this.#frames.get(id);
     if (frame === undefined) {
       // An object that leaves a selector is shown in its last matching state, at the revision at which it left.
@@ -71,7 +66,7 @@ export class CachedEvent {
       const shown = left
         ? new CachedObject(this.current.key, this.previous.stored, this.revision)
         : this.current;
-      frame = encodeFrame(type, encode(shown));
+      frame = encoder.frame(type, shown);
       this.#frames.set(id, frame);
     }
     return frame;
@@ -81,9 +76,13 @@ export class CachedEvent {
 /** Objects and recent events below one key prefix. */
 export class ResourceCache {
   readonly prefix: string;
-  readonly #objects = new Map<string, CachedObject>();
-  #keys: string[] | undefined;
-  #events: CachedEvent[] = [];
+  readonly #clock: Clock;
+  readonly #objects = new OrderedObjects<CachedObject>();
+  readonly #indexes = new Map<string, ValueIndex>();
+  #events: { readonly event: CachedEvent; readonly at: number }[] = [];
+  /** Events at the front of #events that have left the window but are not yet cut off. */
+  #head = 0;
+  #weight = 0;
   /** Events after this revision are all in the window. */
   #windowStart = 0;
   #lastChange = 0;
@@ -92,8 +91,9 @@ export class ResourceCache {
   #loadedLate = false;
   readonly #listeners = new Set<(event: CachedEvent) => void>();
 
-  constructor(prefix: string) {
+  constructor(prefix: string, clock: Clock) {
     this.prefix = prefix;
+    this.#clock = clock;
   }
 
   get(key: string): CachedObject | undefined {
@@ -104,6 +104,10 @@ export class ResourceCache {
     return this.#objects.size;
   }
 
+  get watchers(): number {
+    return this.#listeners.size;
+  }
+
   /** Revision of the newest change below the prefix. */
   get lastChange(): number {
     return this.#lastChange;
@@ -111,17 +115,33 @@ export class ResourceCache {
 
   /** Objects whose key starts with `prefix`, in key order, from `from` on. */
   list(prefix: string, from = prefix): readonly CachedObject[] {
-    const keys = (this.#keys ??= [...this.#objects.keys()].toSorted(compareKeys));
-    const found: CachedObject[] = [];
-    for (let i = lowerBound(keys, from); i < keys.length && keys[i]!.startsWith(prefix); i++) {
-      found.push(this.#objects.get(keys[i]!)!);
+    return this.#objects.range(from, prefixEnd(prefix));
+  }
+
+  /**
+   * The objects with one of these values of what `id` names, in no order; undefined while no index can tell. The first
+   * question starts an index, so that later ones are answered.
+   */
+  indexed(id: string, valueOf: ValueOf, values: readonly string[]): readonly CachedObject[] | undefined {
+    if (this.#objects.size < MIN_INDEXED) return undefined;
+    let index = this.#indexes.get(id);
+    if (index === undefined) {
+      index = new ValueIndex(valueOf);
+      // Objects do not throw when they are decoded: the store only holds what was encoded here.
+      void index.fill([...this.#objects.values()], (object) => this.#objects.get(object.key) === object);
+    } else this.#indexes.delete(id);
+    this.#indexes.set(id, index);
+    if (this.#indexes.size > MAX_INDEXES) {
+      for (const [unused] of this.#indexes) {
+        this.#indexes.delete(unused);
+        break;
+      }
     }
-    return found;
+    return index.complete ? values.flatMap((value) => [...index.of(value)]) : undefined;
   }
 
   load(kvs: readonly KeyValue[], revision: number): void {
-    for (const kv of kvs) this.#objects.set(kv.key, new CachedObject(kv.key, kv.value, kv.modRevision));
-    this.#keys = undefined;
+    for (const kv of kvs) this.#put(new CachedObject(kv.key, kv.value, kv.modRevision));
     this.#windowStart = revision;
     this.#loadedLate = true;
     this.#lastChange = kvs.reduce((newest, kv) => Math.max(newest, kv.modRevision), this.#lastChange);
@@ -130,55 +150,80 @@ export class ResourceCache {
   /** What was there when the prefix began to be watched; events since then have the last word. */
   loadLate(kvs: readonly KeyValue[], revision: number): void {
     for (const kv of kvs) {
-      if (!this.#touched.has(kv.key))
-        this.#objects.set(kv.key, new CachedObject(kv.key, kv.value, kv.modRevision));
+      if (!this.#touched.has(kv.key)) this.#put(new CachedObject(kv.key, kv.value, kv.modRevision));
     }
     this.#touched.clear();
     this.#loadedLate = true;
-    this.#keys = undefined;
     this.#windowStart = Math.max(this.#windowStart, revision);
     this.#lastChange = kvs.reduce((newest, kv) => Math.max(newest, kv.modRevision), this.#lastChange);
   }
 
+  #put(object: CachedObject): CachedObject | undefined {
+    const previous = this.#objects.set(object);
+    for (const index of this.#indexes.values()) {
+      if (previous !== undefined) index.remove(previous);
+      index.add(object);
+    }
+    return previous;
+  }
+
   apply(kv: KeyValue, deleted: boolean): void {
     if (!this.#loadedLate) this.#touched.add(kv.key);
-    const previous = this.#objects.get(kv.key);
     this.#lastChange = kv.modRevision;
     if (deleted) {
+      const previous = this.#objects.delete(kv.key);
       if (previous === undefined) return;
-      this.#objects.delete(kv.key);
-      this.#keys = undefined;
+      for (const index of this.#indexes.values()) index.remove(previous);
       this.#record(
         new CachedEvent(new CachedObject(kv.key, previous.stored, kv.modRevision), previous, true),
       );
       return;
     }
     const current = new CachedObject(kv.key, kv.value, kv.modRevision);
-    this.#objects.set(kv.key, current);
-    if (previous === undefined) this.#keys = undefined;
-    this.#record(new CachedEvent(current, previous, false));
+    this.#record(new CachedEvent(current, this.#put(current), false));
   }
 
   #record(event: CachedEvent): void {
-    this.#events.push(event);
-    if (this.#events.length >= 2 * WINDOW) {
-      const dropped = this.#events.length - WINDOW;
-      this.#windowStart = this.#events[dropped - 1]!.revision;
-      this.#events = this.#events.slice(dropped);
-    }
+    const now = this.#clock.monotonic();
+    this.#events.push({ event, at: now });
+    this.#weight += event.weight;
     for (const listener of this.#listeners) listener(event);
+    event.forgetFrames();
+    for (let first = this.#events[this.#head]; first !== undefined; first = this.#events[this.#head]) {
+      if (this.#weight <= WINDOW_BYTES && first.at >= now - WINDOW_MS) break;
+      this.#weight -= first.event.weight;
+      this.#windowStart = first.event.revision;
+      this.#head++;
+    }
+    if (this.#head < 1024) return;
+    this.#events = this.#events.slice(this.#head);
+    this.#head = 0;
   }
 
-  /** Events after `revision`; `expired` when some of them have left the window. */
-  since(revision: number): readonly CachedEvent[] {
-    if (revision < this.#windowStart) throw tooOldToWatch(revision, this.#windowStart);
-    return this.#events.filter((event) => event.revision > revision);
+  /** Events after `revision`; undefined when some of them have left the window. */
+  since(revision: number): readonly CachedEvent[] | undefined {
+    if (revision < this.#windowStart) return undefined;
+    let low = this.#head;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#events[middle]!.event.revision <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return this.#events.slice(low).map(({ event }) => event);
   }
 
   subscribe(listener: (event: CachedEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
+}
+
+/** A change as the store's history tells it. */
+export function pastEvent({ type, kv, previous }: WatchEvent): CachedEvent {
+  const before = previous && new CachedObject(previous.key, previous.value, previous.modRevision);
+  const bytes = type === 'delete' ? (before?.stored ?? kv.value) : kv.value;
+  return new CachedEvent(new CachedObject(kv.key, bytes, kv.modRevision), before, type === 'delete');
 }
 
 interface Waiter {
@@ -205,7 +250,9 @@ export class WatchCache implements AsyncDisposable {
   private constructor(options: WatchCacheOptions) {
     this.#store = options.store;
     this.#clock = options.clock;
-    this.#caches = new Map(options.prefixes.map((prefix) => [prefix, new ResourceCache(prefix)]));
+    this.#caches = new Map(
+      options.prefixes.map((prefix) => [prefix, new ResourceCache(prefix, options.clock)]),
+    );
   }
 
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
@@ -240,7 +287,7 @@ export class WatchCache implements AsyncDisposable {
   /** Caches another prefix from now on; resolves when it holds what is there. */
   async addPrefix(prefix: string): Promise<void> {
     if (this.#caches.has(prefix)) return await this.#loading.get(prefix);
-    const cache = new ResourceCache(prefix);
+    const cache = new ResourceCache(prefix, this.#clock);
     this.#caches.set(prefix, cache);
     // What comes in meanwhile is newer than what is loaded, or it is in what is loaded: both end in the same state.
     const loading = this.#loadLate(cache);
@@ -291,6 +338,11 @@ export class WatchCache implements AsyncDisposable {
     );
   }
 
+  /** Numbers for /metrics: what is cached and who watches it. */
+  *counts(): Generator<{ readonly prefix: string; readonly objects: number; readonly watchers: number }> {
+    for (const { prefix, size, watchers } of this.#caches.values()) yield { prefix, objects: size, watchers };
+  }
+
   /** Everything up to this revision has been applied. */
   get revision(): number {
     return this.#revision;
@@ -320,19 +372,4 @@ export class WatchCache implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]();
   }
-}
-
-function compareKeys(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (keys[middle]! < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,16 +1,25 @@
 /** Watches: a stream of frames per watcher, fed synchronously by the cache. */
 import type { Clock } from '../../base/clock.ts';
+import { PlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
-import { encodeFrame } from './encoding.ts';
-import { expired } from './failure.ts';
+import { prefixEnd, type Store } from '../store/store.ts';
+import { expired, tooOldToWatch } from './failure.ts';
+import { isExpired } from './registry.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
-import { toBytes, type View } from './view.ts';
-import type { CachedEvent, WatchCache } from './watch-cache.ts';
+import type { View } from './view.ts';
+import { pastEvent, type CachedEvent, type ResourceCache, type WatchCache } from './watch-cache.ts';
 
 /** Frames that a watcher may be behind before it is cut off and has to come back. */
 const MAX_BEHIND = 10_000;
 const BOOKMARK_MS = 60_000;
+/** What is encoded of the present state in one go. */
+const INITIAL_BYTES = 128 * 1024;
+const INITIAL_OBJECTS = 128;
+
+/** A frame for each object, undefined for those that are not selected. */
+type Initial = Generator<Uint8Array | undefined>;
 
 export interface WatchRequest {
   readonly resource: Resource;
@@ -26,11 +35,14 @@ export interface WatchRequest {
   readonly signal: AbortSignal;
 }
 
+export interface WatchSources {
+  readonly cache: WatchCache;
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
 /** The frames of one watch; ends after its time, when its signal aborts or when it falls too far behind. */
-export function watchObjects(
-  request: WatchRequest,
-  about: { cache: WatchCache; clock: Clock },
-): AsyncIterable<Uint8Array> {
+export function watchObjects(request: WatchRequest, about: WatchSources): AsyncIterable<Uint8Array> {
   return new WatchStream(request, about);
 }
 
@@ -39,48 +51,94 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #cache: WatchCache;
   readonly #resources = new DisposableStack();
   readonly #clock: Clock;
+  readonly #store: Store;
   #queue: Uint8Array[] = [];
   #wake: (() => void) | undefined;
   #ended = false;
-  #bookmarked = 0;
+  #initial: Initial | undefined;
 
-  constructor(request: WatchRequest, about: { cache: WatchCache; clock: Clock }) {
+  /** What happens while the past is being read: it comes after it. */
+  #held: CachedEvent[] | undefined;
+
+  constructor(request: WatchRequest, about: WatchSources) {
     this.#request = request;
     this.#cache = about.cache;
     this.#clock = about.clock;
+    this.#store = about.store;
     this.#start();
   }
 
   #start(): void {
-    const { resource, selection, view, after, signal, timeoutMs, bookmarks, markInitial } = this.#request;
+    const { resource, after, signal, timeoutMs, bookmarks } = this.#request;
     const held = this.#cache.resource(resource.prefix);
-    try {
-      if (after === undefined) {
-        for (const object of held.list(selection.prefix)) {
-          if (selection.matches(object)) this.#push(encodeFrame('ADDED', view.encode(object)));
-        }
-        if (markInitial) this.#bookmark(true);
-      } else {
-        for (const event of held.since(after)) this.#deliver(event);
+    if (after === undefined) this.#present(held);
+    else {
+      const past = held.since(after);
+      for (const event of past ?? []) this.#deliver(event);
+      if (past === undefined) {
+        this.#held = [];
+        this.#readPast(after, this.#cache.revision).catch((error: unknown) => this.#fail(error));
       }
-    } catch (error) {
-      this.#push(encodeFrame('ERROR', toBytes(statusOf(error))));
-      this.#end();
-      return;
     }
     if (signal.aborted) return this.#end();
     const end = (): void => this.#end();
-    this.#resources.use(held.subscribe((event) => this.#deliver(event)));
+    this.#resources.use(held.subscribe((event) => this.#happened(event)));
     this.#resources.use(this.#clock.after(timeoutMs, end));
     signal.addEventListener('abort', end, { once: true });
     this.#resources.defer(() => signal.removeEventListener('abort', end));
     if (bookmarks) this.#scheduleBookmark();
   }
 
+  /** The present state as ADDED events, made when they are taken. */
+  #present(held: ResourceCache): void {
+    const { selection, view, markInitial } = this.#request;
+    const present = held.list(selection.prefix);
+    this.#initial = (function* () {
+      for (const object of present) {
+        yield selection.matches(object, true) ? view.frame('ADDED', object) : undefined;
+      }
+    })();
+    if (markInitial) this.#bookmark(true);
+  }
+
+  #happened(event: CachedEvent): void {
+    if (this.#held === undefined) this.#deliver(event);
+    else this.#held.push(event);
+  }
+
+  /** What the window no longer has, or never had because the server was not there: from the store's history. */
+  async #readPast(after: number, through: number): Promise<void> {
+    const { selection, signal } = this.#request;
+    const done = Promise.withResolvers<void>();
+    const reading = new AbortController();
+    const stop = AbortSignal.any([signal, reading.signal]);
+    const range = { start: selection.prefix, end: prefixEnd(selection.prefix), afterRevision: after };
+    await using _watch = await this.#store.watch({ ...range, signal: stop }, ({ revision, events }) => {
+      for (const event of events) {
+        if (event.kv.modRevision <= through) this.#deliver(pastEvent(event));
+      }
+      if (revision >= through) done.resolve();
+    });
+    signal.addEventListener('abort', () => done.resolve(), { once: true, signal: reading.signal });
+    await done.promise;
+    reading.abort();
+    const meanwhile = this.#held ?? [];
+    this.#held = undefined;
+    for (const event of meanwhile) this.#deliver(event);
+  }
+
+  #fail(error: unknown): void {
+    const { after } = this.#request;
+    const old = isExpired(error) ? tooOldToWatch(after ?? 0, Number(compactedOf(error))) : error;
+    this.#push(this.#request.view.frameOf('ERROR', { ...statusOf(old), kind: 'Status', apiVersion: 'v1' }));
+    this.#end();
+  }
+
   #scheduleBookmark(): void {
     let timer: Disposable;
     const again = (): void => {
-      if (this.#cache.revision > this.#bookmarked) this.#bookmark(false);
+      // Upstream sends one a minute whether or not something has happened.
+      if (this.#held === undefined) this.#bookmark(false);
       timer = this.#clock.after(BOOKMARK_MS, again);
     };
     timer = this.#clock.after(BOOKMARK_MS, again);
@@ -88,11 +146,16 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #bookmark(endOfInitial: boolean): void {
-    const { kind, apiVersion } = this.#request.resource;
-    this.#bookmarked = this.#cache.revision;
+    const { resource, view } = this.#request;
+    const { kind, apiVersion } = resource;
     const annotations = endOfInitial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-    const metadata = { resourceVersion: String(this.#bookmarked), creationTimestamp: null, ...annotations };
-    this.#push(encodeFrame('BOOKMARK', toBytes({ kind, apiVersion, metadata })));
+    const metadata = {
+      resourceVersion: String(this.#cache.revision),
+      creationTimestamp: null,
+      ...annotations,
+    };
+    const bookmark = { kind, apiVersion, metadata };
+    this.#push(view.frameOf('BOOKMARK', bookmark));
   }
 
   #deliver(event: CachedEvent): void {
@@ -102,14 +165,15 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const after = !deleted && selection.matches(current);
     if (!before && !after) return;
     const type = after ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED';
-    this.#push(event.frame(type, view.form, view.encode));
+    this.#push(event.frame(type, view));
   }
 
   #push(frame: Uint8Array): void {
     if (this.#ended) return;
     this.#queue.push(frame);
     if (this.#queue.length > MAX_BEHIND && this.#wake === undefined && this.#started) {
-      this.#queue.push(encodeFrame('ERROR', toBytes(statusOf(expired('the watcher is too slow')))));
+      const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
+      this.#queue.push(this.#request.view.frameOf('ERROR', slow));
       this.#end();
       return;
     }
@@ -129,6 +193,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array>> {
     this.#started = true;
     for (;;) {
+      while (this.#initial !== undefined) {
+        const some = await this.#someInitial(this.#initial);
+        if (some !== undefined) return { done: false, value: some };
+      }
       if (this.#queue.length > 0) {
         const [only, ...more] = this.#queue;
         this.#queue = [];
@@ -142,8 +210,28 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
+  /** Some of the present state; undefined when all of it has been taken. */
+  async #someInitial(initial: Initial): Promise<Uint8Array | undefined> {
+    const frames: Uint8Array[] = [];
+    let size = 0;
+    // Selectors look into objects: a slice is short even when nothing of it is shown.
+    await yieldToLoop();
+    for (let i = 0; i < INITIAL_OBJECTS && size < INITIAL_BYTES; i++) {
+      const { done, value } = initial.next();
+      if (done === true) {
+        this.#initial = undefined;
+        break;
+      }
+      if (value === undefined) continue;
+      frames.push(value);
+      size += value.length;
+    }
+    return frames.length === 0 ? undefined : Buffer.concat(frames);
+  }
+
   return(): Promise<IteratorResult<Uint8Array>> {
     this.#queue = [];
+    this.#initial = undefined;
     this.#end();
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -151,4 +239,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+function compactedOf(error: unknown): unknown {
+  return error instanceof PlatformError ? error.details['compacted'] : 0;
 }

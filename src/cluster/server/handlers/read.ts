@@ -1,13 +1,12 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
-import { encodeList } from '../encoding.ts';
 import { badRequest } from '../failure.ts';
+import { listResponse } from '../list-body.ts';
 import { listObjects, parseVersion } from '../listing.ts';
 import { flag } from '../request-info.ts';
 import { jsonResponse } from '../respond.ts';
 import { selectionOf, type Selection } from '../selection.ts';
-import { tableOf, toBytes, versionOf, viewFor, type View } from '../view.ts';
-import { partialMetadata } from '../../api/table.ts';
+import { viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 
@@ -26,13 +25,18 @@ export function showObject(
   } = {},
 ): ApiResponse {
   const view = options.view ?? viewOf(context);
-  return jsonResponse(options.status ?? 200, view.encode(object), options.headers);
+  if (view.format === 'json')
+    return jsonResponse(options.status ?? 200, view.encode(object), options.headers);
+  const headers = { 'content-type': view.contentType, ...options.headers };
+  return { status: options.status ?? 200, headers, body: view.encode(object) };
 }
 
 export async function getObject(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info } = context;
   const view = viewOf(context);
-  // A get at an older version is a get of the newest: the cache never goes back.
+  // A get at an older version is a get of the newest: the cache never goes back. A newer one has to come first.
+  const version = parseVersion(info.query.get('resourceVersion') ?? '');
+  if (version > 0) await server.cache.waitFor(version);
   return showObject(context, await server.registry.get(resource, info), { view });
 }
 
@@ -52,24 +56,7 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
     },
     server,
   );
-  const { objects, revision, continueToken, remaining } = page;
-  if (view.shape === 'table') {
-    const metadata = {
-      ...versionOf(revision),
-      ...(continueToken !== undefined && { continue: continueToken }),
-      ...(remaining !== undefined && { remainingItemCount: remaining }),
-    };
-    const now = server.clock.now();
-    return jsonResponse(200, tableOf({ resource, objects, include: view.include, now, metadata }));
-  }
-  const head =
-    view.shape === 'metadata'
-      ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }
-      : { kind: resource.declaration.listKind, apiVersion: resource.apiVersion };
-  const items = objects.map((object) =>
-    view.shape === 'metadata' ? toBytes(partialMetadata(object.object)) : view.encode(object),
-  );
-  return jsonResponse(200, encodeList({ ...head, revision, items, continueToken, remaining }));
+  return await listResponse({ ...page, resource, view, now: server.clock.now() });
 }
 
 /** Without a timeout a watch lasts between 30 and 60 minutes: a restart's watchers do not all come back at once. */
@@ -115,7 +102,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   );
   return {
     status: 200,
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
+    headers: { 'content-type': view.streamType, 'cache-control': 'no-cache, private' },
     body,
   };
 }

@@ -6,6 +6,7 @@ import type { ApiRequest, ApiResponse, UserInfo } from '../../api/transport.ts';
 import { openMemoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
 import { createApiServer, type ApiServer, type ApiServerOptions } from '../api-server.ts';
+import { wholeBody } from '../list-body.ts';
 import type { KubeObject } from '../object.ts';
 
 export const ADMIN: UserInfo = { name: 'kubernetes-admin', groups: ['system:masters'] };
@@ -63,7 +64,7 @@ export class TestServer implements AsyncDisposable {
     const bytes =
       body === undefined ? {} : { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) };
     const response = await this.raw(method, url, { headers, ...bytes });
-    const text = Buffer.from(response.body as Uint8Array).toString('utf8');
+    const text = Buffer.from(await wholeBody(response.body)).toString('utf8');
     return { status: response.status, headers: response.headers, body: JSON.parse(text) as Answer['body'] };
   }
 
