@@ -238,12 +238,12 @@ async function measureSize(): Promise<void> {
   using driver = new Driver(server);
   // The slowest answer of a small get beside lists of everything says how long the loop was held.
   const gets: number[] = [];
-  let listing = true;
+  const state = { listing: true };
   const lists = (async () => {
     for (let i = 0; i < 3; i++) await driver.call('GET', '/api/v1/pods');
-    listing = false;
+    state.listing = false;
   })();
-  while (listing) {
+  while (state.listing) {
     const begin = performance.now();
     await driver.call('GET', '/version');
     gets.push(performance.now() - begin);

@@ -103,12 +103,14 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   }
 
   replace(objects: readonly T[]): void {
+    for (const object of objects) withoutOwners(object);
     this.#fifo.replace(objects);
     this.#drain();
     this.#synced.resolve();
   }
 
   put(object: T): void {
+    withoutOwners(object);
     this.#fifo.put(object);
     this.#drain();
   }
@@ -186,4 +188,12 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
       this.#options.log.error('an informer handler threw', { resource: this.#options.type.resource, error });
     }
   }
+}
+
+/**
+ * Who owns which field is as large as all the rest of an object, and nobody who reads a cache asks. An update without it
+ * leaves it as it is (KEP-555).
+ */
+function withoutOwners({ metadata }: ApiObject): void {
+  if (metadata !== undefined) delete metadata.managedFields;
 }

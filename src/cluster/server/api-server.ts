@@ -200,7 +200,7 @@ const answerFailures: Handler = async (context, next) => {
       server.log.error('request failed', { method: request.method, path: info.path, error });
     const resource = server.resources.find(info.group, info.version, info.resource);
     const about = { group: info.group, resource: info.resource, kind: resource?.kind, name: nameOf(context) };
-    return statusResponse(statusOf(error, info.isResource ? about : {}));
+    return statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
   }
 };
 

@@ -2,7 +2,7 @@
  * Objects as Kubernetes' protobuf, by the schema: what `protobuf.ts` reads. Written from the end to the beginning, so that
  * the length of a message is known when it is written before it.
  */
-import { isJsonObject, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
 import type { FieldSchema, MessageSchema } from '../api/schema.ts';
 import { durationToNanoseconds, timeToMs } from '../api/time.ts';
 
@@ -243,13 +243,13 @@ function writeValue(out: BackwardWriter, value: JsonValue, field: FieldSchema, n
       return;
     case 'time':
     case 'microTime':
-      writeTime(out, String(value));
+      writeTime(out, textOf(value));
       break;
     case 'duration':
-      out.integer(1, durationToNanoseconds(String(value)) ?? 0);
+      out.integer(1, durationToNanoseconds(textOf(value)) ?? 0);
       break;
     case 'quantity':
-      out.text(1, String(value));
+      out.text(1, textOf(value));
       break;
     case 'intOrString':
       out.text(3, typeof value === 'string' ? value : '');
@@ -257,7 +257,7 @@ function writeValue(out: BackwardWriter, value: JsonValue, field: FieldSchema, n
       out.integer(1, typeof value === 'string' ? 1 : 0);
       break;
     case 'strings':
-      if (Array.isArray(value)) for (const item of value.toReversed()) out.text(1, String(item));
+      if (Array.isArray(value)) for (const item of value.toReversed()) out.text(1, textOf(item));
       break;
     case 'message':
       if (!isJsonObject(value) || field.message === undefined) return;
@@ -273,7 +273,7 @@ function writeValue(out: BackwardWriter, value: JsonValue, field: FieldSchema, n
       } else if (isJsonObject(value)) writeNested(out, value, field, 1);
       break;
     case 'schemaOrStrings':
-      if (Array.isArray(value)) for (const item of value.toReversed()) out.text(2, String(item));
+      if (Array.isArray(value)) for (const item of value.toReversed()) out.text(2, textOf(item));
       else if (isJsonObject(value)) writeNested(out, value, field, 1);
       break;
     default:
@@ -297,7 +297,6 @@ function writeTime(out: BackwardWriter, text: string): void {
   out.integer(1, seconds);
 }
 
-/** `apiVersion` and `kind` of an object. */
-export function typeOf(object: JsonObject): { apiVersion: string; kind: string } {
-  return { apiVersion: stringAt(object, 'apiVersion'), kind: stringAt(object, 'kind') };
+function textOf(value: JsonValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

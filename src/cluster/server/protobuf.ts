@@ -228,10 +228,28 @@ function decodeValue(value: WireValue, field: FieldSchema, depth: number): JsonV
       return [...wireFields(bytesOf(value))].map((item) => textOf(item.value));
     case 'message':
       return decodeMessage(bytesOf(value), messageOf(field), depth + 1);
+    case 'schemaOrBool':
+    case 'schemaOrArray':
+    case 'schemaOrStrings':
+      return schemaOr(bytesOf(value), field, depth + 1);
     default:
-      // JSON in a wrapper: raw extensions, field sets, schemas of custom resources.
+      // JSON in a wrapper: raw extensions, field sets, values of schemas.
       return rawOf(bytesOf(value));
   }
+}
+
+/** JSONSchemaPropsOrBool, OrArray and OrStringArray of apiextensions: one of two things, the schema first but for the bool. */
+function schemaOr(bytes: Uint8Array, field: FieldSchema, depth: number): JsonValue {
+  const many: JsonValue[] = [];
+  let one: JsonValue | undefined;
+  for (const { number, value } of wireFields(bytes)) {
+    const isSchema = number === (field.type === 'schemaOrBool' ? 2 : 1);
+    if (isSchema) one = decodeMessage(bytesOf(value), messageOf(field), depth);
+    else if (field.type === 'schemaOrBool') one ??= signed(value) !== 0;
+    else if (field.type === 'schemaOrStrings') many.push(textOf(value));
+    else many.push(decodeMessage(bytesOf(value), messageOf(field), depth));
+  }
+  return one ?? many;
 }
 
 /** The value of one field of a small message. */

@@ -1,9 +1,14 @@
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGzip, gzip } from 'node:zlib';
 
 import type { Status } from '../api/generated/meta-v1.ts';
 import type { ApiResponse } from '../api/transport.ts';
-import { acceptsGzip } from './negotiate.ts';
+import type { JsonObject } from '../api/json.ts';
+import { kindSchema } from '../api/schema.ts';
+import { ListBody } from './list-body.ts';
+import { acceptsGzip, onlyProtobuf, PROTOBUF } from './negotiate.ts';
+import { encodeEnvelope, encodeMessage } from './protobuf-writer.ts';
 import { toBytes } from './view.ts';
 
 /** Smaller answers cost more to compress than to send. */
@@ -28,10 +33,17 @@ export function textResponse(text: string, status = 200): ApiResponse {
   return { status, headers, body: Buffer.from(text) };
 }
 
-export function statusResponse(status: Status): ApiResponse {
+export function statusResponse(status: Status, accept?: string): ApiResponse {
   const retry = status.details?.retryAfterSeconds;
   const headers = retry === undefined ? {} : { 'retry-after': String(retry) };
-  return jsonResponse(status.code ?? 500, toBytes(status), headers);
+  const schema = onlyProtobuf(accept) ? kindSchema('', 'v1', 'Status') : undefined;
+  if (schema === undefined) return jsonResponse(status.code ?? 500, toBytes(status), headers);
+  const message = encodeMessage(status as unknown as JsonObject, schema.message);
+  return {
+    status: status.code ?? 500,
+    headers: { 'content-type': PROTOBUF, ...headers },
+    body: encodeEnvelope({ apiVersion: 'v1', kind: 'Status' }, message),
+  };
 }
 
 /** `299 - "text"` for each warning, as RFC 7234 has it and kubectl prints it. */
@@ -49,13 +61,14 @@ export async function compressed(
   acceptEncoding: string | undefined,
 ): Promise<ApiResponse> {
   const { body, headers } = response;
-  if (!(body instanceof Uint8Array) || body.length < GZIP_MIN_BYTES || !acceptsGzip(acceptEncoding))
-    return response;
-  if (headers['content-encoding'] !== undefined) return response;
-  const small = await compressBytes(body, { level: 1 });
-  return {
-    ...response,
-    headers: { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
-    body: small,
-  };
+  if (!acceptsGzip(acceptEncoding) || headers['content-encoding'] !== undefined) return response;
+  const smaller = { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+  if (body instanceof ListBody) {
+    const gzip = createGzip({ level: 1 });
+    // Errors come out at the reading end, and a reader that goes ends the list.
+    pipeline(Readable.from(body, { objectMode: false }), gzip, () => {});
+    return { ...response, headers: smaller, body: gzip };
+  }
+  if (!(body instanceof Uint8Array) || body.length < GZIP_MIN_BYTES) return response;
+  return { ...response, headers: smaller, body: await compressBytes(body, { level: 1 }) };
 }

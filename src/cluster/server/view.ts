@@ -112,7 +112,7 @@ function protobufView(resource: Resource, shape: Shape, include: IncludeObject):
     frame: (type, object) => encodeProtobufFrame(type, encode(object)),
     frameOf: (type, object) => {
       const kind = object.kind === 'Status' ? kindSchema('', 'v1', 'Status') : schema;
-      const message = encodeMessage(object as unknown as KubeObject, (kind ?? schema).message);
+      const message = encodeMessage({ ...object }, (kind ?? schema).message);
       return encodeProtobufFrame(type, encodeEnvelope(object.kind === 'Status' ? object : head, message));
     },
   };

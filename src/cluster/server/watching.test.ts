@@ -46,15 +46,33 @@ test('an object that leaves the selector is deleted for its watchers, in the sta
   watch.stop();
 });
 
-test('a version from before the window ends with 410', async () => {
-  await using api = await TestServer.open();
-  const first = await api.create(MAPS, configMap('a'));
-  for (let i = 0; i < 2100; i++) await api.call('PATCH', `${MAPS}/a`, { data: { k: String(i) } }, MERGE);
-  const watch = await api.watch(`${MAPS}?watch=1&resourceVersion=${first.metadata.resourceVersion}`);
+test('what the server no longer has in memory comes from the history, without a gap or a repetition', async () => {
+  await using first = await TestServer.open();
+  const start = await first.create(MAPS, configMap('a'));
+  for (const k of ['1', '2', '3']) await first.call('PATCH', `${MAPS}/a`, { data: { k } }, MERGE);
+  await first.call('DELETE', `${MAPS}/a`);
+  await first.server[Symbol.asyncDispose]();
+  const second = await TestServer.open({ store: first.store });
+  const watch = await second.watch(`${MAPS}?watch=1&resourceVersion=${start.metadata.resourceVersion}`);
+  await second.create(MAPS, configMap('b'));
+  const seen = ['MODIFIED a', 'MODIFIED a', 'MODIFIED a', 'DELETED a', 'ADDED b'];
+  assert.deepEqual(await watch.summary(5), seen);
+  watch.stop();
+  await second.server[Symbol.asyncDispose]();
+});
+
+test('a version from before the compaction ends with 410', async () => {
+  await using first = await TestServer.open();
+  const start = await first.create(MAPS, configMap('a'));
+  for (const k of ['1', '2', '3']) await first.call('PATCH', `${MAPS}/a`, { data: { k } }, MERGE);
+  await first.store.compact(await first.store.revision());
+  const second = await TestServer.open({ store: first.store });
+  const watch = await second.watch(`${MAPS}?watch=1&resourceVersion=${start.metadata.resourceVersion}`);
   const frame = await watch.next();
   assert.deepEqual([frame?.type, frame?.object.code, frame?.object.reason], ['ERROR', 410, 'Expired']);
   assert.match(frame?.object.message ?? '', /^too old resource version: \d+ \(\d+\)$/);
   assert.equal(await watch.next(), undefined);
+  await second.server[Symbol.asyncDispose]();
 });
 
 test('the end of the initial events is marked', async () => {

@@ -113,7 +113,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const reading = new AbortController();
     const stop = AbortSignal.any([signal, reading.signal]);
     const range = { start: selection.prefix, end: prefixEnd(selection.prefix), afterRevision: after };
-    await using _watch = await this.#store.watch({ ...range, signal: stop }, ({ revision, events }) => {
+    const past = await this.#store.watch({ ...range, signal: stop }, ({ revision, events }) => {
       for (const event of events) {
         if (event.kv.modRevision <= through) this.#deliver(pastEvent(event));
       }
@@ -122,6 +122,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     signal.addEventListener('abort', () => done.resolve(), { once: true, signal: reading.signal });
     await done.promise;
     reading.abort();
+    await past[Symbol.asyncDispose]();
     const meanwhile = this.#held ?? [];
     this.#held = undefined;
     for (const event of meanwhile) this.#deliver(event);
