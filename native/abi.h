@@ -102,6 +102,13 @@ struct abi_rlimit {
 #define ABI_KEYCTL_SETPERM 5
 #define ABI_KEYCTL_DESCRIBE 6
 
+/* clone3(2), 5.3; into a cgroup, 5.7 */
+#define ABI_SYS_CLONE3 435
+#define ABI_CLONE_INTO_CGROUP UINT64_C(0x200000000)
+struct abi_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
 #define ABI_PROC_SUPER_MAGIC 0x9fa0
 #define ABI_CGROUP2_SUPER_MAGIC 0x63677270
 #define ABI_PROC_ROOT_INODE 1

@@ -423,7 +423,7 @@ _Noreturn void init_main(struct program *program, const struct launch *launch, i
 	prctl(PR_SET_NAME, "sampan-init", 0, 0, 0);
 	umask(0);
 	in->opcode = "enter";
-	if (stage_join_rest(in) < 0 || keep_descriptors(&launch->stdio) < 0)
+	if (cgroups_enter(in) < 0 || stage_join_rest(in) < 0 || keep_descriptors(&launch->stdio) < 0)
 		report_failure(in);
 	await_turn();
 	/* Until the exec we run our parent's own file: /proc/1/exe must not open it to the container (CVE-2019-5736). */
@@ -432,6 +432,8 @@ _Noreturn void init_main(struct program *program, const struct launch *launch, i
 		stage_become_root();
 		die_with_parent();
 	}
+	if (stage_unshare_ipc() < 0)
+		report_failure(in);
 	if (stage_joined_mounts() && root_open("/") < 0)
 		report_failure(in);
 	run(program, in);

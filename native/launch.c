@@ -96,18 +96,17 @@ static int do_preserve_fds(const struct instruction *in)
 	return 0;
 }
 
-/* cgroup <cgroup.procs>…: before anything of the container runs, so that nothing of it runs unlimited. */
+/*
+ * cgroup <cgroup.procs>…: before anything of the container runs, so that nothing of it runs unlimited. Before the clone,
+ * which is the quick way (cgroups.c), or after it, where the process must be there first.
+ */
 static int do_cgroup(const struct instruction *in, pid_t process)
 {
-	char pid[16];
-	snprintf(pid, sizeof pid, "%d", process);
-	for (int i = 0; i < in->argc; i++) {
-		OWNED_FD fd = open(in->argv[i], O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			return fail_errno("open %s", in->argv[i]);
-		if (write_all(fd, pid, strlen(pid)) < 0)
-			return fail(failure_code(), "write pid %s to %s: %s", pid, in->argv[i], strerror(failure_code()));
-	}
+	if (process <= 0)
+		return cgroups_plan(in);
+	for (int i = 0; i < in->argc; i++)
+		if (cgroups_add(in->argv[i], process) < 0)
+			return -1;
 	return 0;
 }
 
@@ -208,10 +207,10 @@ static int execute(struct launch *launch, struct program *program, struct instru
 	/* Also without a process: poststart and poststop hooks are programs of their own. */
 	if (is_hook_instruction(in->opcode))
 		return hook_instruction(in, launch->pid);
-	if (launch->pid <= 0)
-		return fail(EINVAL, "unknown instruction %s before clone", in->opcode);
 	if (strcmp(in->opcode, "cgroup") == 0)
 		return do_cgroup(in, launch->pid);
+	if (launch->pid <= 0)
+		return fail(EINVAL, "unknown instruction %s before clone", in->opcode);
 	if (strcmp(in->opcode, "ask") == 0)
 		return do_ask(launch, in);
 	if (strcmp(in->opcode, "rlimit") == 0)

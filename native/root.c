@@ -296,20 +296,21 @@ static int do_chroot(const struct instruction *in)
 }
 
 /*
- * cwd <path>: made when missing, as runc and Docker do. The kernel names a working directory that is not below the root
+ * cwd <path> [there]: made when missing, as runc and Docker do, unless it has to be there. The kernel names a working directory that is not below the root
  * "(unreachable)…": a descriptor of the host's that was left open, and a link to it (CVE-2024-21626).
  */
 static int do_cwd(const struct instruction *in)
 {
 	char place[PATH_MAX];
-	if (want_args(in, 1, 1) < 0)
+	if (want_args(in, 1, 2) < 0)
 		return -1;
+	bool there = in->argc == 2;
 	/* In a container that is there already, / is the root. */
 	if (root_descriptor() < 0 && root_open("/") < 0)
 		return -1;
-	OWNED_FD fd = open_or_make(in->argv[0], true, 0);
+	OWNED_FD fd = there ? open_below(in->argv[0], O_PATH | O_DIRECTORY, 0) : open_or_make(in->argv[0], true, 0);
 	if (fd < 0)
-		return -1;
+		return there ? fail_errno("chdir to cwd (\"%s\") set in config.json failed", in->argv[0]) : -1;
 	if (fchdir(fd) < 0)
 		return fail_errno("enter working directory %s", in->argv[0]);
 	if (syscall(SYS_getcwd, place, sizeof place) < 0)

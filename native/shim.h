@@ -80,6 +80,15 @@ enum failpoint { FAILPOINT_NONE, FAILPOINT_ERROR, FAILPOINT_KILL, FAILPOINT_DIE 
 void failpoint_arm(const char *text);
 enum failpoint failpoint_at(int number);
 
+/* --- cgroups.c: the container's cgroups, entered without holding up the machine --- */
+
+int cgroups_plan(const struct instruction *instruction);
+/* The one of version 2 that init is to be made in; -1 none. */
+int cgroups_folder(void);
+int cgroups_enter(struct instruction *instruction);
+int cgroups_finish(pid_t process, bool made_inside);
+int cgroups_add(const char *file, pid_t process);
+
 /* --- launch.c and stage.c: the parent's part of a program, for the shim and the front --- */
 
 struct init_stdio {
@@ -136,6 +145,8 @@ int stage_join_rest(struct instruction *instruction);
 /* Init has a user namespace of its own: once its ids are mapped (its first turn) it becomes 0 in it. */
 bool stage_maps_init(void);
 void stage_become_root(void);
+/* What init makes by itself once it is root of its user namespace. */
+int stage_unshare_ipc(void);
 bool stage_joined_mounts(void);
 
 /* Descriptors 3 … 2 + this many are the caller's and go to the user's process. */

@@ -53,7 +53,7 @@ struct join {
 static struct {
 	struct join joins[JOINS_MAX];
 	int join_count;
-	bool maps_init, joined_mounts;
+	bool maps_init, joined_mounts, init_unshares_ipc;
 	struct {
 		const char *clock, *seconds, *nanoseconds;
 	} offsets[2];
@@ -63,6 +63,7 @@ static struct {
 /* What a stage says to its parent. */
 struct word {
 	enum { WORD_MAPS, WORD_INIT, WORD_FAILED } kind;
+	bool inside; /* init was made in its cgroup */
 	pid_t pid;
 	int pidfd;
 	struct launch_failure failure;
@@ -264,6 +265,26 @@ static pid_t clone_process(int flags, int *pidfd)
 	return (pid_t)syscall(SYS_clone, (unsigned long)(unsigned)(flags | CLONE_PIDFD | SIGCHLD), NULL, pidfd, NULL, NULL);
 }
 
+/* Into the planned cgroup where that can be done; `inside` says whether it was. */
+static pid_t clone_inside(int flags, int *pidfd, bool *inside)
+{
+	struct abi_clone_args arguments = {
+	    .flags = (uint64_t)(unsigned)flags | CLONE_PIDFD | ABI_CLONE_INTO_CGROUP,
+	    .pidfd = (uintptr_t)pidfd,
+	    /* A sibling's is the parent's own (clone(2)). */
+	    .exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD,
+	    .cgroup = (uint64_t)cgroups_folder(),
+	};
+	*inside = true;
+	if (cgroups_folder() >= 0) {
+		pid_t pid = (pid_t)syscall(ABI_SYS_CLONE3, &arguments, sizeof arguments);
+		if (pid >= 0)
+			return pid;
+	}
+	*inside = false;
+	return clone_process(flags, pidfd);
+}
+
 static void say(int channel, const struct word *word)
 {
 	send(channel, word, sizeof *word, MSG_NOSIGNAL);
@@ -326,7 +347,7 @@ static _Noreturn void stage_main(int flags, int channel, struct launch *launch, 
 	}
 	if (status == 0) {
 		prctl(PR_SET_DUMPABLE, plan.maps_init, 0, 0, 0);
-		word.pid = clone_process(flags | CLONE_PARENT, &word.pidfd);
+		word.pid = clone_inside(flags | CLONE_PARENT, &word.pidfd, &word.inside);
 		if (word.pid == 0)
 			init_main(program, launch, sync[1]);
 		if (word.pid < 0)
@@ -341,7 +362,7 @@ static _Noreturn void stage_main(int flags, int channel, struct launch *launch, 
 }
 
 /* Listens to the stage until it has made init, or has failed. */
-static int hear_stage(pid_t stage, int stage_fd, int channel, struct launch *launch)
+static int hear_stage(pid_t stage, int stage_fd, int channel, struct launch *launch, bool *inside)
 {
 	for (;;) {
 		struct word word;
@@ -356,6 +377,7 @@ static int hear_stage(pid_t stage, int stage_fd, int channel, struct launch *lau
 		if (word.kind == WORD_INIT) {
 			launch->pid = word.pid;
 			launch->pidfd = word.pidfd;
+			*inside = word.inside;
 			return 0;
 		}
 		if (write_id_maps(stage) < 0)
@@ -366,7 +388,7 @@ static int hear_stage(pid_t stage, int stage_fd, int channel, struct launch *lau
 	}
 }
 
-static int clone_by_stage(int flags, struct launch *launch, struct program *program, const int *sync)
+static int clone_by_stage(int flags, struct launch *launch, struct program *program, const int *sync, bool *inside)
 {
 	int channel[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
@@ -377,7 +399,7 @@ static int clone_by_stage(int flags, struct launch *launch, struct program *prog
 		stage_main(flags, channel[1], launch, program, sync);
 	int status = stage < 0 ? fail_errno("clone the stage") : 0;
 	if (status == 0)
-		status = hear_stage(stage, stage_fd, channel[0], launch);
+		status = hear_stage(stage, stage_fd, channel[0], launch, inside);
 	if (stage > 0) {
 		if (status < 0)
 			kill(stage, SIGKILL);
@@ -402,6 +424,10 @@ int stage_clone(struct launch *launch, struct program *program, const struct ins
 		return fail_errno("socketpair");
 	launch->sync = sync[0];
 	plan.maps_init = (flags & CLONE_NEWUSER) != 0;
+	/* Its message queues belong to who makes it: to root of the new user namespace, once there is one. */
+	plan.init_unshares_ipc = plan.maps_init && (flags & CLONE_NEWIPC) != 0;
+	if (plan.init_unshares_ipc)
+		flags &= ~CLONE_NEWIPC;
 	for (int i = 0; i < plan.join_count; i++)
 		plan.joined_mounts = plan.joined_mounts || (plan.joins[i].flags & CLONE_NEWNS) != 0;
 	/*
@@ -411,10 +437,11 @@ int stage_clone(struct launch *launch, struct program *program, const struct ins
 	 */
 	prctl(PR_SET_DUMPABLE, plan.maps_init, 0, 0, 0);
 	int status = 0;
+	bool inside = false;
 	if (needs_stage(flags)) {
-		status = clone_by_stage(flags, launch, program, sync);
+		status = clone_by_stage(flags, launch, program, sync, &inside);
 	} else {
-		launch->pid = clone_process(flags, &launch->pidfd);
+		launch->pid = clone_inside(flags, &launch->pidfd, &inside);
 		if (launch->pid == 0)
 			init_main(program, launch, sync[1]);
 		if (launch->pid < 0)
@@ -425,12 +452,21 @@ int stage_clone(struct launch *launch, struct program *program, const struct ins
 	close_joins();
 	if (status < 0 && launch->pid <= 0)
 		launch->pid = 0;
+	if (status == 0)
+		status = cgroups_finish(launch->pid, inside);
 	return status == 0 && plan.maps_init ? write_id_maps(launch->pid) : status;
 }
 
 bool stage_maps_init(void)
 {
 	return plan.maps_init;
+}
+
+int stage_unshare_ipc(void)
+{
+	if (!plan.init_unshares_ipc)
+		return 0;
+	return unshare(CLONE_NEWIPC) < 0 ? fail_errno("unshare the IPC namespace") : 0;
 }
 
 bool stage_joined_mounts(void)

@@ -162,6 +162,7 @@ async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }):
   const { instance, clock, log, network } = parts;
   const now = (): number => clock.now();
   const runtime = createRuntime({
+    spareShim: true,
     instance,
     cgroups: cgroupHost(),
     shimPath: nativeFile('sampan-shim'),

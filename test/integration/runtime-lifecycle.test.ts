@@ -215,3 +215,24 @@ test('the protocol: version, unknown requests, lines that are too long', async (
   assert.match(await talk('x'.repeat(300), /E2BIG.*\n/), /error line E2BIG/);
   assert.match(await talk('state\n', /ok state.*\n/), /ok state created/);
 });
+
+test('a shim that was started ahead serves the next container, and one that has died is not missed', async () => {
+  await using box = new RuntimeFixture({ spareShim: true });
+  const children = (): number[] =>
+    readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+      .split(' ')
+      .filter(
+        (pid) =>
+          pid.trim() !== '' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sampan-shim\0    '),
+      )
+      .map(Number);
+  await box.run(box.spec(['true']));
+  await until('a spare shim', () => children().length === 1);
+  const { state, stdout } = await box.sh('echo by the spare');
+  assert.deepEqual([state.exitCode, stdout], [0, 'by the spare\n']);
+  await until('another one', () => children().length === 1);
+  const [spare] = children();
+  process.kill(spare!, 'SIGKILL');
+  await until('its end', () => children().length === 0);
+  assert.equal((await box.sh('exit 3')).state.exitCode, 3);
+});

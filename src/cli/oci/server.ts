@@ -5,6 +5,7 @@
 import {
   chmodSync,
   closeSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -17,6 +18,7 @@ import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { FrontConnection } from '../../container/runtime/oci/front.ts';
+import { belongsToOneThatWaits } from './conmon.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 
 /** How long we stay when nobody is there, when nobody says otherwise. */
@@ -89,15 +91,11 @@ export class BrainServer {
   /** Whoever holds the lock listens; a socket that is there without it is left over. */
   #listen(): void {
     const { socketPath, kernel } = this.#options;
-    if (socketPath === undefined) return;
+    if (socketPath === undefined || belongsToOneThatWaits()) return;
     try {
       makePrivateFolder(dirname(socketPath));
-      this.#lock = openSync(`${socketPath}.lock`, 'w', 0o600);
-      if (!kernel.tryLock(this.#lock)) {
-        closeSync(this.#lock);
-        this.#lock = -1;
-        return;
-      }
+      this.#lock = lockFile(lockOf(socketPath), kernel);
+      if (this.#lock < 0) return;
       removeSocket(socketPath);
     } catch {
       // Without a place to listen the next caller starts a process of its own.
@@ -123,7 +121,10 @@ export class BrainServer {
       if (this.#active > 0) return;
       this.#server?.close();
       this.#server = undefined;
-      if (this.#lock >= 0) closeSync(this.#lock);
+      if (this.#lock < 0) return;
+      // While it is held: whoever has opened it and waits finds that it is not the file any more.
+      if (socketPath !== undefined) removeSocket(lockOf(socketPath));
+      closeSync(this.#lock);
     }, 10);
   }
 }
@@ -138,6 +139,19 @@ function makePrivateFolder(folder: string): void {
   const info = lstatSync(folder);
   if (!info.isDirectory() || info.uid !== process.geteuid?.() || (info.mode & 0o077) !== 0) {
     throw new Error(`${folder} is not ours alone`);
+  }
+}
+
+const lockOf = (socketPath: string): string => `${socketPath}.lock`;
+
+/** Its descriptor, or -1 when another has it. */
+function lockFile(path: string, kernel: Kernel): number {
+  for (;;) {
+    const fd = openSync(path, 'w', 0o600);
+    const taken = kernel.tryLock(fd);
+    if (taken && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return fd;
+    closeSync(fd);
+    if (!taken) return -1;
   }
 }
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '../../base/errors.ts';
 import { codeOfErrno } from './shim-connection.ts';
@@ -13,6 +14,13 @@ export interface ShimOptions {
   /** The container uses our stdio, and ends when we do. */
   readonly foreground: boolean;
   readonly environment: Readonly<Record<string, string>>;
+  /** One that was started ahead; only for a container that is not in the foreground. */
+  readonly spare?: SpareShim | undefined;
+}
+
+/** A shim that waits to hear which container is its own: it ends when `control` does. */
+export interface SpareShim {
+  readonly control: Duplex;
 }
 
 /** Kept open in the foreground: the shim ends its container when it closes. */
@@ -23,26 +31,64 @@ const CREATE_TIMEOUT_MS = 60_000;
 
 /** Resolves when the container is created. Errors name the container, the step and what the kernel said. */
 export async function startShim(options: ShimOptions): Promise<Leash> {
-  const { shimPath, folder, containerId, foreground } = options;
+  const { foreground, containerId, spare, folder } = options;
+  const { control, failed } =
+    spare === undefined ? spawnShim(options) : { control: spare.control, failed: never() };
+  if (spare !== undefined) {
+    (control as Socket).ref();
+    control.write(`${folder}\n`);
+  }
+  const line = await Promise.race([firstLine(control), failed]);
+  if (!line.startsWith('created ')) throw creationError(containerId, line);
+  if (!foreground) control.destroy();
+  return { [Symbol.dispose]: () => control.destroy() };
+}
+
+const never = (): Promise<never> => new Promise(() => {});
+
+function spawnShim({ shimPath, folder, foreground, environment }: ShimOptions): {
+  readonly control: Duplex;
+  readonly failed: Promise<never>;
+} {
   const errors = foreground ? undefined : openSync(join(folder, 'shim.err'), 'a', 0o600);
-  let control: Duplex;
   try {
     const child = spawn(shimPath, [folder], {
       detached: !foreground,
-      env: options.environment,
+      env: environment,
       stdio: foreground ? ['inherit', 'inherit', 'inherit', 'pipe'] : ['ignore', 'ignore', errors, 'pipe'],
     });
-    control = child.stdio[3] as Duplex;
     const failed = new Promise<never>((_resolve, reject) => {
       child.once('error', (error) => reject(cannotStart(shimPath, error)));
     });
-    const line = await Promise.race([firstLine(control), failed]);
-    if (!line.startsWith('created ')) throw creationError(containerId, line);
+    failed.catch(() => {});
+    return { control: child.stdio[3] as Duplex, failed };
   } finally {
     if (errors !== undefined) closeSync(errors);
   }
-  if (!foreground) control.destroy();
-  return { [Symbol.dispose]: () => control.destroy() };
+}
+
+/** As many bytes as a state folder's path may have (native/shim.c puts it in their place). */
+const FOLDER_ROOM = 1024;
+
+/** A shim for the next container. It is of no use to anybody but us, and ends when we do. */
+export function spawnSpare(
+  shimPath: string,
+  environment: Readonly<Record<string, string>>,
+): SpareShim & Disposable {
+  const child = spawn(shimPath, [' '.repeat(FOLDER_ROOM)], {
+    detached: true,
+    env: environment,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
+  const control = child.stdio[3] as Socket;
+  // What is wrong with it is found, and said, by whoever wants to use it.
+  child.once('error', () => control.destroy());
+  control.on('error', () => {});
+  // It says nothing before it is used: what can be read is its end.
+  control.once('end', () => control.destroy()).resume();
+  child.unref();
+  control.unref();
+  return { control, [Symbol.dispose]: () => control.destroy() };
 }
 
 function cannotStart(shimPath: string, error: Error): PlatformError {

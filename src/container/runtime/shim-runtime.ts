@@ -10,7 +10,7 @@ import { identityOf, isRunning } from './owner.ts';
 import { encodeProgram } from './program/program-text.ts';
 import type { ContainerSpec, ContainerState, Runtime } from './runtime.ts';
 import { ShimConnection } from './shim-connection.ts';
-import { type Leash, startShim } from './shim-process.ts';
+import { type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
 import { type ExitFacts, StateFolders, type StoredContainer } from './state-folder.ts';
 
 export interface RuntimeOptions {
@@ -22,6 +22,8 @@ export interface RuntimeOptions {
   readonly now?: () => number;
   /** Of the shim, not of containers: failpoints and sanitizer options in tests. */
   readonly shimEnvironment?: Readonly<Record<string, string>>;
+  /** Keeps a shim ready for the next container, started while there is nothing else to do. */
+  readonly spareShim?: boolean;
 }
 
 /** Where a runtime keeps its containers. */
@@ -33,6 +35,8 @@ export interface RuntimePlace {
 /** How long a killed container may take to be gone, in milliseconds: it may hang in a dead network disk. */
 const KILL_TIMEOUT_MS = 10_000;
 const SIGKILL = 9;
+/** How long nothing is created or started before a shim is started ahead, in milliseconds. */
+const QUIET_MS = 5;
 
 /** The runtime for containers that outlive us: state in `<runDir>/c`, cgroups below the instance's parent. */
 export function createRuntime(options: RuntimeOptions): ShimRuntime {
@@ -59,6 +63,10 @@ export class ShimRuntime implements Runtime {
   readonly #leashes = new Map<string, Leash>();
   readonly #creating = new Set<string>();
   readonly #watches = new Map<string, Promise<Watch | undefined>>();
+  #spare: (SpareShim & Disposable) | undefined;
+  #spareTimer: NodeJS.Timeout | undefined;
+  #busy = 0;
+  #disposed = false;
 
   constructor(options: RuntimeOptions, place: RuntimePlace) {
     this.#options = options;
@@ -70,6 +78,8 @@ export class ShimRuntime implements Runtime {
   async create(spec: ContainerSpec): Promise<ContainerState> {
     return this.#byId.run(spec.id, async () => {
       this.#creating.add(spec.id);
+      using held = new DisposableStack();
+      held.use(this.#notQuiet());
       try {
         await this.#create(spec);
       } finally {
@@ -80,6 +90,8 @@ export class ShimRuntime implements Runtime {
   }
 
   async start(id: string): Promise<void> {
+    using held = new DisposableStack();
+    held.use(this.#notQuiet());
     using connection = await this.#connect(id);
     if (connection === undefined) {
       await this.state(id);
@@ -174,6 +186,9 @@ export class ShimRuntime implements Runtime {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    clearTimeout(this.#spareTimer);
+    this.#spare?.[Symbol.dispose]();
     for (const watch of this.#watches.values()) (await watch)?.connection[Symbol.dispose]();
     for (const leash of this.#leashes.values()) leash[Symbol.dispose]();
   }
@@ -206,15 +221,40 @@ export class ShimRuntime implements Runtime {
     if (spec.stdio.type === 'cri-log') await mkdir(dirname(spec.stdio.path), { recursive: true });
     undo.defer(() => cgroup.kill());
     failpoint('runtime.create.shim');
+    const foreground = spec.stdio.type === 'inherit' && spec.process !== undefined;
     const leash = await startShim({
       shimPath,
       folder,
       containerId: spec.id,
-      foreground: spec.stdio.type === 'inherit' && spec.process !== undefined,
+      foreground,
       environment: shimEnvironment,
+      spare: foreground ? undefined : this.#takeSpare(),
     });
     this.#leashes.set(spec.id, leash);
     undo.move();
+  }
+
+  /** Undefined when there is none, or it has ended. */
+  #takeSpare(): SpareShim | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare === undefined || spare.control.destroyed || spare.control.readableEnded ? undefined : spare;
+  }
+
+  /** While it is held a shim for later must not take the time of what is wanted now. */
+  #notQuiet(): Disposable {
+    this.#busy++;
+    clearTimeout(this.#spareTimer);
+    return {
+      [Symbol.dispose]: () => {
+        this.#busy--;
+        if (this.#options.spareShim !== true || this.#disposed || this.#busy > 0) return;
+        this.#spareTimer = setTimeout(() => {
+          const { shimPath, shimEnvironment = {} } = this.#options;
+          this.#spare ??= spawnSpare(shimPath, shimEnvironment);
+        }, QUIET_MS).unref();
+      },
+    };
   }
 
   /** Everything but processes, which must be gone. */

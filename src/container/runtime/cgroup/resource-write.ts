@@ -101,12 +101,12 @@ export function rdmaWrites(resources: ResourcesConfig): Writes {
   });
 }
 
-/** systemd knows no TasksMax=0, and a task that exists may stay in both: 0 is written as 1 by either driver. */
 export function pidsValue(limit: number): string {
-  return limit < 0 ? 'max' : String(Math.max(limit, 1));
+  return limit < 0 ? 'max' : String(limit);
 }
 
 export function pidsWrites(resources: ResourcesConfig): Writes {
   const limit = resources.pids?.limit;
-  return present(limit) ? [write(['pids', 'pids.max'], pidsValue(limit), 'pids.limit')] : [];
+  // 0 is a limit that was not set, as runc has it: a container without any process could not be.
+  return present(limit) && limit !== 0 ? [write(['pids', 'pids.max'], pidsValue(limit), 'pids.limit')] : [];
 }

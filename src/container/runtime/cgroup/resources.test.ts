@@ -132,7 +132,7 @@ const CASES: readonly (readonly [
   ],
   ['pids', { pids: { limit: 7 } }, ['pids.max=7'], ['pids.max=7']],
   ['any number of pids', { pids: { limit: -1 } }, ['pids.max=max'], ['pids.max=max']],
-  ['no pids', { pids: { limit: 0 } }, ['pids.max=1'], ['pids.max=1']],
+  ['no limit of pids', { pids: { limit: 0 } }, [], []],
   [
     'weights of devices',
     { blockIO: { weight: 10, weightDevice: [{ ...device, weight: 1000 }] } },

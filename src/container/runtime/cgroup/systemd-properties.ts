@@ -107,8 +107,8 @@ export function roundQuota(resources: ResourcesConfig): ResourcesConfig {
 
 function tasks({ pids }: ResourcesConfig): UnitProperty[] {
   const limit = pids?.limit;
-  if (!present(limit)) return [];
-  return [['TasksMax', uint64(limit < 0 ? NO_LIMIT : Math.max(limit, 1))]];
+  if (!present(limit) || limit === 0) return [];
+  return [['TasksMax', uint64(limit < 0 ? NO_LIMIT : limit)]];
 }
 
 function cpusets({ cpu = {} }: ResourcesConfig, facts: ManagerFacts): UnitProperty[] {

@@ -52,8 +52,8 @@ test('the whole program of a small container', () => {
   });
   assert.deepEqual(text(compileCreate(small, context)), [
     'listen /run/box',
-    'clone mnt pid net ipc uts',
     'cgroup /cg/box/cgroup.procs',
+    'clone mnt pid net ipc uts',
     'rlimit 7 1024 18446744073709551615',
     'enter',
     'keyring _ses.box',
@@ -312,8 +312,8 @@ test('one process more', () => {
     'console-to relay',
     'cpu-affinity 0',
     'join-process 77 1234',
-    'clone',
     'cgroup /cg/box/cgroup.procs',
+    'clone',
     'rlimit 4 0 0',
     'oom-score-adj 1 strict',
     'enter',
@@ -323,7 +323,7 @@ test('one process more', () => {
     'session',
     'umask 22',
     'environment PATH=/bin',
-    'cwd /',
+    'cwd / there',
     'ids 0 0 set-groups',
     'home',
     'arguments sh',

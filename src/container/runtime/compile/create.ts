@@ -30,6 +30,7 @@ export function compileCreate(config: RuntimeConfig, context: CreateContext): In
     ...parentSteps(context),
     ...namespaceSteps(config, context),
     ...mounts.before,
+    ...steps('cgroup', context.procsFiles),
     cloneStep(config),
     ...afterClone(config, context),
     step('enter'),
@@ -91,10 +92,9 @@ export function descriptorSteps(options: {
 }
 
 /** Before anything of the container runs: nothing of it may run without its limits. */
-function afterClone(config: RuntimeConfig, { parent, procsFiles }: CreateContext): Instruction[] {
+function afterClone(config: RuntimeConfig, { parent }: CreateContext): Instruction[] {
   const { process } = config;
   return [
-    ...steps('cgroup', procsFiles),
     ...(parent.type === 'front' && parent.askForCgroup === true ? [step('ask', 'cgroup')] : []),
     ...(process === undefined ? [] : rlimitSteps(process)),
     ...(process?.oomScoreAdj === undefined || parent.type === 'shim'

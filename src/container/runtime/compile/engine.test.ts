@@ -29,8 +29,8 @@ const argsOf = (program: readonly Instruction[], opcode: string): (readonly stri
 test('the order that safety depends on', () => {
   const program = opcodes(compileContainer(spec, context));
   const order = [
-    'clone',
     'cgroup',
+    'clone',
     'enter',
     'unshare-cgroup',
     'propagation',

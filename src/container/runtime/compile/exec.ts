@@ -24,6 +24,7 @@ export function compileExec(
   const { initial = '', final = '' } = process.execCPUAffinity ?? {};
   const options: ProcessOptions = {
     keepGroups: context.keepGroups ?? false,
+    cwdIsThere: true,
     seccomp,
     agentState: agentState(seccomp, { ...context.state('running'), pid }),
   };
@@ -33,8 +34,8 @@ export function compileExec(
     // The cgroup's own CPUs would replace it: before it is entered one set holds, from then on another.
     ...(initial === '' ? [] : [step('cpu-affinity', initial)]),
     step('join-process', String(pid), context.startTime),
-    step('clone'),
     ...steps('cgroup', context.procsFiles),
+    step('clone'),
     ...rlimitSteps(process),
     ...(process.oomScoreAdj === undefined
       ? []

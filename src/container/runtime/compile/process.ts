@@ -13,6 +13,8 @@ import {
 import { clean, steps } from './steps.ts';
 
 export interface ProcessOptions {
+  /** A container that runs has the folder, or it is the caller's mistake. */
+  readonly cwdIsThere?: boolean;
   /** `user[:group]` by the image's files, instead of the numbers. */
   readonly userByName?: string | undefined;
   /** setgroups(2) is denied in this user namespace. */
@@ -44,7 +46,7 @@ export function preparationSteps(process: ProcessConfig, options: ProcessOptions
     ...(ioPriority === undefined ? [] : [step('io-priority', String(ioPriorityValue(ioPriority)))]),
     step('umask', (user.umask ?? 0o022).toString(8)),
     ...steps('environment', environment),
-    step('cwd', clean(process.cwd)),
+    options.cwdIsThere === true ? step('cwd', clean(process.cwd), 'there') : step('cwd', clean(process.cwd)),
     options.userByName === undefined
       ? step(
           'ids',

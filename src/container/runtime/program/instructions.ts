@@ -54,12 +54,15 @@ export interface Instructions {
   'tree-id-map':
     | [slot: string, recursive: Recursive, 'namespace', path: string]
     | [slot: string, recursive: Recursive, 'map', uidTriples: string, gidTriples: string];
+  /**
+   * Init in each of these cgroups, before anything of the container runs. Before the clone it is made inside or enters by
+   * itself, after it the parent moves it, for which the kernel holds up the whole machine.
+   */
+  cgroup: [...procsFiles: string[]];
   /** Makes init in these new namespaces (the cgroup namespace is `unshare-cgroup`). None: only those joined. */
   clone: [...kinds: NamespaceKind[]];
 
   // --- parent, after clone ---
-  /** Init's pid into each file, before anything of the container runs. */
-  cgroup: [...procsFiles: string[]];
   /** Tells the brain init's pid and waits for it to go on: systemd makes a scope around a process that is there. */
   ask: [topic: string];
   /** prlimit(2) on init; RLIMIT_* number; `unlimited` is 18446744073709551615. */
@@ -139,8 +142,8 @@ export interface Instructions {
   // --- init: the user's process ---
   environment: [...entries: string[]];
   arguments: [...words: string[]];
-  /** Made when missing; must be inside the root (CVE-2024-21626). */
-  cwd: [path: string];
+  /** Made when missing, or has to be there; must be inside the root (CVE-2024-21626). */
+  cwd: [path: string] | [path: string, mode: 'there'];
   /** `user[:group]`, names from the image's files; then more gids. */
   user: [user: string, ...gids: string[]];
   /** Numbers alone. `keep-groups`: setgroups is denied in this user namespace. */
