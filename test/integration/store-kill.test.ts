@@ -10,8 +10,13 @@ import { ManualClock } from '../../src/base/clock.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { openSqliteStore } from '../../src/cluster/store/sqlite.ts';
 import type { WatchBatch } from '../../src/cluster/store/store.ts';
+import { eventLines, judge, type Line } from '../fixtures/store-history.ts';
 
 const source = new URL('../../src/', import.meta.url).href;
+const fixtures = new URL('../fixtures/', import.meta.url).href;
+
+/** How often the recorded test kills; the long run sets 200. */
+const KILLS = Number(process.env['SAMPAN_KILLS'] ?? 20);
 
 /** Eight writers that print `<key> <value> <revision>` once a write is acknowledged; one compacts now and then. */
 const PROGRAM = `
@@ -90,6 +95,80 @@ test(
           Array.from({ length: last - from }, (_, i) => from + 1 + i),
         );
       }
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  },
+);
+
+/** Clients and a watch that write each question and each answer to standard output, as it comes. */
+const RECORDER = `
+  import { writeSync } from 'node:fs';
+  const { systemClock } = await import(${JSON.stringify(`${source}base/clock.ts`)});
+  const { openSqliteStore } = await import(${JSON.stringify(`${source}cluster/store/sqlite.ts`)});
+  const { record } = await import(${JSON.stringify(`${fixtures}store-history.ts`)});
+  const [path, round, after] = process.argv.slice(1);
+  const store = await openSqliteStore({ path, clock: systemClock });
+  await record(store, {
+    name: round,
+    seed: Number(round),
+    after: Number(after),
+    signal: new AbortController().signal,
+    write: (line) => writeSync(1, JSON.stringify(line) + '\\n'),
+  });
+`;
+
+async function recordUntilKilled(
+  path: string,
+  about: { round: number; after: number; kill: number },
+): Promise<Line[]> {
+  const { round, after, kill } = about;
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', RECORDER];
+  const child = spawn(process.execPath, [...args, path, `${round}`, `${after}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: Line[] = [];
+  for await (const text of createInterface({ input: child.stdout })) {
+    // The kill may have cut the last line: then nobody was told.
+    if (text.endsWith('}')) lines.push(JSON.parse(text) as Line);
+    if (lines.length === kill) child.kill('SIGKILL');
+  }
+  assert.ok(lines.length >= kill, 'the writer was killed, and did not end by itself');
+  return lines;
+}
+
+test(
+  `what clients were told across ${KILLS} kills is what one register for each key would have told`,
+  { timeout: 60_000 + KILLS * 6000 },
+  async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'sampan-history-'));
+    const path = join(dir, 'store.db');
+    const random = seededRandom(11);
+    try {
+      {
+        await using store = await openSqliteStore({ path, clock: new ManualClock() });
+        await store.txn([], [{ type: 'put', key: '/first', value: Buffer.from('x') }]);
+      }
+      const lines: Line[] = [];
+      const watches: { after: number; events: Line[] }[] = [];
+      let after = 1;
+      for (let round = 0; round < KILLS; round++) {
+        const kill = 100 + Math.floor(random.next() * 1200);
+        const recorded = await recordUntilKilled(path, { round, after, kill });
+        lines.push(...recorded.filter((line) => line.t !== 'event'));
+        const events = recorded.filter((line) => line.t === 'event');
+        watches.push({ after, events });
+        after = events.at(-1)?.revision ?? after;
+      }
+      await using store = await openSqliteStore({ path, clock: new ManualClock() });
+      const truth: Line[] = [];
+      await store.watch(
+        { start: '/k/', end: '/k0', afterRevision: 1 },
+        (batch) => void truth.push(...eventLines(batch)),
+      );
+      const { acknowledged, unknown, operations } = judge(lines, truth, watches);
+      t.diagnostic(`${operations} operations, ${acknowledged} writes acknowledged, ${unknown} unanswered`);
+      assert.ok(acknowledged > KILLS * 20);
     } finally {
       await rm(dir, { recursive: true });
     }

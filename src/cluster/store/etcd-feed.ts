@@ -125,12 +125,12 @@ export class EtcdFeed implements AsyncDisposable {
     if (compactRevision > 0) return expired(this.#revision, compactRevision);
     if (canceled) return undefined;
     if (created) {
+      this.#failures = 0;
       // A member may lag behind the others; that all of them do means that etcd has been put back.
       if (revision >= this.#revision) return undefined;
       const agreed = await newest();
       return agreed >= this.#revision ? undefined : wentBack(this.#revision, agreed);
     }
-    this.#failures = 0;
     if (events.length === 0) {
       this.#revision = Math.max(this.#revision, revision);
       onProgress(this.#revision);
