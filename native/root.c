@@ -310,7 +310,9 @@ static int do_cwd(const struct instruction *in)
 		return -1;
 	OWNED_FD fd = there ? open_below(in->argv[0], O_PATH | O_DIRECTORY, 0) : open_or_make(in->argv[0], true, 0);
 	if (fd < 0)
-		return there ? fail_errno("chdir to cwd (\"%s\") set in config.json failed", in->argv[0]) : -1;
+		return there ? fail(errno, "chdir to cwd (\"%s\") set in config.json failed: %s", in->argv[0],
+				    errno == ENOENT ? "no such file or directory" : strerror(errno))
+			     : -1;
 	if (fchdir(fd) < 0)
 		return fail_errno("enter working directory %s", in->argv[0]);
 	if (syscall(SYS_getcwd, place, sizeof place) < 0)

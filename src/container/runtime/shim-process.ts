@@ -67,8 +67,12 @@ function spawnShim({ shimPath, folder, foreground, environment }: ShimOptions): 
   }
 }
 
-/** As many bytes as a state folder's path may have (native/shim.c puts it in their place). */
-const FOLDER_ROOM = 1024;
+/** As many bytes as the path that a spare is told may have, with its end of line: it takes the place of that many blanks. */
+const FOLDER_ROOM = 256;
+
+export function fitsSpare(folder: string): boolean {
+  return Buffer.byteLength(folder) < FOLDER_ROOM;
+}
 
 /** A shim for the next container. It is of no use to anybody but us, and ends when we do. */
 export function spawnSpare(

@@ -10,7 +10,7 @@ import { identityOf, isRunning } from './owner.ts';
 import { encodeProgram } from './program/program-text.ts';
 import type { ContainerSpec, ContainerState, Runtime } from './runtime.ts';
 import { ShimConnection } from './shim-connection.ts';
-import { type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
+import { fitsSpare, type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
 import { type ExitFacts, StateFolders, type StoredContainer } from './state-folder.ts';
 
 export interface RuntimeOptions {
@@ -228,7 +228,7 @@ export class ShimRuntime implements Runtime {
       containerId: spec.id,
       foreground,
       environment: shimEnvironment,
-      spare: foreground ? undefined : this.#takeSpare(),
+      spare: foreground || !fitsSpare(folder) ? undefined : this.#takeSpare(),
     });
     this.#leashes.set(spec.id, leash);
     undo.move();
