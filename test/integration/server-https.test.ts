@@ -5,6 +5,12 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 
@@ -169,5 +175,99 @@ describe('HTTPS', () => {
       tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
     });
     await assert.rejects(again, (error) => isPlatformError(error, 'unavailable') && error.hint !== undefined);
+  });
+
+  test('HTTP/2: requests side by side on one connection, bodies, a watch, and a client that leaves it', async () => {
+    const session = connect(`https://127.0.0.1:${listener.port}`, { ca: pki.ca.cert });
+    const call = async (headers: OutgoingHttpHeaders, body = ''): Promise<[number, string]> => {
+      const stream = session.request({ authorization: `Bearer ${pki.adminToken}`, ...headers });
+      if (body !== '') stream.end(body);
+      const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }];
+      return [answer[':status'], await text(stream)];
+    };
+    const maps = '/api/v1/namespaces/default/configmaps';
+    const watch = session.request({ ':path': `${maps}?watch=1`, authorization: `Bearer ${pki.adminToken}` });
+    await once(watch, 'response');
+    const made = await Promise.all(
+      ['h2-a', 'h2-b', 'h2-c'].map((name) =>
+        call(
+          { ':method': 'POST', ':path': maps, 'content-type': 'application/json' },
+          JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }),
+        ),
+      ),
+    );
+    assert.deepEqual(
+      made.map(([status]) => status),
+      [201, 201, 201],
+    );
+    let seen = '';
+    for await (const chunk of watch) {
+      seen += String(chunk);
+      if (seen.includes('h2-a') && seen.includes('h2-b') && seen.includes('h2-c')) break;
+    }
+    const [status, list] = await call({ ':path': maps });
+    assert.equal(status, 200);
+    assert.equal((JSON.parse(list) as { items: unknown[] }).items.length >= 3, true);
+    assert.equal((await call({ ':path': maps, authorization: 'Bearer wrong' }))[0], 401);
+    const [tooMuch] = await call({ ':method': 'POST', ':path': maps }, 'x'.repeat(4 << 20));
+    assert.equal(tooMuch, 413);
+    session.destroy();
+  });
+
+  test('a client certificate also counts on a resumed TLS session', async () => {
+    const identity = { key: pki.admin.key, cert: pki.admin.cert, ca: pki.ca.cert };
+    const call = async (ticket?: Buffer): Promise<{ status: string; reused: boolean; session: Buffer }> => {
+      const socket = connectTls({
+        ...identity,
+        host: '127.0.0.1',
+        port: listener.port,
+        ...(ticket && { session: ticket }),
+      });
+      const saved = once(socket, 'session') as Promise<[Buffer]>;
+      saved.catch(() => {});
+      await once(socket, 'secureConnect');
+      socket.write('GET /api HTTP/1.1\r\nhost: x\r\n\r\n');
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      const [session] = ticket === undefined ? await saved : [ticket];
+      const reused = socket.isSessionReused();
+      socket.destroy();
+      return { status: answer.toString().slice(9, 12), reused, session };
+    };
+    const first = await call();
+    const second = await call(first.session);
+    assert.deepEqual([first.status, first.reused], ['200', false]);
+    assert.deepEqual([second.status, second.reused], ['200', true]);
+  });
+
+  test('half requests are cut off in time, and many idle connections are nothing', async () => {
+    const impatient = await listen({
+      server,
+      host: '127.0.0.1',
+      port: 0,
+      tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
+      timeouts: { head: 300, request: 500, idle: 60_000 },
+    });
+    const halves = ['GET /api HT', 'POST /api HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nab'];
+    await Promise.all(
+      halves.map(async (half) => {
+        const socket = connectTls({ host: '127.0.0.1', port: impatient.port, ca: pki.ca.cert });
+        socket.on('error', () => {});
+        await once(socket, 'secureConnect');
+        socket.write(half);
+        socket.resume();
+        await once(socket, 'close');
+      }),
+    );
+    // A connection that never begins the handshake.
+    const mute = connectTcp(impatient.port, '127.0.0.1');
+    mute.on('error', () => {});
+    mute.resume();
+    await once(mute, 'close');
+    const idle = Array.from({ length: 300 }, () => connectTcp(listener.port, '127.0.0.1'));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    const { status } = await ask('/version', { headers: { authorization: `Bearer ${pki.adminToken}` } });
+    assert.equal(status, 200);
+    for (const socket of idle) socket.destroy();
+    await impatient[Symbol.asyncDispose]();
   });
 });

@@ -1,17 +1,13 @@
-/** HTTPS in front of an API server: who is asking (certificate or token), and bytes in and out. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
+/** TLS in front of an API server, HTTP/1.1 and HTTP/2 on one port: the client chooses by ALPN. */
+import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { createServer, type TLSSocket } from 'node:tls';
 
 import { errorMessage, PlatformError } from '../../base/errors.ts';
-import { statusOf } from '../api/status.ts';
-import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { ApiServer } from './api-server.ts';
-import type { Credentials } from './authentication/authenticator.ts';
-import { tooLarge, unauthorized } from './failure.ts';
-import { MAX_BODY_BYTES } from './request-body.ts';
-import { statusResponse } from './respond.ts';
+import { http1Exchange } from './http1-exchange.ts';
+import { serve, type Exchange } from './http-exchange.ts';
+import type { Http2Sessions } from './http2-sessions.ts';
 
 export interface ListenOptions {
   readonly server: ApiServer;
@@ -20,6 +16,17 @@ export interface ListenOptions {
   readonly port: number;
   /** PEM. Clients whose certificate the authority `clientCa` has issued are who it says. */
   readonly tls: { readonly key: string; readonly cert: string; readonly clientCa: string };
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+/** In milliseconds. */
+export interface Timeouts {
+  /** The handshake, and then the head of a request. */
+  readonly head: number;
+  /** A whole request with its body; answers may take as long as they like. */
+  readonly request: number;
+  /** Between two requests. */
+  readonly idle: number;
 }
 
 export interface Listener extends AsyncDisposable {
@@ -27,31 +34,61 @@ export interface Listener extends AsyncDisposable {
   readonly port: number;
 }
 
+const TIMEOUTS: Timeouts = { head: 30_000, request: 60_000, idle: 120_000 };
+
 /** Throws `unavailable` when the port is taken. Disposing ends every connection. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { server, host, port, tls } = options;
-  const https = createServer({
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const answer = (exchange: Exchange): void => {
+    serve(exchange, server).catch(() => exchange.destroy());
+  };
+  const http1 = createHttpServer({
+    keepAliveTimeout: timeouts.idle,
+    headersTimeout: timeouts.head,
+    requestTimeout: timeouts.request,
+    connectionsCheckingInterval: Math.min(5000, timeouts.head),
+  });
+  http1.on('request', (message, response) => answer(http1Exchange(message, response)));
+  // It never listens itself; this is how it begins to look after slow clients.
+  http1.emit('listening');
+
+  const sockets = new Set<TLSSocket>();
+  let http2: Promise<Http2Sessions> | undefined;
+  const secure = createServer({
     key: tls.key,
     cert: tls.cert,
     ca: tls.clientCa,
     requestCert: true,
-    // Without a certificate there may be a token; with one that is not ours, `authenticate` refuses.
+    // Without a certificate there may be a token; with one that is not ours, the exchange refuses.
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
-    keepAliveTimeout: 120_000,
-    requestTimeout: 0,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: timeouts.head,
+    noDelay: true,
+    keepAlive: true,
   });
-  https.on('request', (message: IncomingMessage, response: ServerResponse) => {
-    serve({ message, response, server }).catch(() => response.destroy());
+  secure.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    if (socket.alpnProtocol !== 'h2') {
+      http1.emit('connection', socket);
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    http2 ??= import('./http2-sessions.ts').then((module) => new module.Http2Sessions(answer));
+    http2.then((sessions) => sessions.take(socket)).catch(() => socket.destroy());
   });
+  // A handshake that fails is the client's business.
+  secure.on('tlsClientError', (_error, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
-    https.once('error', reject);
-    https.listen(port, host, () => {
-      https.off('error', reject);
+    secure.once('error', reject);
+    secure.listen(port, host, () => {
+      secure.off('error', reject);
       resolve();
     });
   }).catch((error: unknown) => {
+    http1.close();
     throw new PlatformError('unavailable', `cannot listen on ${host}:${port}: ${errorMessage(error)}`, {
       cause: error,
       hint: 'choose another port, or stop the program that uses it',
@@ -59,118 +96,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   return {
     host,
-    port: (https.address() as AddressInfo).port,
+    port: (secure.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => https.close(() => resolve()));
-      https.closeAllConnections();
+      const closed = new Promise<void>((resolve) => secure.close(() => resolve()));
+      http1.close();
+      (await http2)?.[Symbol.dispose]();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
-}
-
-function credentialsOf(message: IncomingMessage): Credentials {
-  const socket = message.socket as TLSSocket;
-  const certificate = socket.getPeerCertificate();
-  // An empty object when the client sent none.
-  if (Object.keys(certificate).length > 0) {
-    if (!socket.authorized) throw unauthorized();
-    return { certificate: { ...certificate.subject } };
-  }
-  const { authorization } = message.headers;
-  if (authorization === undefined) return {};
-  return { token: /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
-}
-
-interface Exchange {
-  readonly message: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly server: ApiServer;
-}
-
-async function serve({ message, response, server }: Exchange): Promise<void> {
-  const gone = new AbortController();
-  response.on('close', () => gone.abort());
-  let answer: ApiResponse;
-  try {
-    const user = await server.authenticate(credentialsOf(message));
-    const body = await readBody(message);
-    const request: ApiRequest = {
-      method: (message.method ?? 'GET') as ApiRequest['method'],
-      url: message.url ?? '/',
-      headers: flatHeaders(message),
-      signal: gone.signal,
-      ...(body.length > 0 && { body }),
-    };
-    answer = await server.handle(request, user);
-  } catch (error) {
-    answer = statusResponse(statusOf(error));
-  }
-  await send(message, response, answer);
-}
-
-async function send(message: IncomingMessage, response: ServerResponse, answer: ApiResponse): Promise<void> {
-  const { status, headers, body } = answer;
-  if (body instanceof Uint8Array) {
-    // A body that was not read to its end leaves the connection unusable.
-    if (!message.complete) response.setHeader('connection', 'close');
-    response.writeHead(status, { ...headers, 'content-length': body.length });
-    response.end(message.method === 'HEAD' ? undefined : body);
-    return;
-  }
-  const iterator = body[Symbol.asyncIterator]();
-  try {
-    // The first bytes decide whether there is a stream at all; a watch has its headers at once.
-    let first: Promise<IteratorResult<Uint8Array>> | undefined = iterator.next();
-    const isLog = headers['content-type'] === 'text/plain';
-    if (isLog) {
-      const result = await first;
-      first = Promise.resolve(result);
-    }
-    response.writeHead(status, headers);
-    response.flushHeaders();
-    for (;;) {
-      const result = await (first ?? iterator.next());
-      first = undefined;
-      if (result.done === true || response.destroyed) break;
-      if (!response.write(result.value)) await drained(response);
-    }
-    response.end();
-  } catch (error) {
-    if (response.headersSent) response.destroy();
-    else await send(message, response, statusResponse(statusOf(error)));
-  } finally {
-    await iterator.return?.();
-  }
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
-}
-
-async function readBody(message: IncomingMessage): Promise<Uint8Array> {
-  if (Number(message.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of message as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-}
-
-function flatHeaders(message: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(message.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return headers;
 }

@@ -1,0 +1,130 @@
+/** One request and its answer, over whichever version of HTTP: who asks, the body in, the answer or stream out. */
+import type { TLSSocket } from 'node:tls';
+
+import { statusOf } from '../api/status.ts';
+import type { ApiRequest, ApiResponse } from '../api/transport.ts';
+import type { ApiServer } from './api-server.ts';
+import type { Credentials } from './authentication/authenticator.ts';
+import { tooLarge, unauthorized } from './failure.ts';
+import { ListBody } from './list-body.ts';
+import { MAX_BODY_BYTES } from './request-body.ts';
+import { statusResponse } from './respond.ts';
+
+/** What HTTP/1.1 and HTTP/2 have in common. */
+export interface Exchange {
+  readonly method: string;
+  readonly url: string;
+  /** Lower-case names, no pseudo headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly socket: TLSSocket;
+  /** The body's chunks; undefined when there is none. */
+  readonly body: AsyncIterable<Uint8Array> | undefined;
+  /** The client has gone before the answer was complete. */
+  readonly gone: AbortSignal;
+  readonly headersSent: boolean;
+  respond(status: number, headers: Readonly<Record<string, string | number>>): void;
+  /** Sends headers and a whole body in one go. */
+  answer(
+    status: number,
+    headers: Readonly<Record<string, string | number>>,
+    body: Uint8Array | undefined,
+  ): void;
+  /** False when the client reads slower than it is written to. */
+  write(bytes: Uint8Array): boolean;
+  /** Resolves when there is room again, or nobody is there any more. */
+  drained(): Promise<void>;
+  end(): void;
+  destroy(): void;
+}
+
+/** A connection has one certificate: reading it costs more than a whole request. */
+const certificates = new WeakMap<TLSSocket, Credentials | 'stranger' | undefined>();
+
+function certificateOf(socket: TLSSocket): Credentials | 'stranger' | undefined {
+  if (certificates.has(socket)) return certificates.get(socket);
+  const { subject } = socket.getPeerCertificate();
+  // An empty object when the client sent none.
+  const found =
+    subject === undefined
+      ? undefined
+      : socket.authorized
+        ? { certificate: { ...subject } as Credentials['certificate'] & object }
+        : 'stranger';
+  certificates.set(socket, found);
+  return found;
+}
+
+function credentialsOf({ socket, headers }: Exchange): Credentials {
+  const known = certificateOf(socket);
+  if (known === 'stranger') throw unauthorized();
+  if (known !== undefined) return known;
+  const { authorization } = headers;
+  if (authorization === undefined) return {};
+  return { token: /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
+}
+
+/** Answers it. Never throws: what goes wrong after the headers ends the connection or stream. */
+export async function serve(exchange: Exchange, server: ApiServer): Promise<void> {
+  let answer: ApiResponse;
+  try {
+    const user = await server.authenticate(credentialsOf(exchange));
+    const body = exchange.body === undefined ? undefined : await readBody(exchange, exchange.body);
+    const request: ApiRequest = {
+      method: exchange.method as ApiRequest['method'],
+      url: exchange.url,
+      headers: exchange.headers,
+      signal: exchange.gone,
+      ...(body !== undefined && { body }),
+    };
+    answer = await server.handle(request, user);
+  } catch (error) {
+    answer = statusResponse(statusOf(error));
+  }
+  await send(exchange, answer);
+}
+
+async function readBody({ headers }: Exchange, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  if (Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+async function send(exchange: Exchange, { status, headers, body }: ApiResponse): Promise<void> {
+  const isHead = exchange.method === 'HEAD';
+  if (body instanceof Uint8Array) {
+    const bodyless = status === 304 || status === 204;
+    const length = bodyless ? {} : { 'content-length': body.length };
+    return exchange.answer(status, { ...headers, ...length }, isHead || bodyless ? undefined : body);
+  }
+  if (isHead) return exchange.answer(status, headers, undefined);
+  const iterator = body[Symbol.asyncIterator]();
+  try {
+    // The first bytes decide whether there is a stream at all; a watch has its headers at once.
+    let first: Promise<IteratorResult<Uint8Array>> | undefined = iterator.next();
+    const isLog = headers['content-type'] === 'text/plain';
+    if (isLog || body instanceof ListBody) {
+      const result = await first;
+      first = Promise.resolve(result);
+    }
+    const length = body instanceof ListBody ? body.length : undefined;
+    exchange.respond(status, length === undefined ? headers : { ...headers, 'content-length': length });
+    for (;;) {
+      const result = await (first ?? iterator.next());
+      first = undefined;
+      if (result.done === true || exchange.gone.aborted) break;
+      if (!exchange.write(result.value)) await exchange.drained();
+    }
+    exchange.end();
+  } catch (error) {
+    if (exchange.headersSent) exchange.destroy();
+    else await send(exchange, statusResponse(statusOf(error)));
+  } finally {
+    await iterator.return?.();
+  }
+}

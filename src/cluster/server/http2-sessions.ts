@@ -1,0 +1,124 @@
+/**
+ * HTTP/2 on connections whose client has chosen it (ALPN `h2`), as Go's clients do. A module of its own, loaded with the
+ * first such connection: node:http2 takes as long to load as everything else.
+ */
+import {
+  constants,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+
+import type { Exchange } from './http-exchange.ts';
+
+/** Watches of one informer factory share a connection: client-go opens one for all of its resources. */
+const MAX_STREAMS = 1000;
+const IDLE_MS = 5 * 60_000;
+/** How long a request's body may take. */
+const BODY_MS = 60_000;
+
+export class Http2Sessions implements Disposable {
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #serve: (exchange: Exchange) => void;
+
+  constructor(serve: (exchange: Exchange) => void) {
+    this.#serve = serve;
+  }
+
+  take(socket: TLSSocket): void {
+    if (socket.destroyed) return;
+    const session = performServerHandshake(socket, {
+      settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, initialWindowSize: 1 << 20 },
+      // A client that opens and resets streams in a loop is cut off (CVE-2023-44487).
+      streamResetBurst: 1000,
+      streamResetRate: 100,
+    });
+    this.#sessions.add(session);
+    session.on('close', () => this.#sessions.delete(session));
+    session.on('error', () => session.destroy());
+    session.setTimeout(IDLE_MS, () => {
+      // A watch may be silent for longer.
+      if (session.state.outboundQueueSize === 0 && this.#streams(session) === 0) session.close();
+    });
+    const open = new Set<ServerHttp2Stream>();
+    this.#open.set(session, open);
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      open.add(stream);
+      stream.on('close', () => open.delete(stream));
+      stream.on('error', () => {});
+      this.#serve(http2Exchange(stream, headers, socket));
+    });
+  }
+
+  readonly #open = new WeakMap<ServerHttp2Session, Set<ServerHttp2Stream>>();
+
+  #streams(session: ServerHttp2Session): number {
+    return this.#open.get(session)?.size ?? 0;
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+}
+
+function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket): Exchange {
+  const gone = new AbortController();
+  stream.on('close', () => {
+    if (!stream.writableFinished) gone.abort();
+  });
+  return {
+    method: String(headers[constants.HTTP2_HEADER_METHOD] ?? 'GET'),
+    url: String(headers[constants.HTTP2_HEADER_PATH] ?? '/'),
+    headers: flatHeaders(headers),
+    socket,
+    body: stream.endAfterHeaders ? undefined : inTime(stream),
+    gone: gone.signal,
+    get headersSent() {
+      return stream.headersSent;
+    },
+    respond(status, fields) {
+      if (!stream.destroyed) stream.respond({ ...fields, ':status': status });
+    },
+    answer(status, fields, body) {
+      if (stream.destroyed) return;
+      stream.respond({ ...fields, ':status': status }, { endStream: body === undefined });
+      if (body !== undefined) stream.end(body);
+      // What is left of a body that nobody is going to read.
+      if (!stream.readableEnded) stream.resume();
+    },
+    write: (bytes) => stream.destroyed || stream.write(bytes),
+    drained: () =>
+      new Promise((resolve) => {
+        if (stream.destroyed) return resolve();
+        const done = (): void => {
+          stream.off('drain', done);
+          stream.off('close', done);
+          resolve();
+        };
+        stream.on('drain', done);
+        stream.on('close', done);
+      }),
+    end: () => void stream.end(),
+    destroy: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+  };
+}
+
+/** The body, which a client that stops half-way does not hold open for ever. */
+async function* inTime(stream: ServerHttp2Stream): AsyncGenerator<Uint8Array> {
+  stream.setTimeout(BODY_MS, () => stream.close(constants.NGHTTP2_CANCEL));
+  const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  for await (const chunk of chunks) yield chunk;
+  stream.setTimeout(0);
+}
+
+function flatHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || name.startsWith(':')) continue;
+    flat[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return flat;
+}
