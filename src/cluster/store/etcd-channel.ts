@@ -9,6 +9,8 @@ import {
   type ClientReadableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { sleep, type Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
@@ -66,8 +68,7 @@ export class EtcdChannel implements Disposable {
 
   constructor(options: EtcdChannelOptions) {
     const { endpoints, tls, clock } = options;
-    const trust = credentialsOf(tls);
-    this.#clients = endpoints.map((endpoint) => ({ endpoint, client: new Client(endpoint, trust, CHANNEL) }));
+    this.#clients = endpoints.map((endpoint) => ({ endpoint, client: clientOf(endpoint, tls) }));
     this.#clock = clock;
     this.#callMs = options.callMs ?? CALL_MS;
     this.#giveUpMs = options.giveUpMs ?? CALL_MS;
@@ -185,12 +186,23 @@ export class EtcdChannel implements Disposable {
   }
 }
 
-function credentialsOf(tls: EtcdTls | undefined): ReturnType<typeof credentials.createSsl> {
-  if (tls === undefined) return credentials.createInsecure();
+function clientOf(endpoint: string, tls: EtcdTls | undefined): Client {
+  if (tls === undefined) return new Client(endpoint, credentials.createInsecure(), CHANNEL);
   const pem = (value: Uint8Array | undefined): Buffer | null =>
     value === undefined ? null : Buffer.from(value);
+  const host = endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  // An address cannot be a TLS server name (RFC 6066, section 3), and Node refuses what grpc-js asks for then: another name
+  // is sent, and the certificate is checked for the address all the same.
+  const byAddress = isIP(host) !== 0;
+  const verify = byAddress
+    ? { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(host, cert) }
+    : {};
   try {
-    return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert));
+    const trust = credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert), verify);
+    return new Client(endpoint, trust, {
+      ...CHANNEL,
+      ...(byAddress && { 'grpc.ssl_target_name_override': 'etcd' }),
+    });
   } catch (error) {
     throw new PlatformError('invalid', 'datastore: the certificates cannot be used', { cause: error });
   }

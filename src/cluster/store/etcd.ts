@@ -34,6 +34,8 @@ export interface EtcdStoreOptions {
   readonly prefix?: string;
   /** How long one try of a call may take, in milliseconds (10,000). */
   readonly callMs?: number;
+  /** How long what has not happened is tried again, in milliseconds (10,000). */
+  readonly giveUpMs?: number;
 }
 
 /** Keys that can be watched begin with a slash. */
@@ -134,6 +136,8 @@ class EtcdStore implements Store {
       return asked;
     });
     const revision = await this.#gathering;
+    // An etcd that was put back counts anew.
+    if (revision < this.#wanted) this.#wanted = this.#written = 0;
     if (revision > this.#hub.revision) this.#fenceSoon(revision);
     return revision;
   }
@@ -260,6 +264,7 @@ class EtcdStore implements Store {
 
   async #lose(error: PlatformError): Promise<number> {
     const revision = await newestRevision(this.#channel, this.#space);
+    this.#wanted = this.#written = 0;
     this.#hub.lose(error, revision);
     return revision;
   }

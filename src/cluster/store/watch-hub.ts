@@ -88,7 +88,8 @@ export class WatchHub {
   advance(revision: number): void {
     if (revision <= this.#revision) return;
     this.#revision = revision;
-    this.#deliver();
+    // While batches are on their way to the watchers, whoever hands them out tells the progress after them.
+    if (!this.#delivering) for (const watcher of this.#watchers) this.#progress(watcher);
   }
 
   /** What came between the last batch and `revision` cannot be had: ends all watches and goes on from there. */
