@@ -19,6 +19,8 @@ export interface FieldError {
   readonly field: string;
   readonly value?: JsonValue | undefined;
   readonly detail: string;
+  /** The complaint is not about one value. */
+  readonly hidesValue?: boolean;
 }
 
 /** The machine-readable reason of a cause in a Status. */
@@ -40,6 +42,11 @@ export function required(field: string, detail = ''): FieldError {
 
 export function invalid(field: string, value: JsonValue | undefined, detail: string): FieldError {
   return { type: 'Invalid value', field, value, detail };
+}
+
+/** About how several values go together: none of them is shown. */
+export function inconsistent(field: string, detail: string): FieldError {
+  return { type: 'Invalid value', field, detail, hidesValue: true };
 }
 
 export function unsupported(
@@ -68,9 +75,13 @@ export function tooLong(field: string, maximum: number): FieldError {
 }
 
 /** Without the field: `Invalid value: "x": must be …`. */
-export function fieldErrorText({ type, value, detail }: FieldError): string {
+export function fieldErrorText({ type, value, detail, hidesValue }: FieldError): string {
   const showsValue =
-    type !== 'Required value' && type !== 'Forbidden' && type !== 'Too long' && type !== 'Internal error';
+    hidesValue !== true &&
+    type !== 'Required value' &&
+    type !== 'Forbidden' &&
+    type !== 'Too long' &&
+    type !== 'Internal error';
   const shown = showsValue ? `: ${value === undefined ? 'null' : JSON.stringify(value)}` : '';
   return `${type}${shown}${detail === '' ? '' : `: ${detail}`}`;
 }

@@ -11,17 +11,21 @@ import {
   type JsonValue,
 } from '../json.ts';
 import {
+  csiDriverName,
   dns1035Label,
   dns1123Label,
   dns1123Subdomain,
+  ipAddress,
   labelValue,
   pathSegment,
   qualifiedName,
 } from './names.ts';
 
-export type NameRule = 'label' | 'subdomain' | 'rfc1035-label' | 'path-segment';
+export type NameRule = 'csi-driver' | 'ip-address' | 'label' | 'path-segment' | 'rfc1035-label' | 'subdomain';
 
 const NAME_RULES: Readonly<Record<NameRule, (value: string) => string[]>> = {
+  'csi-driver': csiDriverName,
+  'ip-address': ipAddress,
   label: dns1123Label,
   subdomain: dns1123Subdomain,
   'rfc1035-label': dns1035Label,

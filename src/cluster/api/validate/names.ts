@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** Kubernetes' forms of names, with its words for what breaks them. Each check returns the complaints, mostly none. */
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -140,4 +142,31 @@ export function dataKey(value: string): string[] {
   if (value === '.' || value === '..') errors.push(`must not be '${value}'`);
   else if (value.startsWith('..')) errors.push("must not start with '..'");
   return errors;
+}
+
+/** Names of CSI drivers: domain names in any case, short enough for a label. */
+export function csiDriverName(value: string): string[] {
+  return [...(value.length > 63 ? [tooLong(63)] : []), ...dns1123Subdomain(value.toLowerCase())];
+}
+
+/** `*.example.com`. */
+export function wildcardSubdomain(value: string): string[] {
+  const pattern = String.raw`\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`;
+  return value.startsWith('*.') && SUBDOMAIN.test(value.slice(2))
+    ? []
+    : [
+        mismatch(
+          "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+          pattern,
+          "'*.example.com'",
+        ),
+      ];
+}
+
+/** An address in the form in which it is always written. */
+export function ipAddress(value: string): string[] {
+  const family = isIP(value);
+  if (family === 0) return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
+  const canonical = family === 6 ? new URL(`http://[${value}]`).hostname.slice(1, -1) : value;
+  return canonical === value ? [] : [`must be in canonical form ("${canonical}")`];
 }

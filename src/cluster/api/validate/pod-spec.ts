@@ -1,27 +1,67 @@
-import { duplicate, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import {
+  duplicate,
+  forbidden,
+  invalid,
+  notFound,
+  required,
+  unsupported,
+  type FieldError,
+} from '../field-error.ts';
+import { isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { formed } from './checks.ts';
 import { validateContainer, type ContainerContext } from './container.ts';
 import { validateLabels } from './metadata.ts';
-import { dns1123Label, dns1123Subdomain, qualifiedName } from './names.ts';
+import { dns1123Label, dns1123Subdomain } from './names.ts';
+import { validateAffinity, validateSpread } from './pod-affinity.ts';
+import {
+  validateClaims,
+  validateDns,
+  validateGates,
+  validateHostAliases,
+  validateOverhead,
+} from './pod-terms.ts';
+import { validatePodSecurity, validateSystem } from './security-context.ts';
+import { validateTolerations } from './tolerations.ts';
 import { validateVolumes } from './volumes.ts';
 
+/** Names of the pod's volumes that do not stand in its spec. */
+export interface PodSpecRules {
+  readonly volumes?: readonly string[];
+}
+
 /** The spec of a pod or of a pod template, at `field`. */
-export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
-  const volumes = new Set(objectsAt(spec, 'volumes').map((volume) => stringAt(volume, 'name')));
+export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecRules = {}): FieldError[] {
+  const volumes = new Set([
+    ...objectsAt(spec, 'volumes').map((volume) => stringAt(volume, 'name')),
+    ...(rules.volumes ?? []),
+  ]);
+  const { affinity } = spec;
   return [
     ...validateVolumes(objectsAt(spec, 'volumes'), `${field}.volumes`),
+    ...validateClaims(spec, field),
     ...validateContainers(spec, field, volumes),
+    ...validateEphemeral(spec, field),
     ...validateChoices(spec, field),
     ...validateNumbers(spec, field),
     ...validateNames(spec, field),
     ...validateLabels(spec['nodeSelector'], `${field}.nodeSelector`),
-    ...validateTolerations(spec, field),
+    ...validatePodSecurity(spec, field),
+    ...(isJsonObject(affinity) ? validateAffinity(affinity, `${field}.affinity`) : []),
+    ...validateDns(spec, field),
+    ...validateGates(spec, field),
+    ...validateSpread(objectsAt(spec, 'topologySpreadConstraints'), `${field}.topologySpreadConstraints`),
+    ...validateHostUsers(spec, field),
+    ...validateTolerations(objectsAt(spec, 'tolerations'), `${field}.tolerations`),
+    ...validateHostAliases(spec, field),
+    ...validateOverhead(spec, field),
+    ...validateSystem(spec, field),
   ];
 }
 
 function validateContainers(spec: JsonObject, field: string, volumes: ReadonlySet<string>): FieldError[] {
   const errors: FieldError[] = [];
   const names = new Set<string>();
+  const claims = new Set(objectsAt(spec, 'resourceClaims').map((claim) => stringAt(claim, 'name')));
   if (listAt(spec, 'containers').length === 0) errors.push(required(`${field}.containers`));
   for (const list of ['containers', 'initContainers'] as const) {
     const hostPorts = new Set<string>();
@@ -29,8 +69,11 @@ function validateContainers(spec: JsonObject, field: string, volumes: ReadonlySe
       const context: ContainerContext = {
         field: `${field}.${list}[${index}]`,
         volumes,
+        claims,
         init: list === 'initContainers',
         hostNetwork: spec['hostNetwork'] === true,
+        hostUsers: spec['hostUsers'],
+        graceSeconds: numberAt(spec, 'terminationGracePeriodSeconds'),
         hostPorts,
       };
       errors.push(...validateContainer(container, context));
@@ -40,6 +83,52 @@ function validateContainers(spec: JsonObject, field: string, volumes: ReadonlySe
     }
   }
   return errors;
+}
+
+const NOT_EPHEMERAL = [
+  'ports',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'resources',
+  'resizePolicy',
+];
+
+/** Containers for looking into a running pod: they serve nobody and get nothing of their own. */
+function validateEphemeral(spec: JsonObject, field: string): FieldError[] {
+  const others = new Set(
+    ['containers', 'initContainers'].flatMap((list) =>
+      objectsAt(spec, list).map((container) => stringAt(container, 'name')),
+    ),
+  );
+  const names = new Set(others);
+  return objectsAt(spec, 'ephemeralContainers').flatMap((container, index) => {
+    const at = `${field}.ephemeralContainers[${index}]`;
+    const name = stringAt(container, 'name');
+    const target = stringAt(container, 'targetContainerName');
+    const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label);
+    if (name !== '' && names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (target !== '' && !others.has(target)) errors.push(notFound(`${at}.targetContainerName`, target));
+    if (stringAt(container, 'image') === '') errors.push(required(`${at}.image`));
+    for (const key of NOT_EPHEMERAL) {
+      const value = container[key];
+      const empty = isJsonObject(value)
+        ? Object.keys(value).length === 0
+        : listAt({ value }, 'value').length === 0;
+      if (!empty) errors.push(forbidden(`${at}.${key}`, 'cannot be set for an Ephemeral Container'));
+    }
+    return errors;
+  });
+}
+
+/** A pod with users of its own shares no other namespace with its host. */
+function validateHostUsers(spec: JsonObject, field: string): FieldError[] {
+  if (spec['hostUsers'] !== false) return [];
+  return ['hostNetwork', 'hostPID', 'hostIPC']
+    .filter((key) => spec[key] === true)
+    .map((key) => forbidden(`${field}.${key}`, 'when `hostUsers` is false'));
 }
 
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -93,40 +182,4 @@ function validateNames(spec: JsonObject, field: string): FieldError[] {
     }
   }
   return errors;
-}
-
-const OPERATORS = ['Equal', 'Exists', 'Gt', 'Lt'];
-const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
-
-function validateTolerations(spec: JsonObject, field: string): FieldError[] {
-  return objectsAt(spec, 'tolerations').flatMap((toleration, index) => {
-    const at = `${field}.tolerations[${index}]`;
-    const errors: FieldError[] = [];
-    const key = stringAt(toleration, 'key');
-    const operator = stringAt(toleration, 'operator');
-    const effect = stringAt(toleration, 'effect');
-    if (key !== '') errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
-    else if (operator !== 'Exists') {
-      errors.push(
-        invalid(
-          `${at}.operator`,
-          operator,
-          'operator must be Exists when `key` is empty, which means "match all values and all keys"',
-        ),
-      );
-    }
-    if (operator !== '' && !OPERATORS.includes(operator)) {
-      errors.push(unsupported(`${at}.operator`, operator, OPERATORS));
-    }
-    if (operator === 'Exists' && stringAt(toleration, 'value') !== '') {
-      errors.push(invalid(`${at}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-    }
-    if (effect !== '' && !EFFECTS.includes(effect)) errors.push(unsupported(`${at}.effect`, effect, EFFECTS));
-    if (toleration['tolerationSeconds'] !== undefined && effect !== 'NoExecute') {
-      errors.push(
-        invalid(`${at}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
-      );
-    }
-    return errors;
-  });
 }

@@ -15,6 +15,19 @@ export function validatePod(pod: JsonObject): FieldError[] {
   return validatePodSpec(objectAt(pod, 'spec'), 'spec');
 }
 
+/** What only running pods get, and what new ones cannot have together. */
+export function validatePodCreate(pod: JsonObject): FieldError[] {
+  const spec = objectAt(pod, 'spec');
+  const errors: FieldError[] = [];
+  if (listAt(spec, 'ephemeralContainers').length > 0) {
+    errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+  }
+  if (stringAt(spec, 'nodeName') !== '' && listAt(spec, 'schedulingGates').length > 0) {
+    errors.push(forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
+  }
+  return errors;
+}
+
 const CHANGEABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 

@@ -1,88 +1,88 @@
-import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
-  getPath,
   isJsonObject,
+  jsonEqual,
   numberAt,
   objectAt,
+  objectsAt,
   stringAt,
   type JsonObject,
-  type JsonValue,
 } from '../json.ts';
-import { selectorFromObject, type Labels } from '../selector.ts';
-import { immutable, validateAnnotations, validateLabels } from './metadata.ts';
+import {
+  amount,
+  atMostWhole,
+  formed,
+  isZeroAmount,
+  NOT_NEGATIVE,
+  notNegative,
+  oneOf,
+  unchanged,
+} from './checks.ts';
 import { isEmptySelector, validateLabelSelector } from './label-selector.ts';
-import { validatePodSpec } from './pod-spec.ts';
-
-const NOT_NEGATIVE = 'must be greater than or equal to 0';
+import { dns1123Label } from './names.ts';
+import { validateClaimTemplates } from './persistent-volume.ts';
+import { validateLongRunning, validatePodTemplate, validateSelected } from './pod-template.ts';
 
 export function validateDeployment(deployment: JsonObject): FieldError[] {
   const spec = objectAt(deployment, 'spec');
   return [
     ...validateReplicated(spec),
     ...validateStrategy(objectAt(spec, 'strategy')),
-    ...notNegative(spec, 'minReadySeconds'),
-    ...notNegative(spec, 'revisionHistoryLimit'),
-    ...notNegative(spec, 'progressDeadlineSeconds'),
+    ...notNegative(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'),
     ...validateDeadline(spec),
   ];
 }
 
 export function validateReplicaSet(replicaSet: JsonObject): FieldError[] {
   const spec = objectAt(replicaSet, 'spec');
-  return [...validateReplicated(spec), ...notNegative(spec, 'minReadySeconds')];
+  return [...validateReplicated(spec), ...notNegative(spec, 'spec', 'minReadySeconds')];
 }
 
 export function validateScale(scale: JsonObject): FieldError[] {
-  return notNegative(objectAt(scale, 'spec'), 'replicas');
+  return notNegative(objectAt(scale, 'spec'), 'spec', 'replicas');
 }
 
 export function validateWorkloadUpdate(object: JsonObject, old: JsonObject): FieldError[] {
-  return immutable(object, old, ['spec', 'selector']);
+  return unchanged(object, old, 'spec.selector');
 }
 
-/** What everything that makes pods from a template has in common: replicas, selector, template. */
+/** Deployments and replica sets: replicas, selector, template. */
 function validateReplicated(spec: JsonObject): FieldError[] {
-  const errors = notNegative(spec, 'replicas');
-  const selector = spec['selector'];
-  if (!isJsonObject(selector)) errors.push(required('spec.selector'));
-  else {
-    errors.push(...validateLabelSelector(selector, 'spec.selector'));
-    if (isEmptySelector(selector)) {
-      errors.push(invalid('spec.selector', selector, 'empty selector is invalid for a workload'));
-    }
-  }
+  const errors = [...notNegative(spec, 'spec', 'replicas'), ...validateSelector(spec, 'deployment')];
   const template = objectAt(spec, 'template');
-  const labels = objectAt(template, 'metadata', 'labels');
-  if (errors.length === 0 && isJsonObject(selector)) {
-    const matcher = selectorFromObject(selector);
-    if (!matcher.matches(labels as Labels)) {
-      errors.push(
-        invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
-      );
-    }
+  if (errors.length === 0) {
+    errors.push(...validateSelected(objectAt(spec, 'selector'), template, 'spec.template'));
   }
   errors.push(
-    ...validateLabels(labels, 'spec.template.labels'),
-    ...validateAnnotations(getPath(template, 'metadata', 'annotations'), 'spec.template.annotations'),
-    ...validatePodSpec(objectAt(template, 'spec'), 'spec.template.spec'),
+    ...validatePodTemplate(template, { field: 'spec.template' }),
+    ...validateLongRunning(template, 'spec.template', 'ReplicaSet'),
   );
-  const restartPolicy = stringAt(template, 'spec', 'restartPolicy');
-  if (restartPolicy === 'OnFailure' || restartPolicy === 'Never') {
-    errors.push(unsupported('spec.template.spec.restartPolicy', restartPolicy, ['Always']));
-  }
-  if (getPath(template, 'spec', 'activeDeadlineSeconds') !== undefined) {
-    errors.push({
-      type: 'Forbidden',
-      field: 'spec.template.spec.activeDeadlineSeconds',
-      detail: 'activeDeadlineSeconds in ReplicaSet is not Supported',
-    });
+  return errors;
+}
+
+function validateSelector(spec: JsonObject, kind: string): FieldError[] {
+  const { selector } = spec;
+  if (!isJsonObject(selector)) return [required('spec.selector')];
+  const errors = validateLabelSelector(selector, 'spec.selector');
+  if (isEmptySelector(selector)) {
+    errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${kind}`));
   }
   return errors;
 }
 
-function notNegative(spec: JsonObject, key: string): FieldError[] {
-  const value = numberAt(spec, key);
-  return value !== undefined && value < 0 ? [invalid(`spec.${key}`, value, NOT_NEGATIVE)] : [];
+export function validateReplicationController(controller: JsonObject): FieldError[] {
+  const spec = objectAt(controller, 'spec');
+  const selector = objectAt(spec, 'selector');
+  const errors = notNegative(spec, 'spec', 'minReadySeconds', 'replicas');
+  if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
+  const { template } = spec;
+  if (!isJsonObject(template)) return [...errors, required('spec.template')];
+  errors.push(
+    ...validateSelected({ matchLabels: selector }, template, 'spec.template'),
+    ...validatePodTemplate(template, { field: 'spec.template' }),
+    ...validateLongRunning(template, 'spec.template', 'ReplicationController'),
+  );
+  return errors;
 }
 
 function validateDeadline(spec: JsonObject): FieldError[] {
@@ -94,53 +94,156 @@ function validateDeadline(spec: JsonObject): FieldError[] {
 function validateStrategy(strategy: JsonObject): FieldError[] {
   const field = 'spec.strategy';
   const type = stringAt(strategy, 'type');
-  const rolling = strategy['rollingUpdate'];
   if (type === 'Recreate') {
-    return rolling === undefined
+    return strategy['rollingUpdate'] === undefined
       ? []
-      : [
-          {
-            type: 'Forbidden',
-            field: `${field}.rollingUpdate`,
-            detail: "may not be specified when strategy `type` is 'Recreate'",
-          },
-        ];
+      : [forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
   }
   if (type !== 'RollingUpdate') return [unsupported(`${field}.type`, type, ['Recreate', 'RollingUpdate'])];
-  const values = objectAt(strategy, 'rollingUpdate');
-  const errors = ['maxUnavailable', 'maxSurge'].flatMap((key) =>
-    validateAmount(values[key], `${field}.rollingUpdate.${key}`),
-  );
-  if (isNothing(values['maxUnavailable']) && isNothing(values['maxSurge'])) {
-    errors.push(
-      invalid(
-        `${field}.rollingUpdate.maxUnavailable`,
-        values['maxUnavailable'],
-        'may not be 0 when `maxSurge` is 0',
-      ),
-    );
+  const at = `${field}.rollingUpdate`;
+  const { maxUnavailable, maxSurge } = objectAt(strategy, 'rollingUpdate');
+  const errors = [...amount(maxUnavailable, `${at}.maxUnavailable`), ...amount(maxSurge, `${at}.maxSurge`)];
+  if (isZeroAmount(maxUnavailable) && isZeroAmount(maxSurge)) {
+    errors.push(invalid(`${at}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
   }
-  const unavailable = values['maxUnavailable'];
-  if (typeof unavailable === 'string' && Number.parseInt(unavailable, 10) > 100) {
-    errors.push(
-      invalid(`${field}.rollingUpdate.maxUnavailable`, unavailable, 'must not be greater than 100%'),
+  errors.push(...atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
+  return errors;
+}
+
+export function validateStatefulSet(set: JsonObject): FieldError[] {
+  const spec = objectAt(set, 'spec');
+  const template = objectAt(spec, 'template');
+  const errors = [
+    ...validateManagement(spec),
+    ...validateSetStrategy(objectAt(spec, 'updateStrategy')),
+    ...['whenDeleted', 'whenScaled'].flatMap((key) =>
+      oneOf(objectAt(spec, 'persistentVolumeClaimRetentionPolicy'), key, {
+        field: 'spec.persistentVolumeClaimRetentionPolicy',
+        supported: ['Delete', 'Retain'],
+      }),
+    ),
+    ...notNegative(spec, 'spec', 'replicas', 'minReadySeconds', 'revisionHistoryLimit'),
+    ...notNegative(objectAt(spec, 'ordinals'), 'spec.ordinals', 'start'),
+    ...validateClaimTemplates(objectsAt(spec, 'volumeClaimTemplates'), 'spec.volumeClaimTemplates'),
+  ];
+  const service = stringAt(spec, 'serviceName');
+  if (service !== '') errors.push(...formed(service, 'spec.serviceName', dns1123Label));
+  const selector = validateSelector(spec, 'statefulset');
+  errors.push(...selector);
+  if (selector.length === 0) {
+    errors.push(...validateSelected(objectAt(spec, 'selector'), template, 'spec.template'));
+  }
+  const volumes = objectsAt(spec, 'volumeClaimTemplates').map((claim) => stringAt(claim, 'metadata', 'name'));
+  errors.push(
+    ...validatePodTemplate(template, { field: 'spec.template', volumes }),
+    ...validateLongRunning(template, 'spec.template', 'StatefulSet'),
+  );
+  return errors;
+}
+
+function validateManagement(spec: JsonObject): FieldError[] {
+  const policy = stringAt(spec, 'podManagementPolicy');
+  if (policy === '') return [required('spec.podManagementPolicy')];
+  return policy === 'OrderedReady' || policy === 'Parallel'
+    ? []
+    : [invalid('spec.podManagementPolicy', policy, "must be 'OrderedReady' or 'Parallel'")];
+}
+
+function validateSetStrategy(strategy: JsonObject): FieldError[] {
+  const field = 'spec.updateStrategy';
+  const type = stringAt(strategy, 'type');
+  const { rollingUpdate } = strategy;
+  if (type === 'OnDelete') {
+    return rollingUpdate === undefined
+      ? []
+      : [invalid(`${field}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")];
+  }
+  if (type !== 'RollingUpdate') {
+    return type === ''
+      ? [required(field)]
+      : [invalid(field, strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+  }
+  const values = objectAt(strategy, 'rollingUpdate');
+  const at = `${field}.rollingUpdate`;
+  const { maxUnavailable } = values;
+  const errors = [...notNegative(values, at, 'partition'), ...amount(maxUnavailable, `${at}.maxUnavailable`)];
+  if (maxUnavailable !== undefined && isZeroAmount(maxUnavailable)) {
+    errors.push(invalid(`${at}.maxUnavailable`, maxUnavailable, 'cannot be 0'));
+  }
+  errors.push(...atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
+  return errors;
+}
+
+const SET_CHANGES = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+];
+
+export function validateStatefulSetUpdate(set: JsonObject, old: JsonObject): FieldError[] {
+  const fixed = (object: JsonObject): JsonObject =>
+    Object.fromEntries(
+      Object.entries(objectAt(object, 'spec')).filter(([key]) => !SET_CHANGES.includes(key)),
     );
+  if (jsonEqual(fixed(set), fixed(old))) return [];
+  const listed = SET_CHANGES.map((name) => `'${name}'`);
+  const names = `${listed.slice(0, -1).join(', ')} and ${listed.at(-1) ?? ''}`;
+  return [forbidden('spec', `updates to statefulset spec for fields other than ${names} are forbidden`)];
+}
+
+export function validateDaemonSet(set: JsonObject): FieldError[] {
+  const spec = objectAt(set, 'spec');
+  const template = objectAt(spec, 'template');
+  const selector = isJsonObject(spec['selector']) ? spec['selector'] : undefined;
+  const errors = selector === undefined ? [] : validateLabelSelector(selector, 'spec.selector');
+  if (errors.length === 0) errors.push(...validateSelected(selector, template, 'spec.template'));
+  if (selector !== undefined && isEmptySelector(selector)) {
+    errors.push(invalid('spec.selector', selector, 'empty selector is invalid for daemonset'));
+  }
+  errors.push(
+    ...validatePodTemplate(template, { field: 'spec.template' }),
+    ...validateLongRunning(template, 'spec.template', 'DaemonSet'),
+    ...validateDaemonStrategy(objectAt(spec, 'updateStrategy')),
+    ...notNegative(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit'),
+  );
+  return errors;
+}
+
+function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
+  const field = 'spec.updateStrategy';
+  const type = stringAt(strategy, 'type');
+  if (type === 'OnDelete') return [];
+  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['OnDelete', 'RollingUpdate'])];
+  const at = `${field}.rollingUpdate`;
+  if (!isJsonObject(strategy['rollingUpdate'])) return [required(at)];
+  const { maxUnavailable, maxSurge } = strategy['rollingUpdate'];
+  const errors = [
+    ...amount(maxUnavailable, `${at}.maxUnavailable`),
+    ...amount(maxSurge, `${at}.maxSurge`),
+    ...atMostWhole(maxUnavailable, `${at}.maxUnavailable`),
+    ...atMostWhole(maxSurge, `${at}.maxSurge`),
+  ];
+  const [unavailable, surge] = [!isZeroAmount(maxUnavailable), !isZeroAmount(maxSurge)];
+  if (unavailable && surge) {
+    errors.push(invalid(`${at}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  } else if (!unavailable && !surge) {
+    errors.push(required(`${at}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
   }
   return errors;
 }
 
-function isNothing(value: JsonValue | undefined): boolean {
-  return value === undefined || value === 0 || value === '0%';
+export function validateControllerRevision(revision: JsonObject): FieldError[] {
+  const errors: FieldError[] = [];
+  if (revision['data'] === undefined) errors.push(required('data', 'data is mandatory'));
+  const number = numberAt(revision, 'revision') ?? 0;
+  if (number < 0) errors.push(invalid('revision', number, NOT_NEGATIVE));
+  return errors;
 }
 
-function validateAmount(value: JsonValue | undefined, field: string): FieldError[] {
-  if (typeof value === 'number') return value < 0 ? [invalid(field, value, NOT_NEGATIVE)] : [];
-  if (typeof value !== 'string' || /^\d+%$/.test(value)) return [];
-  return [
-    invalid(
-      field,
-      value,
-      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-    ),
-  ];
+export function validateControllerRevisionUpdate(revision: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(revision, old, 'data');
 }

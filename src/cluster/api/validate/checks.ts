@@ -1,0 +1,178 @@
+/** The small checks that most kinds are made of. Each returns its complaints, mostly none. */
+import { isIP } from 'node:net';
+import { invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
+import { getPath, jsonEqual, numberAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
+import { tryParseQuantity } from '../quantity.ts';
+import { dns1123Subdomain } from './names.ts';
+
+export const NOT_NEGATIVE = 'must be greater than or equal to 0';
+export const IMMUTABLE = 'field is immutable';
+export const BAD_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+export const BAD_CIDR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+
+/** The path of a member: `spec` and `replicas` make `spec.replicas`. */
+export function child(field: string, key: string): string {
+  return field === '' ? key : `${field}.${key}`;
+}
+
+export function notNegative(object: JsonObject, field: string, ...keys: readonly string[]): FieldError[] {
+  return keys.flatMap((key) => {
+    const value = numberAt(object, key);
+    return value !== undefined && value < 0 ? [invalid(child(field, key), value, NOT_NEGATIVE)] : [];
+  });
+}
+
+export interface Choice {
+  readonly field: string;
+  readonly supported: readonly string[];
+  /** Nothing at all is a complaint too. */
+  readonly required?: boolean;
+}
+
+export function oneOf(object: JsonObject, key: string, choice: Choice): FieldError[] {
+  const at = child(choice.field, key);
+  const value = object[key];
+  if (value === undefined || value === '') return choice.required === true ? [required(at)] : [];
+  return typeof value === 'string' && choice.supported.includes(value)
+    ? []
+    : [unsupported(at, value, choice.supported)];
+}
+
+/** A text that must be there and have a form. */
+export function named(
+  object: JsonObject,
+  key: string,
+  how: { readonly field: string; readonly rule: (value: string) => string[]; readonly optional?: boolean },
+): FieldError[] {
+  const at = child(how.field, key);
+  const value = stringAt(object, key);
+  if (value === '') return how.optional === true ? [] : [required(at)];
+  return formed(value, at, how.rule);
+}
+
+export function formed(value: string, at: string, rule: (value: string) => string[]): FieldError[] {
+  return rule(value).map((detail) => invalid(at, value, detail));
+}
+
+/** Texts without which the object means nothing. */
+export function needed(object: JsonObject, field: string, ...keys: readonly string[]): FieldError[] {
+  return keys.filter((key) => stringAt(object, key) === '').map((key) => required(child(field, key)));
+}
+
+const PERCENT = /^\d+%$/;
+
+/** A whole number or a percentage. */
+export function amount(value: JsonValue | undefined, field: string): FieldError[] {
+  if (typeof value === 'number') return value < 0 ? [invalid(field, value, NOT_NEGATIVE)] : [];
+  if (typeof value !== 'string' || PERCENT.test(value)) return [];
+  return [
+    invalid(
+      field,
+      value,
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+    ),
+  ];
+}
+
+export function atMostWhole(value: JsonValue | undefined, field: string): FieldError[] {
+  return typeof value === 'string' && PERCENT.test(value) && Number.parseInt(value, 10) > 100
+    ? [invalid(field, value, 'must not be greater than 100%')]
+    : [];
+}
+
+/** Nothing, or nothing per cent. */
+export function isZeroAmount(value: JsonValue | undefined): boolean {
+  return value === undefined || value === 0 || (typeof value === 'string' && /^0+%$/.test(value));
+}
+
+export function positiveQuantity(value: JsonValue | undefined, at: string): FieldError[] {
+  const quantity = tryParseQuantity(textOf(value));
+  return quantity === undefined || quantity.nano > 0n
+    ? []
+    : [invalid(at, value, 'must be greater than zero')];
+}
+
+export function notNegativeQuantity(value: JsonValue | undefined, at: string): FieldError[] {
+  if (value === undefined) return [];
+  const quantity = tryParseQuantity(textOf(value));
+  return quantity === undefined || quantity.nano >= 0n ? [] : [invalid(at, value, NOT_NEGATIVE)];
+}
+
+/** One complaint for each path whose value differs from the old object's, at the path or under another name. */
+export function unchanged(object: JsonObject, old: JsonObject, ...paths: readonly string[]): FieldError[] {
+  return paths.flatMap((path) => {
+    const value = getPath(object, ...path.split('.'));
+    return jsonEqual(value, getPath(old, ...path.split('.'))) ? [] : [invalid(path, value, IMMUTABLE)];
+  });
+}
+
+/** `acme.io/foo`. */
+export function domainPrefixedPath(value: string, at: string): FieldError[] {
+  if (value === '') return [required(at)];
+  const slash = value.indexOf('/');
+  const [domain, path] = [value.slice(0, slash), value.slice(slash + 1)];
+  if (slash < 1 || path === '') {
+    return [invalid(at, value, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  }
+  const errors = formed(domain, at, dns1123Subdomain);
+  if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(path)) {
+    errors.push(
+      invalid(
+        at,
+        path,
+        "Invalid path (e.g. '/', regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')",
+      ),
+    );
+  }
+  return errors;
+}
+
+export function longerThan(value: string, maximum: number, at: string): FieldError[] {
+  return Buffer.byteLength(value) > maximum ? [tooLong(at, maximum)] : [];
+}
+
+export function tooMany(field: string, actual: number, maximum: number): FieldError[] {
+  return actual > maximum
+    ? [{ type: 'Too many', field, value: actual, detail: `must have at most ${maximum} items` }]
+    : [];
+}
+
+/** Address and prefix length of a CIDR, undefined when it is none. */
+export function parseCidrText(
+  text: string,
+): { readonly bits: bigint; readonly length: number; readonly family: 4 | 6 } | undefined {
+  const [address = '', prefix = ''] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || !/^\d{1,3}$/.test(prefix) || text.split('/').length !== 2) return undefined;
+  const length = Number(prefix);
+  if (length > (family === 4 ? 32 : 128)) return undefined;
+  return { bits: family === 4 ? v4Bits(address) : v6Bits(address), length, family: family as 4 | 6 };
+}
+
+/** True when `inner` is a part of `outer`, and not all of it. */
+export function isStrictSubnet(inner: string, outer: string): boolean {
+  const a = parseCidrText(inner);
+  const b = parseCidrText(outer);
+  if (a === undefined || b === undefined || a.family !== b.family || a.length <= b.length) return false;
+  const shift = BigInt((a.family === 4 ? 32 : 128) - b.length);
+  return a.bits >> shift === b.bits >> shift;
+}
+
+function v4Bits(address: string): bigint {
+  return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(Number(part)), 0n);
+}
+
+function v6Bits(address: string): bigint {
+  const embedded = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
+  let text = address;
+  if (embedded !== null) {
+    const low = v4Bits(embedded[2] ?? '');
+    text = `${embedded[1] ?? ''}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`;
+  }
+  const [head = '', tail] = text.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const gap = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array.from({ length: gap }, () => '0'), ...right];
+  return groups.reduce((sum, part) => (sum << 16n) | BigInt(Number.parseInt(part, 16)), 0n);
+}

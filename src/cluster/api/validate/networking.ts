@@ -1,0 +1,316 @@
+import { isIP } from 'node:net';
+import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import {
+  isJsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import {
+  BAD_CIDR,
+  domainPrefixedPath,
+  formed,
+  isStrictSubnet,
+  longerThan,
+  needed,
+  oneOf,
+  parseCidrText,
+  unchanged,
+} from './checks.ts';
+import { validateLabelSelector } from './label-selector.ts';
+import {
+  dns1035Label,
+  dns1123Label,
+  dns1123Subdomain,
+  pathSegment,
+  portName,
+  portNumber,
+  wildcardSubdomain,
+} from './names.ts';
+
+const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+
+export function validateIngress(ingress: JsonObject): FieldError[] {
+  const spec = objectAt(ingress, 'spec');
+  const { defaultBackend, ingressClassName } = spec;
+  const rules = objectsAt(spec, 'rules');
+  const errors: FieldError[] = [];
+  if (rules.length === 0 && !isJsonObject(defaultBackend)) {
+    const detail = 'either `defaultBackend` or `rules` must be specified';
+    errors.push(invalid('spec', listAt(spec, 'rules'), detail));
+  }
+  if (isJsonObject(defaultBackend)) errors.push(...validateBackend(defaultBackend, 'spec.defaultBackend'));
+  for (const [index, rule] of rules.entries()) errors.push(...validateRule(rule, `spec.rules[${index}]`));
+  for (const [index, tls] of objectsAt(spec, 'tls').entries()) {
+    errors.push(...validateTls(tls, `spec.tls[${index}]`));
+  }
+  if (typeof ingressClassName === 'string') {
+    errors.push(...formed(ingressClassName, 'spec.ingressClassName', dns1123Subdomain));
+  }
+  return errors;
+}
+
+/** Only for new ones: older ones may have both. */
+export function validateIngressCreate(ingress: JsonObject): FieldError[] {
+  const annotation = objectAt(ingress, 'metadata', 'annotations')[CLASS_ANNOTATION];
+  return annotation !== undefined && stringAt(ingress, 'spec', 'ingressClassName') !== ''
+    ? [
+        invalid(
+          `annotations.${CLASS_ANNOTATION}`,
+          annotation,
+          'can not be set when the class field is also set',
+        ),
+      ]
+    : [];
+}
+
+function validateTls(tls: JsonObject, at: string): FieldError[] {
+  const secret = stringAt(tls, 'secretName');
+  return [
+    ...listAt(tls, 'hosts').flatMap((host, index) => validateHost(textOf(host), `${at}.hosts[${index}]`)),
+    ...(secret === '' ? [] : formed(secret, `${at}.secretName`, dns1123Subdomain)),
+  ];
+}
+
+function validateHost(host: string, at: string): FieldError[] {
+  return formed(host, at, host.includes('*') ? wildcardSubdomain : dns1123Subdomain);
+}
+
+function validateRule(rule: JsonObject, at: string): FieldError[] {
+  const host = stringAt(rule, 'host');
+  const errors: FieldError[] = [];
+  if (host !== '') {
+    if (isIP(host) === 0) errors.push(...validateHost(host, `${at}.host`));
+    else errors.push(invalid(`${at}.host`, host, 'must be a DNS name, not an IP address'));
+  }
+  const { http } = rule;
+  if (!isJsonObject(http)) return errors;
+  const paths = objectsAt(http, 'paths');
+  if (paths.length === 0) errors.push(required(`${at}.http.paths`));
+  for (const [index, path] of paths.entries()) {
+    errors.push(...validatePath(path, `${at}.http.paths[${index}]`));
+  }
+  return errors;
+}
+
+const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix'];
+/** What different servers read differently. */
+const BAD_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
+const BAD_ENDS = ['/..', '/.'];
+
+function validatePath(entry: JsonObject, at: string): FieldError[] {
+  const path = stringAt(entry, 'path');
+  const { pathType } = entry;
+  const errors: FieldError[] = [];
+  const absolute = path.startsWith('/');
+  if (pathType === undefined) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
+  else if (pathType === 'Exact' || pathType === 'Prefix') {
+    if (!absolute) errors.push(invalid(`${at}.path`, path, 'must be an absolute path'));
+    if (path !== '') {
+      for (const part of BAD_SEQUENCES.filter((sequence) => path.includes(sequence))) {
+        errors.push(invalid(`${at}.path`, path, `must not contain '${part}'`));
+      }
+      for (const end of BAD_ENDS.filter((suffix) => path.endsWith(suffix))) {
+        errors.push(invalid(`${at}.path`, path, `cannot end with '${end}'`));
+      }
+    }
+  } else if (pathType === 'ImplementationSpecific') {
+    if (path !== '' && !absolute) errors.push(invalid(`${at}.path`, path, 'must be an absolute path'));
+  } else errors.push(unsupported(`${at}.pathType`, pathType, PATH_TYPES));
+  return [...errors, ...validateBackend(objectAt(entry, 'backend'), `${at}.backend`)];
+}
+
+function validateBackend(backend: JsonObject, at: string): FieldError[] {
+  const { service, resource } = backend;
+  if (isJsonObject(service) && isJsonObject(resource)) {
+    return [invalid(at, '', 'cannot set both resource and service backends')];
+  }
+  if (isJsonObject(resource)) {
+    const group = stringAt(resource, 'apiGroup');
+    return [
+      ...(group === '' ? [] : formed(group, `${at}.resource.apiGroup`, dns1123Subdomain)),
+      ...needed(resource, `${at}.resource`, 'kind', 'name'),
+      ...formed(stringAt(resource, 'name'), `${at}.resource.name`, pathSegment),
+    ];
+  }
+  if (!isJsonObject(service)) return [invalid(at, '', 'resource or service backend is required')];
+  const name = stringAt(service, 'name');
+  const errors =
+    name === '' ? [required(`${at}.service.name`)] : formed(name, `${at}.service.name`, dns1035Label);
+  const port = stringAt(service, 'port', 'name');
+  const number = numberAt(service, 'port', 'number') ?? 0;
+  if (port !== '' && number !== 0) {
+    errors.push(invalid(at, '', 'cannot set both port name & port number'));
+  } else if (port !== '') errors.push(...formed(port, `${at}.service.port.name`, portName));
+  else if (number !== 0) {
+    errors.push(...portNumber(number).map((detail) => invalid(`${at}.service.port.number`, number, detail)));
+  } else errors.push(required(at, 'port name or number is required'));
+  return errors;
+}
+
+export function validateIngressClass(ingressClass: JsonObject): FieldError[] {
+  const controller = stringAt(ingressClass, 'spec', 'controller');
+  const errors = [
+    ...longerThan(controller, 250, 'spec.controller'),
+    ...domainPrefixedPath(controller, 'spec.controller'),
+  ];
+  const parameters = objectAt(ingressClass, 'spec')['parameters'];
+  return isJsonObject(parameters) ? [...errors, ...validateParameters(parameters)] : errors;
+}
+
+function validateParameters(parameters: JsonObject): FieldError[] {
+  const at = 'spec.parameters';
+  const group = stringAt(parameters, 'apiGroup');
+  const scope = stringAt(parameters, 'scope');
+  const { namespace } = parameters;
+  const errors = group === '' ? [] : formed(group, `${at}.apiGroup`, dns1123Subdomain);
+  for (const key of ['kind', 'name']) {
+    const value = stringAt(parameters, key);
+    if (value === '') errors.push(required(`${at}.${key}`, `${key} is required`));
+    else errors.push(...formed(value, `${at}.${key}`, pathSegment));
+  }
+  if (scope === '') errors.push(required(`${at}.scope`));
+  else if (scope === 'Cluster') {
+    if (namespace !== undefined) {
+      errors.push(forbidden(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
+    }
+  } else if (scope === 'Namespace') {
+    if (typeof namespace !== 'string') {
+      errors.push(required(`${at}.namespace`, "`parameters.scope` is set to 'Namespace'"));
+    } else errors.push(...formed(namespace, `${at}.namespace`, dns1123Label));
+  } else errors.push(unsupported(`${at}.scope`, scope, ['Cluster', 'Namespace']));
+  return errors;
+}
+
+export function validateIngressClassUpdate(ingressClass: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(ingressClass, old, 'spec.controller');
+}
+
+export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
+  const spec = objectAt(policy, 'spec');
+  const errors = validateLabelSelector(objectAt(spec, 'podSelector'), 'spec.podSelector');
+  for (const [direction, peers] of [
+    ['ingress', 'from'],
+    ['egress', 'to'],
+  ] as const) {
+    for (const [index, rule] of objectsAt(spec, direction).entries()) {
+      const at = `spec.${direction}[${index}]`;
+      errors.push(
+        ...objectsAt(rule, 'ports').flatMap((port, i) => validatePolicyPort(port, `${at}.ports[${i}]`)),
+        ...objectsAt(rule, peers).flatMap((peer, i) => validatePeer(peer, `${at}.${peers}[${i}]`)),
+      );
+    }
+  }
+  const types = listAt(spec, 'policyTypes');
+  if (types.length > 2) {
+    return [...errors, invalid('spec.policyTypes', types, 'may not specify more than two policyTypes')];
+  }
+  const supported = ['Egress', 'Ingress'];
+  for (const [index, type] of types.entries()) {
+    if (!supported.includes(textOf(type))) {
+      errors.push(unsupported(`spec.policyTypes[${index}]`, type, supported));
+    }
+  }
+  return errors;
+}
+
+function validatePolicyPort(entry: JsonObject, at: string): FieldError[] {
+  const errors = oneOf(entry, 'protocol', { field: at, supported: ['SCTP', 'TCP', 'UDP'] });
+  const { port, endPort } = entry;
+  if (port === undefined) {
+    if (endPort !== undefined) {
+      errors.push(invalid(`${at}.endPort`, endPort, 'may not be specified when `port` is not specified'));
+    }
+  } else if (typeof port === 'number') {
+    errors.push(...portNumber(port).map((detail) => invalid(`${at}.port`, port, detail)));
+    if (typeof endPort === 'number') {
+      if (endPort < port) {
+        errors.push(invalid(`${at}.endPort`, endPort, 'must be greater than or equal to `port`'));
+      }
+      errors.push(...portNumber(endPort).map((detail) => invalid(`${at}.endPort`, endPort, detail)));
+    }
+  } else {
+    if (endPort !== undefined) {
+      errors.push(invalid(`${at}.endPort`, endPort, 'may not be specified when `port` is non-numeric'));
+    }
+    errors.push(...formed(textOf(port), `${at}.port`, portName));
+  }
+  return errors;
+}
+
+function validatePeer(peer: JsonObject, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const { ipBlock } = peer;
+  const selectors = ['podSelector', 'namespaceSelector'].filter((key) => isJsonObject(peer[key]));
+  for (const key of selectors) errors.push(...validateLabelSelector(objectAt(peer, key), `${at}.${key}`));
+  if (isJsonObject(ipBlock)) errors.push(...validateBlock(ipBlock, `${at}.ipBlock`));
+  if (selectors.length === 0 && ipBlock === undefined) {
+    errors.push(required(at, 'must specify a peer'));
+  } else if (selectors.length > 0 && ipBlock !== undefined) {
+    errors.push(forbidden(at, 'may not specify both ipBlock and another peer'));
+  }
+  return errors;
+}
+
+function validateBlock(block: JsonObject, at: string): FieldError[] {
+  const cidr = stringAt(block, 'cidr');
+  if (cidr === '') return [required(`${at}.cidr`)];
+  if (parseCidrText(cidr) === undefined) return [invalid(`${at}.cidr`, cidr, BAD_CIDR)];
+  return listAt(block, 'except').flatMap((item, index) => {
+    const except = textOf(item);
+    const here = `${at}.except[${index}]`;
+    if (parseCidrText(except) === undefined) return [invalid(here, except, BAD_CIDR)];
+    return isStrictSubnet(except, cidr) ? [] : [invalid(here, except, 'must be a strict subset of `cidr`')];
+  });
+}
+
+export function validateIpAddress(address: JsonObject): FieldError[] {
+  const parent = objectAt(address, 'spec')['parentRef'];
+  if (!isJsonObject(parent)) return [required('spec.parentRef')];
+  const field = 'spec.parentRef';
+  const errors: FieldError[] = [];
+  const group = stringAt(parent, 'group');
+  if (group !== '') errors.push(...formed(group, `${field}.group`, dns1123Subdomain));
+  for (const key of ['resource', 'name']) {
+    const value = stringAt(parent, key);
+    if (value === '') errors.push(required(`${field}.${key}`));
+    else errors.push(...formed(value, `${field}.${key}`, pathSegment));
+  }
+  const namespace = stringAt(parent, 'namespace');
+  if (namespace !== '') errors.push(...formed(namespace, `${field}.namespace`, pathSegment));
+  return errors;
+}
+
+export function validateIpAddressUpdate(address: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(address, old, 'spec.parentRef');
+}
+
+export function validateServiceCidr(serviceCidr: JsonObject): FieldError[] {
+  const cidrs = listAt(serviceCidr, 'spec', 'cidrs').map((cidr) => textOf(cidr));
+  const at = 'spec.cidrs';
+  if (cidrs.length === 0) return [required(at, 'at least one CIDR required')];
+  if (cidrs.length > 2) return [invalid(at, cidrs, 'may only hold up to 2 values')];
+  const parsed = cidrs.map((cidr) => parseCidrText(cidr));
+  const errors = cidrs
+    .map((cidr, index) => (parsed[index] === undefined ? invalid(`${at}[${index}]`, cidr, BAD_CIDR) : []))
+    .flat();
+  const families = new Set(parsed.map((cidr) => cidr?.family));
+  if (errors.length === 0 && families.size < cidrs.length) {
+    const detail = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+    errors.push(invalid(at, cidrs, detail));
+  }
+  return errors;
+}
+
+/** A second family may be added; what is there stays. */
+export function validateServiceCidrUpdate(serviceCidr: JsonObject, old: JsonObject): FieldError[] {
+  const before = listAt(old, 'spec', 'cidrs');
+  const now = listAt(serviceCidr, 'spec', 'cidrs');
+  return before.every((cidr, index) => now[index] === cidr)
+    ? []
+    : [invalid('spec.cidrs', now, 'field is immutable')];
+}

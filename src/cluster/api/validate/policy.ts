@@ -1,0 +1,321 @@
+/** Budgets, quotas, ranges and classes: what bounds pods. */
+import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import {
+  isJsonObject,
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
+import { amount, atMostWhole, formed, IMMUTABLE, notNegativeQuantity, oneOf, unchanged } from './checks.ts';
+import { validateLabelSelector } from './label-selector.ts';
+import { validateLabels } from './metadata.ts';
+import { dns1123Label, qualifiedName } from './names.ts';
+import { validateTolerations } from './tolerations.ts';
+
+export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
+  const spec = objectAt(budget, 'spec');
+  const { minAvailable, maxUnavailable, selector } = spec;
+  const errors: FieldError[] = [];
+  if (minAvailable !== undefined && maxUnavailable !== undefined) {
+    errors.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
+  }
+  for (const key of ['minAvailable', 'maxUnavailable']) {
+    errors.push(...amount(spec[key], `spec.${key}`), ...atMostWhole(spec[key], `spec.${key}`));
+  }
+  if (isJsonObject(selector)) errors.push(...validateLabelSelector(selector, 'spec.selector'));
+  errors.push(
+    ...oneOf(spec, 'unhealthyPodEvictionPolicy', {
+      field: 'spec',
+      supported: ['AlwaysAllow', 'IfHealthyBudget'],
+    }),
+  );
+  return errors;
+}
+
+const COUNTED = new Set([
+  'configmaps',
+  'persistentvolumeclaims',
+  'pods',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'services',
+  'services.loadbalancers',
+  'services.nodeports',
+]);
+const MEASURED =
+  /^((requests\.|limits\.)?(cpu|memory|ephemeral-storage)|requests\.storage|(requests\.)?hugepages-.+)$/;
+
+export function validateResourceQuota(quota: JsonObject): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [section, list] of [
+    ['spec', 'hard'],
+    ['status', 'hard'],
+    ['status', 'used'],
+  ] as const) {
+    for (const [name, value] of Object.entries(objectAt(quota, section, list))) {
+      const at = `${section}.${list}[${name}]`;
+      errors.push(...formed(name, at, qualifiedName), ...notNegativeQuantity(value, at));
+      if (!name.includes('/') && !COUNTED.has(name) && !MEASURED.test(name)) {
+        errors.push(invalid(at, name, 'must be a standard resource for quota'));
+      }
+      const quantity = tryParseQuantity(textOf(value));
+      const whole = COUNTED.has(name) || name.startsWith('count/');
+      if (whole && quantity !== undefined && quantity.nano % 1_000_000_000n !== 0n) {
+        errors.push(invalid(at, value, 'must be an integer'));
+      }
+    }
+  }
+  return [...errors, ...validateScopes(quota), ...validateScopeSelector(quota)];
+}
+
+const SCOPES = [
+  'BestEffort',
+  'CrossNamespacePodAffinity',
+  'NotBestEffort',
+  'NotTerminating',
+  'PriorityClass',
+  'Terminating',
+  'VolumeAttributesClass',
+];
+
+/** What a scope can be about: pods that have no resources are only counted. */
+function fitsScope(scope: string, name: string): boolean {
+  if (scope === 'BestEffort') return name === 'pods' || name === 'count/pods';
+  if (scope === 'VolumeAttributesClass') {
+    return name === 'persistentvolumeclaims' || name === 'requests.storage';
+  }
+  return (
+    name === 'count/pods' ||
+    name === 'pods' ||
+    (MEASURED.test(name) && name !== 'requests.storage') ||
+    name.includes('/')
+  );
+}
+
+function scopeComplaints(scopes: readonly string[], quota: JsonObject, at: string): FieldError[] {
+  const hard = Object.keys(objectAt(quota, 'spec', 'hard'));
+  const errors = scopes.flatMap((scope) => {
+    if (!SCOPES.includes(scope)) return [invalid(at, [...scopes], 'unsupported scope')];
+    return hard
+      .filter((name) => !fitsScope(scope, name))
+      .map((name) => invalid(at, [...scopes], `unsupported scope applied to resource: ${name}`));
+  });
+  for (const pair of [
+    ['BestEffort', 'NotBestEffort'],
+    ['Terminating', 'NotTerminating'],
+  ]) {
+    if (pair.every((scope) => scopes.includes(scope))) {
+      errors.push(invalid(at, [...scopes], 'conflicting scopes'));
+    }
+  }
+  return errors;
+}
+
+function validateScopes(quota: JsonObject): FieldError[] {
+  return scopeComplaints(
+    listAt(quota, 'spec', 'scopes').map((scope) => textOf(scope)),
+    quota,
+    'spec.scopes',
+  );
+}
+
+function validateScopeSelector(quota: JsonObject): FieldError[] {
+  const terms = objectsAt(quota, 'spec', 'scopeSelector', 'matchExpressions');
+  const field = 'spec.scopeSelector.matchExpressions';
+  const names = terms.map((term) => stringAt(term, 'scopeName'));
+  const errors = terms.flatMap((term) => {
+    const name = stringAt(term, 'scopeName');
+    const operator = stringAt(term, 'operator');
+    const values = listAt(term, 'values');
+    const found: FieldError[] = [];
+    const valued = name === 'PriorityClass' || name === 'VolumeAttributesClass';
+    if (SCOPES.includes(name) && !valued && operator !== 'Exists') {
+      const detail = `must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort, NotBestEffort or CrossNamespacePodAffinity`;
+      found.push(invalid(`${field}.operator`, operator, detail));
+    }
+    if ((operator === 'In' || operator === 'NotIn') && values.length === 0) {
+      const detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+      found.push(required(`${field}.values`, detail));
+    }
+    if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0) {
+      const detail = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector";
+      found.push(invalid(`${field}.values`, values, detail));
+    }
+    if (!['In', 'NotIn', 'Exists', 'DoesNotExist'].includes(operator)) {
+      found.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
+    }
+    return found;
+  });
+  return terms.length === 0 ? [] : [...scopeComplaints(names, quota, `${field}.scopeName`), ...errors];
+}
+
+export function validateResourceQuotaUpdate(quota: JsonObject, old: JsonObject): FieldError[] {
+  const sorted = (object: JsonObject): string[] =>
+    listAt(object, 'spec', 'scopes')
+      .map((scope) => textOf(scope))
+      .toSorted();
+  return jsonEqual(sorted(quota), sorted(old))
+    ? []
+    : [invalid('spec.scopes', listAt(quota, 'spec', 'scopes'), IMMUTABLE)];
+}
+
+const LIMIT_TYPES = ['Container', 'PersistentVolumeClaim', 'Pod'];
+const LIMIT_LISTS = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
+
+export function validateLimitRange(range: JsonObject): FieldError[] {
+  const seen = new Set<string>();
+  return objectsAt(range, 'spec', 'limits').flatMap((limit, index) => {
+    const at = `spec.limits[${index}]`;
+    const type = stringAt(limit, 'type');
+    const errors = formed(type, `${at}.type`, qualifiedName);
+    if (!type.includes('/') && !LIMIT_TYPES.includes(type)) {
+      errors.push(invalid(`${at}.type`, type, 'must be a standard limit type or fully qualified'));
+    }
+    if (seen.has(type)) errors.push(duplicate(`${at}.type`, type));
+    seen.add(type);
+    return [...errors, ...validateLimits(limit, type, at)];
+  });
+}
+
+const LIMITED = /^(cpu|memory|ephemeral-storage|hugepages-.+)$/;
+
+function validateLimits(limit: JsonObject, type: string, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const names = new Set<string>();
+  for (const list of LIMIT_LISTS) {
+    for (const name of Object.keys(objectAt(limit, list))) {
+      names.add(name);
+      const here = `${at}.${list}[${name}]`;
+      errors.push(...formed(name, here, qualifiedName));
+      if ((type === 'Container' || type === 'Pod') && !name.includes('/') && !LIMITED.test(name)) {
+        errors.push(invalid(here, name, 'must be a standard resource for containers'));
+      }
+    }
+  }
+  if (type === 'Pod') {
+    for (const list of ['default', 'defaultRequest']) {
+      if (Object.keys(objectAt(limit, list)).length > 0) {
+        errors.push(forbidden(`${at}.${list}`, "may not be specified when `type` is 'Pod'"));
+      }
+    }
+  }
+  const bounded = ['min', 'max'].some((list) => objectAt(limit, list)['storage'] !== undefined);
+  if (type === 'PersistentVolumeClaim' && !bounded) {
+    const detail = 'either minimum or maximum storage value is required, but neither was provided';
+    errors.push(required(`${at}.limits`, detail));
+  }
+  for (const name of names) errors.push(...compareLimits(limit, name, at));
+  return errors;
+}
+
+interface Bound {
+  readonly text: string;
+  readonly quantity: Quantity;
+}
+
+function boundOf(limit: JsonObject, list: string, name: string): Bound | undefined {
+  const text = stringAt(objectAt(limit, list), name);
+  const quantity = tryParseQuantity(text);
+  return quantity === undefined ? undefined : { text, quantity };
+}
+
+/** Pairs of lists whose first must not be greater than the second, with how the complaint names them and where it stands. */
+const ORDER = [
+  ['min', 'max', 'min', 'min value', 'max value'],
+  ['min', 'defaultRequest', 'defaultRequest', 'min value', 'default request value'],
+  ['defaultRequest', 'max', 'defaultRequest', 'default request value', 'max value'],
+  ['defaultRequest', 'default', 'defaultRequest', 'default request value', 'default limit value'],
+  ['min', 'default', 'default', 'min value', 'default value'],
+  ['default', 'max', 'default', 'default value', 'max value'],
+] as const;
+
+function compareLimits(limit: JsonObject, name: string, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [lowerList, upperList, shownList, lowerName, upperName] of ORDER) {
+    const lower = boundOf(limit, lowerList, name);
+    const upper = boundOf(limit, upperList, name);
+    if (lower === undefined || upper === undefined) continue;
+    if (compareQuantities(lower.quantity, upper.quantity) <= 0) continue;
+    const shown = boundOf(limit, shownList, name)?.text;
+    const detail = `${lowerName} ${lower.text} is greater than ${upperName} ${upper.text}`;
+    errors.push(invalid(`${at}.${shownList}[${name}]`, shown, detail));
+  }
+  const ratio = boundOf(limit, 'maxLimitRequestRatio', name);
+  if (ratio !== undefined && ratio.quantity.nano < 1_000_000_000n) {
+    const detail = `ratio ${ratio.text} is less than 1`;
+    errors.push(invalid(`${at}.maxLimitRequestRatio[${name}]`, ratio.text, detail));
+  }
+  const given = boundOf(limit, 'default', name);
+  const asked = boundOf(limit, 'defaultRequest', name);
+  const exact = name.includes('/') || name.startsWith('hugepages-');
+  if (exact && given !== undefined && asked !== undefined && given.quantity.nano !== asked.quantity.nano) {
+    const detail = `default value ${given.text} must equal to defaultRequest value ${asked.text} in ${name}`;
+    errors.push(invalid(`${at}.defaultRequest[${name}]`, given.text, detail));
+  }
+  return errors;
+}
+
+const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
+const HIGHEST_PRIORITY = 1_000_000_000;
+
+export function validatePriorityClass(priorityClass: JsonObject): FieldError[] {
+  const name = stringAt(priorityClass, 'metadata', 'name');
+  const value = numberAt(priorityClass, 'value') ?? 0;
+  const errors: FieldError[] = [];
+  if (name.startsWith('system-')) {
+    const known = SYSTEM_CLASSES[name];
+    const problem =
+      known === undefined
+        ? `${name} is not a known system priority class`
+        : value !== known
+          ? `value of ${name} PriorityClass must be ${known}`
+          : priorityClass['globalDefault'] === true
+            ? `globalDefault of ${name} PriorityClass must be false`
+            : undefined;
+    if (problem !== undefined) {
+      const detail = `priority class names with 'system-' prefix are reserved for system use only. error: ${problem}`;
+      errors.push(forbidden('metadata.name', detail));
+    }
+  } else if (value > HIGHEST_PRIORITY) {
+    const detail = `maximum allowed value of a user defined priority is ${HIGHEST_PRIORITY}`;
+    errors.push(forbidden('value', detail));
+  }
+  const supported = ['Never', 'PreemptLowerPriority'];
+  return [...errors, ...oneOf(priorityClass, 'preemptionPolicy', { field: '', supported })];
+}
+
+export function validatePriorityClassUpdate(priorityClass: JsonObject, old: JsonObject): FieldError[] {
+  const changed = (numberAt(priorityClass, 'value') ?? 0) !== (numberAt(old, 'value') ?? 0);
+  return [
+    ...(changed ? [forbidden('value', 'may not be changed in an update.')] : []),
+    ...unchanged(priorityClass, old, 'preemptionPolicy'),
+  ];
+}
+
+export function validateRuntimeClass(runtimeClass: JsonObject): FieldError[] {
+  const errors = formed(stringAt(runtimeClass, 'handler'), 'handler', dns1123Label);
+  for (const [name, value] of Object.entries(objectAt(runtimeClass, 'overhead', 'podFixed'))) {
+    const at = `overhead.podFixed[${name}]`;
+    errors.push(...formed(name, 'overhead.podFixed', qualifiedName), ...notNegativeQuantity(value, at));
+  }
+  const scheduling = objectAt(runtimeClass, 'scheduling');
+  errors.push(
+    ...validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'),
+    ...validateTolerations(objectsAt(scheduling, 'tolerations'), 'scheduling.tolerations'),
+  );
+  return errors;
+}
+
+export function validateRuntimeClassUpdate(runtimeClass: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(runtimeClass, old, 'handler');
+}

@@ -1,0 +1,249 @@
+import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
+import {
+  isJsonObject,
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { formed, longerThan, notNegative, notNegativeQuantity, oneOf, unchanged } from './checks.ts';
+import { validateLabelSelector } from './label-selector.ts';
+import { csiDriverName, dns1123Subdomain, labelValue, qualifiedName } from './names.ts';
+import { validateVolumeSpec } from './persistent-volume.ts';
+
+const MAX_PARAMETERS = 512;
+const MAX_PARAMETER_SIZE = 256 * 1024;
+const MAX_ATTACHMENT_METADATA = 256 * 1024;
+/** Bytes of the name by which a driver knows its node. */
+const MAX_NODE_ID = 256;
+
+export function validateStorageClass(storageClass: JsonObject): FieldError[] {
+  return [
+    ...validateProvisioner(stringAt(storageClass, 'provisioner'), 'provisioner'),
+    ...validateParameters(storageClass),
+    ...oneOf(storageClass, 'reclaimPolicy', { field: '', supported: ['Delete', 'Retain'] }),
+    ...oneOf(storageClass, 'volumeBindingMode', {
+      field: '',
+      supported: ['Immediate', 'WaitForFirstConsumer'],
+      required: true,
+    }),
+    ...validateTopologies(storageClass),
+  ];
+}
+
+function validateProvisioner(name: string, at: string): FieldError[] {
+  return name === '' ? [required(at)] : formed(name.toLowerCase(), at, qualifiedName);
+}
+
+function validateParameters(object: JsonObject): FieldError[] {
+  const parameters = Object.entries(objectAt(object, 'parameters'));
+  const errors: FieldError[] = [];
+  if (parameters.length > MAX_PARAMETERS) errors.push(tooLong('parameters', MAX_PARAMETERS));
+  let size = 0;
+  for (const [key, value] of parameters) {
+    if (key === '') errors.push(invalid('parameters', key, 'field can not be empty.'));
+    size += Buffer.byteLength(key) + Buffer.byteLength(textOf(value));
+  }
+  if (size > MAX_PARAMETER_SIZE) errors.push(tooLong('parameters', MAX_PARAMETER_SIZE));
+  return errors;
+}
+
+function validateTopologies(storageClass: JsonObject): FieldError[] {
+  const seen: JsonObject[] = [];
+  return objectsAt(storageClass, 'allowedTopologies').flatMap((term, index) => {
+    const at = `allowedTopologies[${index}]`;
+    const keys = new Set<string>();
+    const errors = objectsAt(term, 'matchLabelExpressions').flatMap((item, position) => {
+      const here = `${at}.matchLabelExpressions[${position}]`;
+      const key = stringAt(item, 'key');
+      const values = listAt(item, 'values').map((value) => textOf(value));
+      const found = formed(key, `${here}.key`, qualifiedName);
+      if (values.length === 0) found.push(required(`${here}.values`));
+      for (const [place, value] of values.entries()) {
+        found.push(...formed(value, `${here}.values[${place}]`, labelValue));
+        if (values.indexOf(value) < place) found.push(duplicate(`${here}.values[${place}]`, value));
+      }
+      if (keys.has(key)) found.push(duplicate(`${here}.key`, key));
+      keys.add(key);
+      return found;
+    });
+    if (seen.some((other) => jsonEqual(other, term))) {
+      errors.push(duplicate(`${at}.matchLabelExpressions`, ''));
+    }
+    seen.push(term);
+    return errors;
+  });
+}
+
+/** What a class means never changes under those who use it. */
+function frozen(object: JsonObject, old: JsonObject, keys: readonly string[]): FieldError[] {
+  return keys
+    .filter((key) => !jsonEqual(object[key], old[key]))
+    .map((key) => forbidden(key, `updates to ${key} are forbidden.`));
+}
+
+export function validateStorageClassUpdate(storageClass: JsonObject, old: JsonObject): FieldError[] {
+  return [
+    ...frozen(storageClass, old, ['parameters', 'provisioner', 'reclaimPolicy']),
+    ...unchanged(storageClass, old, 'volumeBindingMode'),
+  ];
+}
+
+export function validateAttributesClass(attributesClass: JsonObject): FieldError[] {
+  const errors = validateProvisioner(stringAt(attributesClass, 'driverName'), 'driverName');
+  return Object.keys(objectAt(attributesClass, 'parameters')).length === 0
+    ? [...errors, required('parameters', 'must contain at least one key/value pair')]
+    : [...errors, ...validateParameters(attributesClass)];
+}
+
+export function validateAttributesClassUpdate(attributesClass: JsonObject, old: JsonObject): FieldError[] {
+  return frozen(attributesClass, old, ['driverName', 'parameters']);
+}
+
+export function validateVolumeAttachment(attachment: JsonObject): FieldError[] {
+  const spec = objectAt(attachment, 'spec');
+  const attacher = stringAt(spec, 'attacher');
+  const node = stringAt(spec, 'nodeName');
+  const size = Object.entries(objectAt(attachment, 'status', 'attachmentMetadata')).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(textOf(value)),
+    0,
+  );
+  return [
+    ...(attacher === '' ? [required('spec.attacher')] : formed(attacher, 'spec.attacher', csiDriverName)),
+    ...validateAttached(objectAt(spec, 'source')),
+    ...formed(node, 'spec.nodeName', dns1123Subdomain),
+    ...(size > MAX_ATTACHMENT_METADATA
+      ? [tooLong('status.attachmentMetadata', MAX_ATTACHMENT_METADATA)]
+      : []),
+  ];
+}
+
+function validateAttached(source: JsonObject): FieldError[] {
+  const at = 'spec.source';
+  const { inlineVolumeSpec: inline, persistentVolumeName: name } = source;
+  const detail = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
+  if (inline === undefined && name === undefined) return [required(at, detail)];
+  if (inline !== undefined && name !== undefined) return [forbidden(at, detail)];
+  if (name !== undefined) {
+    return name === ''
+      ? [required(`${at}.persistentVolumeName`, 'must specify non empty persistentVolumeName')]
+      : [];
+  }
+  return isJsonObject(inline) ? validateVolumeSpec(inline, `${at}.inlineVolumeSpec`) : [];
+}
+
+export function validateVolumeAttachmentUpdate(attachment: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(attachment, old, 'spec');
+}
+
+export function validateCsiDriver(driver: JsonObject): FieldError[] {
+  const spec = objectAt(driver, 'spec');
+  const errors = ['attachRequired', 'podInfoOnMount', 'storageCapacity']
+    .filter((key) => spec[key] === undefined)
+    .map((key) => required(`spec.${key}`));
+  errors.push(
+    ...oneOf(spec, 'fsGroupPolicy', {
+      field: 'spec',
+      supported: ['File', 'None', 'ReadWriteOnceWithFSType'],
+      required: true,
+    }),
+    ...validateTokens(spec),
+  );
+  for (const [index, mode] of listAt(spec, 'volumeLifecycleModes').entries()) {
+    errors.push(
+      ...oneOf({ [`volumeLifecycleModes[${index}]`]: mode }, `volumeLifecycleModes[${index}]`, {
+        field: 'spec',
+        supported: ['Ephemeral', 'Persistent'],
+      }),
+    );
+  }
+  const period = numberAt(spec, 'nodeAllocatableUpdatePeriodSeconds');
+  if (period !== undefined && period < 10) {
+    errors.push(
+      invalid(
+        'spec.nodeAllocatableUpdatePeriodSeconds',
+        period,
+        'must be greater than or equal to 10 seconds',
+      ),
+    );
+  }
+  return errors;
+}
+
+function validateTokens(spec: JsonObject): FieldError[] {
+  const seen = new Set<string>();
+  return objectsAt(spec, 'tokenRequests').flatMap((request, index) => {
+    const at = `spec.tokenRequests[${index}]`;
+    const audience = stringAt(request, 'audience');
+    const errors = seen.has(audience) ? [duplicate(`${at}.audience`, audience)] : [];
+    seen.add(audience);
+    const seconds = numberAt(request, 'expirationSeconds');
+    if (seconds !== undefined && seconds < 600) {
+      const detail = 'may not specify a duration less than 10 minutes';
+      errors.push(invalid(`${at}.expirationSeconds`, seconds, detail));
+    }
+    if (seconds !== undefined && seconds > 2 ** 32) {
+      const detail = 'may not specify a duration larger than 2^32 seconds';
+      errors.push(invalid(`${at}.expirationSeconds`, seconds, detail));
+    }
+    return errors;
+  });
+}
+
+export function validateCsiDriverUpdate(driver: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(driver, old, 'spec.attachRequired', 'spec.volumeLifecycleModes');
+}
+
+export function validateCsiNode(node: JsonObject): FieldError[] {
+  const names = new Set<string>();
+  return objectsAt(node, 'spec', 'drivers').flatMap((driver, index) => {
+    const at = `spec.drivers[${index}]`;
+    const name = stringAt(driver, 'name');
+    const id = stringAt(driver, 'nodeID');
+    const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, csiDriverName);
+    if (id === '') errors.push(required(`${at}.nodeID`));
+    errors.push(...longerThan(id, MAX_NODE_ID, `${at}.nodeID`));
+    errors.push(...notNegative(objectAt(driver, 'allocatable'), `${at}.allocatable`, 'count'));
+    const keys = new Set<string>();
+    for (const item of listAt(driver, 'topologyKeys')) {
+      const key = textOf(item);
+      if (key === '') errors.push(required(`${at}.topologyKeys`));
+      if (keys.has(key)) errors.push(duplicate(`${at}.topologyKeys`, key));
+      keys.add(key);
+      errors.push(...formed(key, `${at}.topologyKeys`, qualifiedName));
+    }
+    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    return errors;
+  });
+}
+
+/** A driver that stays keeps what it has said of the node, but for how much fits. */
+export function validateCsiNodeUpdate(node: JsonObject, old: JsonObject): FieldError[] {
+  const before = objectsAt(old, 'spec', 'drivers');
+  return objectsAt(node, 'spec', 'drivers').flatMap((driver) => {
+    const was = before.find((item) => item['name'] === driver['name']);
+    if (was === undefined) return [];
+    const { allocatable: _new, ...now } = driver;
+    const { allocatable: _old, ...then } = was;
+    return jsonEqual(now, then) ? [] : [invalid('CSINodeDriver', driver, 'field is immutable')];
+  });
+}
+
+export function validateCsiStorageCapacity(capacity: JsonObject): FieldError[] {
+  const { nodeTopology } = capacity;
+  return [
+    ...(isJsonObject(nodeTopology) ? validateLabelSelector(nodeTopology, 'nodeTopology') : []),
+    ...formed(stringAt(capacity, 'storageClassName'), 'storageClassName', dns1123Subdomain),
+    ...notNegativeQuantity(capacity['capacity'], 'capacity'),
+    ...notNegativeQuantity(capacity['maximumVolumeSize'], 'maximumVolumeSize'),
+  ];
+}
+
+export function validateCsiStorageCapacityUpdate(capacity: JsonObject, old: JsonObject): FieldError[] {
+  return unchanged(capacity, old, 'nodeTopology', 'storageClassName');
+}
