@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { stringAt } from '../../src/cluster/api/json.ts';
+import { resources } from '../../src/cluster/api/resources.ts';
+import { minimalObject } from '../../src/cluster/api/testing/minimal-objects.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -87,6 +90,8 @@ for (const [name, openStore] of Object.entries(STORES)) {
         }),
       );
       kubectl = kubectlFor(kubeconfig);
+      // No controller is here to make it, and pods run as it.
+      await kubectl(['create', 'serviceaccount', 'default']);
     });
 
     after(() => stack.disposeAsync());
@@ -109,19 +114,66 @@ for (const [name, openStore] of Object.entries(STORES)) {
       assert.match(resources, /^deployments +deploy +apps\/v1 +true +Deployment$/m);
       assert.match(resources, /^nodes +no +v1 +false +Node$/m);
       assert.deepEqual((await ok('api-versions')).trim().split('\n'), [
+        'admissionregistration.k8s.io/v1',
         'apiextensions.k8s.io/v1',
         'apps/v1',
         'authentication.k8s.io/v1',
         'authorization.k8s.io/v1',
+        'autoscaling/v1',
+        'autoscaling/v2',
+        'batch/v1',
+        'certificates.k8s.io/v1',
         'coordination.k8s.io/v1',
         'discovery.k8s.io/v1',
         'events.k8s.io/v1',
+        'flowcontrol.apiserver.k8s.io/v1',
+        'networking.k8s.io/v1',
+        'node.k8s.io/v1',
+        'policy/v1',
         'rbac.authorization.k8s.io/v1',
+        'resource.k8s.io/v1',
+        'scheduling.k8s.io/v1',
+        'storage.k8s.io/v1',
         'v1',
       ]);
       assert.match(await ok('auth whoami'), /kubernetes-admin/);
       assert.equal((await ok('auth can-i get pods')).trim(), 'yes');
       assert.equal(await ok('get --raw /readyz'), 'ok');
+    });
+
+    test('every kind: create, get, explain, delete', async () => {
+      const kinds = resources.filter(({ verbs, virtual }) => !virtual && verbs.includes('create'));
+      // One view of events and autoscalers is enough, and nobody here finishes a namespace.
+      const made = kinds.filter(
+        ({ group, version, kind }) =>
+          group !== 'events.k8s.io' &&
+          kind !== 'Namespace' &&
+          !(kind === 'HorizontalPodAutoscaler' && version === 'v1'),
+      );
+      const objects = made.map((kind) => ({ ...minimalObject(kind, 'every-kind') }));
+      const list = objects.map((object) => JSON.stringify(object)).join('\n---\n');
+      const created = await ok('create -f -', list);
+      assert.equal(created.trim().split('\n').length, made.length, created);
+      const wide = await ok('get -f - -o wide', list);
+      for (const [index, { resource }] of made.entries()) {
+        const object = objects[index];
+        assert.ok(wide.includes(stringAt(object, 'metadata', 'name')), `${resource} is shown`);
+      }
+      assert.match(wide, /^job\.batch\/every-kind +Running +0\/1 +\d+s +web +web:1 +batch\.kubernetes/m);
+      const explained = await Promise.all(
+        ['job.spec', 'hpa.spec.metrics', 'ingress.spec.rules', 'vap.spec', 'pvc.spec'].map((path) =>
+          kubectl(['explain', path.replace('vap', 'validatingadmissionpolicy')]),
+        ),
+      );
+      for (const { stdout } of explained) assert.match(stdout, /^FIELDS:$/m);
+      const deleted = await ok('delete --wait=false --now -f -', list);
+      assert.equal(
+        deleted
+          .trim()
+          .split('\n')
+          .filter((line) => line.includes('deleted')).length,
+        made.length,
+      );
     });
 
     test('explain', async () => {

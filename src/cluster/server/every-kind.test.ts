@@ -1,7 +1,7 @@
 /** Every resource that is declared can be made, changed, listed, applied and deleted. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getPath, type JsonObject } from '../api/json.ts';
+import { listAt, stringAt, type JsonObject } from '../api/json.ts';
 import type { ResourceDeclaration } from '../api/resource-declaration.ts';
 import { resources } from '../api/resources.ts';
 import { apiVersionOf } from '../api/schema.ts';
@@ -29,7 +29,7 @@ for (const declaration of written) {
     const path = pathOf(declaration);
     const object = minimalObject(declaration);
     assert.ok(object, `a minimal ${declaration.kind}`);
-    const name = String(getPath(object, 'metadata', 'name'));
+    const name = stringAt(object, 'metadata', 'name');
     const created = await api.create(path, object);
     assert.equal(created.kind, declaration.kind);
     assert.equal(created.apiVersion, object['apiVersion']);
@@ -56,7 +56,7 @@ for (const declaration of written) {
     expectOk(table);
     const [row] = table.body['rows'] as JsonObject[];
     const columns = table.body['columnDefinitions'] as JsonObject[];
-    assert.equal((row?.['cells'] as unknown[]).length, columns.length);
+    assert.equal(listAt(row, 'cells').length, columns.length);
 
     const force = '?fieldManager=test&force=true';
     const applied = await api.call('PATCH', `${path}/${name}${force}`, object, APPLY);
