@@ -30,6 +30,10 @@ import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
 import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
+import { auditHandler, type AuditOptions } from './audit/audit.ts';
+import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
+import { answerHealth, type HealthCheck } from './health/health.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
@@ -39,7 +43,8 @@ import type { Meta } from './object.ts';
 import { Registry } from './registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
-import { compressed, respondWith, statusResponse, textResponse } from './respond.ts';
+import { present } from './present.ts';
+import { compressed, respondWith, statusResponse } from './respond.ts';
 import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -64,6 +69,11 @@ export interface ApiServerOptions {
   readonly authorizers?: readonly Authorizer[];
   /** Asked after those that are on by default. */
   readonly admission?: readonly AdmissionPlugin[];
+  /** Nothing is recorded without it. Its sinks end with the server. */
+  readonly audit?: AuditOptions;
+  readonly flowControl?: FlowControlOptions;
+  /** Asked for by `/readyz` beside the server's own. */
+  readonly healthChecks?: readonly HealthCheck[];
   readonly admissionOptions?: AdmissionOptions;
 }
 
@@ -160,7 +170,32 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
   stack.use(await CustomResources.start(parts));
   const discovery = new Discovery(resources);
-  const chain: readonly Handler[] = [answerFailures, compressLarge, actAs, authorizeUser, serving(discovery)];
+  const metrics = new ServerMetrics();
+  metrics.observe(parts);
+  const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
+  for (const sink of options.audit?.sinks ?? []) stack.use(sink);
+  const checks: readonly HealthCheck[] = [
+    { name: 'ping', live: true, check: () => {} },
+    { name: 'log', live: true, check: () => {} },
+    // Under the name that probes exclude it by, whatever the store is.
+    { name: 'etcd', live: true, check: async () => void (await store.revision()) },
+    { name: 'informer-sync', live: false, check: () => cache.waitFor(0) },
+    { name: 'shutdown', live: false, check: () => stop.signal.throwIfAborted() },
+    ...(options.healthChecks ?? []),
+  ];
+  const counted: Handler = async (context, next) =>
+    metrics.begin(context, () => clock.monotonic())(await next());
+  const chain: readonly Handler[] = [
+    counted,
+    compressLarge,
+    present,
+    ...(options.audit === undefined ? [] : [auditHandler(options.audit)]),
+    answerFailures,
+    actAs,
+    flows.handler,
+    authorizeUser,
+    serving({ discovery, checks, metrics }),
+  ];
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
@@ -226,21 +261,30 @@ const actAs: Handler = async (context, next) => {
   return await next();
 };
 
-const authorizeUser: Handler = async ({ user, info, server }, next) => {
+const authorizeUser: Handler = async (context, next) => {
+  const { user, info, server } = context;
   const attributes = attributesOf(user, info);
   const decision = await server.authorizer.decide(attributes);
+  context.annotations?.set('authorization.k8s.io/decision', decision.answer === 'allow' ? 'allow' : 'forbid');
+  context.annotations?.set('authorization.k8s.io/reason', decision.reason ?? '');
   if (decision.answer !== 'allow') throw refusal(attributes, decision);
   return await next();
 };
 
-function serving(discovery: Discovery): Handler {
+interface Served {
+  readonly discovery: Discovery;
+  readonly checks: readonly HealthCheck[];
+  readonly metrics: ServerMetrics;
+}
+
+function serving({ discovery, checks, metrics }: Served): Handler {
   return async (context) => {
     const { info, server } = context;
     if (info.isResource) return await answerResource(context);
     if (info.verb !== 'get' && info.verb !== 'head') throw noSuchPath();
-    if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path)) {
-      return server.stopping.aborted ? textResponse('stopping', 503) : textResponse('ok');
-    }
+    const health = await answerHealth(info.path, info.query, { checks, log: server.log });
+    if (health !== undefined) return health;
+    if (info.path === '/metrics') return metricsResponse(metrics);
     const keys = await answerKeys(context);
     if (keys !== undefined) return keys;
     if (info.path === '/version' || info.path === '/version/') return respondWith(versionInfo());
@@ -248,6 +292,11 @@ function serving(discovery: Discovery): Handler {
     if (answer === undefined) throw noSuchPath();
     return answer;
   };
+}
+
+function metricsResponse(metrics: ServerMetrics): ApiResponse {
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  return { status: 200, headers, body: Buffer.from(metrics.registry.text()) };
 }
 
 /** version.Info (k8s.io/apimachinery/pkg/version). */

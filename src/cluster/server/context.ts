@@ -59,6 +59,8 @@ export interface RequestContext {
   /** Whom the request is made as. */
   user: UserInfo;
   readonly server: ServerParts;
+  /** What the audit event is to say besides; absent when nobody records this request. */
+  annotations?: Map<string, string>;
 }
 
 /** The context of a request for a served resource. */

@@ -44,7 +44,13 @@ export function negotiate(accept: string | undefined, hasProtobuf: boolean): Neg
   if (accept === undefined || accept === 'application/json' || accept === '*/*')
     return { shape: 'object', format: 'json' };
   for (const range of parseAccept(accept)) {
-    const format = isJson(range) ? 'json' : range.type === PROTOBUF && hasProtobuf ? 'protobuf' : undefined;
+    // YAML is made of the JSON at the end (present.ts).
+    const format =
+      isJson(range) || range.type === 'application/yaml'
+        ? 'json'
+        : range.type === PROTOBUF && hasProtobuf
+          ? 'protobuf'
+          : undefined;
     if (format === undefined) continue;
     const as = range.parameters.get('as');
     if (as === undefined) return { shape: 'object', format };

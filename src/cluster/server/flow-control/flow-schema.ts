@@ -1,0 +1,106 @@
+/** Which flow schema a request belongs to. */
+import { listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import type { Attributes } from '../authorization/authorizer.ts';
+import type { KubeObject } from '../object.ts';
+
+export interface FlowSchema {
+  readonly name: string;
+  readonly uid: string;
+  readonly level: string;
+  readonly precedence: number;
+  /** What tells one flow from another. */
+  readonly distinguisher: (asked: Attributes) => string;
+  matches(asked: Attributes): boolean;
+}
+
+export function flowSchemaOf({ metadata, spec = {} }: KubeObject): FlowSchema {
+  const rules = objectsAt(spec, 'rules').map((rule) => ({
+    subjects: objectsAt(rule, 'subjects'),
+    resources: objectsAt(rule, 'resourceRules').map(resourceRuleOf),
+    paths: objectsAt(rule, 'nonResourceRules').map((each) => ({
+      verbs: new Set(stringsAt(each, 'verbs')),
+      urls: stringsAt(each, 'nonResourceURLs'),
+    })),
+  }));
+  const method = stringAt(spec, 'distinguisherMethod', 'type');
+  return {
+    name: metadata.name ?? '',
+    uid: metadata.uid ?? '',
+    level: stringAt(spec, 'priorityLevelConfiguration', 'name'),
+    precedence: numberAt(spec, 'matchingPrecedence') ?? 1000,
+    distinguisher: (asked) =>
+      method === 'ByUser' ? asked.user.name : method === 'ByNamespace' ? asked.namespace : '',
+    matches(asked) {
+      return rules.some(
+        ({ subjects, resources, paths }) =>
+          subjects.some((subject) => isSubject(subject, asked)) &&
+          (asked.path === undefined
+            ? resources.some((rule) => coversResource(rule, asked))
+            : paths.some(
+                ({ verbs, urls }) =>
+                  has(verbs, asked.verb) && urls.some((url) => coversPath(url, asked.path!)),
+              )),
+      );
+    },
+  };
+}
+
+interface ResourceRule {
+  readonly verbs: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly resources: ReadonlySet<string>;
+  readonly namespaces: ReadonlySet<string>;
+  readonly clusterScope: boolean;
+}
+
+function resourceRuleOf(rule: JsonObject): ResourceRule {
+  return {
+    verbs: new Set(stringsAt(rule, 'verbs')),
+    groups: new Set(stringsAt(rule, 'apiGroups')),
+    resources: new Set(stringsAt(rule, 'resources')),
+    namespaces: new Set(stringsAt(rule, 'namespaces')),
+    clusterScope: rule['clusterScope'] === true,
+  };
+}
+
+function has(set: ReadonlySet<string>, value: string): boolean {
+  return set.has('*') || set.has(value);
+}
+
+function coversResource(
+  rule: ResourceRule,
+  { verb, group, resource, subresource, namespace }: Attributes,
+): boolean {
+  if (!has(rule.verbs, verb) || !has(rule.groups, group)) return false;
+  if (!has(rule.resources, subresource === '' ? resource : `${resource}/${subresource}`)) return false;
+  return namespace === '' ? rule.clusterScope : has(rule.namespaces, namespace);
+}
+
+function coversPath(pattern: string, path: string): boolean {
+  if (pattern === '*' || pattern === path) return true;
+  return pattern.endsWith('/*') && path.startsWith(pattern.slice(0, -1));
+}
+
+function isSubject(subject: JsonObject, { user }: Attributes): boolean {
+  switch (subject['kind']) {
+    case 'User': {
+      const name = stringAt(subject, 'user', 'name');
+      return name === '*' || name === user.name;
+    }
+    case 'Group': {
+      const name = stringAt(subject, 'group', 'name');
+      return name === '*' || user.groups.includes(name);
+    }
+    case 'ServiceAccount': {
+      const name = stringAt(subject, 'serviceAccount', 'name');
+      const prefix = `system:serviceaccount:${stringAt(subject, 'serviceAccount', 'namespace')}:`;
+      return name === '*' ? user.name.startsWith(prefix) : user.name === prefix + name;
+    }
+    default:
+      return false;
+  }
+}
+
+function stringsAt(value: JsonObject, name: string): string[] {
+  return listAt(value, name).filter((item) => typeof item === 'string');
+}

@@ -1,0 +1,67 @@
+/** `/healthz`, `/livez` and `/readyz`: named checks, one by one or together (KEP-1753). */
+import { errorMessage } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import { textResponse } from '../respond.ts';
+
+export interface HealthCheck {
+  readonly name: string;
+  /** Of `/livez`: a failure means that a restart would help. Of `/readyz` every check is one. */
+  readonly live: boolean;
+  /** Throws, or rejects, when not healthy. */
+  check(): void | Promise<void>;
+}
+
+const PATH = /^\/(healthz|livez|readyz)(?:\/([^/]+))?\/?$/;
+
+/** Undefined for paths that are none of these. */
+export async function answerHealth(
+  path: string,
+  query: URLSearchParams,
+  { checks, log }: { readonly checks: readonly HealthCheck[]; readonly log: Logger },
+): Promise<ApiResponse | undefined> {
+  const [, group, name] = PATH.exec(path) ?? [];
+  if (group === undefined) return undefined;
+  const asked = group === 'livez' ? checks.filter(({ live }) => live) : checks;
+  if (name !== undefined) {
+    const one = asked.find((check) => check.name === name);
+    if (one === undefined) return undefined;
+    const failure = await failureOf(one);
+    return failure === undefined
+      ? textResponse('ok')
+      : textResponse(`internal server error: ${failure}\n`, 500);
+  }
+  const excluded = new Set(query.getAll('exclude'));
+  const lines: string[] = [];
+  const failed: string[] = [];
+  for (const check of asked) {
+    if (excluded.delete(check.name)) {
+      lines.push(`[+]${check.name} excluded: ok`);
+      continue;
+    }
+    const failure = await failureOf(check);
+    // The reason is for the log: who asks here has not said who they are.
+    lines.push(failure === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
+    if (failure !== undefined) failed.push(`${check.name}: ${failure}`);
+  }
+  if (excluded.size > 0) {
+    const unknown = [...excluded].map((each) => JSON.stringify(each)).join(', ');
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${unknown}`);
+  }
+  if (failed.length > 0) {
+    log.warn(`${group} check failed`, { failed });
+    return textResponse(`${lines.join('\n')}\n${group} check failed\n`, 500);
+  }
+  return query.has('verbose')
+    ? textResponse(`${lines.join('\n')}\n${group} check passed\n`)
+    : textResponse('ok');
+}
+
+async function failureOf({ check }: HealthCheck): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return errorMessage(error);
+  }
+}

@@ -1,0 +1,162 @@
+/** What the API server counts about itself, under upstream's names. */
+import type { ApiResponse } from '../../api/transport.ts';
+import type { RequestContext, ServerParts } from '../context.ts';
+import type { RequestInfo } from '../request-info.ts';
+import { Metrics, type Counter, type Histogram } from './metrics.ts';
+
+const REQUEST = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
+const SECONDS = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
+
+const VERBS: Readonly<Record<string, string>> = {
+  get: 'GET',
+  list: 'LIST',
+  watch: 'WATCH',
+  create: 'POST',
+  update: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+  deletecollection: 'DELETECOLLECTION',
+};
+
+export class ServerMetrics {
+  readonly registry = new Metrics();
+  readonly #total: Counter;
+  readonly #seconds: Histogram;
+  #reading = 0;
+  #writing = 0;
+  #watching = 0;
+
+  constructor() {
+    const { registry } = this;
+    this.#total = registry.counter('apiserver_request_total', 'Requests by verb, resource and HTTP status.', [
+      ...REQUEST,
+      'code',
+    ]);
+    this.#seconds = registry.histogram(
+      'apiserver_request_duration_seconds',
+      'Time to the answer, without watches.',
+      { labels: REQUEST, buckets: SECONDS },
+    );
+    registry.gauge('apiserver_current_inflight_requests', 'Requests that are being answered.', {
+      labels: ['request_kind'],
+      read: () => [
+        [['mutating'], this.#writing],
+        [['readOnly'], this.#reading],
+      ],
+    });
+    registry.gauge('apiserver_longrunning_requests', 'Watches that are open.', {
+      labels: ['verb', 'component'],
+      read: () => [[['WATCH', 'apiserver'], this.#watching]],
+    });
+  }
+
+  /** Numbers that are read from the server's parts at each scrape. */
+  observe({ cache, resources }: ServerParts): void {
+    const { registry } = this;
+    const byPrefix = () => new Map([...cache.counts()].map((each) => [each.prefix, each]));
+    const stored = function* (): Generator<readonly [string[], number]> {
+      const counts = byPrefix();
+      for (const { group, resource, prefix, conversion, declaration } of resources.all) {
+        const count = counts.get(prefix);
+        if (count === undefined || conversion !== undefined || declaration.virtual) continue;
+        yield [[group, resource], count.objects];
+      }
+    };
+    registry.gauge('apiserver_resource_objects', 'Stored objects.', {
+      labels: ['group', 'resource'],
+      read: stored,
+    });
+    registry.gauge('apiserver_storage_objects', 'Stored objects.', {
+      labels: ['resource'],
+      *read() {
+        for (const [[group, resource], count] of stored()) {
+          yield [[group === '' ? resource! : `${resource}.${group}`], count];
+        }
+      },
+    });
+    registry.gauge('apiserver_registered_watchers', 'Watchers of a resource.', {
+      labels: ['group', 'version', 'kind'],
+      *read() {
+        const counts = byPrefix();
+        for (const { group, version, kind, prefix } of resources.all) {
+          const watchers = counts.get(prefix)?.watchers ?? 0;
+          if (watchers > 0) yield [[group, version, kind], watchers];
+        }
+      },
+    });
+    registry.gauge('apiserver_storage_revision', 'Newest revision that the cache has.', {
+      labels: [],
+      read: () => [[[], cache.revision]],
+    });
+    registry.gauge('process_resident_memory_bytes', 'Resident memory.', {
+      labels: [],
+      read: () => [[[], process.memoryUsage.rss()]],
+    });
+    registry.gauge('process_cpu_seconds_total', 'Processor time.', {
+      labels: [],
+      type: 'counter',
+      read: () => {
+        const { user, system } = process.cpuUsage();
+        return [[[], (user + system) / 1e6]];
+      },
+    });
+  }
+
+  /** A request has begun; call what it returns with the answer. */
+  begin({ info }: RequestContext, monotonic: () => number): (response: ApiResponse) => ApiResponse {
+    const start = monotonic();
+    const reads = info.verb === 'get' || info.verb === 'list' || info.verb === 'watch';
+    if (reads) this.#reading++;
+    else this.#writing++;
+    return (response) => {
+      if (reads) this.#reading--;
+      else this.#writing--;
+      const labels = labelsOf(info);
+      this.#total.add([...labels, String(response.status)]);
+      if (info.verb !== 'watch') {
+        this.#seconds.observe(labels, (monotonic() - start) / 1000);
+        return response;
+      }
+      if (response.body instanceof Uint8Array) return response;
+      return { ...response, body: this.#counted(response.body) };
+    };
+  }
+
+  #counted(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const iterator = body[Symbol.asyncIterator]();
+    this.#watching++;
+    let over = false;
+    const end = (): void => {
+      if (!over) this.#watching--;
+      over = true;
+    };
+    const counted: AsyncIterableIterator<Uint8Array> = {
+      next: async () => {
+        const result = await iterator.next();
+        if (result.done === true) end();
+        return result;
+      },
+      return: async () => {
+        end();
+        return (await iterator.return?.()) ?? { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => counted,
+    };
+    return counted;
+  }
+}
+
+function labelsOf(info: RequestInfo): string[] {
+  const { verb, group, version, resource, subresource, isResource } = info;
+  const scope = !isResource
+    ? ''
+    : info.name !== ''
+      ? 'resource'
+      : info.namespace !== ''
+        ? 'namespace'
+        : 'cluster';
+  const dryRun = info.query.size > 0 ? (info.query.get('dryRun') ?? '') : '';
+  return [VERBS[verb] ?? 'OTHER', dryRun, group, version, resource, subresource, scope, 'apiserver'];
+}

@@ -1,0 +1,234 @@
+/** Health, metrics, fairness and audit, through the whole chain. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { ManualClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/log.ts';
+import type { JsonObject } from '../api/json.ts';
+import type { ApiRequest } from '../api/transport.ts';
+import type { AuditSink } from './audit/audit.ts';
+import { auditPolicy, parseAuditPolicy } from './audit/policy.ts';
+import { fileSink, webhookSink } from './audit/sinks.ts';
+import { wholeBody } from './list-body.ts';
+import { ADMIN, configMap, TestServer } from './testing/test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+
+async function textOf(
+  api: TestServer,
+  url: string,
+  headers: ApiRequest['headers'] = {},
+): Promise<[number, string]> {
+  const { status, body } = await api.raw('GET', url, { headers });
+  return [status, Buffer.from(await wholeBody(body)).toString('utf8')];
+}
+
+test('health: all together, by name, verbose, with exclusions, and failing', async () => {
+  let broken = false;
+  const check = (): void => {
+    if (broken) throw new Error('no disk');
+  };
+  await using api = await TestServer.open({ healthChecks: [{ name: 'disk', live: false, check }] });
+  assert.deepEqual(await textOf(api, '/healthz'), [200, 'ok']);
+  assert.deepEqual(await textOf(api, '/readyz/disk'), [200, 'ok']);
+  assert.equal((await textOf(api, '/livez/disk'))[0], 404);
+  const [, verbose] = await textOf(api, '/readyz?verbose');
+  assert.match(verbose, /^\[\+\]ping ok\n[^]*\[\+\]disk ok\nreadyz check passed\n$/);
+  broken = true;
+  const [status, failing] = await textOf(api, '/readyz');
+  assert.equal(status, 500);
+  assert.match(failing, /\[-\]disk failed: reason withheld\nreadyz check failed\n$/);
+  assert.equal((await textOf(api, '/livez'))[0], 200);
+  const [excluded, text] = await textOf(api, '/readyz?verbose&exclude=disk&exclude=nothing');
+  assert.equal(excluded, 200);
+  assert.match(
+    text,
+    /\[\+\]disk excluded: ok\nwarn: some health checks cannot be excluded: no matches for "nothing"\n/,
+  );
+});
+
+test('metrics count requests, objects and watchers', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  await api.call('GET', `${MAPS}/none`);
+  const watch = await api.watch(`${MAPS}?watch=1`);
+  await watch.next();
+  const [, text] = await textOf(api, '/metrics');
+  const line = (start: string): string => text.split('\n').find((each) => each.startsWith(start)) ?? start;
+  assert.match(
+    line('apiserver_request_total{verb="POST",dry_run="",group="",version="v1",resource="configmaps"'),
+    /scope="namespace",component="apiserver",code="201"\} 1$/,
+  );
+  assert.match(
+    line('apiserver_request_total{verb="GET",dry_run="",group="",version="v1",resource="configmaps"'),
+    /code="404"\} 1$/,
+  );
+  assert.match(line('apiserver_request_duration_seconds_count{verb="POST"'), / 1$/);
+  assert.match(line('apiserver_storage_objects{resource="configmaps"}'), / 1$/);
+  assert.match(line('apiserver_registered_watchers{group="",version="v1",kind="ConfigMap"}'), / 1$/);
+  assert.match(line('apiserver_longrunning_requests{verb="WATCH"'), / 1$/);
+  watch.stop();
+  assert.equal(await watch.next(), undefined);
+  const [, after] = await textOf(api, '/metrics');
+  assert.match(after, /apiserver_longrunning_requests\{verb="WATCH",component="apiserver"\} 0\n/);
+});
+
+test('answers for people: indented, or YAML', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a', { k: 'v' }));
+  const [, pretty] = await textOf(api, `${MAPS}/a?pretty=true`);
+  assert.match(pretty, /^\{\n {2}"kind": "ConfigMap",\n/);
+  assert.match((await textOf(api, MAPS, { 'user-agent': 'curl/8.0' }))[1], /\n {2}"items": \[\n/);
+  assert.doesNotMatch((await textOf(api, `${MAPS}?pretty=false`, { 'user-agent': 'curl/8.0' }))[1], /\n {2}/);
+  const { headers, body } = await api.raw('GET', `${MAPS}/a`, { headers: { accept: 'application/yaml' } });
+  assert.equal(headers['content-type'], 'application/yaml');
+  assert.match(Buffer.from(body as Uint8Array).toString('utf8'), /^kind: ConfigMap\n[^]*\ndata:\n {2}k: v\n/);
+});
+
+test('fairness: who is exempt passes, others wait for seats, and are told to come back', async () => {
+  const held = Promise.withResolvers<void>();
+  const slow = {
+    decide: async ({ name }: { name: string }) => {
+      if (name === 'slow') await held.promise;
+      return { answer: 'allow' } as const;
+    },
+  };
+  // Of eight seats, global-default has one.
+  await using api = await TestServer.open({ authorizers: [slow], flowControl: { totalSeats: 8 } });
+  const user = { name: 'bob', groups: ['system:authenticated'] };
+  const get = async (name: string, who = user): Promise<number> =>
+    (await api.server.handle({ method: 'GET', url: `${MAPS}/${name}`, headers: {} }, who)).status;
+  const first = get('slow');
+  const second = get('other');
+  assert.equal(await get('other', ADMIN as typeof user), 404);
+  const [, metrics] = await textOf(api, '/metrics');
+  assert.match(
+    metrics,
+    /apiserver_flowcontrol_current_inqueue_requests\{priority_level="global-default"\} 1\n/,
+  );
+  await api.clock.advance(15_000);
+  assert.equal(await second, 429);
+  const third = get('other');
+  held.resolve();
+  assert.deepEqual([await first, await third], [404, 404]);
+  const answer = await api.server.handle({ method: 'GET', url: MAPS, headers: {} }, user);
+  assert.match(answer.headers['x-kubernetes-pf-flowschema-uid'] ?? '', /^[0-9a-f-]{36}$/);
+});
+
+class Recorder implements AuditSink {
+  readonly events: JsonObject[] = [];
+  record(event: JsonObject): void {
+    this.events.push(event);
+  }
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+test('audit: the first rule that matches says how much is recorded', async () => {
+  const recorder = new Recorder();
+  const policy = auditPolicy({
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [
+      { level: 'None', resources: [{ group: '', resources: ['secrets'] }] },
+      {
+        level: 'RequestResponse',
+        verbs: ['create'],
+        omitManagedFields: true,
+        resources: [{ group: '', resources: ['configmaps'] }],
+      },
+      { level: 'Metadata', omitStages: [], namespaces: ['default'] },
+      { level: 'None' },
+    ],
+  });
+  await using api = await TestServer.open({ audit: { policy, sinks: [recorder] } });
+  await api.create(MAPS, configMap('a', { k: 'v' }));
+  await api.call('GET', '/api/v1/namespaces/default/secrets');
+  await api.call('GET', `${MAPS}/none`, undefined, { 'impersonate-user': 'alice', 'user-agent': 'test' });
+  await api.call('GET', '/api/v1/nodes');
+  const [created, refused] = recorder.events as unknown as {
+    stage: string;
+    level: string;
+    user: { username: string };
+    impersonatedUser?: { username: string };
+    objectRef: object;
+    responseStatus: { code: number; reason?: string };
+    requestObject?: { data: object };
+    responseObject?: { metadata: object };
+    annotations: Record<string, string>;
+  }[];
+  assert.equal(recorder.events.length, 2);
+  assert.deepEqual(
+    [created?.stage, created?.level, created?.responseStatus.code],
+    ['ResponseComplete', 'RequestResponse', 201],
+  );
+  assert.deepEqual(created?.requestObject?.data, { k: 'v' });
+  assert.equal('managedFields' in (created?.responseObject?.metadata ?? {}), false);
+  assert.equal(created?.annotations['authorization.k8s.io/decision'], 'allow');
+  assert.deepEqual(refused?.objectRef, {
+    resource: 'configmaps',
+    namespace: 'default',
+    name: 'none',
+    apiVersion: 'v1',
+  });
+  assert.deepEqual(
+    [refused?.user.username, refused?.impersonatedUser?.username],
+    ['kubernetes-admin', 'alice'],
+  );
+  assert.deepEqual([refused?.responseStatus.code, refused?.responseStatus.reason], [403, 'Forbidden']);
+  assert.equal(refused?.responseObject, undefined);
+});
+
+test('audit: a watch is recorded when it begins and when it ends; a bad policy is refused', async () => {
+  const recorder = new Recorder();
+  const text = 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  verbs: [watch]\n';
+  const policy = await parseAuditPolicy(Buffer.from(text));
+  await using api = await TestServer.open({ audit: { policy, sinks: [recorder] } });
+  const watch = await api.watch(`${MAPS}?watch=1`);
+  watch.stop();
+  assert.equal(await watch.next(), undefined);
+  assert.deepEqual(
+    recorder.events.map(({ stage }) => stage),
+    ['RequestReceived', 'ResponseStarted', 'ResponseComplete'],
+  );
+  await assert.rejects(parseAuditPolicy(Buffer.from(text.replace('Metadata', 'All'))), /rules\[0\]\.level/);
+});
+
+test('the audit file is rotated, the webhook gets batches and is tried again', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'sampan-audit-'));
+  const clock = new ManualClock();
+  const sink = fileSink({
+    path: join(dir, 'audit.log'),
+    maxBytes: 2000,
+    maxBackups: 2,
+    clock,
+    log: silentLogger,
+  });
+  for (let i = 0; i < 100; i++) sink.record({ i, text: 'x'.repeat(80) });
+  await sink[Symbol.asyncDispose]();
+  const files = (await readdir(dir)).toSorted();
+  assert.equal(files.length, 3);
+  const last = (await readFile(join(dir, 'audit.log'), 'utf8')).trim().split('\n').at(-1) ?? '';
+  assert.equal((JSON.parse(last) as { i: number }).i, 99);
+  await rm(dir, { recursive: true });
+
+  const bodies: string[] = [];
+  let fail = 1;
+  const post = async (body: Uint8Array): Promise<void> => {
+    if (fail-- > 0) throw new Error('busy');
+    bodies.push(Buffer.from(body).toString('utf8'));
+  };
+  const hook = webhookSink({ post, clock, log: silentLogger, maxBatch: 3, maxWaitMs: 1000 });
+  for (let i = 0; i < 4; i++) hook.record({ i });
+  await clock.advance(1000);
+  await clock.advance(1000);
+  const batches = bodies.map((body) => (JSON.parse(body) as { items: unknown[] }).items.length);
+  assert.equal(
+    batches.reduce((sum, count) => sum + count, 0),
+    4,
+  );
+  await hook[Symbol.asyncDispose]();
+});
