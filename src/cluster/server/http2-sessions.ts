@@ -11,6 +11,7 @@ import {
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 
+import type { Clock } from '../../base/clock.ts';
 import type { Exchange } from './http-exchange.ts';
 
 /** Watches of one informer factory share a connection: client-go opens one for all of its resources. */
@@ -23,8 +24,11 @@ export class Http2Sessions implements Disposable {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #serve: (exchange: Exchange) => void;
 
-  constructor(serve: (exchange: Exchange) => void) {
+  readonly #clock: Clock;
+
+  constructor(serve: (exchange: Exchange) => void, clock: Clock) {
     this.#serve = serve;
+    this.#clock = clock;
   }
 
   take(socket: TLSSocket): void {
@@ -38,24 +42,18 @@ export class Http2Sessions implements Disposable {
     this.#sessions.add(session);
     session.on('close', () => this.#sessions.delete(session));
     session.on('error', () => session.destroy());
-    session.setTimeout(IDLE_MS, () => {
-      // A watch may be silent for longer.
-      if (session.state.outboundQueueSize === 0 && this.#streams(session) === 0) session.close();
-    });
-    const open = new Set<ServerHttp2Stream>();
-    this.#open.set(session, open);
+    let open = 0;
+    let idle = this.#clock.after(IDLE_MS, () => session.close());
+    session.on('close', () => idle[Symbol.dispose]());
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      open.add(stream);
-      stream.on('close', () => open.delete(stream));
+      idle[Symbol.dispose]();
+      open++;
+      stream.on('close', () => {
+        if (--open === 0 && !session.closed) idle = this.#clock.after(IDLE_MS, () => session.close());
+      });
       stream.on('error', () => {});
-      this.#serve(http2Exchange(stream, headers, socket));
+      this.#serve(http2Exchange(stream, headers, { socket, clock: this.#clock }));
     });
-  }
-
-  readonly #open = new WeakMap<ServerHttp2Session, Set<ServerHttp2Stream>>();
-
-  #streams(session: ServerHttp2Session): number {
-    return this.#open.get(session)?.size ?? 0;
   }
 
   [Symbol.dispose](): void {
@@ -63,7 +61,11 @@ export class Http2Sessions implements Disposable {
   }
 }
 
-function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket): Exchange {
+function http2Exchange(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  { socket, clock }: { readonly socket: TLSSocket; readonly clock: Clock },
+): Exchange {
   const gone = new AbortController();
   stream.on('close', () => {
     if (!stream.writableFinished) gone.abort();
@@ -73,7 +75,7 @@ function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
     url: String(headers[constants.HTTP2_HEADER_PATH] ?? '/'),
     headers: flatHeaders(headers),
     socket,
-    body: stream.endAfterHeaders ? undefined : inTime(stream),
+    body: stream.endAfterHeaders ? undefined : inTime(stream, clock),
     gone: gone.signal,
     get headersSent() {
       return stream.headersSent;
@@ -106,11 +108,11 @@ function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 }
 
 /** The body, which a client that stops half-way does not hold open for ever. */
-async function* inTime(stream: ServerHttp2Stream): AsyncGenerator<Uint8Array> {
-  stream.setTimeout(BODY_MS, () => stream.close(constants.NGHTTP2_CANCEL));
+async function* inTime(stream: ServerHttp2Stream, clock: Clock): AsyncGenerator<Uint8Array> {
+  using limit = new DisposableStack();
+  limit.use(clock.after(BODY_MS, () => stream.close(constants.NGHTTP2_CANCEL)));
   const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   for await (const chunk of chunks) yield chunk;
-  stream.setTimeout(0);
 }
 
 function flatHeaders(headers: IncomingHttpHeaders): Record<string, string> {

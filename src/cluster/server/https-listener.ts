@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 
+import { systemClock, type Clock } from '../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../base/errors.ts';
 import type { ApiServer } from './api-server.ts';
 import { http1Exchange } from './http1-exchange.ts';
@@ -17,6 +18,7 @@ export interface ListenOptions {
   /** PEM. Clients whose certificate the authority `clientCa` has issued are who it says. */
   readonly tls: { readonly key: string; readonly cert: string; readonly clientCa: string };
   readonly timeouts?: Partial<Timeouts>;
+  readonly clock?: Clock;
 }
 
 /** In milliseconds. */
@@ -76,7 +78,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return;
     }
     socket.on('error', () => socket.destroy());
-    http2 ??= import('./http2-sessions.ts').then((module) => new module.Http2Sessions(answer));
+    http2 ??= import('./http2-sessions.ts').then(
+      (module) => new module.Http2Sessions(answer, options.clock ?? systemClock),
+    );
     http2.then((sessions) => sessions.take(socket)).catch(() => socket.destroy());
   });
   // A handshake that fails is the client's business.

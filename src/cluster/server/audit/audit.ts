@@ -172,6 +172,5 @@ function userOf({ name, groups, uid, extra }: UserInfo): JsonObject {
 }
 
 function statusOf({ status, message, reason, details }: JsonObject): JsonObject {
-  const facts = { status, message, reason, details };
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as JsonObject;
+  return { status: status ?? '', message: message ?? '', reason: reason ?? '', details: details ?? {} };
 }

@@ -57,9 +57,9 @@ export async function answerHealth(
     : textResponse('ok');
 }
 
-async function failureOf({ check }: HealthCheck): Promise<string | undefined> {
+async function failureOf(one: HealthCheck): Promise<string | undefined> {
   try {
-    await check();
+    await one.check();
     return undefined;
   } catch (error) {
     return errorMessage(error);
