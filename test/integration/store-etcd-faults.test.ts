@@ -192,6 +192,22 @@ describe('etcd: the way there', () => {
     assert.equal(seen.at(-1), 'last');
   });
 
+  test('a watch from before this process began is told how far it is, though nothing of ours comes after', async () => {
+    const space = prefix();
+    await using earlier = await open({ endpoints: etcd.endpoints, prefix: space });
+    const first = (await put(earlier, '/a')).revision;
+    await put(earlier, '/a', 'last');
+    await using other = await open({ endpoints: etcd.endpoints, prefix: prefix() });
+    await put(other, '/elsewhere');
+    await using store = await open({ endpoints: etcd.endpoints, prefix: space });
+    const through = await store.revision();
+    let reached = 0;
+    await store.watch({ start: '/', end: '0', afterRevision: first }, ({ revision }) => {
+      reached = revision;
+    });
+    await until(() => reached >= through, 'the progress');
+  });
+
   test('what etcd refuses is named', async () => {
     await using store = await open({ endpoints: etcd.endpoints, prefix: prefix() });
     const large = Buffer.alloc(2_000_000, 'x');

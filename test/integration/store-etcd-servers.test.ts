@@ -6,6 +6,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { TestServer } from '../../src/cluster/server/testing/test-server.ts';
 import { openEtcdStore } from '../../src/cluster/store/etcd.ts';
 import { startEtcd, type TestEtcd } from '../fixtures/etcd.ts';
+import { TcpProxy } from '../fixtures/tcp-proxy.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const services = '/api/v1/namespaces/default/services';
@@ -134,6 +135,46 @@ describe('two API servers on one etcd', () => {
         answers.map(({ status }) => status).toSorted((a, b) => a - b),
         [200, ...Array<number>(9).fill(409)],
       );
+    } finally {
+      await close();
+    }
+  });
+
+  test('a server that was cut off for longer than history is kept comes back with what there is', async () => {
+    await using proxy = await TcpProxy.to(Number(etcd.endpoints[0]!.split(':')[1]));
+    const parts = { clock: systemClock, random: systemRandom, prefix: `/cell-${prefixes}` };
+    await using third = await TestServer.open({
+      store: await openEtcdStore({ ...parts, endpoints: [proxy.endpoint] }),
+      clock: systemClock,
+      random: systemRandom,
+      sharedStore: true,
+    });
+    try {
+      for (const name of ['gone', 'changed', 'same']) await one.create(maps, { metadata: { name } });
+      const list = await third.call('GET', maps);
+      const version = list.body.metadata.resourceVersion;
+      const watcher = await third.watch(`${maps}?watch=1&resourceVersion=${version}`);
+      proxy.cut();
+      await one.call('DELETE', `${maps}/gone`);
+      const { body } = await one.call('GET', `${maps}/changed`);
+      await one.call('PUT', `${maps}/changed`, { ...body, data: { now: 'other' } });
+      await one.create(maps, { metadata: { name: 'new' } });
+      await one.store.compact(await one.store.revision());
+      proxy.mend();
+      const told = [await watcher.next(), await watcher.next(), await watcher.next()];
+      assert.deepEqual(
+        told.map((frame) => `${frame?.type} ${frame?.object.metadata.name}`),
+        ['MODIFIED changed', 'ADDED new', 'DELETED gone'],
+      );
+      watcher.stop();
+      const names = (await third.call('GET', maps)).body.items?.map(({ metadata }) => metadata.name);
+      assert.deepEqual(
+        names?.filter((name) => name !== 'kube-root-ca.crt'),
+        ['changed', 'new', 'same'],
+      );
+      const resumed = await third.watch(`${maps}?watch=1&resourceVersion=${version}`);
+      assert.equal((await resumed.next())?.object.code, 410);
+      resumed.stop();
     } finally {
       await close();
     }

@@ -83,14 +83,13 @@ export class Registry {
     const refused = new Set<string>();
     await this.fresh();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
+      // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
+      if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
       const attempt = resource.strategy.claims === undefined ? object : structuredClone(object);
       const claims = this.#claims(resource, attempt, undefined, refused);
       const value = encodeForStorage(attempt);
-      if (dryRun) {
-        if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
-        return new CachedObject(key, value, 0);
-      }
+      if (dryRun) return new CachedObject(key, value, 0);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
       const put: Op = { type: 'put', key, value, ...(await this.#lease(resource)) };
       const result = await this.#store.txn(compares, [put, ...claims.ops]);

@@ -2,7 +2,7 @@
  * Everything under `/registry/` in memory, kept current by one store watch, with a bounded window of past events per
  * resource. Gets, lists and watches are answered from here; the store is asked for pages of older revisions only.
  */
-import type { Clock } from '../../base/clock.ts';
+import { sleep, type Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import { prefixEnd, type KeyValue, type Store, type WatchBatch, type WatchEvent } from '../store/store.ts';
 import { CachedObject } from './cached-object.ts';
@@ -14,6 +14,8 @@ export { CachedObject } from './cached-object.ts';
 
 const ROOT = '/registry/';
 const PAGE = 1000;
+/** Between two tries to load everything anew. */
+const RELOAD_PAUSE_MS = 1000;
 /** Past events of a resource that are kept for watchers that come back: what is older or more comes from the store. */
 const WINDOW_MS = 5 * 60_000;
 const WINDOW_BYTES = 8 * 1024 * 1024;
@@ -158,6 +160,24 @@ export class ResourceCache {
     this.#lastChange = kvs.reduce((newest, kv) => Math.max(newest, kv.modRevision), this.#lastChange);
   }
 
+  /**
+   * What there is at `revision`, when what happened since the last event cannot be had any more: who watches is told the
+   * difference, who resumes from before has to list.
+   */
+  replace(kvs: readonly KeyValue[], revision: number): void {
+    this.#events = [];
+    this.#head = 0;
+    this.#weight = 0;
+    this.#windowStart = revision;
+    const there = new Set(kvs.map(({ key }) => key));
+    const changed = kvs.filter((kv) => this.#objects.get(kv.key)?.revision !== kv.modRevision);
+    for (const kv of changed.toSorted((a, b) => a.modRevision - b.modRevision)) this.apply(kv, false);
+    for (const { key } of [...this.#objects.values()].filter((object) => !there.has(object.key)))
+      this.apply(deletionOf(key, revision), true);
+    this.#touched.clear();
+    this.#loadedLate = true;
+  }
+
   #put(object: CachedObject): CachedObject | undefined {
     const previous = this.#objects.set(object);
     for (const index of this.#indexes.values()) {
@@ -219,6 +239,17 @@ export class ResourceCache {
   }
 }
 
+function deletionOf(key: string, revision: number): KeyValue {
+  return {
+    key,
+    value: new Uint8Array(0),
+    createRevision: 0,
+    modRevision: revision,
+    version: 0,
+    lease: 0,
+  };
+}
+
 /** A change as the store's history tells it. */
 export function pastEvent({ type, kv, previous }: WatchEvent): CachedEvent {
   const before = previous && new CachedObject(previous.key, previous.value, previous.modRevision);
@@ -246,6 +277,7 @@ export class WatchCache implements AsyncDisposable {
   #waiters: Waiter[] = [];
   readonly #loading = new Map<string, Promise<void>>();
   #watch: AsyncDisposable | undefined;
+  readonly #stop = new AbortController();
 
   private constructor(options: WatchCacheOptions) {
     this.#store = options.store;
@@ -278,10 +310,47 @@ export class WatchCache implements AsyncDisposable {
     this.#revision = revision;
     // Watching "after 0" would mean "from now on": with an empty store that is the same thing only until somebody
     // else writes, and nobody does before we are up.
+    await this.#follow(revision);
+  }
+
+  async #follow(afterRevision: number): Promise<void> {
+    const onLost = (): void => void this.#reload();
     this.#watch = await this.#store.watch(
-      { start: ROOT, end: prefixEnd(ROOT), afterRevision: revision },
+      { start: ROOT, end: prefixEnd(ROOT), afterRevision, onLost },
       (batch) => this.#apply(batch),
     );
+  }
+
+  /** After a break that was longer than the store's memory; tried until the store answers. */
+  async #reload(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const revision = await this.#store.revision();
+        const held = [...this.#caches.values()];
+        const found = await Promise.all(held.map((cache) => this.#listAt(cache.prefix, revision)));
+        held.forEach((cache, i) => cache.replace(found[i]!, revision));
+        this.#revision = revision;
+        this.#wake();
+        await this.#follow(revision);
+        return;
+      } catch {
+        await sleep(this.#clock, RELOAD_PAUSE_MS, this.#stop.signal).catch(() => {});
+      }
+    }
+  }
+
+  async #listAt(prefix: string, revision: number): Promise<KeyValue[]> {
+    const found: KeyValue[] = [];
+    const end = prefixEnd(prefix);
+    if (revision === 0) return found;
+    for (let start = prefix; ;) {
+      const page = await this.#store.range(start, end, { revision, limit: PAGE });
+      found.push(...page.kvs);
+      const last = page.kvs.at(-1);
+      if (!page.more || last === undefined) break;
+      start = `${last.key}\0`;
+    }
+    return found;
   }
 
   /** Caches another prefix from now on; resolves when it holds what is there. */
@@ -304,17 +373,7 @@ export class WatchCache implements AsyncDisposable {
 
   async #loadLate(cache: ResourceCache): Promise<void> {
     const revision = await this.#store.revision();
-    const found: KeyValue[] = [];
-    const end = prefixEnd(cache.prefix);
-    for (let start = cache.prefix; ;) {
-      if (revision === 0) break;
-      const page = await this.#store.range(start, end, { revision, limit: PAGE });
-      found.push(...page.kvs);
-      const last = page.kvs.at(-1);
-      if (!page.more || last === undefined) break;
-      start = `${last.key}\0`;
-    }
-    cache.loadLate(found, revision);
+    cache.loadLate(await this.#listAt(cache.prefix, revision), revision);
     await this.waitFor(revision);
   }
 
@@ -324,6 +383,10 @@ export class WatchCache implements AsyncDisposable {
     for (const event of batch.events) {
       this.#cacheOf(event.kv.key)?.apply(event.kv, event.type === 'delete');
     }
+    this.#wake();
+  }
+
+  #wake(): void {
     if (this.#waiters.length === 0) return;
     const due = this.#waiters.filter((waiter) => waiter.revision <= this.#revision);
     this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision);
@@ -370,6 +433,7 @@ export class WatchCache implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
     await this.#watch?.[Symbol.asyncDispose]();
   }
 }

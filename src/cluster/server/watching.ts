@@ -112,7 +112,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const done = Promise.withResolvers<void>();
     const reading = new AbortController();
     const stop = AbortSignal.any([signal, reading.signal]);
-    const range = { start: selection.prefix, end: prefixEnd(selection.prefix), afterRevision: after };
+    const onLost = (error: PlatformError): void => done.reject(error);
+    // It may reject before anybody waits for it.
+    done.promise.catch(() => {});
+    const range = { start: selection.prefix, end: prefixEnd(selection.prefix), afterRevision: after, onLost };
     const past = await this.#store.watch({ ...range, signal: stop }, ({ revision, events }) => {
       for (const event of events) {
         if (event.kv.modRevision <= through) this.#deliver(pastEvent(event));

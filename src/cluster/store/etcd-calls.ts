@@ -36,7 +36,7 @@ function method<Q, R>(
 const EQUAL = 0;
 const MOD = 2;
 /** Event.EventType. */
-const DELETE = 1;
+export const DELETE = 1;
 
 const NOTHING = new Uint8Array(0);
 

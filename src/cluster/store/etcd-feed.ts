@@ -12,7 +12,7 @@ import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { sleep, type Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { EtcdChannel } from './etcd-channel.ts';
-import { batchesOf, calls, type KeySpace } from './etcd-calls.ts';
+import { batchesOf, calls, DELETE, type KeySpace } from './etcd-calls.ts';
 import type { WatchRequest, WatchResponse } from './generated/etcd.ts';
 import { expired } from './requests.ts';
 import type { WatchBatch } from './store.ts';
@@ -136,6 +136,9 @@ export class EtcdFeed implements AsyncDisposable {
       onProgress(this.#revision);
       return undefined;
     }
+    // Compaction may take the state before a change from a watch that is behind: then that change is history as well.
+    if (events.some(({ type, kv, prevKv }) => prevKv === undefined && (type === DELETE || kv!.version > 1)))
+      return expired(this.#revision, revision);
     const batches = batchesOf(space, events);
     this.#revision = batches.at(-1)!.revision;
     onBatches(batches);

@@ -51,6 +51,9 @@ const FENCE = '/sampan.io/fence';
 /** How long nothing may come before a fence is written. */
 const FENCE_AFTER_MS = 10;
 
+/** etcd looks after watches that are behind every 100 ms. */
+const NUDGE_AFTER_MS = 300;
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -339,6 +342,15 @@ class EtcdStore implements Store {
       },
     });
     this.#catchingUp.add(feed);
+    // When nothing of ours was written last, nothing would come that shows that all has come.
+    const nudge = (at: number): void => {
+      this.#clock.after(NUDGE_AFTER_MS, () => {
+        if (over || next !== undefined || this.#closing !== undefined) return;
+        if (feed.revision > at) nudge(feed.revision);
+        else void this.#writeFence();
+      });
+    };
+    nudge(afterRevision);
     signal?.addEventListener('abort', abort, { once: true });
     return { [Symbol.asyncDispose]: close };
   }
