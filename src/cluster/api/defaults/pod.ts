@@ -78,6 +78,8 @@ function containerDefaults(container: JsonObject): void {
     if (isJsonObject(fieldRef)) fill(fieldRef, { apiVersion: 'v1' });
     const resourceRef = getPath(env, 'valueFrom', 'resourceFieldRef');
     if (isJsonObject(resourceRef)) fill(resourceRef, { divisor: '0' });
+    const fileKeyRef = getPath(env, 'valueFrom', 'fileKeyRef');
+    if (isJsonObject(fileKeyRef)) fill(fileKeyRef, { optional: false });
   }
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     const probe = container[name];
@@ -120,6 +122,9 @@ function volumeDefaults(volume: JsonObject): void {
     if (!isJsonObject(source)) continue;
     if (defaults !== undefined) fill(source, defaults);
     downwardDefaults(source);
+    if (name === 'image' && isEmpty(source['pullPolicy']) && !isEmpty(source['reference'])) {
+      source['pullPolicy'] = pullPolicy(stringAt(source, 'reference'));
+    }
     for (const projection of objectsAt(source, 'sources')) {
       const token = projection['serviceAccountToken'];
       if (isJsonObject(token)) fill(token, { expirationSeconds: 3600 });
