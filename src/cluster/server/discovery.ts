@@ -1,12 +1,15 @@
 /** What is served, in the documents that clients ask for: legacy lists and aggregated discovery. */
 import { createHash } from 'node:crypto';
 
-import { openApiV3 } from '../api/openapi.ts';
+import type { JsonObject } from '../api/json.ts';
+import { KUBERNETES_VERSION, openApiV3 } from '../api/openapi.ts';
+import { openApiV2 } from '../api/openapi/version2.ts';
 import { apiVersionOf } from '../api/schema.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { RequestContext } from './context.ts';
 import { noSuchPath } from './failure.ts';
-import { requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
+import { parseAccept, requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
+import { encodeOpenApi, OPENAPI_PROTOBUF } from './openapi-protobuf.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
 import { jsonResponse, respondWith } from './respond.ts';
@@ -51,6 +54,7 @@ export class Discovery {
     const accept = request.headers['accept'];
     if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
       return this.#answerOpenApi(path, info.query);
+    if (path === '/openapi/v2') return this.#answerOpenApiV2(accept, request.headers['if-none-match']);
     const root = path === '/api' || path === '/apis';
     if (root && wantsAggregatedDiscovery(accept))
       return this.#aggregated(path === '/api', request.headers['if-none-match']);
@@ -135,16 +139,40 @@ export class Discovery {
     return jsonResponse(200, bytes, { etag: JSON.stringify(hash), ...cache });
   }
 
+  /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
+  #answerOpenApiV2(accept: string | undefined, known: string | undefined): ApiResponse {
+    const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
+    const id = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
+    let document = this.#openApi.get(id);
+    if (document === undefined) {
+      const parts = this.#versions.map((version) => this.#documentOf(version));
+      const whole = openApiV2(parts, KUBERNETES_VERSION);
+      const bytes = asProtobuf ? encodeOpenApi(whole) : toBytes(whole);
+      document = { bytes, hash: hashOf(bytes).toUpperCase() };
+      this.#openApi.set(id, document);
+    }
+    const etag = JSON.stringify(document.hash);
+    // Some versions of client-go take no other name of the type than its old one.
+    const type = asProtobuf
+      ? 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+      : 'application/json';
+    const headers = { 'content-type': type, etag, vary: 'Accept' };
+    if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
+    return { status: 200, headers, body: document.bytes };
+  }
+
+  #documentOf(about: GroupVersion): JsonObject {
+    return openApiV3(
+      about,
+      about.resources.map(({ declaration }) => declaration),
+    );
+  }
+
   #openApiOf(about: GroupVersion): { readonly bytes: Uint8Array; readonly hash: string } {
     const path = pathOf(about);
     let document = this.#openApi.get(path);
     if (document === undefined) {
-      const bytes = toBytes(
-        openApiV3(
-          about,
-          about.resources.map(({ declaration }) => declaration),
-        ),
-      );
+      const bytes = toBytes(this.#documentOf(about));
       document = { bytes, hash: hashOf(bytes).toUpperCase() };
       this.#openApi.set(path, document);
     }

@@ -85,7 +85,8 @@ export function encodeProtobufFrame(type: string, body: Uint8Array): Uint8Array 
   return out.bytes();
 }
 
-class BackwardWriter {
+/** Writes a message from its end to its beginning. */
+export class BackwardWriter {
   #buffer: Buffer;
   #start: number;
 

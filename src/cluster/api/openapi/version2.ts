@@ -1,0 +1,112 @@
+/** OpenAPI v2 (Swagger) of everything, made of the v3 documents: older clients and helm's charts still ask for it. */
+import {
+  getOwn,
+  isJsonObject,
+  listAt,
+  objectAt,
+  stringAt,
+  type JsonObject,
+  type JsonValue,
+} from '../json.ts';
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'] as const;
+const SCHEMAS = '#/components/schemas/';
+
+export function openApiV2(documents: readonly JsonObject[], version: string): JsonObject {
+  const paths: JsonObject = {};
+  const definitions: JsonObject = {};
+  for (const document of documents) {
+    for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
+      if (isJsonObject(item)) paths[path] = pathItem(item);
+    }
+    for (const [name, schema] of Object.entries(objectAt(document, 'components', 'schemas'))) {
+      if (isJsonObject(schema)) definitions[name] = withKinds(schemaOf(schema), definitions[name]);
+    }
+  }
+  return {
+    swagger: '2.0',
+    info: { title: 'Kubernetes', version },
+    paths: sorted(paths),
+    definitions: sorted(definitions),
+  };
+}
+
+function sorted(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const KINDS = 'x-kubernetes-group-version-kind';
+
+/** A message that several group versions share has all of their kinds. */
+function withKinds(schema: JsonObject, other: JsonValue | undefined): JsonObject {
+  const kinds = new Map(
+    [...listAt(other, KINDS), ...listAt(schema, KINDS)].map((kind) => [JSON.stringify(kind), kind]),
+  );
+  return kinds.size === 0 ? schema : { ...schema, [KINDS]: [...kinds.values()] };
+}
+
+function pathItem(item: JsonObject): JsonObject {
+  const result: JsonObject = {};
+  for (const method of METHODS) {
+    const operation = getOwn(item, method);
+    if (isJsonObject(operation)) result[method] = operationOf(operation);
+  }
+  result['parameters'] = listAt(item, 'parameters').map((each) => parameter(each));
+  return result;
+}
+
+function operationOf(operation: JsonObject): JsonObject {
+  const content = objectAt(operation, 'requestBody', 'content');
+  const types = Object.keys(content);
+  const body = types[0] === undefined ? undefined : objectAt(content, types[0], 'schema');
+  const answers: JsonObject = {};
+  let produces: string[] = [];
+  for (const [code, answer] of Object.entries(objectAt(operation, 'responses'))) {
+    const offered = objectAt(answer, 'content');
+    const [type] = Object.keys(offered);
+    produces = Object.keys(offered);
+    answers[code] = {
+      description: stringAt(answer, 'description'),
+      ...(type !== undefined && { schema: schemaOf(objectAt(offered, type, 'schema')) }),
+    };
+  }
+  return {
+    ...(types.length > 0 && { consumes: types }),
+    ...(produces.length > 0 && { produces }),
+    parameters: [
+      ...(body === undefined ? [] : [{ name: 'body', in: 'body', required: true, schema: schemaOf(body) }]),
+      ...listAt(operation, 'parameters').map((each) => parameter(each)),
+    ],
+    responses: answers,
+    ...Object.fromEntries(Object.entries(operation).filter(([name]) => name.startsWith('x-'))),
+  };
+}
+
+function parameter(from: JsonValue): JsonObject {
+  const { schema, ...rest } = from as JsonObject;
+  return { ...rest, ...objectAt(schema) };
+}
+
+/** Version 2 knows no `oneOf`, and nothing may stand beside a reference. */
+function schemaOf(schema: JsonObject): JsonObject {
+  const { allOf, oneOf, anyOf: _anyOf, nullable: _nullable, not: _not, ...rest } = schema;
+  const reference = stringAt(schema, '$ref');
+  if (reference !== '') return { $ref: reference.replace(SCHEMAS, '#/definitions/') };
+  const [only, ...more] = Array.isArray(allOf) ? allOf : [];
+  const inner = only !== undefined && more.length === 0 && isJsonObject(only) ? schemaOf(only) : {};
+  const result: JsonObject = { ...rest, ...inner };
+  if (oneOf !== undefined && result['type'] === undefined) result['type'] = 'string';
+  if (isJsonObject(rest['properties'])) {
+    result['properties'] = Object.fromEntries(
+      Object.entries(rest['properties']).map(([name, each]) => [
+        name,
+        isJsonObject(each) ? schemaOf(each) : {},
+      ]),
+    );
+  }
+  for (const name of ['items', 'additionalProperties']) {
+    const nested = rest[name];
+    if (isJsonObject(nested)) result[name] = schemaOf(nested);
+  }
+  return result;
+}

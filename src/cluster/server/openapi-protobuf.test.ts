@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { isJsonObject, objectAt, stringAt, type JsonValue } from '../api/json.ts';
+import { TestServer } from './testing/test-server.ts';
+
+/** The fields of a message: number, and bytes or a number. */
+function* fields(bytes: Buffer): Generator<readonly [number, Buffer | number]> {
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    if (tag % 8 === 1) at += 8;
+    else if (tag % 8 === 0) yield [Math.floor(tag / 8), varint()];
+    else {
+      const length = varint();
+      yield [Math.floor(tag / 8), bytes.subarray(at, at + length)];
+      at += length;
+    }
+  }
+}
+
+function one(bytes: Buffer, number: number): Buffer {
+  for (const [found, value] of fields(bytes)) if (found === number && typeof value !== 'number') return value;
+  return assert.fail(`field ${number} is missing`);
+}
+
+function references(value: JsonValue | undefined): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => references(item));
+  if (!isJsonObject(value)) return [];
+  return [stringAt(value, '$ref'), ...Object.values(value).flatMap((item) => references(item))].filter(
+    Boolean,
+  );
+}
+
+test('OpenAPI v2: whole, as JSON and in gnostic protobuf', async () => {
+  await using api = await TestServer.open();
+  const { body } = await api.call('GET', '/openapi/v2');
+  const definitions = objectAt(body, 'definitions');
+  for (const reference of new Set(references(body))) {
+    assert.ok(isJsonObject(definitions[reference.replace('#/definitions/', '')]), reference);
+  }
+  assert.equal(JSON.stringify(body).includes('oneOf'), false);
+
+  const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  const response = await api.raw('GET', '/openapi/v2', { headers: { accept } });
+  const document = Buffer.from(response.body as Uint8Array);
+  assert.equal(one(document, 1).toString(), '2.0');
+  const names: string[] = [];
+  for (const [number, value] of fields(one(document, 9))) {
+    if (number === 1 && typeof value !== 'number') names.push(one(value, 1).toString());
+  }
+  assert.deepEqual(names, Object.keys(definitions));
+  const paths: string[] = [];
+  for (const [number, value] of fields(one(document, 8))) {
+    if (number === 2 && typeof value !== 'number') paths.push(one(value, 1).toString());
+  }
+  assert.deepEqual(paths, Object.keys(objectAt(body, 'paths')));
+  const etag = response.headers['etag'] ?? '';
+  const again = await api.raw('GET', '/openapi/v2', { headers: { accept, 'if-none-match': etag } });
+  assert.equal(again.status, 304);
+});
