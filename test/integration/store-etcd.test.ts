@@ -1,9 +1,10 @@
 /** The store on a real etcd. */
-import { after, before } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openEtcdStore } from '../../src/cluster/store/etcd.ts';
+import { compareWithModel } from '../../src/cluster/store/store-model.ts';
 import { storeSuite } from '../../src/cluster/store/store-suite.ts';
 import type { Store } from '../../src/cluster/store/store.ts';
 import { startEtcd, type TestEtcd } from '../fixtures/etcd.ts';
@@ -37,3 +38,20 @@ storeSuite('etcd', async () => {
     },
   };
 });
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`the store on etcd does what the model does, across restarts, seed ${seed}`, async () => {
+    const prefix = `/model/${seed}`;
+    const open = (): Promise<Store> =>
+      openEtcdStore({ endpoints: etcd.endpoints, clock: systemClock, random: systemRandom, prefix });
+    let store = await open();
+    try {
+      await compareWithModel(seed, store, async () => {
+        await store[Symbol.asyncDispose]();
+        return (store = await open());
+      });
+    } finally {
+      await store[Symbol.asyncDispose]();
+    }
+  });
+}

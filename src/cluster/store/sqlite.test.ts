@@ -117,6 +117,39 @@ describe('sqlite: faults', () => {
     }));
 });
 
+test('compaction comes to its end under writers that never pause', () =>
+  inFolder(async (path) => {
+    const write = (store: Store, n: number): Promise<unknown> =>
+      store.txn([], [{ type: 'put', key: `/k/${n % 10}`, value }]);
+    let compacted = 0;
+    {
+      await using store = await openSqliteStore({ path, clock: new ManualClock() });
+      for (let n = 0; n < 8000; n++) void write(store, n);
+      compacted = await store.revision().then(async () => {
+        await write(store, 0);
+        return await store.revision();
+      });
+      let batches = 0;
+      const writer = async (id: number): Promise<void> => {
+        while (batches < 400) {
+          await write(store, id);
+          if (id === 0) batches++;
+        }
+      };
+      const writers = Array.from({ length: 16 }, (_, id) => writer(id));
+      await store.compact(compacted);
+      await Promise.all(writers);
+    }
+    using database = new DatabaseSync(path);
+    const old = database
+      .prepare('SELECT count(*) AS n FROM history WHERE id < ?')
+      .get((compacted + 1) * 4096);
+    assert.ok(
+      Number(old?.['n']) <= 10,
+      `${String(old?.['n'])} rows of ${compacted} are left, at most one a key`,
+    );
+  }));
+
 test('the worker is found beside the source, the bundle, and above its chunks', () => {
   assert.equal(sqliteWorkerUrl('file:///s/sqlite.ts').pathname, '/s/sqlite-worker.ts');
   assert.equal(sqliteWorkerUrl('file:///dist/sampan.js').pathname, '/dist/sqlite-worker.js');
