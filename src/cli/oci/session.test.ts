@@ -234,7 +234,7 @@ describe('exec and update', () => {
     const step = (name: string) => front.programs[0]!.find(({ opcode }) => opcode === name)?.args;
     assert.deepEqual(step('arguments'), ['sh', '-c', '-d']);
     assert.equal(step('environment')?.at(-1), 'A=b');
-    assert.deepEqual(step('cwd'), ['/tmp']);
+    assert.deepEqual(step('cwd'), ['/tmp', 'there']);
     assert.equal(step('no-new-privileges'), undefined);
     assert.deepEqual(step('ids'), ['5', '6', 'set-groups', '7']);
     assert.match(complaint(await ask(oci, ['exec', 'web'])), /process args cannot be empty/);
