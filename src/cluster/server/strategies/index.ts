@@ -48,7 +48,7 @@ export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strat
     pods: podStrategy,
     priorityclasses: priorityClassStrategy,
     prioritylevelconfigurations: controlled(),
-    replicasets: controlled(),
+    replicasets: controlled({ replicas: 0 }),
     replicationcontrollers: controlled({ replicas: 0 }),
     resourceclaims: controlled(),
     resourcequotas: controlled(),

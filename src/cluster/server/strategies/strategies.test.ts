@@ -55,6 +55,12 @@ test('a signing request says who asks, and only its approval approves', async ()
   const answered = { ...request, status: { conditions, certificate: 'YQ==' } };
   const main = await api.call('PUT', `${REQUESTS}/web`, answered);
   assert.deepEqual(objectsAt(main.body, 'status', 'conditions'), []);
+  const early = await api.call('PUT', `${REQUESTS}/web/status`, {
+    ...answered,
+    metadata: main.body.metadata,
+  });
+  assert.equal(early.status, 422);
+  assert.match(early.body.message ?? '', /updates may not add a condition of type "Approved"/);
   const approved = await api.call('PUT', `${REQUESTS}/web/approval`, {
     ...answered,
     metadata: main.body.metadata,
