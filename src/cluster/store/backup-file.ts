@@ -172,18 +172,15 @@ function torn(path: string, why: string): PlatformError {
   });
 }
 
+/** Names the file that the caller knows, not the one that was being written. */
 function diskError(path: string, error: unknown): PlatformError {
-  if (isPlatformError(error)) return error;
-  const { code, errcode } = error as { code?: string; errcode?: number };
-  // 13 is SQLITE_FULL.
-  const full =
-    code === 'ENOSPC' || code === 'EDQUOT' || (typeof errcode === 'number' && (errcode & 0xff) === 13);
+  const known = isPlatformError(error) ? error : undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  const full = known?.code === 'exhausted' || code === 'ENOSPC' || code === 'EDQUOT';
+  if (known !== undefined && !full) return known;
   return new PlatformError(
     full ? 'exhausted' : 'internal',
     `${path}: ${full ? 'the disk is full' : errorMessage(error)}`,
-    {
-      cause: error,
-      ...(full && { hint: `free some space on the disk of ${dirname(path)}` }),
-    },
+    { cause: error, ...(full && { hint: `free some space on the disk of ${dirname(path)}` }) },
   );
 }
