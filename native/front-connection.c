@@ -346,9 +346,7 @@ static _Noreturn void brain_main(int connection)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int signal = 1; signal < NSIG; signal++)
-		if (signal != SIGKILL && signal != SIGSTOP)
-			sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	reset_signals();
 	words[count++] = brain.node;
 	words[count++] = "--disable-warning=ExperimentalWarning";
 	words[count++] = brain.script;

@@ -80,9 +80,7 @@ static _Noreturn void become(const struct hook *hook, const int *ends, int repor
 	sigset_t none;
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	for (int signal = 1; signal < NSIG; signal++)
-		if (signal != SIGKILL && signal != SIGSTOP)
-			sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	reset_signals();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Above all three, so that putting one into its place does not cover another. */

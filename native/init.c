@@ -405,9 +405,7 @@ _Noreturn void init_main(struct program *program, const struct launch *launch, i
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	for (int signal = 1; signal < NSIG; signal++)
-		if (signal != SIGKILL && signal != SIGSTOP)
-			sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	reset_signals();
 	job.sync = sync;
 	job.listener = start_listener();
 	job.terminal = launch->stdio.terminal;

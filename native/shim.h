@@ -43,6 +43,10 @@ void release_stack(void);
 /* Milliseconds since the epoch. */
 long long now_ms(void);
 
+/* --- signals.c --- */
+
+void reset_signals(void);
+
 /* --- program.c: the instruction list --- */
 
 #define ARGS_MAX 4096
