@@ -39,7 +39,7 @@ export class CachedEvent {
   readonly current: CachedObject;
   readonly previous: CachedObject | undefined;
   readonly deleted: boolean;
-  readonly #frames = new Map<string, Uint8Array>();
+  #frames: Map<string, Uint8Array> | undefined;
 
   constructor(current: CachedObject, previous: CachedObject | undefined, deleted: boolean) {
     this.revision = current.revision;
@@ -55,12 +55,13 @@ export class CachedEvent {
 
   /** Watchers that come later encode it anew. */
   forgetFrames(): void {
-    this.#frames.clear();
+    this.#frames = undefined;
   }
 
   /** The frame in the encoding that `encoder.form` names, made when no watcher has needed it yet. */
   frame(type: string, encoder: FrameEncoder): Uint8Array {
     const id = `${type} ${encoder.form}`;
+    this.#frames ??= new Map();
     let frame = this.#frames.get(id);
     if (frame === undefined) {
       // An object that leaves a selector is shown in its last matching state, at the revision at which it left.
