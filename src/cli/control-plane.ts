@@ -153,10 +153,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ),
   );
   const controllers = createControllers({ ...manager, clock, random, log, rootCa: pki.ca.cert });
-  const scheduler = createScheduler({ ...cell, clock, random, log });
+  // It reads what the controllers read: one decoded copy of every pod and node, not two.
+  const scheduler = createScheduler({ ...cell, informers: manager.informers, clock, random, log });
   stack.use(runAll([...controllers, scheduler], log));
   manager.informers.start();
-  cell.informers.start();
 
   const owned = stack.move();
   return {

@@ -3,7 +3,7 @@ import { decodeStored, splicedLength, spliceInto, withVersion } from './encoding
 import type { KubeObject } from './object.ts';
 
 /** Decoded objects that are kept; an object takes several times its bytes. */
-const KEPT = 8192;
+const KEPT = 4096;
 
 export class CachedObject {
   readonly key: string;
