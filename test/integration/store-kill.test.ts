@@ -108,13 +108,23 @@ const RECORDER = `
   const { openSqliteStore } = await import(${JSON.stringify(`${source}cluster/store/sqlite.ts`)});
   const { record } = await import(${JSON.stringify(`${fixtures}store-history.ts`)});
   const [path, round, after] = process.argv.slice(1);
+  // The other side may be slow, and its pipe does not wait.
+  const say = (bytes) => {
+    for (let at = 0; at < bytes.length; ) {
+      try {
+        at += writeSync(1, bytes, at);
+      } catch (error) {
+        if (error.code !== 'EAGAIN') throw error;
+      }
+    }
+  };
   const store = await openSqliteStore({ path, clock: systemClock });
   await record(store, {
     name: round,
     seed: Number(round),
     after: Number(after),
     signal: new AbortController().signal,
-    write: (line) => writeSync(1, JSON.stringify(line) + '\\n'),
+    write: (line) => say(Buffer.from(JSON.stringify(line) + '\\n')),
   });
 `;
 
