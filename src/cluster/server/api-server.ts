@@ -35,6 +35,7 @@ import { FlowControl, type FlowControlOptions } from './flow-control/flow-contro
 import { answerHealth, type HealthCheck } from './health/health.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
+import { ruleGuard } from './custom/rule-guard.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
@@ -147,6 +148,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizer: firstOf([administrators, rbac, ...(options.authorizers ?? [])]),
     admission: new Admission([
       escalationGuard,
+      ruleGuard,
       ...defaultAdmissionPlugins(options.admissionOptions),
       ...(options.admission ?? []),
     ]),

@@ -1,10 +1,17 @@
 /** The admission of one request's writes. */
 import type { Operation } from './admission/admission.ts';
-import { Reservations, type AdmissionRequest } from './admission/admission.ts';
+import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
 import type { ResourceContext } from './context.ts';
 import type { KubeObject } from './object.ts';
 import { isDryRun } from './request-body.ts';
 import type { Gate } from './writing.ts';
+
+/** A subresource that shows an object as one of another kind: what admission sees and may change. */
+export interface Window {
+  show(object: KubeObject): KubeObject;
+  /** Carries what was changed over to the object. */
+  apply(object: KubeObject, shown: KubeObject): void;
+}
 
 /**
  * Dispose it when the request is over: what plugins have set aside is given back unless `written` was called, and between
@@ -19,15 +26,24 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   readonly #dryRun: boolean;
   #reservations = new Reservations([]);
 
-  constructor(context: ResourceContext, operation: Operation, dryRun?: boolean) {
+  readonly #window: Window | undefined;
+
+  constructor(
+    context: ResourceContext,
+    operation: Operation,
+    options: { readonly dryRun?: boolean; readonly window?: Window } = {},
+  ) {
     this.#context = context;
     this.#operation = operation;
-    this.#dryRun = dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
+    this.#dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
+    this.#window = options.window;
   }
 
   async mutate(object: KubeObject, old?: KubeObject): Promise<void> {
     await this.#reservations.giveBack();
-    await this.#context.server.admission.mutate(this.#request(object, old));
+    const request = this.#request(object, old);
+    await this.#context.server.admission.mutate(request);
+    if (request.object !== undefined) this.#window?.apply(object, request.object);
   }
 
   async validate(object: KubeObject | undefined, old?: KubeObject): Promise<void> {
@@ -59,11 +75,29 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       name: subject?.metadata.name ?? info.name,
       user,
       dryRun: this.#dryRun,
-      ...(object !== undefined && { object }),
-      ...(old !== undefined && { old }),
+      ...(object !== undefined && { object: this.#window?.show(object) ?? object }),
+      ...(old !== undefined && { old: this.#window?.show(old) ?? old }),
       server,
       warn: (text) => void this.warnings.push(text),
+      round: new Round(),
+      options: this.#options(),
       audit: (key, value) => void this.annotations.set(key, value),
+    };
+  }
+
+  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions: what of them the query says. */
+  #options(): Readonly<Record<string, unknown>> {
+    const { verb, query } = this.#context.info;
+    const names: Readonly<Record<string, string>> = { create: 'Create', update: 'Update', patch: 'Patch' };
+    const texts = ['fieldManager', 'fieldValidation'].flatMap((name) => {
+      const value = query.get(name);
+      return value === null || value === '' ? [] : [[name, value] as const];
+    });
+    return {
+      kind: `${names[verb] ?? 'Delete'}Options`,
+      apiVersion: 'meta.k8s.io/v1',
+      ...Object.fromEntries(texts),
+      ...(this.#dryRun && { dryRun: ['All'] }),
     };
   }
 }

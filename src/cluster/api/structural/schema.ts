@@ -70,6 +70,16 @@ export interface CelRule {
   readonly optionalOldSelf: boolean;
 }
 
+/** Whether the schema, or anything in it, has rules. */
+export function hasRules({ rules, properties, items, additional }: Structural): boolean {
+  return (
+    rules.length > 0 ||
+    [...properties.values()].some(hasRules) ||
+    (items !== undefined && hasRules(items)) ||
+    (typeof additional === 'object' && hasRules(additional))
+  );
+}
+
 const TYPES: readonly string[] = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 
 /** Go's regular expressions have inline flags and `\z`, ours do not; the rest that schemas use is the same. */

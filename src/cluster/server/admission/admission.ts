@@ -31,6 +31,34 @@ export interface AdmissionRequest {
   readonly warn: (text: string) => void;
   /** Goes into the request's audit event, as an annotation. */
   readonly audit: (key: string, value: string) => void;
+  readonly round: Round;
+}
+
+/** Mutating plugins are asked a second time, once, when one of them wishes so: others may have to follow its change. */
+export class Round {
+  #second = false;
+  #repeat = false;
+  readonly #memories = new Map<string, unknown>();
+
+  get isSecond(): boolean {
+    return this.#second;
+  }
+
+  repeat(): void {
+    this.#repeat = true;
+  }
+
+  /** True when there is to be a second round, which has begun then. */
+  next(): boolean {
+    if (this.#second || !this.#repeat) return false;
+    return (this.#second = true);
+  }
+
+  /** What a plugin keeps from the first round to the second. */
+  memory<T>(plugin: string, make: () => T): T {
+    if (!this.#memories.has(plugin)) this.#memories.set(plugin, make());
+    return this.#memories.get(plugin) as T;
+  }
 }
 
 export interface AdmissionPlugin {
@@ -53,11 +81,13 @@ export class Admission {
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) {
-      if (plugin.mutate === undefined || !plugin.handles(request)) continue;
-      const done = plugin.mutate(request);
-      if (done !== undefined) await done;
-    }
+    do {
+      for (const plugin of this.#plugins) {
+        if (plugin.mutate === undefined || !plugin.handles(request)) continue;
+        const done = plugin.mutate(request);
+        if (done !== undefined) await done;
+      }
+    } while (request.round.next());
   }
 
   /** Dispose what it returns unless the write has happened. */

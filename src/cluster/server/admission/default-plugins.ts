@@ -19,6 +19,8 @@ import { runtimeClass } from './plugins/runtime-class.ts';
 import { serviceAccount } from './plugins/service-account.ts';
 import { persistentVolumeClaimResize, storageObjectInUseProtection } from './plugins/storage.ts';
 import { taintNodesByCondition } from './plugins/taint-nodes.ts';
+import { mutatingWebhooks } from './webhook/mutating.ts';
+import { validatingWebhooks } from './webhook/validating.ts';
 
 export interface AdmissionOptions {
   /** Beside those that are on by default, by name. */
@@ -57,6 +59,8 @@ function all(mountTokens: boolean): readonly AdmissionPlugin[] {
     clusterTrustBundleAttest,
     certificateSubjectRestriction,
     defaultIngressClass,
+    mutatingWebhooks(),
+    validatingWebhooks(),
     resourceQuota,
   ];
 }

@@ -9,6 +9,7 @@ import { assert, PlatformError } from '../../../base/errors.ts';
 import { apiVersionOf, kindSchema } from '../../api/schema.ts';
 import { ownershipOf } from '../../api/structural/ownership.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
+import type { RuleCheck } from '../../api/structural/rules.ts';
 import type { Structural } from '../../api/structural/schema.ts';
 import { ratcheted, validateValue } from '../../api/structural/validate.ts';
 import { validateMetadata, validateMetadataUpdate } from '../../api/validate/metadata.ts';
@@ -19,12 +20,21 @@ export interface CustomTypeFacts {
   readonly kind: string;
   readonly namespaced: boolean;
   readonly schema: Structural;
+  /** Its x-kubernetes-validations, when there are any. */
+  readonly rules?: RuleCheck | undefined;
 }
 
 const HEAD = new Set(['apiVersion', 'kind', 'metadata']);
 
 /** Its metadata is Kubernetes' own, the rest is the definition's. */
-export function customType({ group, version, kind, namespaced, schema }: CustomTypeFacts): ObjectType {
+export function customType({
+  group,
+  version,
+  kind,
+  namespaced,
+  schema,
+  rules: rule,
+}: CustomTypeFacts): ObjectType {
   const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
   assert(metaSchema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
   const meta = builtinType(metaSchema);
@@ -70,17 +80,24 @@ export function customType({ group, version, kind, namespaced, schema }: CustomT
     applyDefaults(object) {
       fillDefaults(object, own);
     },
-    validateCreate: (object) => [
-      ...checkHead(object, group, version),
-      ...validateMetadata(object, rules),
-      ...validateValue(valueOf(object), own),
-    ],
-    validateUpdate: (object, old) => [
-      ...checkHead(object, group, version),
-      ...validateMetadata(object, rules),
-      ...validateMetadataUpdate(object, old),
-      ...ratcheted(validateValue(valueOf(object), own), valueOf(object), valueOf(old)),
-    ],
+    validateCreate(object) {
+      const errors = [
+        ...checkHead(object, group, version),
+        ...validateMetadata(object, rules),
+        ...validateValue(valueOf(object), own),
+      ];
+      // Rules take for granted that values are what the schema says.
+      return errors.length > 0 ? errors : (rule?.(object, undefined) ?? []);
+    },
+    validateUpdate(object, old) {
+      const errors = [
+        ...checkHead(object, group, version),
+        ...validateMetadata(object, rules),
+        ...validateMetadataUpdate(object, old),
+        ...ratcheted(validateValue(valueOf(object), own), valueOf(object), valueOf(old)),
+      ];
+      return errors.length > 0 ? errors : (rule?.(object, old) ?? []);
+    },
   };
 }
 

@@ -19,7 +19,8 @@ import type {
   SubresourceDeclaration,
 } from '../../api/resource-declaration.ts';
 import { apiVersionOf } from '../../api/schema.ts';
-import { parseStructural } from '../../api/structural/schema.ts';
+import type { RuleCheck } from '../../api/structural/rules.ts';
+import { hasRules, parseStructural, type Structural } from '../../api/structural/schema.ts';
 import { humanDuration, timeToMs } from '../../api/time.ts';
 import type { KubeObject } from '../object.ts';
 import type { Conversion, Resource } from '../resource.ts';
@@ -28,13 +29,12 @@ import { customType } from './custom-type.ts';
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 /** One resource for each served version; none while another definition has the names. */
-export function resourcesOf(definition: KubeObject): readonly Resource[] {
+export async function resourcesOf(definition: KubeObject): Promise<readonly Resource[]> {
   if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
   const versions = objectsAt(definition, 'spec', 'versions');
   const storage = storageVersion(definition);
-  return versions
-    .filter((version) => version['served'] === true)
-    .map((version) => resourceOf(definition, version, storage));
+  const served = versions.filter((version) => version['served'] === true);
+  return await Promise.all(served.map((version) => resourceOf(definition, version, storage)));
 }
 
 export function storageVersion(definition: KubeObject): string {
@@ -48,7 +48,7 @@ export function hasCondition(object: KubeObject, type: string): boolean {
   );
 }
 
-function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Resource {
+async function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Promise<Resource> {
   const group = stringAt(definition, 'spec', 'group');
   const names = objectAt(definition, 'status', 'acceptedNames');
   const kind = stringAt(names, 'kind');
@@ -59,6 +59,7 @@ function resourceOf(definition: KubeObject, version: JsonObject, storage: string
   const hasStatus = getOwn(subresources, 'status') !== undefined;
   const scale = scalePaths(subresources);
   const openApi = objectAt(version, 'schema', 'openAPIV3Schema');
+  const schema = parseStructural(openApi);
   const declaration: ResourceDeclaration = {
     group,
     version: name,
@@ -91,13 +92,20 @@ function resourceOf(definition: KubeObject, version: JsonObject, storage: string
     kind,
     apiVersion: apiVersionOf(group, name),
     namespaced,
-    type: customType({ group, version: name, kind, namespaced, schema: parseStructural(openApi) }),
+    type: customType({ group, version: name, kind, namespaced, schema, rules: await rulesOf(schema) }),
     prefix: prefixOf(definition),
     strategy: hasStatus ? { prepareForCreate: (object) => void delete object.status } : {},
     ...(name !== storage && {
       conversion: renaming(apiVersionOf(group, name), apiVersionOf(group, storage)),
     }),
   };
+}
+
+/** Expressions are read only where there are some. */
+async function rulesOf(schema: Structural): Promise<RuleCheck | undefined> {
+  if (!hasRules(schema)) return undefined;
+  const { ruleCheck } = await import('../../api/structural/rules.ts');
+  return ruleCheck(schema);
 }
 
 /** `/registry/example.com/widgets/`, as upstream. */

@@ -41,7 +41,7 @@ export async function remove(
   what: { name: string; namespace: string; request: DeleteRequest; dryRun: boolean },
 ): Promise<Changed> {
   const { server, resource } = context;
-  await using gate = new AdmissionGate(context, 'DELETE', what.dryRun);
+  await using gate = new AdmissionGate(context, 'DELETE', { dryRun: what.dryRun });
   const changed = await server.registry.modify(resource, what, {
     dryRun: what.dryRun,
     change: async (object) => {

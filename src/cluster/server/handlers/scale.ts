@@ -13,7 +13,7 @@ import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { respondWith } from '../respond.ts';
-import { AdmissionGate } from '../gate.ts';
+import { AdmissionGate, type Window } from '../gate.ts';
 import { planUpdate } from '../writing.ts';
 import { patchedObject, readPatch } from './write.ts';
 
@@ -61,7 +61,12 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const patch = info.verb === 'patch' ? readPatch(context) : undefined;
   const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;
   if (decoded !== undefined) checkUnknown(decoded.unknown, kind, info.query);
-  await using gate = new AdmissionGate(context, 'UPDATE');
+  const window: Window = {
+    show: (object) => scaleOf(object, paths),
+    apply: (object, shown) =>
+      setReplicas(object, paths.specReplicas, shown.spec?.['replicas'] as number | undefined),
+  };
+  await using gate = new AdmissionGate(context, 'UPDATE', { window });
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (old) => {

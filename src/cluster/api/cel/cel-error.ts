@@ -1,0 +1,28 @@
+/** An expression that does not compile, or fails when it is evaluated. Never leaves this room but through its callers. */
+export class CelError extends Error {}
+
+/** It would take more than it may. */
+export class CostExceeded extends CelError {
+  constructor() {
+    super('operation cancelled: actual cost limit exceeded');
+  }
+}
+
+/** With the place in the text, as cel-go shows it. */
+export class CompileError extends CelError {
+  readonly at: number;
+
+  constructor(why: string, text: string, at: number) {
+    super(shown(why, text, at));
+    this.at = at;
+  }
+}
+
+function shown(why: string, text: string, at: number): string {
+  const start = text.lastIndexOf('\n', Math.max(at - 1, 0)) + 1;
+  const end = text.indexOf('\n', at);
+  const line = text.slice(start, end === -1 ? undefined : end);
+  const number = text.slice(0, start).split('\n').length;
+  const column = at - start;
+  return `ERROR: <input>:${number}:${column + 1}: ${why}\n | ${line}\n | ${'.'.repeat(column)}^`;
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromJson, toJson } from './json-values.ts';
+import { Budget, CelError, compile, environmentOf, PER_RULE, typeText } from './program.ts';
+import { escapedName, typeOfSchema } from './schema-types.ts';
+import { parseStructural } from '../structural/schema.ts';
+import { DYN, INT, list, map, STRING, type CelType } from './types.ts';
+import type { Value } from './values.ts';
+
+const types = new Map<string, CelType>([
+  ['m', map(STRING, INT)],
+  ['l', list(INT)],
+  ['d', DYN],
+  ['s', STRING],
+]);
+const values: Record<string, Value> = {
+  m: fromJson({ a: 1, b: 2 }, map(STRING, INT)),
+  l: [1n, 2n, 3n],
+  d: fromJson({ x: 1, y: 'a', z: [1, 2], n: null, f: 1.5 }),
+  s: 'héllo',
+};
+
+function run(text: string, budget = new Budget(PER_RULE)): Value {
+  return compile(text, environmentOf(types)).evaluate((name) => values[name], budget);
+}
+
+/** Each is true. */
+const TRUE = `
+1 + 2 * 3 == 7
+-5 % 3 == -2 && 5 / -2 == -2
+-9223372036854775808 < 0
+dyn(1) == 1.0 && 1.0 == dyn(1)
+dyn(1) == dyn(1.0) && dyn(1u) == dyn(1)
+1 < 1.5 && 2u > 1
+"a" + 'b' == "ab"
+r"\\n" == "\\\\n"
+b"abc" == bytes("abc") && string(b"abc") == "abc"
+"\\u00e9" == "é" && size("é") == 1
+"""a"b""" == 'a"b'
+[1, 2] + [3] == [1, 2, 3]
+2 in l && !(5 in l) && "a" in m && !("c" in m)
+{"a": 1, "b": 2} == m
+m.a == 1 && m["b"] == 2
+has(m.a) && !has(m.c) && has(d.x) && !has(d.q)
+m.all(k, k.size() == 1) && m.exists(k, m[k] == 2)
+m.all(k, v, v > 0) && l.exists(i, v, i == 0 && v == 1)
+m.map(k, k) == ["a", "b"] && l.map(x, x > 1, x * 2) == [4, 6]
+l.filter(x, x > 1) == [2, 3] && m.filter(k, k == "a") == ["a"]
+l.exists_one(x, x == 2) && l.existsOne(x, x == 2)
+l.transformList(i, v, i + v) == [1, 3, 5]
+m.transformMap(k, v, v * 2) == {"a": 2, "b": 4}
+l.transformMapEntry(i, v, {string(v): i}) == {"1": 0, "2": 1, "3": 2}
+cel.bind(x, 5, x + 1) == 6
+1 / 0 == 1 || true
+!(false && 1 / 0 == 1)
+l.exists(x, 1 / (x - 1) == 1)
+d.y.startsWith("a") && d.z[0] == 1 && d.x + 1 == 2
+d.n == null && d.f > 1.4
+m[?"c"].orValue(5) == 5 && m.?a.orValue(0) == 1 && !m.?c.hasValue()
+d.?q.?r.orValue("z") == "z"
+optional.of(1).optMap(x, x + 1).value() == 2
+[?m.?a, ?m.?c] == [1] && {?"a": m.?c} == {}
+type(1) == int && type("") == string && type(timestamp(0)) == google.protobuf.Timestamp
+duration("1h30m") > duration("89m") && duration("90m").getHours() == 1
+timestamp("2020-02-29T12:00:00Z").getDayOfYear() == 59
+timestamp("2020-01-01T00:00:00Z").getHours("Europe/Berlin") == 1
+timestamp("2020-01-01T00:00:00Z") - timestamp("2019-12-31T23:00:00Z") == duration("1h")
+string(duration("1.5s")) == "1.5s" && string(timestamp(0)) == "1970-01-01T00:00:00Z"
+int("42") == 42 && double("1.5") == 1.5 && string(1.5) == "1.5" && int(2.9) == 2
+"hello".charAt(1) == "e" && s.indexOf("l") == 2 && s.lastIndexOf("l") == 3
+"a,b,c".split(",") == ["a", "b", "c"] && "a,b,c".split(",", 2) == ["a", "b,c"]
+"abc".substring(1) == "bc" && "abc".substring(0, 2) == "ab"
+"aXbX".replace("X", "-") == "a-b-" && "aXbX".replace("X", "-", 1) == "a-bX"
+" a ".trim() == "a" && "Aé".lowerAscii() == "aé" && "a".upperAscii() == "A"
+["a", "b"].join("-") == "a-b" && "abc".reverse() == "cba"
+"%s is %d and %.2f".format(["x", 3, 1.5]) == "x is 3 and 1.50"
+strings.quote("a\\"b") == '"a\\\\"b"'
+[1, 2, 2].isSorted() && [1, 2].sum() == 3 && [3, 1].min() == 1 && ["a", "b"].max() == "b"
+[1, 2, 1].indexOf(1) == 0 && [1, 2, 1].lastIndexOf(1) == 2
+sets.contains([1, 2], [1]) && sets.equivalent([1, 1], [1]) && sets.intersects([1], [1, 2])
+"abc 123".find("[0-9]+") == "123" && "a1b2".findAll("[0-9]") == ["1", "2"] && "a1b2".findAll("[0-9]", 1) == ["1"]
+s.matches("^h.llo$") && "x".matches("(?i)X") && !"a1".matches("^[[:alpha:]]+$")
+url("https://user@example.com:8080/a/b?q=1&q=2#x").getHost() == "example.com:8080"
+url("https://example.com:80/").getPort() == "80" && url("/a?b=c").getEscapedPath() == "/a"
+url("https://e.com/?k=v").getQuery() == {"k": ["v"]} && isURL("/x") && !isURL("x")
+quantity("1.5Gi").isGreaterThan(quantity("1Gi")) && quantity("50k").asInteger() == 50000
+quantity("1").add(quantity("500m")).compareTo(quantity("1500m")) == 0 && quantity("200M") == quantity("0.2G")
+isQuantity("1Ki") && !isQuantity("x") && quantity("2").sub(3).sign() == -1
+ip("192.168.0.1").family() == 4 && ip("::1").isLoopback() && !isIP("1.2.3") && ip.isCanonical("::1")
+cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").containsCIDR("10.1.0.0/16") && cidr("10.0.0.0/8").prefixLength() == 8
+string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8" && string(ip("1:0:0:0:0:0:0:1")) == "1::1"
+!format.dns1123Label().validate("abc").hasValue() && format.named("dns1123Label").value().validate("A_").hasValue()
+semver("1.2.3").isLessThan(semver("1.10.0")) && isSemver("1.0.0-rc.1") && semver("v1.2", true).minor() == 2
+true ? true : 1 / 0 == 1
+"a" < "b" && b"a" < b"b" && false < true
+d.z.all(i, i > 0) && dyn([1, "a"]).size() == 2
+`.trim();
+
+test('expressions that hold', () => {
+  for (const text of TRUE.split('\n')) {
+    let result: Value;
+    try {
+      result = run(text);
+    } catch (error) {
+      assert.fail(`${text}: ${(error as Error).message}`);
+    }
+    assert.equal(result, true, text);
+  }
+});
+
+test('what does not compile is refused with its place', () => {
+  const cases: readonly [string, RegExp][] = [
+    ['s.foo', /ERROR: <input>:1:2: type 'string' does not support field selection\n \| s\.foo\n \| \.\^$/],
+    ['nothing', /undeclared reference to 'nothing' \(in container ''\)/],
+    ['s + 1', /found no matching overload for '_\+_' applied to '\(string, int\)'/],
+    ['s.charAt("a")', /found no matching overload for 'charAt' applied to 'string\.\(string\)'/],
+    ['nope(1)', /undeclared reference to 'nope'/],
+    ['1 == "a"', /found no matching overload for '_==_'/],
+    ['1 +', /Syntax error: mismatched input '<EOF>'/],
+    ['"abc', /token recognition error/],
+    ['a.b(', /Syntax error/],
+    ['s.all(x, true)', /cannot be range of a comprehension/],
+    ['for', /reserved identifier: for/],
+    [`${'('.repeat(300)}1${')'.repeat(300)}`, /recursion limit exceeded/],
+    ['9223372036854775808', /invalid int literal/],
+    ['l[“a”]', /token recognition error/],
+    ['l["a"]', /found no matching overload for '_\[_\]' applied to '\(list\(int\), string\)'/],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(() => compile(text, environmentOf(types)), message, text);
+  }
+  assert.throws(() => compile('1', environmentOf(types), 'bool'), /must evaluate to a bool/);
+});
+
+test('failures say what went wrong', () => {
+  const cases: readonly [string, RegExp][] = [
+    ['1 / 0', /division by zero$/],
+    ['1 % 0', /modulus by zero$/],
+    ['9223372036854775807 + 1', /integer overflow/],
+    ['m.c', /no such key: c$/],
+    ['l[5]', /index out of bounds: 5$/],
+    ['d.x + d.y', /no such overload/],
+    ['s.substring(9)', /index out of range: 9/],
+    ['s.matches("(")', /error parsing regexp/],
+    ['s.matches("(?=a)")', /error parsing regexp/],
+    ['quantity("x")', /quantities must match/],
+    ['[1].map(x, 2).min() == 2 && [].map(x, 1).min() == 1', /min called on empty list/],
+    ['optional.none().value()', /optional.none\(\) dereference/],
+  ];
+  for (const [text, message] of cases) assert.throws(() => run(text), message, text);
+});
+
+test('an evaluation that costs too much is cut off', () => {
+  const deep = 'l.map(a, l.map(b, l.map(c, l.map(d, l.map(e, a + b)))))';
+  assert.throws(() => run(deep, new Budget(1000)), /actual cost limit exceeded/);
+  const nested = '[1,2,3,4,5,6,7,8,9,10]'.concat('.map(x, [1,2,3,4,5,6,7,8,9,10])'.repeat(1));
+  assert.equal((run(nested) as Value[]).length, 10);
+  const text = compile('s.contains("z")', environmentOf(types));
+  const budget = new Budget(10_000);
+  assert.equal(
+    text.evaluate(() => 'a'.repeat(50_000), budget),
+    false,
+  );
+  assert.equal(budget.left, 10_000 - 5_002);
+});
+
+test('structural schemas give types', () => {
+  const schema = parseStructural({
+    type: 'object',
+    properties: {
+      size: { type: 'integer' },
+      ratio: { type: 'number' },
+      when: { type: 'string', format: 'date-time' },
+      'a-b.c': { type: 'string' },
+      port: { 'x-kubernetes-int-or-string': true },
+      any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      labels: { type: 'object', additionalProperties: { type: 'string' } },
+      in: { type: 'string' },
+    },
+  });
+  const self = typeOfSchema(schema);
+  const environment = environmentOf(new Map([['self', self]]));
+  const value = fromJson(
+    {
+      size: 1,
+      ratio: 2,
+      when: '2020-01-01T00:00:00Z',
+      'a-b.c': 'x',
+      port: 80,
+      any: { q: [1] },
+      labels: {},
+      in: 'y',
+    },
+    self,
+  );
+  const ask = (text: string): Value => compile(text, environment).evaluate(() => value, new Budget(1e6));
+  assert.equal(ask('self.size == 1 && self.ratio == 2.0 && self.when.getFullYear() == 2020'), true);
+  assert.equal(ask('self.a__dash__b__dot__c == "x" && self.port == 80 && self.any.q[0] == 1'), true);
+  assert.equal(ask('self.labels.size() == 0 && !has(self.any.z) && self.__in__ == "y"'), true);
+  assert.throws(() => compile('self.nope', environment), /undefined field 'nope'/);
+  assert.throws(() => compile('self.size == 1.5 && self.size + 1.5 > 1.0', environment), CelError);
+  assert.deepEqual(['a__b', 'in', 'x/y', '1a', 'ok'].map(escapedName), [
+    'a__underscores__b',
+    '__in__',
+    'x__slash__y',
+    undefined,
+    'ok',
+  ]);
+  assert.equal(typeText(compile('[self.size]', environment).type), 'list(int)');
+});
+
+test('literals of objects go back to JSON', () => {
+  const environment = environmentOf(types, { struct: () => 'open' });
+  const text = 'Object{spec: Object.spec{replicas: 1, ?a: m.?c, labels: {"x-y": s}}}';
+  const value = compile(text, environment).evaluate((name) => values[name], new Budget(1000));
+  assert.deepEqual(toJson(value), { spec: { replicas: 1, labels: { 'x-y': 'héllo' } } });
+});

@@ -1,0 +1,366 @@
+/** Text to expression, by the grammar of the language definition; macros are told apart here. */
+import type { BinaryOperator, Expr, MacroName, StructLiteral } from './ast.ts';
+import { CompileError } from './cel-error.ts';
+import { tokenize, type Token } from './lexer.ts';
+import { Uint } from './values.ts';
+
+/** Deeper than this nobody writes, and a recursive reader would run out of stack. */
+const MAX_DEPTH = 250;
+
+export function parse(text: string): Expr {
+  return new Parser(text).all();
+}
+
+const RESERVED: ReadonlySet<string> = new Set([
+  'as',
+  'break',
+  'const',
+  'continue',
+  'else',
+  'for',
+  'function',
+  'if',
+  'import',
+  'let',
+  'loop',
+  'package',
+  'namespace',
+  'return',
+  'var',
+  'void',
+  'while',
+]);
+
+/** By operator, how tight it binds. */
+const LEVELS: readonly (readonly string[])[] = [
+  ['==', '!=', '<', '<=', '>', '>=', 'in'],
+  ['+', '-'],
+  ['*', '/', '%'],
+];
+
+class Parser {
+  readonly #text: string;
+  readonly #tokens: readonly Token[];
+  #next = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#tokens = tokenize(text);
+  }
+
+  all(): Expr {
+    const expr = this.#expression();
+    const rest = this.#peek();
+    if (rest.kind !== 'end') throw this.#unexpected(rest);
+    return expr;
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#next]!;
+  }
+
+  #unexpected(token: Token, wanted = ''): CompileError {
+    const shown = token.kind === 'end' ? '<EOF>' : this.#shown(token);
+    const expecting = wanted === '' ? '' : ` expecting ${wanted}`;
+    return this.#fail(`Syntax error: mismatched input '${shown}'${expecting}`, token.at);
+  }
+
+  #shown(token: Token): string {
+    const end = this.#tokens[this.#next + 1]?.at ?? this.#text.length;
+    return 'text' in token ? token.text : this.#text.slice(token.at, end).trimEnd();
+  }
+
+  #fail(why: string, at: number): CompileError {
+    return new CompileError(why, this.#text, at);
+  }
+
+  #isSymbol(...texts: readonly string[]): boolean {
+    const token = this.#peek();
+    return token.kind === 'symbol' && texts.includes(token.text);
+  }
+
+  #accept(text: string): boolean {
+    if (!this.#isSymbol(text)) return false;
+    this.#next++;
+    return true;
+  }
+
+  #expect(text: string): void {
+    if (!this.#accept(text)) throw this.#unexpected(this.#peek(), `'${text}'`);
+  }
+
+  #expression(): Expr {
+    if (++this.#depth > MAX_DEPTH)
+      throw this.#fail('Syntax error: expression recursion limit exceeded: 250', this.#peek().at);
+    const condition = this.#logical('||');
+    let result = condition;
+    if (this.#isSymbol('?')) {
+      const { at } = this.#peek();
+      this.#next++;
+      const yes = this.#logical('||');
+      this.#expect(':');
+      result = { op: 'ternary', condition, yes, no: this.#expression(), at };
+    }
+    this.#depth--;
+    return result;
+  }
+
+  #logical(operator: '||' | '&&'): Expr {
+    const part = (): Expr => (operator === '||' ? this.#logical('&&') : this.#binary(0));
+    let left = part();
+    while (this.#isSymbol(operator)) {
+      const { at } = this.#peek();
+      this.#next++;
+      left = { op: 'logical', operator, left, right: part(), at };
+    }
+    return left;
+  }
+
+  #binary(level: number): Expr {
+    const operators = LEVELS[level];
+    if (operators === undefined) return this.#unary();
+    let left = this.#binary(level + 1);
+    for (;;) {
+      const token = this.#peek();
+      const isIn = token.kind === 'ident' && !token.quoted && token.text === 'in' && level === 0;
+      if (!isIn && !this.#isSymbol(...operators)) return left;
+      this.#next++;
+      const operator = (token as { text: string }).text as BinaryOperator;
+      left = { op: 'binary', operator, left, right: this.#binary(level + 1), at: token.at };
+    }
+  }
+
+  #unary(): Expr {
+    const { at } = this.#peek();
+    if (this.#isSymbol('!', '-')) {
+      const operator = (this.#peek() as { text: string }).text as '!' | '-';
+      this.#next++;
+      const number = this.#peek();
+      // The smallest integer has no positive counterpart: the sign belongs to the literal.
+      if (operator === '-' && (number.kind === 'int' || number.kind === 'double')) {
+        this.#next++;
+        const value = number.kind === 'int' ? this.#int(-number.value, at) : -number.value;
+        return this.#postfix({ op: 'constant', value, at });
+      }
+      if (++this.#depth > MAX_DEPTH)
+        throw this.#fail('Syntax error: expression recursion limit exceeded: 250', at);
+      const operand = this.#unary();
+      this.#depth--;
+      return { op: 'unary', operator, operand, at };
+    }
+    return this.#postfix(this.#primary());
+  }
+
+  #int(value: bigint, at: number): bigint {
+    if (value > 2n ** 63n - 1n || value < -(2n ** 63n))
+      throw this.#fail('Syntax error: invalid int literal', at);
+    return value;
+  }
+
+  #postfix(start: Expr): Expr {
+    let expr = start;
+    for (;;) {
+      const { at } = this.#peek();
+      if (this.#accept('.')) {
+        const optional = this.#accept('?');
+        const token = this.#peek();
+        if (token.kind !== 'ident' || (!token.quoted && token.text === 'in'))
+          throw this.#unexpected(token, 'IDENTIFIER');
+        this.#next++;
+        if (!optional && !token.quoted && this.#isSymbol('(')) {
+          const open = this.#peek().at;
+          expr = this.#method(expr, token.text, open);
+        } else expr = { op: 'select', operand: expr, field: token.text, optional, at };
+      } else if (this.#accept('[')) {
+        const optional = this.#accept('?');
+        const index = this.#expression();
+        this.#expect(']');
+        expr = { op: 'index', operand: expr, index, optional, at };
+      } else if (this.#isSymbol('{')) {
+        const name = qualifiedName(expr);
+        if (name === undefined) return expr;
+        expr = this.#struct(name, at);
+      } else return expr;
+    }
+  }
+
+  #primary(): Expr {
+    const token = this.#peek();
+    const { at } = token;
+    switch (token.kind) {
+      case 'int':
+        this.#next++;
+        return { op: 'constant', value: this.#int(token.value, at), at };
+      case 'uint':
+        this.#next++;
+        if (token.value >= 2n ** 64n) throw this.#fail('Syntax error: invalid uint literal', at);
+        return { op: 'constant', value: new Uint(token.value), at };
+      case 'double':
+      case 'string':
+      case 'bytes':
+        this.#next++;
+        return { op: 'constant', value: token.value, at };
+      case 'ident':
+        return this.#name(token.text, token.quoted);
+      case 'symbol':
+        break;
+      default:
+        throw this.#unexpected(token);
+    }
+    if (this.#accept('(')) {
+      const inner = this.#expression();
+      this.#expect(')');
+      return inner;
+    }
+    if (this.#accept('[')) return this.#list(at);
+    if (this.#accept('{')) return this.#map(at);
+    // A leading dot means the root scope, which is the only one here.
+    if (this.#accept('.')) return this.#primary();
+    throw this.#unexpected(token);
+  }
+
+  #name(text: string, quoted: boolean): Expr {
+    const token = this.#peek();
+    const { at } = token;
+    if (!quoted) {
+      if (text === 'true' || text === 'false') {
+        this.#next++;
+        return { op: 'constant', value: text === 'true', at };
+      }
+      if (text === 'null') {
+        this.#next++;
+        return { op: 'constant', value: null, at };
+      }
+      if (text === 'in') throw this.#unexpected(token);
+      if (RESERVED.has(text)) throw this.#fail(`Syntax error: reserved identifier: ${text}`, at);
+    }
+    this.#next++;
+    if (quoted || !this.#isSymbol('(')) return { op: 'ident', name: text, at };
+    const open = this.#peek().at;
+    const args = this.#arguments();
+    if (text !== 'has') return { op: 'call', name: text, target: undefined, args, at: open };
+    const [tested] = args;
+    if (args.length !== 1 || tested?.op !== 'select' || tested.optional) {
+      throw this.#fail('invalid argument to has() macro', open);
+    }
+    return { op: 'macro', name: 'has', target: tested, variables: [], args: [], at: open };
+  }
+
+  #arguments(): Expr[] {
+    this.#expect('(');
+    const args: Expr[] = [];
+    while (!this.#isSymbol(')')) {
+      args.push(this.#expression());
+      if (!this.#accept(',')) break;
+    }
+    this.#expect(')');
+    return args;
+  }
+
+  #method(target: Expr, name: string, at: number): Expr {
+    const args = this.#arguments();
+    if (name === 'bind' && target.op === 'ident' && target.name === 'cel' && args.length === 3) {
+      return {
+        op: 'macro',
+        name: 'bind',
+        target: args[1]!,
+        variables: [this.#variable(args[0]!)],
+        args: [args[2]!],
+        at,
+      };
+    }
+    const macro = MACROS.find((one) => one.written === name && one.arguments === args.length);
+    if (macro === undefined) return { op: 'call', name, target, args, at };
+    const variables = args.slice(0, macro.variables).map((arg) => this.#variable(arg));
+    return { op: 'macro', name: macro.name, target, variables, args: args.slice(macro.variables), at };
+  }
+
+  #variable(expr: Expr): string {
+    if (expr.op === 'ident') return expr.name;
+    throw this.#fail('argument must be a simple name', expr.at);
+  }
+
+  #list(at: number): Expr {
+    const items: { value: Expr; optional: boolean }[] = [];
+    while (!this.#isSymbol(']')) {
+      const optional = this.#accept('?');
+      items.push({ value: this.#expression(), optional });
+      if (!this.#accept(',')) break;
+    }
+    this.#expect(']');
+    return { op: 'list', items, at };
+  }
+
+  #map(at: number): Expr {
+    const entries: { key: Expr; value: Expr; optional: boolean }[] = [];
+    while (!this.#isSymbol('}')) {
+      const optional = this.#accept('?');
+      const key = this.#expression();
+      this.#expect(':');
+      entries.push({ key, value: this.#expression(), optional });
+      if (!this.#accept(',')) break;
+    }
+    this.#expect('}');
+    return { op: 'map', entries, at };
+  }
+
+  #struct(name: string, at: number): StructLiteral {
+    this.#expect('{');
+    const fields: { name: string; value: Expr; optional: boolean; at: number }[] = [];
+    while (!this.#isSymbol('}')) {
+      const optional = this.#accept('?');
+      const token = this.#peek();
+      if (token.kind !== 'ident') throw this.#unexpected(token, 'IDENTIFIER');
+      this.#next++;
+      this.#expect(':');
+      fields.push({ name: token.text, value: this.#expression(), optional, at: token.at });
+      if (!this.#accept(',')) break;
+    }
+    this.#expect('}');
+    return { op: 'struct', name, fields, at };
+  }
+}
+
+/** `a.b.c`, when the expression is nothing else. */
+function qualifiedName(expr: Expr): string | undefined {
+  if (expr.op === 'ident') return expr.name;
+  if (expr.op !== 'select' || expr.optional) return undefined;
+  const outer = qualifiedName(expr.operand);
+  return outer === undefined ? undefined : `${outer}.${expr.field}`;
+}
+
+interface MacroForm {
+  readonly written: string;
+  readonly name: MacroName;
+  readonly arguments: number;
+  readonly variables: number;
+}
+
+const form = (written: string, name: MacroName, args: number, variables: number): MacroForm => ({
+  written,
+  name,
+  arguments: args,
+  variables,
+});
+
+const MACROS: readonly MacroForm[] = [
+  form('all', 'all', 2, 1),
+  form('exists', 'exists', 2, 1),
+  form('exists_one', 'existsOne', 2, 1),
+  form('existsOne', 'existsOne', 2, 1),
+  form('map', 'map', 2, 1),
+  form('map', 'map', 3, 1),
+  form('filter', 'filter', 2, 1),
+  form('all', 'all', 3, 2),
+  form('exists', 'exists', 3, 2),
+  form('existsOne', 'existsOne', 3, 2),
+  form('transformList', 'transformList', 3, 2),
+  form('transformList', 'transformList', 4, 2),
+  form('transformMap', 'transformMap', 3, 2),
+  form('transformMap', 'transformMap', 4, 2),
+  form('transformMapEntry', 'transformMapEntry', 3, 2),
+  form('transformMapEntry', 'transformMapEntry', 4, 2),
+  form('optMap', 'optMap', 2, 1),
+  form('optFlatMap', 'optFlatMap', 2, 1),
+];

@@ -1,0 +1,75 @@
+/** Expressions made ready: compiled once, evaluated often. */
+import { CelError, CompileError } from './cel-error.ts';
+import { check, type Checked, type Environment } from './checker.ts';
+import type { Expr } from './ast.ts';
+import { Functions, type Overload } from './functions.ts';
+import { evaluate, type Budget, type Variables } from './interpreter.ts';
+import { kubernetes, kubernetesTypes } from './library/kubernetes.ts';
+import { lists } from './library/lists.ts';
+import { net } from './library/net.ts';
+import { standard, standardTypes } from './library/standard.ts';
+import { strings } from './library/strings.ts';
+import { parse } from './parser.ts';
+import { typeText, type CelType, type ObjectType } from './types.ts';
+import type { Value } from './values.ts';
+
+export interface Program {
+  readonly text: string;
+  readonly type: CelType;
+  readonly expr: Expr;
+  readonly checked: Checked;
+  /** Throws CelError. */
+  evaluate(variables: Variables, budget: Budget): Value;
+}
+
+/** What one expression may cost when it is evaluated, and all of one request together. */
+export const PER_RULE = 1_000_000;
+export const PER_REQUEST = 10_000_000;
+
+/** Longer expressions are not read. */
+const MAX_LENGTH = 100_000;
+
+let all: Functions | undefined;
+const LIBRARIES: readonly (readonly Overload[])[] = [standard, strings, lists, net, kubernetes];
+const TYPES: ReadonlySet<string> = new Set([...standardTypes, ...kubernetesTypes]);
+
+export function environmentOf(
+  variables: ReadonlyMap<string, CelType>,
+  more: {
+    readonly functions?: readonly Overload[];
+    readonly struct?: (name: string) => ObjectType | 'open' | undefined;
+  } = {},
+): Environment {
+  const { functions, struct } = more;
+  return {
+    functions:
+      functions === undefined
+        ? (all ??= new Functions(...LIBRARIES))
+        : new Functions(...LIBRARIES, functions),
+    variables,
+    types: TYPES,
+    ...(struct !== undefined && { struct }),
+  };
+}
+
+/** Throws CompileError; with `wanted`, also for an expression of another type. */
+export function compile(text: string, environment: Environment, wanted?: 'bool' | 'string'): Program {
+  if (text.length > MAX_LENGTH) throw new CompileError('expression is too long', '', 0);
+  const expr = parse(text);
+  const checked = check(expr, text, environment);
+  const { type } = checked;
+  if (wanted !== undefined && type.kind !== wanted && type.kind !== 'dyn') {
+    throw new CelError(`cel expression must evaluate to a ${wanted}`);
+  }
+  return {
+    text,
+    type,
+    expr,
+    checked,
+    evaluate: (variables, budget) => evaluate(expr, checked, variables, budget),
+  };
+}
+
+export { CelError, CompileError } from './cel-error.ts';
+export { Budget } from './interpreter.ts';
+export { typeText };

@@ -1,0 +1,314 @@
+/** Values at run time. Integers are bigints, doubles numbers; what JSON holds is wrapped only when it is looked at. */
+import type { Quantity } from '../quantity.ts';
+import { CelError } from './cel-error.ts';
+import type { CelType } from './types.ts';
+
+export type Value =
+  | null
+  | boolean
+  | string
+  | bigint
+  | number
+  | Uint8Array
+  | Uint
+  | Timestamp
+  | Duration
+  | TypeValue
+  | Optional
+  | Opaque
+  | MapValue
+  | ObjectValue
+  | readonly Value[];
+
+export class Uint {
+  readonly value: bigint;
+  constructor(value: bigint) {
+    this.value = value;
+  }
+}
+
+/** Nanoseconds since the epoch. */
+export class Timestamp {
+  readonly nanos: bigint;
+  constructor(nanos: bigint) {
+    this.nanos = nanos;
+  }
+}
+
+export class Duration {
+  readonly nanos: bigint;
+  constructor(nanos: bigint) {
+    this.nanos = nanos;
+  }
+}
+
+export class TypeValue {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+export class Optional {
+  readonly value: Value | undefined;
+  constructor(value: Value | undefined) {
+    this.value = value;
+  }
+}
+
+export const NONE: Optional = new Optional(undefined);
+
+/** A value of a type that a library adds: url, ip, cidr, quantity, semver, an authorizer and its parts. */
+export interface Opaque {
+  readonly opaque: string;
+  /** Negative, zero, positive; absent for what has no order. */
+  compare?(other: Opaque): number;
+  equals(other: Opaque): boolean;
+}
+
+export class QuantityValue implements Opaque {
+  readonly opaque = 'kubernetes.Quantity';
+  readonly quantity: Quantity;
+  constructor(quantity: Quantity) {
+    this.quantity = quantity;
+  }
+  compare(other: Opaque): number {
+    const [a, b] = [this.quantity.nano, (other as QuantityValue).quantity.nano];
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+  equals(other: Opaque): boolean {
+    return other instanceof QuantityValue && this.compare(other) === 0;
+  }
+}
+
+export interface MapValue {
+  readonly isMap: true;
+  readonly size: number;
+  get(key: Value): Value | undefined;
+  keys(): readonly Value[];
+}
+
+/** A structure with declared fields: what is absent has no value. */
+export interface ObjectValue {
+  readonly isObject: true;
+  readonly typeName: string;
+  field(name: string): Value | undefined;
+  /** The fields that are there. */
+  names(): readonly string[];
+}
+
+export function isMap(value: Value): value is MapValue {
+  return typeof value === 'object' && value !== null && 'isMap' in value;
+}
+
+export function isObject(value: Value): value is ObjectValue {
+  return typeof value === 'object' && value !== null && 'isObject' in value;
+}
+
+export function isOpaque(value: Value): value is Opaque {
+  return typeof value === 'object' && value !== null && 'opaque' in value;
+}
+
+export function isList(value: Value): value is readonly Value[] {
+  return Array.isArray(value);
+}
+
+/** Equal keys have equal texts: 1, 1u and 1.0 are one key. */
+function keyText(key: Value): string {
+  if (typeof key === 'string') return `s${key}`;
+  if (typeof key === 'boolean') return `b${key}`;
+  if (key instanceof Uint) return `n${key.value}`;
+  if (typeof key === 'bigint') return `n${key}`;
+  if (typeof key === 'number') return Number.isInteger(key) ? `n${BigInt(key)}` : `n${key}`;
+  throw new CelError('unsupported key type');
+}
+
+export class LiteralMap implements MapValue {
+  readonly isMap = true;
+  readonly #entries = new Map<string, readonly [Value, Value]>();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  set(key: Value, value: Value): void {
+    const text = keyText(key);
+    if (this.#entries.has(text)) throw new CelError(`insert failed: key ${describe(key)} already exists`);
+    this.#entries.set(text, [key, value]);
+  }
+
+  get(key: Value): Value | undefined {
+    return this.#entries.get(keyText(key))?.[1];
+  }
+
+  keys(): readonly Value[] {
+    return [...this.#entries.values()].map(([key]) => key);
+  }
+}
+
+/** The object that a struct literal makes. */
+export class LiteralObject implements ObjectValue {
+  readonly isObject = true;
+  readonly typeName: string;
+  readonly #fields: ReadonlyMap<string, Value>;
+
+  constructor(typeName: string, fields: ReadonlyMap<string, Value>) {
+    this.typeName = typeName;
+    this.#fields = fields;
+  }
+
+  field(name: string): Value | undefined {
+    return this.#fields.get(name);
+  }
+
+  names(): readonly string[] {
+    return [...this.#fields.keys()];
+  }
+}
+
+export function typeName(value: Value): string {
+  if (value === null) return 'null_type';
+  switch (typeof value) {
+    case 'boolean':
+      return 'bool';
+    case 'string':
+      return 'string';
+    case 'bigint':
+      return 'int';
+    case 'number':
+      return 'double';
+    default:
+  }
+  if (value instanceof Uint8Array) return 'bytes';
+  if (value instanceof Uint) return 'uint';
+  if (value instanceof Timestamp) return 'google.protobuf.Timestamp';
+  if (value instanceof Duration) return 'google.protobuf.Duration';
+  if (value instanceof TypeValue) return 'type';
+  if (value instanceof Optional) return 'optional_type';
+  if (isList(value)) return 'list';
+  if (isMap(value)) return 'map';
+  if (isObject(value)) return value.typeName;
+  return value.opaque;
+}
+
+/** Whether a value is of a type, as far as its own level goes. */
+export function hasType(value: Value, type: CelType): boolean {
+  switch (type.kind) {
+    case 'dyn':
+    case 'param':
+      return true;
+    case 'list':
+      return isList(value);
+    case 'map':
+      return isMap(value) || isObject(value);
+    case 'object':
+      return isObject(value) || isMap(value);
+    case 'optional':
+      return value instanceof Optional;
+    case 'opaque':
+      return isOpaque(value) && value.opaque === type.name;
+    case 'null':
+      return value === null;
+    case 'timestamp':
+      return value instanceof Timestamp;
+    case 'duration':
+      return value instanceof Duration;
+    default:
+      return typeName(value) === type.kind;
+  }
+}
+
+function numeric(value: Value): number | bigint | undefined {
+  if (typeof value === 'number' || typeof value === 'bigint') return value;
+  return value instanceof Uint ? value.value : undefined;
+}
+
+export function equal(a: Value, b: Value): boolean {
+  if (a === b) return true;
+  const [x, y] = [numeric(a), numeric(b)];
+  // JavaScript compares numbers and bigints by what they stand for.
+  // eslint-disable-next-line eqeqeq
+  if (x !== undefined && y !== undefined) return x == y;
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
+  if (isList(a))
+    return isList(b) && a.length === b.length && a.every((item, index) => equal(item, b[index]!));
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+  if (a instanceof Timestamp) return b instanceof Timestamp && a.nanos === b.nanos;
+  if (a instanceof Duration) return b instanceof Duration && a.nanos === b.nanos;
+  if (a instanceof TypeValue) return b instanceof TypeValue && a.name === b.name;
+  if (a instanceof Optional) {
+    if (!(b instanceof Optional)) return false;
+    return a.value === undefined || b.value === undefined ? a.value === b.value : equal(a.value, b.value);
+  }
+  if (isOpaque(a)) return isOpaque(b) && a.opaque === b.opaque && a.equals(b);
+  return sameEntries(a, b);
+}
+
+function sameEntries(a: Value, b: Value): boolean {
+  const [left, right] = [entriesOf(a), entriesOf(b)];
+  if (left === undefined || right === undefined || left.keys.length !== right.keys.length) return false;
+  return left.keys.every((key) => {
+    const other = right.get(key);
+    return other !== undefined && equal(left.get(key)!, other);
+  });
+}
+
+/** Maps and objects alike. */
+export function entriesOf(
+  value: Value,
+): { readonly keys: readonly Value[]; readonly get: (key: Value) => Value | undefined } | undefined {
+  if (isMap(value)) return { keys: value.keys(), get: (key) => value.get(key) };
+  if (!isObject(value)) return undefined;
+  return { keys: value.names(), get: (key) => (typeof key === 'string' ? value.field(key) : undefined) };
+}
+
+/** Negative, zero, positive; throws for what has no order. */
+export function compare(a: Value, b: Value): number {
+  const [x, y] = [numeric(a), numeric(b)];
+  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : 0;
+  if (typeof a === 'string' && typeof b === 'string') return a === b ? 0 : byCodePoint(a, b);
+  if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b);
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);
+  if (a instanceof Timestamp && b instanceof Timestamp)
+    return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
+  if (a instanceof Duration && b instanceof Duration)
+    return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
+  throw new CelError('no such overload');
+}
+
+/** JavaScript orders by UTF-16 unit, CEL by code point. */
+function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** Of strings in code points. */
+export function sizeOf(value: Value): number {
+  if (typeof value === 'string') return /^[\0-\x7f]*$/.test(value) ? value.length : Array.from(value).length;
+  if (value instanceof Uint8Array || isList(value)) return value.length;
+  if (value !== null && typeof value === 'object' && isMap(value)) return value.size;
+  if (value !== null && typeof value === 'object' && isObject(value)) return value.names().length;
+  return 1;
+}
+
+const MAX_INT = 2n ** 63n - 1n;
+const MIN_INT = -(2n ** 63n);
+const MAX_UINT = 2n ** 64n - 1n;
+
+export function checkedInt(value: bigint): bigint {
+  if (value > MAX_INT || value < MIN_INT) throw new CelError('integer overflow');
+  return value;
+}
+
+export function checkedUint(value: bigint): Uint {
+  if (value < 0n || value > MAX_UINT) throw new CelError('unsigned integer overflow');
+  return new Uint(value);
+}
+
+/** For messages. */
+export function describe(value: Value): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Uint) return String(value.value);
+  if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean')
+    return String(value);
+  return typeName(value);
+}

@@ -1,0 +1,298 @@
+/** x-kubernetes-validations at work: rules of every level of a schema, on every value that it describes (KEP-2876). */
+import {
+  CelError,
+  Budget,
+  compile,
+  environmentOf,
+  PER_REQUEST,
+  PER_RULE,
+  type Program,
+} from '../cel/program.ts';
+import { fromJson } from '../cel/json-values.ts';
+import { typeOfSchema } from '../cel/schema-types.ts';
+import { optional, type CelType } from '../cel/types.ts';
+import { describe, NONE, Optional, type Value } from '../cel/values.ts';
+import type { Expr } from '../cel/ast.ts';
+import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import { getOwn, isJsonObject, jsonEqual, type JsonValue } from '../json.ts';
+import type { CelRule, Structural } from './schema.ts';
+
+export interface CompiledRule {
+  readonly rule: CelRule;
+  readonly program: Program;
+  readonly message: Program | undefined;
+  readonly isTransition: boolean;
+}
+
+export function compileRule(rule: CelRule, schema: Structural, root: boolean): CompiledRule {
+  const environment = environmentOf(variablesOf(rule, typeOfSchema(schema, root)));
+  const program = compile(rule.rule, environment, 'bool');
+  return {
+    rule,
+    program,
+    message:
+      rule.messageExpression === '' ? undefined : compile(rule.messageExpression, environment, 'string'),
+    isTransition: mentions(program.expr, 'oldSelf'),
+  };
+}
+
+export function variablesOf(rule: CelRule, self: CelType): ReadonlyMap<string, CelType> {
+  return new Map([
+    ['self', self],
+    ['oldSelf', rule.optionalOldSelf ? optional(self) : self],
+  ]);
+}
+
+/** Whether an expression uses a variable. */
+export function mentions(expr: Expr, name: string): boolean {
+  switch (expr.op) {
+    case 'ident':
+      return expr.name === name;
+    case 'constant':
+      return false;
+    default:
+      return parts(expr).some((part) => mentions(part, name));
+  }
+}
+
+function parts(expr: Expr): readonly Expr[] {
+  switch (expr.op) {
+    case 'select':
+    case 'unary':
+      return [expr.operand];
+    case 'index':
+      return [expr.operand, expr.index];
+    case 'call':
+      return [...(expr.target === undefined ? [] : [expr.target]), ...expr.args];
+    case 'binary':
+    case 'logical':
+      return [expr.left, expr.right];
+    case 'ternary':
+      return [expr.condition, expr.yes, expr.no];
+    case 'list':
+      return expr.items.map(({ value }) => value);
+    case 'map':
+      return expr.entries.flatMap(({ key, value }) => [key, value]);
+    case 'struct':
+      return expr.fields.map(({ value }) => value);
+    case 'macro':
+      return [expr.target, ...expr.args];
+    default:
+      return [];
+  }
+}
+
+interface Level {
+  readonly schema: Structural;
+  readonly rules: readonly (CompiledRule | { readonly rule: CelRule; readonly error: string })[];
+  readonly type: CelType;
+  /** Whether anything is below that has rules. */
+  readonly properties: ReadonlyMap<string, Level>;
+  readonly items: Level | undefined;
+  readonly additional: Level | undefined;
+}
+
+/** Checks objects against all rules; undefined when there are none. */
+export type RuleCheck = (value: JsonValue, old: JsonValue | undefined) => FieldError[];
+
+export function ruleCheck(schema: Structural): RuleCheck | undefined {
+  const level = levelOf(schema, true);
+  if (level === undefined) return undefined;
+  return (value, old) => {
+    const run = new Run();
+    run.visit(level, { value, old, path: '' });
+    return run.errors;
+  };
+}
+
+function levelOf(schema: Structural, root: boolean): Level | undefined {
+  const properties = new Map<string, Level>();
+  for (const [name, child] of schema.properties) {
+    const level = levelOf(child, false);
+    if (level !== undefined) properties.set(name, level);
+  }
+  const items = schema.items && levelOf(schema.items, false);
+  const additional = typeof schema.additional === 'object' ? levelOf(schema.additional, false) : undefined;
+  if (schema.rules.length === 0 && properties.size === 0 && items === undefined && additional === undefined) {
+    return undefined;
+  }
+  const rules = schema.rules.map((rule) => {
+    try {
+      return compileRule(rule, schema, root);
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      return { rule, error: error.message };
+    }
+  });
+  return { schema, rules, type: typeOfSchema(schema, root), properties, items, additional };
+}
+
+interface Place {
+  readonly value: JsonValue;
+  /** What was there before an update, where it can be told. */
+  readonly old: JsonValue | undefined;
+  readonly path: string;
+}
+
+class Run {
+  readonly errors: FieldError[] = [];
+  readonly #request = new Budget(PER_REQUEST);
+  #exhausted = false;
+
+  visit(level: Level, place: Place): void {
+    const { value, old, path } = place;
+    if (value === null || this.#exhausted) return;
+    this.#applyRules(level, place);
+    if (Array.isArray(value)) {
+      if (level.items === undefined) return;
+      for (const [index, item] of value.entries()) {
+        const before = counterpart(level.schema, item, old);
+        this.visit(level.items, { value: item, old: before, path: `${path}[${index}]` });
+      }
+      return;
+    }
+    if (!isJsonObject(value)) return;
+    for (const name of Object.keys(value)) {
+      const below =
+        level.properties.get(name) ?? (level.schema.properties.has(name) ? undefined : level.additional);
+      const child = getOwn(value, name);
+      if (below === undefined || child === undefined) continue;
+      const before = isJsonObject(old) ? getOwn(old, name) : undefined;
+      const at = level.properties.has(name) || path === '' ? joined(path, name) : `${path}[${name}]`;
+      this.visit(below, { value: child, old: before, path: at });
+    }
+  }
+
+  #applyRules(level: Level, { value, old, path }: Place): void {
+    if (level.rules.length === 0) return;
+    const self = lazily(() => fromJson(value, level.type));
+    const before = lazily(() => (old === undefined || old === null ? undefined : fromJson(old, level.type)));
+    const unchanged = old !== undefined && jsonEqual(value, old);
+    for (const compiled of level.rules) {
+      const { rule } = compiled;
+      const complain = (why: string): void => void this.errors.push(errorOf(rule, { level, path, why }));
+      if ('error' in compiled) {
+        complain(`rule compile error: ${compiled.error}`);
+        continue;
+      }
+      const hasOld = old !== undefined && old !== null;
+      if (compiled.isTransition && !hasOld && !rule.optionalOldSelf) continue;
+      // Nobody has made it worse.
+      if (unchanged && !compiled.isTransition) continue;
+      const variables = (name: string): Value | undefined => {
+        if (name === 'self') return self();
+        if (name !== 'oldSelf') return undefined;
+        const present = before();
+        if (!rule.optionalOldSelf) return present;
+        return present === undefined ? NONE : new Optional(present);
+      };
+      if (!this.#holds(compiled, variables, complain)) return;
+    }
+  }
+
+  /** False when nothing more is to be evaluated. */
+  #holds(
+    { rule, program, message }: CompiledRule,
+    variables: (name: string) => Value | undefined,
+    complain: (why: string) => void,
+  ): boolean {
+    const budget = new Budget(Math.min(PER_RULE, this.#request.left));
+    const allowed = budget.left;
+    try {
+      const result = program.evaluate(variables, budget);
+      if (result === true) return true;
+      complain(
+        result === false
+          ? this.#messageOf(rule, message, { variables, budget })
+          : `'${describe(result)}' is not a bool`,
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      complain(failureText(error, rule));
+      return true;
+    } finally {
+      this.#settle(allowed - Math.max(budget.left, 0), complain);
+    }
+  }
+
+  #settle(used: number, complain: (why: string) => void): void {
+    try {
+      this.#request.pay(used);
+    } catch {
+      this.#exhausted = true;
+      complain(
+        'validation failed due to running out of cost budget, no further validation rules will be run',
+      );
+    }
+  }
+
+  #messageOf(
+    rule: CelRule,
+    message: Program | undefined,
+    { variables, budget }: { variables: (name: string) => Value | undefined; budget: Budget },
+  ): string {
+    if (message !== undefined) {
+      try {
+        const text = message.evaluate(variables, budget);
+        // What cannot be shown on one line, and what says nothing, is replaced.
+        if (typeof text === 'string' && text.trim() !== '' && !text.includes('\n') && text.length <= 5120) {
+          return text.trim();
+        }
+      } catch (error) {
+        if (!(error instanceof CelError)) throw error;
+      }
+    }
+    return rule.message === '' ? `failed rule: ${rule.rule.trim()}` : rule.message.trim();
+  }
+}
+
+function failureText(error: CelError, rule: CelRule): string {
+  const named = rule.message === '' ? rule.rule.trim() : rule.message.trim();
+  const why = error.message;
+  if (why.startsWith('no such overload')) {
+    return `'${why}': call arguments did not match a supported operator, function or macro signature for rule: ${named}`;
+  }
+  if (why.startsWith('operation cancelled')) {
+    return `'${why}': no further validation rules will be run due to call cost exceeds limit for rule: ${named}`;
+  }
+  return `${why} evaluating rule: ${named}`;
+}
+
+function errorOf(
+  rule: CelRule,
+  { level, path, why }: { readonly level: Level; readonly path: string; readonly why: string },
+): FieldError {
+  const field = `${path}${rule.fieldPath}`.replace(/^\./, '');
+  const shown = level.schema.type === '' ? 'value' : level.schema.type;
+  switch (rule.reason) {
+    case 'FieldValueForbidden':
+      return forbidden(field, why);
+    case 'FieldValueRequired':
+      return required(field, why);
+    case 'FieldValueDuplicate':
+      return { ...duplicate(field, shown), detail: why };
+    default:
+      return invalid(field === '' ? '<nil>' : field, shown, why);
+  }
+}
+
+function joined(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+/** An item of a list before the update: only lists with keys can tell. */
+function counterpart(schema: Structural, item: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
+  if (schema.listType !== 'map' || !Array.isArray(old) || !isJsonObject(item)) return undefined;
+  const keyOf = (one: JsonValue, key: string): JsonValue | undefined =>
+    (isJsonObject(one) ? getOwn(one, key) : undefined) ?? schema.items?.properties.get(key)?.defaultValue;
+  const same = old.filter((one) =>
+    schema.listMapKeys.every((key) => jsonEqual(keyOf(one, key), keyOf(item, key))),
+  );
+  return same.length === 1 ? same[0] : undefined;
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

@@ -1,0 +1,169 @@
+/**
+ * The variable `authorizer` (https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library). Deciding may
+ * take time, evaluating may not: an expression that needs a decision is stopped, and evaluated again when it is there.
+ */
+import { method, type Overload } from '../../../api/cel/functions.ts';
+import { BOOL, opaque, STRING } from '../../../api/cel/types.ts';
+import { CelError } from '../../../api/cel/program.ts';
+import type { Opaque } from '../../../api/cel/values.ts';
+import type { UserInfo } from '../../../api/transport.ts';
+import type { Attributes, Decision } from '../../authorization/authorizer.ts';
+import type { AdmissionRequest } from '../admission.ts';
+
+const PREFIX = 'kubernetes.authorization.';
+const AUTHORIZER = opaque(`${PREFIX}Authorizer`);
+const PATH_CHECK = opaque(`${PREFIX}PathCheck`);
+const GROUP_CHECK = opaque(`${PREFIX}GroupCheck`);
+const RESOURCE_CHECK = opaque(`${PREFIX}ResourceCheck`);
+const DECISION = opaque(`${PREFIX}Decision`);
+
+/** What is asked for so far; checks are made of checks, each knows one thing more. */
+class Question implements Opaque {
+  readonly opaque: string;
+  readonly of: Authorization;
+  readonly user: UserInfo;
+  readonly attributes: Omit<Attributes, 'user' | 'verb'>;
+
+  constructor(
+    name: string,
+    of: Authorization,
+    about: { user: UserInfo; attributes: Question['attributes'] },
+  ) {
+    this.opaque = `${PREFIX}${name}`;
+    this.of = of;
+    this.user = about.user;
+    this.attributes = about.attributes;
+  }
+
+  with(name: string, more: Partial<Question['attributes']>): Question {
+    return new Question(name, this.of, { user: this.user, attributes: { ...this.attributes, ...more } });
+  }
+
+  equals(other: Opaque): boolean {
+    return other === this;
+  }
+
+  check(verb: string): Opaque {
+    return this.of.decided({ user: this.user, verb, ...this.attributes });
+  }
+}
+
+class Decided implements Opaque {
+  readonly opaque = `${PREFIX}Decision`;
+  readonly decision: Decision;
+  readonly failure: string;
+
+  constructor(decision: Decision, failure: string) {
+    this.decision = decision;
+    this.failure = failure;
+  }
+
+  equals(other: Opaque): boolean {
+    return other === this;
+  }
+}
+
+/** Thrown through an evaluation that has to wait. */
+export class Pending extends Error {
+  readonly settled: Promise<void>;
+
+  constructor(settled: Promise<void>) {
+    super('a decision is not there yet');
+    this.settled = settled;
+  }
+}
+
+const NOTHING = { group: '', version: '*', resource: '', subresource: '', namespace: '', name: '' };
+
+/** The questions of one request. */
+export class Authorization {
+  readonly root: Opaque;
+  /** For `authorizer.requestResource`. */
+  readonly resource: Opaque;
+  readonly #request: AdmissionRequest;
+  readonly #decisions = new Map<string, Decided>();
+
+  constructor(request: AdmissionRequest) {
+    const { user, resource, subresource, namespace, name } = request;
+    this.#request = request;
+    const asked = new Question('Authorizer', this, { user, attributes: NOTHING });
+    this.root = asked;
+    const { group, version, resource: plural } = resource;
+    this.resource = asked.with('ResourceCheck', {
+      group,
+      version,
+      resource: plural,
+      subresource,
+      namespace,
+      name,
+    });
+  }
+
+  decided(attributes: Attributes): Decided {
+    const key = JSON.stringify(attributes);
+    const found = this.#decisions.get(key);
+    if (found !== undefined) return found;
+    throw new Pending(this.#decide(key, attributes));
+  }
+
+  async #decide(key: string, attributes: Attributes): Promise<void> {
+    try {
+      const decision = await this.#request.server.authorizer.decide(attributes);
+      this.#decisions.set(key, new Decided(decision, ''));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#decisions.set(key, new Decided({ answer: 'abstain' }, why));
+    }
+  }
+}
+
+function accountOf(namespace: string, name: string): UserInfo {
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
+  return { name: `system:serviceaccount:${namespace}:${name}`, groups };
+}
+
+/** A check is as dear as looking at a large object. */
+const dear = { cost: (): number => 350_000 };
+
+export const authorizationFunctions: readonly Overload[] = [
+  method(AUTHORIZER, 'path', [STRING], PATH_CHECK, (asked: Question, path: string) => {
+    if (path === '') throw new CelError('path must not be empty');
+    return asked.with('PathCheck', { path });
+  }),
+  method(AUTHORIZER, 'group', [STRING], GROUP_CHECK, (asked: Question, group: string) =>
+    asked.with('GroupCheck', { group }),
+  ),
+  method(
+    AUTHORIZER,
+    'serviceAccount',
+    [STRING, STRING],
+    AUTHORIZER,
+    (asked: Question, space: string, name: string) =>
+      new Question('Authorizer', asked.of, { user: accountOf(space, name), attributes: asked.attributes }),
+  ),
+  method(GROUP_CHECK, 'resource', [STRING], RESOURCE_CHECK, (asked: Question, resource: string) =>
+    asked.with('ResourceCheck', { resource }),
+  ),
+  method(RESOURCE_CHECK, 'subresource', [STRING], RESOURCE_CHECK, (asked: Question, subresource: string) =>
+    asked.with('ResourceCheck', { subresource }),
+  ),
+  method(RESOURCE_CHECK, 'namespace', [STRING], RESOURCE_CHECK, (asked: Question, namespace: string) =>
+    asked.with('ResourceCheck', { namespace }),
+  ),
+  method(RESOURCE_CHECK, 'name', [STRING], RESOURCE_CHECK, (asked: Question, name: string) =>
+    asked.with('ResourceCheck', { name }),
+  ),
+  method(
+    RESOURCE_CHECK,
+    'check',
+    [STRING],
+    DECISION,
+    (asked: Question, verb: string) => asked.check(verb),
+    dear,
+  ),
+  method(PATH_CHECK, 'check', [STRING], DECISION, (asked: Question, verb: string) => asked.check(verb), dear),
+  method(DECISION, 'allowed', [], BOOL, ({ decision }: Decided) => decision.answer === 'allow'),
+  method(DECISION, 'reason', [], STRING, ({ decision }: Decided) => decision.reason ?? ''),
+  method(DECISION, 'errored', [], BOOL, ({ failure }: Decided) => failure !== ''),
+  method(DECISION, 'error', [], STRING, ({ failure }: Decided) => failure),
+];

@@ -1,0 +1,28 @@
+import { fieldErrorsError } from '../../api/field-error.ts';
+import { isJsonObject, jsonEqual, objectAt, objectsAt } from '../../api/json.ts';
+import { checkStructural, hasRules, parseStructural } from '../../api/structural/schema.ts';
+import type { AdmissionPlugin } from '../admission/admission.ts';
+
+/** Definitions whose rules cannot be evaluated, or would cost too much, are refused; what was taken before may stay. */
+export const ruleGuard: AdmissionPlugin = {
+  name: 'CustomResourceRules',
+  handles: ({ resource, subresource, operation }) =>
+    subresource === '' &&
+    operation !== 'DELETE' &&
+    resource.group === 'apiextensions.k8s.io' &&
+    resource.resource === 'customresourcedefinitions',
+  async validate({ object, old }) {
+    const errors = [];
+    for (const [index, version] of objectsAt(object, 'spec', 'versions').entries()) {
+      const json = objectAt(version, 'schema')['openAPIV3Schema'];
+      if (!isJsonObject(json) || checkStructural(json, '').length > 0) continue;
+      const before = objectsAt(old, 'spec', 'versions').find(({ name }) => name === version['name']);
+      if (before !== undefined && jsonEqual(objectAt(before, 'schema')['openAPIV3Schema'], json)) continue;
+      const schema = parseStructural(json);
+      if (!hasRules(schema)) continue;
+      const { checkRules } = await import('../../api/structural/rule-definitions.ts');
+      errors.push(...checkRules(schema, `spec.versions[${index}].schema.openAPIV3Schema`));
+    }
+    if (errors.length > 0) throw fieldErrorsError(errors);
+  },
+};

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '../../api/json.ts';
+import { TestServer } from '../testing/test-server.ts';
+
+const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const WIDGETS = '/apis/example.com/v1/namespaces/default/widgets';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+function definition(spec: JsonObject, root: JsonObject = {}): JsonObject {
+  const schema = { type: 'object', properties: { spec }, ...root };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+    },
+  };
+}
+
+const widget = (spec: JsonObject, name = 'a'): JsonObject => ({
+  apiVersion: 'example.com/v1',
+  kind: 'Widget',
+  metadata: { name },
+  spec,
+});
+
+async function defined(api: TestServer, crd: JsonObject): Promise<void> {
+  await api.create(CRDS, crd);
+  for (let turn = 0; turn < 500; turn++) {
+    if ((await api.call('GET', WIDGETS)).status === 200) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.fail('never served');
+}
+
+const spec: JsonObject = {
+  type: 'object',
+  properties: {
+    min: { type: 'integer' },
+    max: { type: 'integer' },
+    fixed: {
+      type: 'string',
+      maxLength: 20,
+      'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'fixed is immutable' }],
+    },
+    once: {
+      type: 'string',
+      maxLength: 20,
+      'x-kubernetes-validations': [
+        {
+          rule: 'oldSelf.hasValue() || self == "first"',
+          optionalOldSelf: true,
+          message: 'must begin as first',
+        },
+      ],
+    },
+    parts: {
+      type: 'array',
+      maxItems: 10,
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['id'],
+      items: {
+        type: 'object',
+        required: ['id'],
+        properties: { id: { type: 'string', maxLength: 10 }, size: { type: 'integer' } },
+        'x-kubernetes-validations': [
+          { rule: '!has(oldSelf.size) || self.size >= oldSelf.size', message: 'must not shrink' },
+        ],
+      },
+    },
+    labels: {
+      type: 'object',
+      maxProperties: 10,
+      additionalProperties: {
+        type: 'string',
+        maxLength: 20,
+        'x-kubernetes-validations': [{ rule: 'self.startsWith("x")' }],
+      },
+    },
+  },
+  'x-kubernetes-validations': [
+    {
+      rule: '!has(self.min) || !has(self.max) || self.min <= self.max',
+      messageExpression: '"min is %d, max is %d".format([self.min, self.max])',
+      fieldPath: '.max',
+      reason: 'FieldValueForbidden',
+    },
+  ],
+};
+
+test('rules say what is wrong, where, in their own words', async () => {
+  await using api = await TestServer.open();
+  const named = [{ rule: 'self.metadata.name != "bad"', message: 'not that name' }];
+  await defined(api, definition(spec, { 'x-kubernetes-validations': named }));
+  const cases: readonly [JsonObject, string, RegExp][] = [
+    [{ min: 3, max: 1 }, 'a', /spec\.max: Forbidden: min is 3, max is 1/],
+    [
+      { labels: { k: 'y' } },
+      'a',
+      /spec\.labels\.k: Invalid value: "string": failed rule: self\.startsWith\("x"\)|spec\.labels\[k\]: Invalid value: "string": failed rule: self\.startsWith\("x"\)/,
+    ],
+    [{ once: 'second' }, 'a', /spec\.once: Invalid value: "string": must begin as first/],
+    [{}, 'bad', /<nil>: Invalid value: "object": not that name/],
+  ];
+  for (const [value, name, message] of cases) {
+    const { status, body } = await api.call('POST', WIDGETS, widget(value, name));
+    assert.equal(status, 422, JSON.stringify(value));
+    assert.match(body.message ?? '', message);
+  }
+});
+
+test('rules about changes compare with what was there, items of lists by their keys', async () => {
+  await using api = await TestServer.open();
+  await defined(api, definition(spec));
+  await api.create(
+    WIDGETS,
+    widget({
+      fixed: 'a',
+      once: 'first',
+      parts: [
+        { id: 'p', size: 3 },
+        { id: 'q', size: 1 },
+      ],
+    }),
+  );
+  const patch = async (change: JsonObject): Promise<string> => {
+    const { status, body } = await api.call('PATCH', `${WIDGETS}/a`, { spec: change }, MERGE);
+    return status === 200 ? '' : (body.message ?? '');
+  };
+  assert.match(await patch({ fixed: 'b' }), /spec\.fixed: Invalid value: "string": fixed is immutable/);
+  assert.equal(await patch({ once: 'second' }), '');
+  assert.equal(
+    await patch({
+      parts: [
+        { id: 'q', size: 1 },
+        { id: 'p', size: 4 },
+        { id: 'new', size: 0 },
+      ],
+    }),
+    '',
+  );
+  assert.match(
+    await patch({ parts: [{ id: 'q', size: 0 }] }),
+    /spec\.parts\[0\]: Invalid value: "object": must not shrink/,
+  );
+});
+
+test('what a new rule would refuse may stay as it is', async () => {
+  await using api = await TestServer.open();
+  const loose = { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'integer' } } };
+  await defined(api, definition(loose));
+  await api.create(WIDGETS, widget({ a: 9, b: 1 }));
+  const strict = structuredClone(loose) as { properties: { a: JsonObject } };
+  strict.properties.a['x-kubernetes-validations'] = [{ rule: 'self < 5' }];
+  const crd = await api.call('GET', `${CRDS}/widgets.example.com`);
+  const wanted = definition(strict);
+  const updated = await api.call('PUT', `${CRDS}/widgets.example.com`, {
+    ...wanted,
+    metadata: crd.body.metadata,
+  });
+  assert.equal(updated.status, 200, updated.body.message ?? '');
+  for (let turn = 0; turn < 100; turn++) {
+    if ((await api.call('POST', `${WIDGETS}?dryRun=All`, widget({ a: 7 }, 'c'))).status === 422) break;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal((await api.call('PATCH', `${WIDGETS}/a`, { spec: { b: 2 } }, MERGE)).status, 200);
+  const worse = await api.call('PATCH', `${WIDGETS}/a`, { spec: { a: 10 } }, MERGE);
+  assert.match(worse.body.message ?? '', /spec\.a: Invalid value: "integer": failed rule: self < 5/);
+});
+
+test('rules that cannot be evaluated are refused with their place', async () => {
+  await using api = await TestServer.open();
+  const withRule = (rule: JsonObject, property: JsonObject = { type: 'string', maxLength: 10 }): JsonObject =>
+    definition({
+      type: 'object',
+      properties: { a: property, list: { type: 'array', items: { type: 'string' } } },
+      'x-kubernetes-validations': [rule],
+    });
+  const at = 'spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0]';
+  const cases: readonly [JsonObject, string][] = [
+    [
+      withRule({ rule: 'self.nope == 1' }),
+      `${at}.rule: Invalid value: "self.nope == 1": compilation failed: ERROR: <input>:1:5: undefined field 'nope'`,
+    ],
+    [withRule({ rule: 'self.a' }), 'cel expression must evaluate to a bool'],
+    [withRule({ rule: 'self.a == 1' }), "found no matching overload for '_==_' applied to '(string, int)'"],
+    [withRule({ rule: '' }), `${at}.rule: Required value`],
+    [withRule({ rule: 'true', reason: 'Nonsense' }), `${at}.reason: Unsupported value: "Nonsense"`],
+    [withRule({ rule: 'true', messageExpression: '1' }), `${at}.messageExpression: Invalid value`],
+    [
+      withRule({ rule: 'self.list.all(x, self.list.all(y, x != y))' }),
+      'estimated rule cost exceeds budget by factor of more than 100x',
+    ],
+    [
+      definition({
+        type: 'object',
+        properties: {
+          list: {
+            type: 'array',
+            maxItems: 3,
+            items: {
+              type: 'string',
+              maxLength: 3,
+              'x-kubernetes-validations': [{ rule: 'self == oldSelf' }],
+            },
+          },
+        },
+      }),
+      'oldSelf cannot be used on the uncorrelatable portion of the schema within',
+    ],
+  ];
+  for (const [crd, message] of cases) {
+    const { status, body } = await api.call('POST', CRDS, crd);
+    assert.equal(status, 422, message);
+    assert.ok(body.message?.includes(message), body.message ?? '');
+  }
+});
+
+test('an evaluation that takes too long is cut off', async () => {
+  await using api = await TestServer.open();
+  const numbers = { type: 'array', maxItems: 500, items: { type: 'integer' } };
+  const rule = 'self.n.all(x, self.n.all(y, x + y >= 0))';
+  await defined(
+    api,
+    definition({ type: 'object', properties: { n: numbers }, 'x-kubernetes-validations': [{ rule }] }),
+  );
+  const n = Array.from({ length: 500 }, (_item, index) => index);
+  const dear = await api.call('POST', WIDGETS, widget({ n }));
+  assert.match(
+    dear.body.message ?? '',
+    /no further validation rules will be run due to call cost exceeds limit/,
+  );
+  assert.equal((await api.call('POST', WIDGETS, widget({ n: n.slice(0, 50) }))).status, 201);
+});
