@@ -111,7 +111,7 @@ test('selectors, scopes and conditions choose what a webhook is asked about', as
   await api.call('PATCH', '/api/v1/namespaces/default', { metadata: { labels: { audited: 'yes' } } }, MERGE);
   await api.create(MAPS, configMap('d'));
   assert.deepEqual(
-    hook.seen.map(({ path, request }) => `${path} ${stringAt(request, 'name')}`),
+    hook.seen.map(({ path, request }) => [path, stringAt(request, 'name')].join(' ')),
     ['/object b', '/condition c', '/namespace d'],
   );
 });
