@@ -12,6 +12,8 @@ import { instanceOptions } from '../instance-options.ts';
 
 /** How long a daemon may take to stop by itself before it is killed, in milliseconds. */
 const STOP_DEADLINE_MS = 20_000;
+/** How long the lock of one that has ended may stay, in milliseconds. */
+const RELEASE_DEADLINE_MS = 2000;
 const SIGTERM = 15;
 const SIGKILL = 9;
 
@@ -25,13 +27,26 @@ export async function run({ options }: CommandInput): Promise<number> {
   const daemon = findDaemon(kernel, instance);
   if (daemon !== undefined) await stopDaemon(kernel, instance, daemon);
   using stack = new DisposableStack();
-  stack.use(takeOwnership(kernel, instance, 'stopping'));
+  stack.use(await takeFreed(kernel, instance));
   if (process.getuid?.() === 0) {
     const { tearDownNode } = await import('../node.ts');
     await tearDownNode({ instance, kernel, clock: systemClock, random: systemRandom, log: silentLogger });
   }
   process.stdout.write(daemon === undefined ? 'was not running; nothing of it is left\n' : 'stopped\n');
   return 0;
+}
+
+/** A process that has ended may hold its lock for another moment: what it had open is closed behind its end. */
+async function takeFreed(kernel: Kernel, instance: Instance): Promise<Disposable> {
+  const end = systemClock.monotonic() + RELEASE_DEADLINE_MS;
+  for (;;) {
+    try {
+      return takeOwnership(kernel, instance, 'stopping');
+    } catch (error) {
+      if (!isPlatformError(error, 'conflict') || systemClock.monotonic() > end) throw error;
+    }
+    await delay(10);
+  }
 }
 
 async function stopDaemon(kernel: Kernel, instance: Instance, { pid }: DaemonRecord): Promise<void> {
