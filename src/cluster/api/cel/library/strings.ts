@@ -72,7 +72,9 @@ function quote(text: string): string {
     '\\': '\\\\',
     '"': '\\"',
   };
-  return `"${chars(text).map((char) => escapes[char] ?? char).join('')}"`;
+  return `"${chars(text)
+    .map((char) => escapes[char] ?? char)
+    .join('')}"`;
 }
 
 export const strings: readonly Overload[] = [
