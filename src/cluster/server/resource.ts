@@ -26,23 +26,23 @@ export interface Conversion {
   fromStorage(object: KubeObject): KubeObject;
   toStorage(object: KubeObject): KubeObject;
   /**
-   * Of a conversion that asks another program: resolves once the two above know these objects (the very same, by
-   * identity). Whoever converts calls it first; without it nobody waits.
+   * Of a conversion that asks another program: undefined when the two above know these objects, else resolves when they
+   * do. Whoever converts asks first; without it nobody ever waits.
    */
-  prepare?(direction: 'from' | 'to', objects: readonly KubeObject[]): Promise<void>;
+  prepare?(direction: 'from' | 'to', objects: readonly KubeObject[]): Promise<void> | undefined;
 }
 
 /** One object as the resource shows it. */
 export async function shownAs({ conversion }: Resource, stored: KubeObject): Promise<KubeObject> {
   if (conversion === undefined) return stored;
-  if (conversion.prepare !== undefined) await conversion.prepare('from', [stored]);
+  await conversion.prepare?.('from', [stored]);
   return conversion.fromStorage(stored);
 }
 
 /** One of the resource's objects as it is stored. */
 export async function storedAs({ conversion }: Resource, shown: KubeObject): Promise<KubeObject> {
   if (conversion === undefined) return shown;
-  if (conversion.prepare !== undefined) await conversion.prepare('to', [shown]);
+  await conversion.prepare?.('to', [shown]);
   return conversion.toStorage(shown);
 }
 

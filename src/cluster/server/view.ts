@@ -7,12 +7,30 @@ import { badRequest } from './failure.ts';
 import { negotiate, PROTOBUF, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
 import { encodeEnvelope, encodeItem, encodeMessage, encodeProtobufFrame } from './protobuf-writer.ts';
-import type { Resource } from './resource.ts';
+import type { Conversion, Resource } from './resource.ts';
 import type { CachedObject } from './watch-cache.ts';
 
 /** The shared object in the resource's version: read only. */
 export function objectOf(resource: Resource, cached: CachedObject): KubeObject {
   return resource.conversion === undefined ? cached.object : resource.conversion.fromStorage(cached.object);
+}
+
+/** Before objects are shown in a version that another program converts to; undefined where nobody has to wait. */
+export function prepared(
+  { conversion }: Resource,
+  objects: () => readonly CachedObject[],
+): Promise<void> | undefined {
+  if (conversion?.prepare === undefined) return undefined;
+  return untilKnown(conversion, () => objects().map((cached) => cached.peek()));
+}
+
+/** What is to be shown may be another thing when the answer has come. */
+async function untilKnown(conversion: Conversion, objects: () => readonly KubeObject[]): Promise<void> {
+  for (;;) {
+    const answer = conversion.prepare?.('from', objects());
+    if (answer === undefined) return;
+    await answer;
+  }
 }
 
 export function bytesOf(resource: Resource, cached: CachedObject): Uint8Array {

@@ -8,8 +8,14 @@ import { expired, tooOldToWatch } from './failure.ts';
 import { isExpired } from './registry.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
-import type { View } from './view.ts';
-import { pastEvent, type CachedEvent, type ResourceCache, type WatchCache } from './watch-cache.ts';
+import { prepared, type View } from './view.ts';
+import {
+  CachedObject,
+  pastEvent,
+  type CachedEvent,
+  type ResourceCache,
+  type WatchCache,
+} from './watch-cache.ts';
 
 /** Frames that a watcher may be behind before it is cut off and has to come back. */
 const MAX_BEHIND = 10_000;
@@ -158,11 +164,37 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
       creationTimestamp: null,
       ...annotations,
     };
-    const bookmark = { kind, apiVersion, metadata };
-    this.#push(view.frameOf('BOOKMARK', bookmark));
+    const shown = { kind, apiVersion, metadata };
+    const bookmark = view.frameOf('BOOKMARK', shown);
+    if (this.#converting === undefined) this.#push(bookmark);
+    else this.#afterwards(() => this.#push(bookmark));
   }
 
+  /** Events in the order in which they happened, each shown once another program has converted it. */
+  #converting: Promise<void> | undefined;
+
   #deliver(event: CachedEvent): void {
+    const { resource } = this.#request;
+    if (resource.conversion?.prepare === undefined) return this.#show(event);
+    const { previous, current } = event;
+    // As what leaves a selector is shown: the previous content at the revision at which it left.
+    const left = previous && new CachedObject(current.key, previous.stored, event.revision);
+    const shown = [current, ...(previous === undefined ? [] : [previous]), ...(left === undefined ? [] : [left])];
+    this.#afterwards(async () => {
+      await prepared(resource, () => shown);
+      this.#show(event);
+    });
+  }
+
+  #afterwards(step: () => void | Promise<void>): void {
+    const next = (this.#converting ?? Promise.resolve()).then(step).catch((error: unknown) => this.#fail(error));
+    this.#converting = next;
+    void next.then(() => {
+      if (this.#converting === next) this.#converting = undefined;
+    });
+  }
+
+  #show(event: CachedEvent): void {
     const { selection, view } = this.#request;
     const { previous, current, deleted } = event;
     const before = previous !== undefined && selection.matches(previous);

@@ -142,12 +142,37 @@ function validateConversion(spec: JsonObject): FieldError[] {
       ? []
       : [forbidden('spec.conversion.webhook', 'should not be set when strategy is not set to Webhook')];
   }
-  if (strategy === 'Webhook') {
-    return [
-      forbidden('spec.conversion.strategy', 'conversion by webhook is not served by this version; use None'),
-    ];
-  }
+  if (strategy === 'Webhook') return validateWebhook(objectAt(spec, 'conversion'));
   return [unsupported('spec.conversion.strategy', strategy, ['None', 'Webhook'])];
+}
+
+function validateWebhook(conversion: JsonObject): FieldError[] {
+  const path = 'spec.conversion.webhook';
+  const webhook = getOwn(conversion, 'webhook');
+  if (!isJsonObject(webhook)) return [required(path, 'required when strategy is set to Webhook')];
+  const errors: FieldError[] = [];
+  const versions = listAt(webhook, 'conversionReviewVersions');
+  if (versions.length === 0) errors.push(required(`${path}.conversionReviewVersions`));
+  else if (!versions.includes('v1')) {
+    const why = 'must include at least one of v1';
+    errors.push(invalid(`${path}.conversionReviewVersions`, versions, why));
+  }
+  const config = getOwn(webhook, 'clientConfig');
+  if (!isJsonObject(config)) return [...errors, required(`${path}.clientConfig`)];
+  const url = stringAt(config, 'url');
+  const service = getOwn(config, 'service');
+  if ((url === '') === (service === undefined)) {
+    errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
+  } else if (url !== '' && !/^https:\/\/[^/]/.test(url)) {
+    errors.push(invalid(`${path}.clientConfig.url`, url, "'https' is the only allowed URL scheme"));
+  } else if (isJsonObject(service)) {
+    for (const field of ['namespace', 'name']) {
+      if (stringAt(service, field) === '') {
+        errors.push(required(`${path}.clientConfig.service.${field}`, `service ${field} is required`));
+      }
+    }
+  }
+  return errors;
 }
 
 /** A default must itself be pruned and valid. */

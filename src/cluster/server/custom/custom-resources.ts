@@ -89,7 +89,7 @@ export class CustomResources implements AsyncDisposable {
       // The change's own event comes back here.
       return;
     }
-    resources.set(name, await resourcesOf(definition));
+    resources.set(name, await resourcesOf(definition, this.#parts));
   }
 
   async #change(name: string, change: (object: KubeObject) => Change): Promise<void> {

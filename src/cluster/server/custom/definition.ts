@@ -22,6 +22,8 @@ import { apiVersionOf } from '../../api/schema.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
 import { hasRules, parseStructural, type Structural } from '../../api/structural/schema.ts';
 import { humanDuration, timeToMs } from '../../api/time.ts';
+import { fillDefaults, prune } from '../../api/structural/prune.ts';
+import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import type { Conversion, Resource } from '../resource.ts';
 import { customType } from './custom-type.ts';
@@ -29,12 +31,14 @@ import { customType } from './custom-type.ts';
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 /** One resource for each served version; none while another definition has the names. */
-export async function resourcesOf(definition: KubeObject): Promise<readonly Resource[]> {
+export async function resourcesOf(
+  definition: KubeObject,
+  server: ServerParts,
+): Promise<readonly Resource[]> {
   if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
   const versions = objectsAt(definition, 'spec', 'versions');
-  const storage = storageVersion(definition);
   const served = versions.filter((version) => version['served'] === true);
-  return await Promise.all(served.map((version) => resourceOf(definition, version, storage)));
+  return await Promise.all(served.map((version) => resourceOf(definition, version, server)));
 }
 
 export function storageVersion(definition: KubeObject): string {
@@ -48,7 +52,12 @@ export function hasCondition(object: KubeObject, type: string): boolean {
   );
 }
 
-async function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Promise<Resource> {
+async function resourceOf(
+  definition: KubeObject,
+  version: JsonObject,
+  server: ServerParts,
+): Promise<Resource> {
+  const storage = storageVersion(definition);
   const group = stringAt(definition, 'spec', 'group');
   const names = objectAt(definition, 'status', 'acceptedNames');
   const kind = stringAt(names, 'kind');
@@ -95,9 +104,7 @@ async function resourceOf(definition: KubeObject, version: JsonObject, storage: 
     type: customType({ group, version: name, kind, namespaced, schema, rules: await rulesOf(schema) }),
     prefix: prefixOf(definition),
     strategy: hasStatus ? { prepareForCreate: (object) => void delete object.status } : {},
-    ...(name !== storage && {
-      conversion: renaming(apiVersionOf(group, name), apiVersionOf(group, storage)),
-    }),
+    ...(await conversionOf(definition, name, server)),
   };
 }
 
@@ -120,9 +127,51 @@ function deprecation(
   return stringAt(version, 'deprecationWarning') || `${apiVersionOf(group, name)} ${kind} is deprecated`;
 }
 
+/** None where all that is stored is in this version already. */
+async function conversionOf(
+  definition: KubeObject,
+  name: string,
+  server: ServerParts,
+): Promise<{ readonly conversion?: Conversion }> {
+  const group = stringAt(definition, 'spec', 'group');
+  const storage = storageVersion(definition);
+  const stored = listAt(definition, 'status', 'storedVersions');
+  if (name === storage && stored.every((version) => version === name)) return {};
+  const [here, there] = [apiVersionOf(group, name), apiVersionOf(group, storage)];
+  const conversion = objectAt(definition, 'spec', 'conversion');
+  if (stringAt(conversion, 'strategy') !== 'Webhook') return { conversion: renaming(here, there) };
+  const { WebhookConversion } = await import('./webhook-conversion.ts');
+  const kind = stringAt(definition, 'status', 'acceptedNames', 'kind');
+  const schemas = new Map(
+    objectsAt(definition, 'spec', 'versions').map((version) => [
+      apiVersionOf(group, stringAt(version, 'name')),
+      parseStructural(objectAt(version, 'schema', 'openAPIV3Schema')),
+    ]),
+  );
+  return {
+    conversion: new WebhookConversion({
+      server,
+      clientConfig: objectAt(conversion, 'webhook', 'clientConfig'),
+      reviewVersions: listAt(conversion, 'webhook', 'conversionReviewVersions') as string[],
+      kind,
+      here,
+      stored: there,
+      finish(object, apiVersion) {
+        const schema = schemas.get(apiVersion);
+        if (schema === undefined) return object as KubeObject;
+        const pruned = prune(object, schema, []) as KubeObject;
+        fillDefaults(pruned, schema);
+        return pruned;
+      },
+    }),
+  };
+}
+
 /** Conversion strategy None: versions differ in their name alone. */
 function renaming(here: string, stored: string): Conversion {
-  const to = (apiVersion: string) => (object: KubeObject) => ({ ...object, apiVersion });
+  const to =
+    (apiVersion: string) =>
+    (object: KubeObject): KubeObject => ({ ...object, apiVersion });
   return { fromStorage: to(here), toStorage: to(stored) };
 }
 

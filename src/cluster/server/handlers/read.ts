@@ -6,7 +6,7 @@ import { listObjects, parseVersion } from '../listing.ts';
 import { flag } from '../request-info.ts';
 import { jsonResponse } from '../respond.ts';
 import { selectionOf, type Selection } from '../selection.ts';
-import { viewFor, type View } from '../view.ts';
+import { prepared, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 
@@ -37,7 +37,9 @@ export async function getObject(context: ResourceContext): Promise<ApiResponse> 
   // A get at an older version is a get of the newest: the cache never goes back. A newer one has to come first.
   const version = parseVersion(info.query.get('resourceVersion') ?? '');
   if (version > 0) await server.cache.waitFor(version);
-  return showObject(context, await server.registry.get(resource, info), { view });
+  const found = await server.registry.get(resource, info);
+  await prepared(resource, () => [found]);
+  return showObject(context, found, { view });
 }
 
 export async function listResource(context: ResourceContext): Promise<ApiResponse> {
@@ -45,6 +47,8 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
   const { query, namespace } = info;
   const view = viewOf(context);
   const selection = selectionOf({ resource, namespace, query });
+  const held = server.cache.resource(resource.prefix);
+  await prepared(resource, () => held.list(selection.prefix));
   const page = await listObjects(
     {
       resource,
@@ -56,6 +60,7 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
     },
     server,
   );
+  await prepared(resource, () => page.objects);
   return await listResponse({ ...page, resource, view, now: server.clock.now() });
 }
 
@@ -86,6 +91,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const noInitial = initial !== null && !wantsInitial;
   const after =
     wantsInitial || (from === 0 && !noInitial) ? undefined : from === 0 ? server.cache.revision : from;
+  await prepared(resource, () => server.cache.resource(resource.prefix).list(selection.prefix));
   const body = watchObjects(
     {
       resource,

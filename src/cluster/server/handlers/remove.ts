@@ -9,7 +9,8 @@ import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../request-body.ts';
 import { jsonResponse, respondWith } from '../respond.ts';
 import { selectionOf } from '../selection.ts';
-import { bytesOf } from '../view.ts';
+import { shownAs } from '../resource.ts';
+import { bytesOf, prepared } from '../view.ts';
 import { numberOf, showObject } from './read.ts';
 
 /** Resources whose delete answers with the object rather than with a Status. */
@@ -45,11 +46,12 @@ export async function remove(
   const changed = await server.registry.modify(resource, what, {
     dryRun: what.dryRun,
     change: async (object) => {
-      await gate.validate(undefined, resource.conversion?.fromStorage(object) ?? object);
+      await gate.validate(undefined, resource.conversion === undefined ? object : await shownAs(resource, object));
       return planDelete(resource, object, { request: what.request, now: server.clock.now() });
     },
   });
   if (changed.type !== 'keep') gate.written();
+  await prepared(resource, () => [changed.object]);
   return changed;
 }
 
@@ -58,6 +60,7 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   const { server, resource, info, request } = context;
   const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
   const { query, namespace } = info;
+  await prepared(resource, () => server.cache.resource(resource.prefix).list(resource.prefix));
   const { objects, revision } = await listObjects(
     {
       resource,

@@ -12,6 +12,7 @@ import type { ResourceContext } from '../context.ts';
 import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { shownAs, storedAs } from '../resource.ts';
 import { respondWith } from '../respond.ts';
 import { AdmissionGate, type Window } from '../gate.ts';
 import { planUpdate } from '../writing.ts';
@@ -55,7 +56,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const paths = resource.declaration.scale;
   assert(paths !== undefined, `${resource.resource} declares its scale`);
   if (info.verb === 'get')
-    return respondWith(scaleOf((await server.registry.get(resource, info)).object, paths));
+    return respondWith(scaleOf(await shownAs(resource, (await server.registry.get(resource, info)).object), paths));
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed(resource);
   const kind = scaleKind();
   const patch = info.verb === 'patch' ? readPatch(context) : undefined;
@@ -69,7 +70,8 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   await using gate = new AdmissionGate(context, 'UPDATE', { window });
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
-    change: async (old) => {
+    change: async (current) => {
+      const old = await shownAs(resource, current);
       const before = scaleOf(old, paths);
       const wanted =
         patch === undefined
@@ -83,11 +85,19 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       if (jsonEqual(wanted.spec, before.spec)) return { type: 'keep' };
       const object = structuredClone(old);
       setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
-      return await planUpdate(resource, object, { old, endpoint: 'main', author: authorOf(context), gate });
+      const change = await planUpdate(resource, object, {
+        old,
+        endpoint: 'main',
+        author: authorOf(context),
+        gate,
+      });
+      return change.type === 'put'
+        ? { type: 'put', object: await storedAs(resource, change.object) }
+        : change;
     },
   });
   if (changed.type !== 'keep') gate.written();
-  return respondWith(scaleOf(changed.object.object, paths));
+  return respondWith(scaleOf(await shownAs(resource, changed.object.object), paths));
 }
 
 function setReplicas(object: KubeObject, path: readonly string[], replicas = 0): void {

@@ -13,6 +13,8 @@ import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../registry.ts';
 import { bodyOf, checkKind, checkUnknown, decodeBody, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { warningHeader } from '../respond.ts';
+import { shownAs, storedAs } from '../resource.ts';
+import { prepared } from '../view.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import { otherNamespace, planUpdate, prepareCreate, type Authorship, type Endpoint } from '../writing.ts';
 import { showObject, viewOf } from './read.ts';
@@ -55,9 +57,10 @@ export async function storeNew(
     gate,
     user: context.user,
   });
-  const stored = resource.conversion?.toStorage(ready) ?? ready;
+  const stored = resource.conversion === undefined ? ready : await storedAs(resource, ready);
   const created = await registry.create(resource, stored, how.dryRun);
   gate.written();
+  await prepared(resource, () => [created]);
   return { created, admissionWarnings: gate.warnings };
 }
 
@@ -76,12 +79,13 @@ export async function modifyAs(
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current) => {
-      const change = await plan(conversion?.fromStorage(current) ?? current, gate);
+      const change = await plan(conversion === undefined ? current : await shownAs(resource, current), gate);
       if (change.type !== 'put' || conversion === undefined) return change;
-      return { type: 'put', object: conversion.toStorage(change.object) };
+      return { type: 'put', object: await storedAs(resource, change.object) };
     },
   });
   if (changed.type !== 'keep') gate.written();
+  await prepared(resource, () => [changed.object]);
   return { ...changed, admissionWarnings: [...new Set(gate.warnings)] };
 }
 

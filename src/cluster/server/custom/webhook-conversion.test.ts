@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { TestServer } from '../testing/test-server.ts';
+import { WebhookServer, type Answer } from '../webhooks/testing/webhook-server.ts';
+
+const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const at = (version: string): string => `/apis/example.com/${version}/namespaces/default/widgets`;
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+/** v1 has `host: "a:1"`, v2 has `host` and `port`. */
+const convert: Answer = (request) => {
+  const target = stringAt(request, 'desiredAPIVersion');
+  const convertedObjects = objectsAt(request, 'objects').map((object) => {
+    const spec = objectAt(object, 'spec');
+    const host = stringAt(spec, 'host');
+    const made = target.endsWith('/v1')
+      ? { host: `${host}:${stringAt(spec, 'port')}` }
+      : { host: host.split(':')[0] ?? '', port: host.split(':')[1] ?? '' };
+    return { ...object, apiVersion: target, spec: made };
+  });
+  return { result: { status: 'Success' }, convertedObjects };
+};
+
+function definition(webhook: JsonObject): JsonObject {
+  const version = (name: string, storage: boolean): JsonObject => ({
+    name,
+    served: true,
+    storage,
+    selectableFields: [{ jsonPath: '.spec.host' }],
+    schema: {
+      openAPIV3Schema: {
+        type: 'object',
+        properties: {
+          spec: {
+            type: 'object',
+            properties: { host: { type: 'string' }, ...(name === 'v2' && { port: { type: 'string' } }) },
+          },
+        },
+      },
+    },
+  });
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget' },
+      versions: [version('v1', false), version('v2', true)],
+      conversion: {
+        strategy: 'Webhook',
+        webhook: { conversionReviewVersions: ['v1'], clientConfig: webhook },
+      },
+    },
+  };
+}
+
+async function defined(api: TestServer, webhook: JsonObject): Promise<void> {
+  await api.create(CRDS, definition(webhook));
+  for (let turn = 0; turn < 500; turn++) {
+    if ((await api.call('GET', at('v2'))).status === 200) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.fail('never served');
+}
+
+const widget = (version: string, name: string, spec: JsonObject): JsonObject => ({
+  apiVersion: `example.com/${version}`,
+  kind: 'Widget',
+  metadata: { name },
+  spec,
+});
+
+test('objects are converted by the webhook: written, read, listed, watched, patched, deleted', async () => {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open();
+  await defined(api, hook.config());
+  const watch = await api.watch(`${at('v1')}?watch=true`);
+  const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
+  assert.deepEqual([made.apiVersion, made.spec], ['example.com/v1', { host: 'x:1' }]);
+  const second = await api.call('GET', `${at('v2')}/a`);
+  assert.deepEqual([second.body.apiVersion, second.body.spec], ['example.com/v2', { host: 'x', port: '1' }]);
+  await api.create(at('v2'), widget('v2', 'b', { host: 'y', port: '2' }));
+  const list = await api.call('GET', at('v1'));
+  assert.deepEqual(
+    list.body.items?.map(({ spec }) => spec),
+    [{ host: 'x:1' }, { host: 'y:2' }],
+  );
+  const selected = await api.call('GET', `${at('v1')}?fieldSelector=spec.host%3Dy:2`);
+  assert.equal(selected.body.items?.length, 1);
+  const patched = await api.call('PATCH', `${at('v1')}/a`, { spec: { host: 'z:3' } }, MERGE);
+  assert.deepEqual(patched.body.spec, { host: 'z:3' });
+  assert.deepEqual((await api.call('GET', `${at('v2')}/a`)).body.spec, { host: 'z', port: '3' });
+  await api.call('DELETE', `${at('v1')}/b`);
+  const frames: string[] = [];
+  for (let count = 0; count < 4; count++) {
+    const frame = await watch.next();
+    frames.push(`${frame?.type ?? ''} ${stringAt(frame?.object, 'spec', 'host')}`);
+  }
+  assert.deepEqual(frames, ['ADDED x:1', 'ADDED y:2', 'MODIFIED z:3', 'DELETED y:2']);
+  watch.stop();
+  const before = hook.seen.length;
+  await api.call('GET', `${at('v1')}/a`);
+  await api.call('GET', at('v1'));
+  assert.equal(hook.seen.length, before, 'what is known is not asked for again');
+});
+
+test('a list is converted in one question', async () => {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open();
+  await defined(api, hook.config());
+  for (let index = 0; index < 20; index++) {
+    await api.create(at('v2'), widget('v2', `w${index}`, { host: 'h', port: String(index) }));
+  }
+  assert.equal(hook.seen.length, 0);
+  const list = await api.call('GET', at('v1'));
+  assert.equal(list.body.items?.length, 20);
+  assert.equal(hook.seen.length, 1);
+});
+
+test('what the webhook must not do, and what it fails at, is told', async () => {
+  let answer: Answer = () => ({ result: { status: 'Failure', message: 'no way' } });
+  await using hook = await WebhookServer.open((request, path) => answer(request, path));
+  await using api = await TestServer.open();
+  await defined(api, hook.config());
+  await api.create(at('v2'), widget('v2', 'a', { host: 'h', port: '1' }));
+  const ask = async (): Promise<string> => {
+    const { status, body } = await api.call('GET', `${at('v1')}/a`);
+    assert.equal(status, 500);
+    return body.message ?? '';
+  };
+  assert.match(await ask(), /conversion webhook for example.com\/v2, Kind=Widget failed: no way/);
+  answer = (request) => ({ result: { status: 'Success' }, convertedObjects: objectsAt(request, 'objects') });
+  assert.match(await ask(), /expected example.com\/v1, Kind=Widget, got example.com\/v2/);
+  answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
+  assert.match(await ask(), /expected 1 converted objects, got 0/);
+  answer = convert;
+  assert.equal((await api.call('GET', `${at('v1')}/a`)).status, 200);
+});
+
+test('definitions say how their webhook is reached', async () => {
+  await using api = await TestServer.open();
+  const cases: readonly [JsonObject, RegExp][] = [
+    [{}, /spec\.conversion\.webhook\.clientConfig: Required value: exactly one of url or service is required/],
+    [{ url: 'http://x/' }, /spec\.conversion\.webhook\.clientConfig\.url: Invalid value/],
+  ];
+  for (const [config, message] of cases) {
+    const { status, body } = await api.call('POST', CRDS, definition(config));
+    assert.equal(status, 422);
+    assert.match(body.message ?? '', message);
+  }
+});
