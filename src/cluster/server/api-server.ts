@@ -13,6 +13,8 @@ import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
+import { expressionGuard } from './admission/policy/guard.ts';
+import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
 import { Authentication, staticTokens, type Credentials } from './authentication/authenticator.ts';
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
@@ -149,6 +151,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     admission: new Admission([
       escalationGuard,
       ruleGuard,
+      expressionGuard,
       ...defaultAdmissionPlugins(options.admissionOptions),
       ...(options.admission ?? []),
     ]),
@@ -171,6 +174,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(keepBootstrapped(parts, repair));
   stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
   stack.use(await CustomResources.start(parts));
+  stack.use(followPolicies(parts));
   const discovery = new Discovery(resources);
   const metrics = new ServerMetrics();
   metrics.observe(parts);

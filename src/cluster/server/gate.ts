@@ -101,3 +101,15 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     };
   }
 }
+
+/** For what is created below another object and not kept: bindings, evictions, requests for tokens. */
+export async function admitCreation(context: ResourceContext, object: KubeObject): Promise<void> {
+  const { info, resource } = context;
+  const metadata = (object.metadata ??= {});
+  if ((metadata.name ?? '') === '') metadata.name = info.name;
+  if (resource.namespaced && (metadata.namespace ?? '') === '') metadata.namespace = info.namespace;
+  await using gate = new AdmissionGate(context, 'CREATE');
+  await gate.mutate(object);
+  await gate.validate(object);
+  gate.written();
+}

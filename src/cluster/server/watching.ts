@@ -179,7 +179,11 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const { previous, current } = event;
     // As what leaves a selector is shown: the previous content at the revision at which it left.
     const left = previous && new CachedObject(current.key, previous.stored, event.revision);
-    const shown = [current, ...(previous === undefined ? [] : [previous]), ...(left === undefined ? [] : [left])];
+    const shown = [
+      current,
+      ...(previous === undefined ? [] : [previous]),
+      ...(left === undefined ? [] : [left]),
+    ];
     this.#afterwards(async () => {
       await prepared(resource, () => shown);
       this.#show(event);
@@ -187,7 +191,9 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #afterwards(step: () => void | Promise<void>): void {
-    const next = (this.#converting ?? Promise.resolve()).then(step).catch((error: unknown) => this.#fail(error));
+    const next = (this.#converting ?? Promise.resolve())
+      .then(step)
+      .catch((error: unknown) => this.#fail(error));
     this.#converting = next;
     void next.then(() => {
       if (this.#converting === next) this.#converting = undefined;

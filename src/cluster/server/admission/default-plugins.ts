@@ -19,6 +19,7 @@ import { runtimeClass } from './plugins/runtime-class.ts';
 import { serviceAccount } from './plugins/service-account.ts';
 import { persistentVolumeClaimResize, storageObjectInUseProtection } from './plugins/storage.ts';
 import { taintNodesByCondition } from './plugins/taint-nodes.ts';
+import { mutatingPolicies, validatingPolicies } from './policy/plugins.ts';
 import { mutatingWebhooks } from './webhook/mutating.ts';
 import { validatingWebhooks } from './webhook/validating.ts';
 
@@ -59,7 +60,9 @@ function all(mountTokens: boolean): readonly AdmissionPlugin[] {
     clusterTrustBundleAttest,
     certificateSubjectRestriction,
     defaultIngressClass,
+    mutatingPolicies(),
     mutatingWebhooks(),
+    validatingPolicies(),
     validatingWebhooks(),
     resourceQuota,
   ];

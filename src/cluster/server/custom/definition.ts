@@ -31,10 +31,7 @@ import { customType } from './custom-type.ts';
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 /** One resource for each served version; none while another definition has the names. */
-export async function resourcesOf(
-  definition: KubeObject,
-  server: ServerParts,
-): Promise<readonly Resource[]> {
+export async function resourcesOf(definition: KubeObject, server: ServerParts): Promise<readonly Resource[]> {
   if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
   const versions = objectsAt(definition, 'spec', 'versions');
   const served = versions.filter((version) => version['served'] === true);

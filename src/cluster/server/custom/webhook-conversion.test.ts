@@ -143,7 +143,10 @@ test('what the webhook must not do, and what it fails at, is told', async () => 
 test('definitions say how their webhook is reached', async () => {
   await using api = await TestServer.open();
   const cases: readonly [JsonObject, RegExp][] = [
-    [{}, /spec\.conversion\.webhook\.clientConfig: Required value: exactly one of url or service is required/],
+    [
+      {},
+      /spec\.conversion\.webhook\.clientConfig: Required value: exactly one of url or service is required/,
+    ],
     [{ url: 'http://x/' }, /spec\.conversion\.webhook\.clientConfig\.url: Invalid value/],
   ];
   for (const [config, message] of cases) {

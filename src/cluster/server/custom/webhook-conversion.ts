@@ -72,7 +72,10 @@ export class WebhookConversion implements Conversion {
     const text = this.#known[direction].get(keyOf(object));
     if (text !== undefined) return JSON.parse(text) as KubeObject;
     const { name = '' } = object.metadata;
-    throw new PlatformError('unavailable', `${this.#facts.kind} ${name} has not been converted yet; try again`);
+    throw new PlatformError(
+      'unavailable',
+      `${this.#facts.kind} ${name} has not been converted yet; try again`,
+    );
   }
 
   async #ask(direction: Direction, missing: ReadonlyMap<string, KubeObject>): Promise<void> {
@@ -101,7 +104,10 @@ export class WebhookConversion implements Conversion {
       const objects = batch.map(([, object]) => object);
       const made = await this.#call(objects, target);
       batch.forEach(([key, object], index) => {
-        known.set(key, JSON.stringify(this.#facts.finish(this.#checked(object, made[index], target), target)));
+        known.set(
+          key,
+          JSON.stringify(this.#facts.finish(this.#checked(object, made[index], target), target)),
+        );
       });
     } catch (error) {
       if (!isPlatformError(error) && !(error instanceof Error)) throw error;

@@ -9,6 +9,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { PodLogRequest, ResourceContext } from '../context.ts';
 import { badRequest, conflict } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
+import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
 import { respondWith } from '../respond.ts';
@@ -36,6 +37,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   const target = stringAt(binding, 'target', 'kind');
   if (target !== '' && target !== 'Node')
     throw badRequest(`target.kind: Unsupported value: "${target}": supported values: "Node"`);
+  await admitCreation(context, binding);
   const { uid = '', resourceVersion = '', annotations } = binding.metadata ?? {};
   await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
@@ -88,10 +90,12 @@ export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
   const kind = typeOf('policy', 'Eviction');
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
+  await admitCreation(context, object as KubeObject);
   const options = (object['deleteOptions'] ?? {}) as JsonObject;
   const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
   const grace = options['gracePeriodSeconds'];
   await remove(context, {
+    admitted: true,
     name: info.name,
     namespace: info.namespace,
     dryRun: isDryRun([...info.query.getAll('dryRun'), ...((options['dryRun'] ?? []) as string[])]),

@@ -39,14 +39,26 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
 
 export async function remove(
   context: ResourceContext,
-  what: { name: string; namespace: string; request: DeleteRequest; dryRun: boolean },
+  what: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly request: DeleteRequest;
+    readonly dryRun: boolean;
+    /** Under another name: as an eviction. */
+    readonly admitted?: boolean;
+  },
 ): Promise<Changed> {
   const { server, resource } = context;
   await using gate = new AdmissionGate(context, 'DELETE', { dryRun: what.dryRun });
   const changed = await server.registry.modify(resource, what, {
     dryRun: what.dryRun,
     change: async (object) => {
-      await gate.validate(undefined, resource.conversion === undefined ? object : await shownAs(resource, object));
+      if (what.admitted !== true) {
+        await gate.validate(
+          undefined,
+          resource.conversion === undefined ? object : await shownAs(resource, object),
+        );
+      }
       return planDelete(resource, object, { request: what.request, now: server.clock.now() });
     },
   });

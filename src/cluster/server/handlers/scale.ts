@@ -56,7 +56,9 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const paths = resource.declaration.scale;
   assert(paths !== undefined, `${resource.resource} declares its scale`);
   if (info.verb === 'get')
-    return respondWith(scaleOf(await shownAs(resource, (await server.registry.get(resource, info)).object), paths));
+    return respondWith(
+      scaleOf(await shownAs(resource, (await server.registry.get(resource, info)).object), paths),
+    );
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed(resource);
   const kind = scaleKind();
   const patch = info.verb === 'patch' ? readPatch(context) : undefined;

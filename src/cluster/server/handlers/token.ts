@@ -9,6 +9,8 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { badRequest, conflict, notFound } from '../failure.ts';
+import { admitCreation } from '../gate.ts';
+import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { jsonResponse, respondWith } from '../respond.ts';
 import { toBytes } from '../view.ts';
@@ -30,6 +32,7 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
   const account = (await server.registry.get(resource, info)).object;
+  await admitCreation(context, object as KubeObject);
   const spec = objectAt(object, 'spec');
   const audiences = listAt(spec, 'audiences') as string[];
   const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;

@@ -53,7 +53,8 @@ function pod(request: AdmissionRequest, node: string): void {
     }
   } else if (subresource === 'status') podStatus(request, node);
   else if (subresource === 'eviction') {
-    if (here(old)) return;
+    const { server, namespace, name } = request;
+    if (here(objectNamed(server, ['', 'v1', 'pods'], { namespace, name }))) return;
     throw refused(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
   } else {
     throw refused(

@@ -305,6 +305,9 @@ test('a node writes itself and what runs on it, and nothing else', async () => {
   const theirs = await asNode(api, 'PATCH', `${PODS}/theirs/status`, status, MERGE);
   assert.match(theirs.message, /can only update pod status for pods with spec.nodeName set to itself/);
   assert.match((await asNode(api, 'DELETE', `${PODS}/theirs`)).message, /can only delete pods with/);
+  const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'theirs' } };
+  const evicted = await asNode(api, 'POST', `${PODS}/theirs/eviction`, eviction);
+  assert.match(evicted.message, /node n1 can only evict pods with spec.nodeName set to itself/);
   const made = await asNode(api, 'POST', PODS, pod('new', { nodeName: 'n1' }));
   assert.match(made.message, /pod does not have "kubernetes.io\/config.mirror" annotation/);
   const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'n2' } };

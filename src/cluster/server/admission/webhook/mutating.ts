@@ -1,8 +1,9 @@
-import { jsonEqual, type JsonObject } from '../../../api/json.ts';
+import { jsonEqual } from '../../../api/json.ts';
 import type { KubeObject } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { outOfVersion } from '../matching/equivalent.ts';
 import { isExempt, matches } from '../matching/rules.ts';
+import { replace } from '../replace.ts';
 import { answerFailure, CallFailure, callWebhook } from './call.ts';
 import { conditionsHold } from './conditions.ts';
 import { Webhooks, type Webhook } from './configurations.ts';
@@ -82,17 +83,4 @@ async function call(
     JSON.stringify({ configuration, webhook: name, mutated: changed }),
   );
   return changed;
-}
-
-/** What a program has made of the object, checked as what a client sends, takes its place. */
-export function replace(
-  { resource, subresource }: AdmissionRequest,
-  object: KubeObject,
-  made: JsonObject,
-): void {
-  const own = resource.declaration.subresources.find(({ name }) => name === subresource)?.kind;
-  const decoded = own === undefined ? resource.type.decode(made).object : made;
-  if (own === undefined) resource.type.applyDefaults(decoded);
-  for (const key of Object.keys(object)) delete object[key];
-  Object.assign(object, decoded);
 }

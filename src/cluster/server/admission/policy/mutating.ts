@@ -1,0 +1,121 @@
+/** MutatingAdmissionPolicy (KEP-3962): changes that the cluster makes to what comes in, as expressions. */
+import { errorMessage, PlatformError } from '../../../../base/errors.ts';
+import { CelError } from '../../../api/cel/program.ts';
+import { toJson } from '../../../api/cel/json-values.ts';
+import { isJsonObject, jsonEqual, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
+import { merge } from '../../../api/managed-fields/typed-value.ts';
+import { jsonPatch } from '../../../api/patch.ts';
+import type { KubeObject } from '../../object.ts';
+import type { Resource } from '../../resource.ts';
+import type { AdmissionRequest } from '../admission.ts';
+import { forbidden } from '../../failure.ts';
+import { inVersion, outOfVersion } from '../matching/equivalent.ts';
+import { replace } from '../replace.ts';
+import { Evaluation, expressionsOf } from './expressions.ts';
+import { paramsOf, PolicyFailure } from './params.ts';
+import type { Binding, Policy } from './policies.ts';
+import { applies } from './validating.ts';
+import { factsOf } from './variables.ts';
+
+interface Memory {
+  readonly called: Set<string>;
+  readonly again: Set<string>;
+  last: KubeObject | undefined;
+}
+
+export async function mutateByPolicies(
+  request: AdmissionRequest,
+  policies: readonly Policy[],
+): Promise<void> {
+  const { round, object } = request;
+  if (object === undefined) return;
+  const memory = round.memory('MutatingAdmissionPolicy', (): Memory => ({
+    called: new Set(),
+    again: new Set(),
+    last: undefined,
+  }));
+  if (round.isSecond && !jsonEqual(object, memory.last)) askAgain(memory);
+  for (const policy of policies) {
+    for (const binding of policy.bindings) {
+      const id = `${policy.name} ${binding.name}`;
+      if (round.isSecond && !memory.again.has(id)) continue;
+      const before = structuredClone(object);
+      await mutate(request, policy, binding);
+      if (!jsonEqual(before, object)) {
+        askAgain(memory);
+        round.repeat();
+      }
+      if (policy.reinvoked) memory.called.add(id);
+    }
+  }
+  memory.last = structuredClone(object);
+}
+
+function askAgain({ called, again }: Memory): void {
+  for (const id of called) again.add(id);
+  called.clear();
+}
+
+async function mutate(request: AdmissionRequest, policy: Policy, binding: Binding): Promise<void> {
+  try {
+    const as = await applies(request, policy, binding);
+    if (as === undefined) return;
+    for (const params of await paramsOf(request, policy, binding)) {
+      for (const mutation of objectsAt(policy.spec, 'mutations')) {
+        await apply(request, mutation, { policy, as, params });
+      }
+    }
+  } catch (error) {
+    const isFailure = error instanceof PolicyFailure || error instanceof CelError;
+    if (!isFailure) throw error;
+    if (policy.failsOpen) return;
+    const { resource, name } = request;
+    const why = `policy '${policy.name}' with binding '${binding.name}' denied request: ${error.message}`;
+    throw forbidden(resource, name, why);
+  }
+}
+
+async function apply(
+  request: AdmissionRequest,
+  mutation: JsonObject,
+  { policy, as, params }: { policy: Policy; as: Resource; params: KubeObject | undefined },
+): Promise<void> {
+  const { object } = request;
+  if (object === undefined) return;
+  const shown = await inVersion(request, object, as);
+  // Each mutation sees what the one before it has made.
+  const evaluation = new Evaluation(expressionsOf(policy.spec), await factsOf(request, as), params);
+  const configures = stringAt(mutation, 'patchType') === 'ApplyConfiguration';
+  const expression = stringAt(mutation, configures ? 'applyConfiguration' : 'jsonPatch', 'expression');
+  const value = toJson(await evaluation.run(expression));
+  const made = configures ? configured(shown, value, as) : patched(shown, value);
+  if (jsonEqual(made, shown)) return;
+  try {
+    replace(request, object, await outOfVersion(request, made, as));
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    throw new PolicyFailure(`the mutated object is not one: ${errorMessage(error)}`);
+  }
+}
+
+function configured(object: KubeObject, value: unknown, as: Resource): KubeObject {
+  if (!isJsonObject(value)) throw new PolicyFailure('an apply configuration must be an Object');
+  const head = ['apiVersion', 'kind'].find((field) => value[field] !== undefined);
+  if (head !== undefined) throw new PolicyFailure(`an apply configuration may not set ${head}`);
+  const metadata = value['metadata'];
+  if (isJsonObject(metadata)) {
+    const fixed = ['name', 'namespace', 'uid', 'generateName'].find((field) => metadata[field] !== undefined);
+    if (fixed !== undefined) throw new PolicyFailure(`an apply configuration may not set metadata.${fixed}`);
+  }
+  return merge(structuredClone(object), value, as.type.ownership) as KubeObject;
+}
+
+function patched(object: KubeObject, steps: unknown): KubeObject {
+  if (!Array.isArray(steps)) throw new PolicyFailure('a JSON patch must be a list of JSONPatch');
+  try {
+    return jsonPatch(structuredClone(object), steps) as KubeObject;
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    throw new PolicyFailure(`the patch cannot be applied: ${error.message}`);
+  }
+}

@@ -1,0 +1,178 @@
+/** ValidatingAdmissionPolicy (KEP-3488): rules of the cluster, as expressions. */
+import { PlatformError } from '../../../../base/errors.ts';
+import { CelError } from '../../../api/cel/program.ts';
+import { objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
+import { qualified } from '../../failure.ts';
+import type { KubeObject } from '../../object.ts';
+import type { Resource } from '../../resource.ts';
+import type { AdmissionRequest } from '../admission.ts';
+import { matches } from '../matching/rules.ts';
+import { matchConditions } from './conditions.ts';
+import { Evaluation, expressionsOf } from './expressions.ts';
+import { paramsOf, PolicyFailure } from './params.ts';
+import type { Binding, Policy } from './policies.ts';
+import { factsOf } from './variables.ts';
+
+interface Refusal {
+  readonly message: string;
+  readonly reason: string;
+  /** Of spec.validations; undefined when the policy itself has failed. */
+  readonly index?: number;
+}
+
+/** Throws for the first refusal that a binding denies; the others warn and are audited. */
+export async function validatePolicies(
+  request: AdmissionRequest,
+  policies: readonly Policy[],
+): Promise<void> {
+  const audited: JsonObject[] = [];
+  let denied: PlatformError | undefined;
+  for (const policy of policies) {
+    for (const binding of policy.bindings) {
+      for (const refusal of await refusals(request, policy, binding)) {
+        const { message, index } = refusal;
+        for (const action of binding.actions) {
+          if (action === 'Deny') denied ??= denial(request, { policy, binding, refusal });
+          else if (action === 'Warn') {
+            request.warn(
+              `Validation failed for ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}': ${message}`,
+            );
+          } else {
+            audited.push({
+              message,
+              policy: policy.name,
+              binding: binding.name,
+              expressionIndex: index ?? 0,
+              validationActions: [...binding.actions],
+            });
+          }
+        }
+      }
+    }
+  }
+  if (audited.length > 0) {
+    request.audit('validation.policy.admission.k8s.io/validation_failure', JSON.stringify(audited));
+  }
+  if (denied !== undefined) throw denied;
+}
+
+async function refusals(
+  request: AdmissionRequest,
+  policy: Policy,
+  binding: Binding,
+): Promise<readonly Refusal[]> {
+  const failed = (message: string): readonly Refusal[] =>
+    policy.failsOpen ? [] : [{ message, reason: 'Invalid' }];
+  try {
+    const as = await applies(request, policy, binding);
+    if (as === undefined) return [];
+    const found: Refusal[] = [];
+    for (const params of await paramsOf(request, policy, binding)) {
+      found.push(...(await evaluate(request, policy, { as, params })));
+    }
+    return found;
+  } catch (error) {
+    if (!(error instanceof PolicyFailure)) throw error;
+    return failed(error.message);
+  }
+}
+
+/** The resource as which policy and binding match the request; throws PolicyFailure. */
+export async function applies(
+  request: AdmissionRequest,
+  policy: Policy,
+  binding: Binding,
+): Promise<Resource | undefined> {
+  const as = matches(request, policy.matcher);
+  if (as === undefined) return undefined;
+  if (binding.matcher !== undefined && matches(request, binding.matcher) === undefined) return undefined;
+  if (policy.conditions.length === 0) return as;
+  const outcome = await matchConditions(request, policy.conditions, as);
+  if (outcome === 'match') return as;
+  if (outcome === 'no match') return undefined;
+  throw new PolicyFailure(outcome.error);
+}
+
+async function evaluate(
+  request: AdmissionRequest,
+  { name, spec, failsOpen }: Policy,
+  { as, params }: { as: Resource; params: KubeObject | undefined },
+): Promise<readonly Refusal[]> {
+  const facts = await factsOf(request, as);
+  const evaluation = new Evaluation(expressionsOf(spec), facts, params);
+  const found: Refusal[] = [];
+  for (const [index, validation] of objectsAt(spec, 'validations').entries()) {
+    const expression = stringAt(validation, 'expression');
+    try {
+      if ((await evaluation.run(expression, 'bool')) === true) continue;
+      const reason = stringAt(validation, 'reason') || 'Invalid';
+      found.push({ index, reason, message: await messageOf(validation, evaluation) });
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      if (failsOpen) continue;
+      const message = `expression '${expression.trim()}' resulted in error: ${error.message}`;
+      found.push({ index, reason: 'Invalid', message });
+    }
+  }
+  for (const annotation of objectsAt(spec, 'auditAnnotations')) {
+    const key = stringAt(annotation, 'key');
+    try {
+      const value = await evaluation.run(stringAt(annotation, 'valueExpression'));
+      if (typeof value === 'string' && value !== '') request.audit(`${name}/${key}`, value.slice(0, 10_240));
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      if (failsOpen) continue;
+      const message = `audit annotation '${key}' resulted in error: ${error.message}`;
+      found.push({ reason: 'Invalid', message });
+    }
+  }
+  return found;
+}
+
+async function messageOf(validation: JsonObject, evaluation: Evaluation): Promise<string> {
+  const expression = stringAt(validation, 'messageExpression');
+  if (expression !== '') {
+    try {
+      const text = await evaluation.run(expression, 'string');
+      if (typeof text === 'string' && text.trim() !== '' && !text.includes('\n') && text.length <= 5120) {
+        return text.trim();
+      }
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+    }
+  }
+  const message = stringAt(validation, 'message').trim();
+  return message === '' ? `failed expression: ${stringAt(validation, 'expression').trim()}` : message;
+}
+
+const CODES: Readonly<Record<string, number>> = {
+  Unauthorized: 401,
+  Forbidden: 403,
+  RequestEntityTooLarge: 413,
+  Invalid: 422,
+};
+
+function denial(
+  { resource, name, object }: AdmissionRequest,
+  { policy, binding, refusal }: { policy: Policy; binding: Binding; refusal: Refusal },
+): PlatformError {
+  const said = `ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}' denied request: ${refusal.message}`;
+  const named = name === '' ? (object?.metadata.generateName ?? '') : name;
+  const message = `${qualified(resource)}${named === '' ? '' : ` "${named}"`} is forbidden: ${said}`;
+  const status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason: refusal.reason,
+    details: {
+      ...(named !== '' && { name: named }),
+      ...(resource.group !== '' && { group: resource.group }),
+      kind: resource.resource,
+      causes: [{ message: said }],
+    },
+    code: CODES[refusal.reason] ?? 422,
+  };
+  return new PlatformError('forbidden', message, { details: { status } });
+}
