@@ -19,8 +19,6 @@ export interface Window {
  */
 export class AdmissionGate implements Gate, AsyncDisposable {
   readonly warnings: string[] = [];
-  /** For the audit event. */
-  readonly annotations = new Map<string, string>();
   readonly #context: ResourceContext;
   readonly #operation: Operation;
   readonly #dryRun: boolean;
@@ -81,7 +79,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       warn: (text) => void this.warnings.push(text),
       round: new Round(),
       options: this.#options(),
-      audit: (key, value) => void this.annotations.set(key, value),
+      audit: (key, value) => void this.#context.annotations?.set(key, value),
     };
   }
 

@@ -191,13 +191,20 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #afterwards(step: () => void | Promise<void>): void {
-    const next = (this.#converting ?? Promise.resolve())
-      .then(step)
-      .catch((error: unknown) => this.#fail(error));
+    const next = this.#inOrder(this.#converting, step);
     this.#converting = next;
-    void next.then(() => {
+    void next.finally(() => {
       if (this.#converting === next) this.#converting = undefined;
     });
+  }
+
+  async #inOrder(previous: Promise<void> | undefined, step: () => void | Promise<void>): Promise<void> {
+    await previous;
+    try {
+      await step();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #show(event: CachedEvent): void {

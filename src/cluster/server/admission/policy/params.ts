@@ -1,6 +1,5 @@
 /** What a binding gives to its policy as `params`. */
 import { objectAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import type { LabelSelector } from '../../../api/generated/meta-v1.ts';
 import { selectorFromObject } from '../../../api/selector.ts';
 import type { KubeObject } from '../../object.ts';
 import { shownAs, type Resource } from '../../resource.ts';
@@ -53,7 +52,7 @@ function select(
     const found = cache.get(keyOf(resource, namespace, name));
     return found === undefined ? [] : [found.object];
   }
-  const selector = selectorFromObject(objectAt(param, 'selector') as LabelSelector);
+  const selector = selectorFromObject(objectAt(param, 'selector'));
   const prefix = namespace === '' ? resource.prefix : `${resource.prefix}${namespace}/`;
   return cache
     .list(prefix)

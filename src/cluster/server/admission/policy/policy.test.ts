@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { objectAt, objectsAt, type JsonObject } from '../../../api/json.ts';
+import { objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { configMap, deployment, TestServer, type Answer } from '../../testing/test-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -147,7 +147,7 @@ test('expressions that do not compile are refused; those that do not fit a kind 
     ['spec.validations[1].expression'],
   );
   assert.match(
-    String(warnings[0]?.['warning']),
+    stringAt(warnings[0], 'warning'),
     /^apps\/v1, Kind=Deployment: ERROR: .*undefined field 'nope'/,
   );
 });

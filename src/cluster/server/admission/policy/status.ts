@@ -7,12 +7,14 @@ export function followPolicies(parts: ServerParts): AsyncDisposable {
   let stopped = false;
   const stack = new DisposableStack();
   stack.defer(() => void (stopped = true));
+  const afterwards = async (previous: Promise<void>, name: string): Promise<void> => {
+    await previous;
+    if (stopped) return;
+    const { checkTypes } = await import('./type-checking.ts');
+    await checkTypes(parts, name);
+  };
   const look = (name: string): void => {
-    working = working.then(async () => {
-      if (stopped) return;
-      const { checkTypes } = await import('./type-checking.ts');
-      await checkTypes(parts, name);
-    });
+    working = afterwards(working, name);
   };
   if (resource !== undefined) {
     const cache = parts.cache.resource(resource.prefix);
