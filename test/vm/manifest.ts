@@ -6,4 +6,5 @@ export const manifest: VmManifest = {
   'cgroup-v2.test.ts': { seconds: 13 },
   'machine.test.ts': { seconds: 7 },
   'runc-baseline.test.ts': { seconds: 14 },
+  'sampan-oci.test.ts': { seconds: 25 },
 };
