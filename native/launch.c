@@ -122,6 +122,9 @@ enum init_word launch_hear(struct launch *launch, int flags)
 	char message[MESSAGE_MAX];
 	OWNED_FD passed = -1;
 	ssize_t got = unix_receive_fd(launch->sync, message, sizeof message - 1, &passed, flags);
+	/* An init that failed before it heard "go" has left that unread. The kernel tells of it first, and once. */
+	if (got < 0 && errno == ECONNRESET)
+		got = unix_receive_fd(launch->sync, message, sizeof message - 1, &passed, flags);
 	if (got < 0)
 		return errno == EAGAIN ? INIT_SILENT : (enum init_word)fail_errno("listen to init");
 	message[got] = 0;
