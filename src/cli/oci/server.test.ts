@@ -63,17 +63,18 @@ interface Answer {
   readonly errors: string;
 }
 
+interface Asked {
+  readonly uid?: number;
+  readonly linger?: string;
+}
+
+function requestOf(argv: readonly string[], { uid = process.getuid!(), linger = '1' }: Asked = {}): Buffer {
+  const who = ['request', '1', String(process.pid), String(uid), '0', '22', '/'];
+  return encodeFrame([...who, String(argv.length), ...argv, '1', `SAMPAN_OCI_LINGER=${linger}`]);
+}
+
 /** Sends a request and collects what is printed, until the exit or the end. */
-function ask(stream: Duplex, argv: readonly string[], { uid = 0, linger = '1' } = {}): Promise<Answer> {
-  const who = [
-    'request',
-    '1',
-    String(process.pid),
-    String(uid === 0 ? process.getuid!() : uid),
-    '0',
-    '22',
-    '/',
-  ];
+function ask(stream: Duplex, argv: readonly string[], asked: Asked = {}): Promise<Answer> {
   const answer = { code: undefined as number | undefined, out: '', errors: '' };
   return new Promise((resolve) => {
     const frames = new FrameReader();
@@ -87,7 +88,7 @@ function ask(stream: Duplex, argv: readonly string[], { uid = 0, linger = '1' } 
       if (answer.code !== undefined) stream.end();
     });
     stream.on('close', () => resolve(answer));
-    stream.write(encodeFrame([...who, String(argv.length), ...argv, '1', `SAMPAN_OCI_LINGER=${linger}`]));
+    stream.write(requestOf(argv, asked));
   });
 }
 
@@ -130,6 +131,17 @@ describe('a serving process', () => {
     const other = place.brain({ listens: false });
     assert.equal((await ask(other.first, ['--version'], { linger: '60' })).code, 0);
     assert.equal(await other.ended, 0);
+  });
+
+  test('ends when its caller has gone before it was served, and nobody else comes', async () => {
+    for (let round = 0; round < 3; round++) {
+      await using place = new Place();
+      const brain = place.brain();
+      brain.first.end(requestOf(['--version'], { linger: '0.2' }));
+      brain.first.destroy();
+      assert.equal(await brain.ended, 0);
+      assert.equal(existsSync(place.socket), false);
+    }
   });
 
   test('replaces a socket that nobody listens on, and leaves one alone that somebody does', async () => {
