@@ -1,4 +1,5 @@
 /** One request and its answer, over whichever version of HTTP: who asks, the body in, the answer or stream out. */
+import { PassThrough, type Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
 import { statusOf } from '../api/status.ts';
@@ -35,6 +36,8 @@ export interface Exchange {
   drained(): Promise<void>;
   end(): void;
   destroy(): void;
+  /** Sends a head and gives the connection away; absent when the connection cannot change its protocol. */
+  tunnel?(headers: Readonly<Record<string, string>>): Duplex;
 }
 
 /** A connection has one certificate: reading it costs more than a whole request. */
@@ -95,7 +98,9 @@ async function readBody({ headers }: Exchange, body: AsyncIterable<Uint8Array>):
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
-async function send(exchange: Exchange, { status, headers, body }: ApiResponse): Promise<void> {
+async function send(exchange: Exchange, answer: ApiResponse): Promise<void> {
+  const { status, headers, body, tunnel } = answer;
+  if (tunnel !== undefined) return give(exchange, headers, tunnel);
   const isHead = exchange.method === 'HEAD';
   if (body instanceof Uint8Array) {
     const bodyless = status === 304 || status === 204;
@@ -127,4 +132,15 @@ async function send(exchange: Exchange, { status, headers, body }: ApiResponse):
   } finally {
     await iterator.return?.();
   }
+}
+
+function give(
+  exchange: Exchange,
+  headers: ApiResponse['headers'],
+  take: NonNullable<ApiResponse['tunnel']>,
+): void {
+  if (exchange.tunnel !== undefined && !exchange.gone.aborted) return take(exchange.tunnel(headers));
+  // Nobody is there to talk to any more, or it never asked for this.
+  take(new PassThrough().destroy());
+  exchange.destroy();
 }

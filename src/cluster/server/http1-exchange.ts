@@ -1,4 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  ServerResponse,
+  STATUS_CODES,
+  validateHeaderName,
+  validateHeaderValue,
+  type IncomingMessage,
+} from 'node:http';
 import type { TLSSocket } from 'node:tls';
 
 import type { Exchange } from './http-exchange.ts';
@@ -51,9 +57,55 @@ export function http1Exchange(message: IncomingMessage, response: ServerResponse
   };
 }
 
+/** Protocols that a request may ask to go on with; others, like `h2c`, are not heard. */
+const PROTOCOLS = /^(websocket|spdy\/3\.1)$/i;
+
+export function wantsUpgrade({ headers }: IncomingMessage): boolean {
+  return PROTOCOLS.test(headers.upgrade ?? '') && /(^|[\s,])upgrade([\s,]|$)/i.test(headers.connection ?? '');
+}
+
+/** A request that wants to go on in another protocol, until it is answered: with a tunnel, or as any other. */
+export function http1Upgrade(message: IncomingMessage, socket: TLSSocket, head: Buffer): Exchange {
+  // Nothing else looks after the connection any more.
+  socket.on('error', () => socket.destroy());
+  const response = new ServerResponse(message);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.on('finish', () => socket.end());
+  const exchange = http1Exchange(message, response);
+  const { upgrade = '', connection = '' } = message.headers;
+  return {
+    ...exchange,
+    headers: { ...exchange.headers, upgrade, connection },
+    body: undefined,
+    get headersSent() {
+      return response.headersSent;
+    },
+    tunnel(fields) {
+      const first = headOf(101, fields);
+      response.detachSocket(socket);
+      socket.write(first);
+      if (head.length > 0) socket.unshift(head);
+      return socket;
+    },
+  };
+}
+
+/** Throws when a name or value would break out of its line. */
+function headOf(status: number, fields: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(fields).map(([name, value]) => {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return `${name}: ${value}\r\n`;
+  });
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`;
+}
+
+/** Without what is between two neighbours only: an upgrade that nobody does here. */
 function flatHeaders({ headers }: IncomingMessage): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const name in headers) {
+    if (name === 'upgrade') continue;
     const value = headers[name];
     if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
   }

@@ -6,7 +6,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../base/errors.ts';
 import type { ApiServer } from './api-server.ts';
-import { http1Exchange } from './http1-exchange.ts';
+import { http1Exchange, http1Upgrade, wantsUpgrade } from './http1-exchange.ts';
 import { serve, type Exchange } from './http-exchange.ts';
 import type { Http2Sessions } from './http2-sessions.ts';
 
@@ -50,8 +50,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     headersTimeout: timeouts.head,
     requestTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(5000, timeouts.head),
+    shouldUpgradeCallback: wantsUpgrade,
   });
   http1.on('request', (message, response) => answer(http1Exchange(message, response)));
+  http1.on('upgrade', (message, socket, head) => answer(http1Upgrade(message, socket as TLSSocket, head)));
   // It never listens itself; this is how it begins to look after slow clients.
   http1.emit('listening');
 
