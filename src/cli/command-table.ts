@@ -151,6 +151,11 @@ export const commands: readonly Command[] = [
     options: [
       dataDir,
       output,
+      {
+        name: 'entrypoint',
+        value: 'WORDS',
+        help: 'what the image always runs; its command then is arguments',
+      },
       { name: 'cmd', value: 'WORDS', help: "the image's default command (default: the first program)" },
       { name: 'workdir', short: 'w', value: 'DIR', help: "the image's working directory" },
       {

@@ -35,7 +35,7 @@ async function fromHost(
       hint: 'see `sampan help image`',
     });
   }
-  const cmd = options['cmd'];
+  const { cmd, entrypoint } = options;
   const workingDir = options['workdir'];
   const { image } = await packHostImage({
     store,
@@ -43,11 +43,16 @@ async function fromHost(
     programs,
     ...(process.env['PATH'] !== undefined && { path: process.env['PATH'] }),
     files: filesOf(options['add']),
-    ...(typeof cmd === 'string' && { cmd: cmd.split(/\s+/).filter((word) => word !== '') }),
+    ...(typeof entrypoint === 'string' && { entrypoint: wordsOf(entrypoint) }),
+    ...(typeof cmd === 'string' && { cmd: wordsOf(cmd) }),
     ...(typeof workingDir === 'string' && { workingDir }),
   });
   process.stdout.write(`${image.reference} ${image.digest} ${megabytes(image.size)}\n`);
   return 0;
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== '');
 }
 
 function filesOf(value: OptionValue): { source: string; destination: string }[] {
