@@ -2,16 +2,15 @@
  * Calls to other people's programs: admission and conversion webhooks. One connection pool for each place and
  * authority; a call that gets no answer in time is given up and costs nothing more.
  */
-import { Agent, request as httpsRequest } from 'node:https';
+import { Agent } from 'node:https';
 import { isIP } from 'node:net';
-import { errorMessage, PlatformError } from '../../../base/errors.ts';
+import { PlatformError } from '../../../base/errors.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { isJsonObject, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
 import { keyOf } from '../resource-table.ts';
+import { exchangeJson } from './json-exchange.ts';
 
-/** Larger answers are not read. */
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_AGENTS = 256;
 
 /** Where a webhook is: WebhookClientConfig of admissionregistration and of apiextensions are the same. */
@@ -117,62 +116,22 @@ export async function post({
   clock,
   showTimeout = false,
 }: Call): Promise<JsonObject> {
-  const separator = place.path.includes('?') ? '&' : '?';
-  const path = showTimeout ? `${place.path}${separator}timeout=${timeoutSeconds}s` : place.path;
-  const shown = showTimeout ? `${place.url}${separator}timeout=${timeoutSeconds}s` : place.url;
-  const bytes = Buffer.from(JSON.stringify(body));
-  const { promise, resolve, reject } = Promise.withResolvers<JsonObject>();
-  const failed = (why: string, code: 'unavailable' | 'timeout' = 'unavailable'): void =>
-    reject(new PlatformError(code, `Post "${shown}": ${why}`));
-  const outgoing = httpsRequest({
+  const query = showTimeout ? `${place.path.includes('?') ? '&' : '?'}timeout=${timeoutSeconds}s` : '';
+  return await exchangeJson({
+    method: 'POST',
+    url: `${place.url}${query}`,
     agent: agentFor(place),
     host: place.host,
     port: place.port,
-    path,
-    method: 'POST',
+    path: `${place.path}${query}`,
     headers: {
-      accept: 'application/json, */*',
-      'content-type': 'application/json',
-      'content-length': bytes.length,
       host: `${place.serverName}:${place.port}`,
       'user-agent': 'kube-apiserver-admission',
     },
+    body,
+    timeoutMs: timeoutSeconds * 1000,
+    clock,
   });
-  using timer = new DisposableStack();
-  timer.use(
-    clock.after(timeoutSeconds * 1000, () => {
-      failed('context deadline exceeded', 'timeout');
-      outgoing.destroy();
-    }),
-  );
-  outgoing.on('error', (error) => failed(errorMessage(error)));
-  outgoing.on('response', (incoming) => {
-    const parts: Buffer[] = [];
-    let size = 0;
-    incoming.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size > MAX_ANSWER_BYTES) {
-        failed('the answer is too large');
-        outgoing.destroy();
-      } else parts.push(part);
-    });
-    incoming.on('error', (error) => failed(errorMessage(error)));
-    incoming.on('aborted', () => failed('unexpected EOF'));
-    incoming.on('end', () => {
-      const text = Buffer.concat(parts).toString('utf8');
-      const status = incoming.statusCode ?? 0;
-      if (status < 200 || status > 299) return failed(`unexpected status ${status}: ${text.slice(0, 200)}`);
-      try {
-        const value: unknown = JSON.parse(text);
-        if (isJsonObject(value)) return resolve(value);
-        return failed('the answer is not an object');
-      } catch {
-        return failed(`the answer is not JSON: ${JSON.stringify(text.slice(0, 100))}`);
-      }
-    });
-  });
-  outgoing.end(bytes);
-  return await promise;
 }
 
 /** Lets go of idle connections; for tests and shutdown. */

@@ -61,7 +61,8 @@ export class WebhookServer implements AsyncDisposable {
 
 let made: { readonly key: string; readonly cert: string } | undefined;
 
-function certificate(): { readonly key: string; readonly cert: string } {
+/** A self-signed pair for 127.0.0.1, its own authority; made once a process. */
+export function certificate(): { readonly key: string; readonly cert: string } {
   if (made !== undefined) return made;
   const folder = mkdtempSync(join(tmpdir(), 'webhook-'));
   try {
