@@ -17,15 +17,6 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-#define BUFFER_SIZE 2048
-
-struct copy {
-	int from, to;
-	unsigned used, done;
-	bool ended;
-	char buffer[BUFFER_SIZE];
-};
-
 static struct {
 	pid_t pid;
 	int pidfd, master;
@@ -116,63 +107,6 @@ static void take_signals(int signals)
 	}
 }
 
-/* One step of a copy; poll(2) has said that it will not wait. */
-static void step(struct copy *copy, short from, short to)
-{
-	if (copy->used == copy->done && (from & (POLLIN | POLLHUP | POLLERR)) != 0) {
-		ssize_t got = read(copy->from, copy->buffer, sizeof copy->buffer);
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			return;
-		copy->done = 0;
-		copy->used = got > 0 ? (unsigned)got : 0;
-		/* EIO of a master: nobody has the terminal open any more. */
-		copy->ended = got <= 0;
-	} else if (copy->used > copy->done && (to & (POLLOUT | POLLHUP | POLLERR)) != 0) {
-		ssize_t written = write(copy->to, copy->buffer + copy->done, copy->used - copy->done);
-		if (written < 0 && (errno == EINTR || errno == EAGAIN))
-			return;
-		/* Nobody reads: what the container says is lost, but it goes on, as with a pipe that is read by nobody. */
-		copy->done = written < 0 ? copy->used : copy->done + (unsigned)written;
-	}
-}
-
-static short wants(const struct copy *copy, bool reading)
-{
-	bool empty = copy->used == copy->done;
-	return reading ? (empty && !copy->ended ? POLLIN : 0) : (empty ? 0 : POLLOUT);
-}
-
-/* The end of what we read is not the end of the terminal: the container's program reads its end-of-file character. */
-static void end_input(void)
-{
-	struct termios settings;
-	static bool told;
-	if (told || tcgetattr(relay.master, &settings) < 0)
-		return;
-	told = true;
-	relay.input.buffer[0] = (char)settings.c_cc[VEOF];
-	relay.input.done = 0;
-	relay.input.used = 1;
-}
-
-/* What the terminal holds when the process has ended: as much as is there, and not what others may still write. */
-static void drain(void)
-{
-	struct copy *copy = &relay.output;
-	for (;;) {
-		struct pollfd polls[] = {{.fd = relay.master, .events = POLLIN}, {.fd = copy->to, .events = POLLOUT}};
-		if (copy->used > copy->done) {
-			if (poll(&polls[1], 1, -1) < 0 && errno != EINTR)
-				return;
-			step(copy, 0, polls[1].revents);
-		} else {
-			if (copy->ended || poll(&polls[0], 1, 0) <= 0)
-				return;
-			step(copy, polls[0].revents, 0);
-		}
-	}
-}
-
 static int open_signals(sigset_t *before)
 {
 	/* These two stop us where they should: reading or writing in the background. What kills us by a fault must do so. */
@@ -207,10 +141,10 @@ int relay_wait(pid_t pid, int pidfd, int master)
 		struct pollfd polls[] = {
 		    {.fd = pidfd, .events = POLLIN},
 		    {.fd = signals, .events = POLLIN},
-		    {.fd = master < 0 || wants(&relay.input, true) == 0 ? -1 : STDIN_FILENO, .events = POLLIN},
+		    {.fd = master < 0 || copy_wants(&relay.input, true) == 0 ? -1 : STDIN_FILENO, .events = POLLIN},
 		    {.fd = master < 0 || relay.output.ended ? -1 : master,
-		     .events = (short)(wants(&relay.input, false) | wants(&relay.output, true))},
-		    {.fd = master < 0 || wants(&relay.output, false) == 0 ? -1 : STDOUT_FILENO, .events = POLLOUT},
+		     .events = (short)(copy_wants(&relay.input, false) | copy_wants(&relay.output, true))},
+		    {.fd = master < 0 || copy_wants(&relay.output, false) == 0 ? -1 : STDOUT_FILENO, .events = POLLOUT},
 		};
 		/* A hang-up of the master is told at once and always: with its output full there is nothing to do about it. */
 		if (polls[3].events == 0)
@@ -220,13 +154,13 @@ int relay_wait(pid_t pid, int pidfd, int master)
 		take_signals(signals);
 		if (master < 0)
 			continue;
-		step(&relay.input, polls[2].revents, polls[3].revents);
-		step(&relay.output, polls[3].revents & (POLLIN | POLLHUP | POLLERR), polls[4].revents);
+		copy_step(&relay.input, polls[2].revents, polls[3].revents);
+		copy_step(&relay.output, polls[3].revents & (POLLIN | POLLHUP | POLLERR), polls[4].revents);
 		if (relay.input.ended && relay.input.used == relay.input.done)
-			end_input();
+			copy_end_of_file(&relay.input);
 	}
 	if (master >= 0) {
-		drain();
+		copy_drain(&relay.output, -1);
 		restore();
 		close(master);
 	}

@@ -298,9 +298,12 @@ int main(int argc, char **argv)
 	struct instruction *in = program_instruction();
 	struct program program = {0};
 	if (argc != 2) {
-		dprintf(STDERR_FILENO, "usage: sampan-shim <state folder>\n");
+		dprintf(STDERR_FILENO, "usage: sampan-shim <state folder> | exec\n");
 		return 2;
 	}
+	/* A state folder's path is absolute. */
+	if (strcmp(argv[1], "exec") == 0)
+		return exec_main(argv);
 	if (sealed_execute(argv, environ) < 0) {
 		report_failure(in);
 		return 1;

@@ -188,6 +188,24 @@ int console_to(const struct instruction *instruction);
 /* What the parent does with the master that init sent: passes it on, or keeps it for the relay. */
 int console_deliver(int master, int *relayed);
 
+/* --- stream-copy.c: bytes from one descriptor to another --- */
+
+struct copy {
+	int from, to;
+	unsigned used, done;
+	bool ended; /* `from` has */
+	bool told;  /* the end-of-file character was written */
+	char buffer[4096];
+};
+
+/* One step; poll(2) has said that it will not wait. */
+void copy_step(struct copy *copy, short from, short to);
+short copy_wants(const struct copy *copy, bool reading);
+/* The end of what we read is not the end of the terminal: its program reads its end-of-file character. */
+void copy_end_of_file(struct copy *copy);
+/* What is there when the process has ended: not what others may still write. A hang-up of `watch` (-1 none) ends it. */
+void copy_drain(struct copy *copy, int watch);
+
 /* --- relay.c: waits for a container's process in the foreground --- */
 
 /* The status as of waitpid(2). `master` is -1 without a terminal; it is closed. */
@@ -288,6 +306,9 @@ void protocol_close(void);
 
 /* --- shim.c --- */
 int container_start(struct container *container, int client);
+
+/* --- exec.c: the parent of one process more in a container; its exit code --- */
+int exec_main(char **arguments);
 
 /* --- front-connection.c: frames between the front and its brain, see src/container/runtime/oci/front-protocol.ts --- */
 

@@ -77,6 +77,10 @@ export class FakeRuntime implements Runtime {
     this.held.delete(id);
   }
 
+  async exec(): Promise<never> {
+    throw new PlatformError('unsupported', 'nothing runs here');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #get(id: string): Held {

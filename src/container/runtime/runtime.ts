@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import type { Snapshot } from '../spec/snapshot.ts';
 
 /**
@@ -74,6 +75,31 @@ export interface ContainerState {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface ExecSpec {
+  readonly args: readonly string[];
+  /** A terminal: its output is `stdout` alone. */
+  readonly terminal: boolean;
+  /** Without it the process reads an end of file at once. */
+  readonly stdin: boolean;
+}
+
+/** The streams of a process that was started in a container, or of the container's own. */
+export interface ProcessStreams {
+  /** Absent when it has none. To end it is the end of file for the process. */
+  readonly stdin?: Writable;
+  readonly stdout: Readable;
+  /** Absent with a terminal. */
+  readonly stderr?: Readable;
+  /** Of the terminal, in characters; nothing without one. */
+  resize(size: { readonly width: number; readonly height: number }): void;
+}
+
+export interface ExecProcess extends ProcessStreams, Disposable {
+  readonly stderr: Readable;
+  /** 0..255, 128 + signal when killed by one; after the last of its output was read. Disposing kills the process. */
+  readonly exited: Promise<number>;
+}
+
 export interface Runtime extends AsyncDisposable {
   /** Everything up to the user's program: namespaces, mounts, cgroup. Undone wholly when any step fails. */
   create(spec: ContainerSpec): Promise<ContainerState>;
@@ -85,6 +111,8 @@ export interface Runtime extends AsyncDisposable {
   list(): Promise<readonly ContainerState[]>;
   /** Resolves when the container has stopped. */
   wait(id: string, signal?: AbortSignal): Promise<ContainerState>;
+  /** Starts one process more in a running container, as its user and within its limits. Dies with us. */
+  exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** Removes cgroup, socket and state. With `force` kills first; idempotent. */
   delete(id: string, options?: { force?: boolean }): Promise<void>;
 }

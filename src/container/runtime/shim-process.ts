@@ -95,7 +95,7 @@ export function spawnSpare(
   return { control, [Symbol.dispose]: () => control.destroy() };
 }
 
-function cannotStart(shimPath: string, error: Error): PlatformError {
+export function cannotStart(shimPath: string, error: Error): PlatformError {
   return new PlatformError('unavailable', `cannot start ${shimPath}: ${error.message}`, {
     cause: error,
     hint: 'build the native programs with: make native',

@@ -5,10 +5,10 @@ import { failpoint } from '../../base/failpoint.ts';
 import type { Instance } from '../../base/instance.ts';
 import { KeyedLock } from '../../base/lock.ts';
 import type { Cgroup, CgroupHost } from '../../kernel/cgroup-contract.ts';
-import { compileContainer } from './compile/engine.ts';
+import { compileContainer, compileContainerExec } from './compile/engine.ts';
 import { identityOf, isRunning } from './owner.ts';
 import { encodeProgram } from './program/program-text.ts';
-import type { ContainerSpec, ContainerState, Runtime } from './runtime.ts';
+import type { ContainerSpec, ContainerState, ExecProcess, ExecSpec, Runtime } from './runtime.ts';
 import { ShimConnection } from './shim-connection.ts';
 import { fitsSpare, type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
 import { type ExitFacts, StateFolders, type StoredContainer } from './state-folder.ts';
@@ -115,6 +115,34 @@ export class ShimRuntime implements Runtime {
   async reopenLog(id: string): Promise<void> {
     using connection = await this.#connect(id);
     await connection?.request('reopen-log');
+  }
+
+  async exec(id: string, { args, terminal, stdin }: ExecSpec): Promise<ExecProcess> {
+    const stored = await this.#folders.read(id);
+    if (stored === undefined) throw new PlatformError('not-found', `container ${id} does not exist`);
+    const { created, startedAt, exit } = await this.#folders.facts(id);
+    const { spec } = stored;
+    const { process } = spec;
+    if (process === undefined) throw new PlatformError('invalid', `${id} is a sandbox: it has no files`);
+    if (created === undefined || startedAt === undefined || exit !== undefined) {
+      throw new PlatformError('conflict', `container ${id} is not running`);
+    }
+    const { cgroups, shimPath, shimEnvironment = {} } = this.#options;
+    const { startExec } = await import('./exec-process.ts');
+    const program = encodeProgram(
+      compileContainerExec(
+        { ...spec, process },
+        {
+          args,
+          terminal,
+          pid: created.pid,
+          startTime: String(created.startTime),
+          procsFiles: cgroups.open(stored.cgroup).procsFiles,
+        },
+      ),
+    );
+    failpoint('runtime.exec');
+    return await startExec({ shimPath, containerId: id, program, stdin, environment: shimEnvironment });
   }
 
   async state(id: string): Promise<ContainerState> {

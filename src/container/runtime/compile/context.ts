@@ -77,6 +77,8 @@ export interface ExecContext {
   readonly startTime: string;
   readonly consoleTo?: ConsoleTarget;
   readonly preserveFds?: number;
+  /** The engine's: the parent is `sampan-shim exec`, and the user is one of the image's files, `user[:group]`. */
+  readonly shim?: { readonly user: string };
   readonly noNewKeyring?: boolean;
   /** The container's user namespace has setgroups(2) denied. */
   readonly keepGroups?: boolean;

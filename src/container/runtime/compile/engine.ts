@@ -1,7 +1,8 @@
 /** The engine's containers, through the same compiler as everybody's; what is their own stands in the parent's part. */
 import { posix } from 'node:path';
 import type { CgroupHierarchy } from '../../../kernel/cgroup-contract.ts';
-import type { ContainerSpec } from '../runtime.ts';
+import { assert } from '../../../base/errors.ts';
+import type { ContainerSpec, ProcessSpec } from '../runtime.ts';
 import type { Instruction } from '../program/instructions.ts';
 import { compileSeccomp, type SeccompHost } from '../seccomp/compile-seccomp.ts';
 import { dockerDefaultSeccomp } from '../seccomp/docker-default.ts';
@@ -9,6 +10,7 @@ import type { SeccompProgram } from '../seccomp/compile-seccomp.ts';
 import type { ShimParent } from './context.ts';
 import { compileCreate } from './create.ts';
 import { engineConfig } from './engine-config.ts';
+import { compileExec } from './exec.ts';
 
 export interface EngineContext {
   /** An empty folder on which the root is mounted, in the container's mount namespace only. */
@@ -84,6 +86,46 @@ function shimParent({ process, stdio, join = {} }: ContainerSpec, oomFile: strin
       ...(uts === undefined ? {} : { uts: uts.inode }),
     },
   };
+}
+
+export interface EngineExec {
+  readonly args: readonly string[];
+  readonly terminal: boolean;
+  /** Of the container's init, in our eyes. */
+  readonly pid: number;
+  /** proc(5) field 22. */
+  readonly startTime: string;
+  readonly procsFiles: readonly string[];
+}
+
+/** A process more in a container of the engine's: as the container's own, but for its words. */
+export function compileContainerExec(
+  spec: ContainerSpec & { readonly process: ProcessSpec },
+  exec: EngineExec,
+): Instruction[] {
+  const { args, terminal, pid, startTime, procsFiles } = exec;
+  const config = engineConfig({ ...spec, process: { ...spec.process, args } });
+  const { process, annotations } = config;
+  assert(process !== undefined, 'a container that is not a sandbox has a process');
+  const seccomp = spec.privileged === true ? undefined : defaultSeccomp(process.capabilities?.bounding ?? []);
+  const env =
+    terminal && !(process.env ?? []).some((entry) => entry.startsWith('TERM=')) ? ['TERM=xterm'] : [];
+  return compileExec({ ...process, terminal, env: [...env, ...(process.env ?? [])] }, config, {
+    id: spec.id,
+    pid,
+    startTime,
+    procsFiles,
+    shim: { user: spec.process.user },
+    ...(terminal && { consoleTo: { type: 'relay' } }),
+    ...(seccomp === undefined ? {} : { seccomp }),
+    state: (status) => ({
+      ociVersion: config.ociVersion,
+      id: spec.id,
+      status,
+      bundle: '',
+      ...(annotations === undefined ? {} : { annotations }),
+    }),
+  });
 }
 
 /** By the capabilities that it depends on: there are few different ones, and each takes a while to compile. */

@@ -25,10 +25,12 @@ export function compileExec(
   const options: ProcessOptions = {
     keepGroups: context.keepGroups ?? false,
     cwdIsThere: true,
+    userByName: context.shim?.user,
     seccomp,
     agentState: agentState(seccomp, { ...context.state('running'), pid }),
   };
   return [
+    ...(context.shim === undefined ? [] : [step('output', process.terminal === true ? 'terminal' : 'pipes')]),
     ...descriptorSteps(context),
     ...(seccomp?.listener === undefined ? [] : [step('seccomp-listener', seccomp.listener.path)]),
     // The cgroup's own CPUs would replace it: before it is entered one set holds, from then on another.
@@ -42,7 +44,9 @@ export function compileExec(
       : [step('oom-score-adj', String(process.oomScoreAdj), 'strict')]),
     step('enter'),
     ...(final === '' ? [] : [step('cpu-affinity', final)]),
-    ...(context.noNewKeyring === true ? [] : [step('keyring', keyringName(context.id, 'front'))]),
+    ...(context.noNewKeyring === true
+      ? []
+      : [step('keyring', keyringName(context.id, context.shim === undefined ? 'front' : 'shim'))]),
     ...terminalSteps(process, ''),
     step('session'),
     ...personalityStep(config.linux?.personality),

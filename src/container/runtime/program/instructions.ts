@@ -27,6 +27,8 @@ export interface Instructions {
   'no-output': [];
   /** The shim alone: memory.events or memory.oom_control, read when the container has ended. */
   oom: [path: string];
+  /** `sampan-shim exec` alone: the process has pipes, or the terminal that `console-to relay` brings. */
+  output: [kind: 'pipes' | 'terminal'];
   /** Descriptors 3 … 2 + count of the caller go to the user's process, in their places. */
   'preserve-fds': [count: string];
   /** Where the pseudo-terminal's master goes: a unix socket of the caller's, or our own relay on the caller's terminal. */
