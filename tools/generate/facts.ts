@@ -127,6 +127,7 @@ export const GROUP_NAMES: Readonly<Record<string, string>> = {
   admissionregistration: 'admissionregistration.k8s.io',
   apidiscovery: 'apidiscovery.k8s.io',
   apiextensions: 'apiextensions.k8s.io',
+  apiregistration: 'apiregistration.k8s.io',
   apiserverinternal: 'internal.apiserver.k8s.io',
   audit: 'audit.k8s.io',
   authentication: 'authentication.k8s.io',

@@ -20,9 +20,12 @@ const root = join(import.meta.dirname, '../..');
 const apiFolder = join(root, 'src/cluster/api/generated');
 const criFolder = join(root, 'src/container/cri/generated');
 
-const files = globSync('k8s.io/**/*.proto', { cwd: folder })
-  .toSorted()
-  .map((path): ProtoFile => parseProto(readFileSync(join(folder, path), 'utf8'), path));
+// Debian has no package with the aggregator's definitions: they stand beside this file, written by hand.
+const files = [folder, join(import.meta.dirname, 'overlay')].flatMap((from) =>
+  globSync('k8s.io/**/*.proto', { cwd: from })
+    .toSorted()
+    .map((path): ProtoFile => parseProto(readFileSync(join(from, path), 'utf8'), path)),
+);
 
 for (const output of [apiFolder, criFolder]) {
   rmSync(output, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import {
   priorityLevelDefaults,
   validatingWebhookDefaults,
 } from './defaults/admission.ts';
+import { apiServiceDefaults } from './defaults/aggregation.ts';
 import { autoscalerDefaults, metricAutoscalerDefaults } from './defaults/autoscaling.ts';
 import { resourceClaimDefaults, resourceClaimTemplateDefaults } from './defaults/devices.ts';
 import { customResourceDefinitionDefaults } from './defaults/extensions.ts';
@@ -62,6 +63,7 @@ const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
   'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': policyBindingDefaults,
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration': validatingWebhookDefaults,
   'apiextensions.k8s.io/CustomResourceDefinition': customResourceDefinitionDefaults,
+  'apiregistration.k8s.io/APIService': apiServiceDefaults,
   'apps/DaemonSet': daemonSetDefaults,
   'apps/Deployment': deploymentDefaults,
   'apps/ReplicaSet': replicaSetDefaults,

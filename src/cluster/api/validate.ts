@@ -10,6 +10,7 @@ import {
   validateValidatingPolicy,
   validateValidatingWebhooks,
 } from './validate/admission.ts';
+import { validateApiService, validateApiServiceUpdate } from './validate/aggregation.ts';
 import { validateAutoscaler } from './validate/autoscaling.ts';
 import { validateCronJob, validateJob, validateJobUpdate } from './validate/batch.ts';
 import { validateSigningRequest, validateSigningRequestUpdate } from './validate/certificates.ts';
@@ -138,6 +139,12 @@ const RULES: Readonly<Record<string, Rules>> = {
     clusterScoped: true,
     object: validateDefinition,
     update: validateDefinitionUpdate,
+  },
+  'apiregistration.k8s.io/APIService': {
+    name: 'path-segment',
+    clusterScoped: true,
+    object: validateApiService,
+    update: validateApiServiceUpdate,
   },
   'apps/Deployment': { name: 'subdomain', object: validateDeployment, update: validateWorkloadUpdate },
   'apps/ReplicaSet': { name: 'subdomain', object: validateReplicaSet, update: validateWorkloadUpdate },

@@ -11,6 +11,7 @@ import type { ServiceRanges } from './strategies/services.ts';
 
 /** Where Kubernetes keeps what is not kept under the resource's own name. */
 const STORED_AS: Readonly<Record<string, string>> = {
+  apiservices: 'apiregistration.k8s.io/apiservices',
   nodes: 'minions',
   services: 'services/specs',
   endpoints: 'services/endpoints',

@@ -199,6 +199,19 @@ WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
 WebhookConversion	clientConfig 2 @WebhookClientConfig	conversionReviewVersions 3 [s ! l=atomic
 `,
   },
+  'apiregistration-v1': {
+    group: 'apiregistration.k8s.io',
+    version: 'v1',
+    package: 'k8s.io.kube_aggregator.pkg.apis.apiregistration.v1',
+    text: `
+APIService*	metadata 1 @meta-v1/ObjectMeta	spec 2 @APIServiceSpec	status 3 @APIServiceStatus
+APIServiceCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
+APIServiceList*	metadata 1 @meta-v1/ListMeta !	items 2 [@APIService !
+APIServiceSpec	service 1 @ServiceReference	group 2 s	version 3 s	insecureSkipTLSVerify 4 b	caBundle 5 y l=atomic	groupPriorityMinimum 7 i !	versionPriority 8 i !
+APIServiceStatus	conditions 1 [@APIServiceCondition l=map k=type p=merge m=type
+ServiceReference	namespace 1 s	name 2 s	port 3 i
+`,
+  },
   'apiserverinternal-v1alpha1': {
     group: 'internal.apiserver.k8s.io',
     version: 'v1alpha1',

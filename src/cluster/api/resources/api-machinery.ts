@@ -1,4 +1,5 @@
 /** Groups by which the API itself is extended, guarded and coordinated. */
+import { apiServiceColumns } from '../printers/aggregation.ts';
 import { signingRequestColumns } from '../printers/certificates.ts';
 import { plainColumns } from '../printers/columns.ts';
 import { eventColumns, leaseColumns } from '../printers/core.ts';
@@ -64,6 +65,15 @@ export const apiMachineryResources: readonly ResourceDeclaration[] = [
     subresources: [STATUS],
     columns: plainColumns,
     hasGeneration: true,
+  }),
+  declare({
+    group: 'apiregistration.k8s.io',
+    resource: 'apiservices',
+    kind: 'APIService',
+    categories: EXTENSIONS,
+    namespaced: false,
+    subresources: [STATUS],
+    columns: apiServiceColumns,
   }),
   declare({
     group: ADMISSION,

@@ -76,6 +76,16 @@ const CONTENTS: Readonly<Record<string, JsonObject>> = {
       ],
     },
   },
+  'apiregistration.k8s.io/APIService': {
+    metadata: { name: 'v1.shirts.example.com' },
+    spec: {
+      group: 'shirts.example.com',
+      version: 'v1',
+      service: { namespace: 'default', name: 'shirts' },
+      groupPriorityMinimum: 2000,
+      versionPriority: 20,
+    },
+  },
   'apps/ControllerRevision': { data: { spec: {} }, revision: 1 },
   'apps/DaemonSet': { spec: { selector: SELECTOR, template: TEMPLATE } },
   'apps/Deployment': { spec: { selector: SELECTOR, template: TEMPLATE } },

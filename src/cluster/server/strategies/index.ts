@@ -1,6 +1,7 @@
 /** Strategies by stored resource, as declared; a resource that is not here has nothing special about it. */
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
+import { apiServiceStrategy } from './api-services.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
@@ -22,6 +23,7 @@ function controlled(status: Json = {}): Strategy {
 
 export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strategy>> {
   return {
+    apiservices: apiServiceStrategy,
     certificatesigningrequests: signingRequestStrategy,
     cronjobs: controlled(),
     daemonsets: controlled({
