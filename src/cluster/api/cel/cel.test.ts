@@ -91,6 +91,9 @@ cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").containsCIDR("10
 string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8" && string(ip("1:0:0:0:0:0:0:1")) == "1::1"
 !format.dns1123Label().validate("abc").hasValue() && format.named("dns1123Label").value().validate("A_").hasValue()
 semver("1.2.3").isLessThan(semver("1.10.0")) && isSemver("1.0.0-rc.1") && semver("v1.2", true).minor() == 2
+image("nginx").repository() == "library/nginx" && image("nginx").registry() == "index.docker.io" && image("nginx").tag() == "latest"
+image("registry.k8s.io:5000/a/b:v1").repository() == "a/b" && image("registry.k8s.io:5000/a/b:v1").registry() == "registry.k8s.io:5000"
+isImage("a.b/cc@sha256:${'0'.repeat(64)}") && image("a.b/cc:v1@sha256:${'0'.repeat(64)}").containsDigest() && !isImage("registry.k8s.io//x")
 true ? true : 1 / 0 == 1
 "a" < "b" && b"a" < b"b" && false < true
 d.z.all(i, i > 0) && dyn([1, "a"]).size() == 2
@@ -124,6 +127,10 @@ test('what does not compile is refused with its place', () => {
     [`${'('.repeat(300)}1${')'.repeat(300)}`, /recursion limit exceeded/],
     ['9223372036854775808', /invalid int literal/],
     ['l[“a”]', /token recognition error/],
+    ['s.matches("(")', /ERROR: <input>:1:11: invalid matches argument\n/],
+    ['matches(s, "(?=a)")', /invalid matches argument/],
+    ['duration("1x") == duration("1s")', /invalid duration argument/],
+    ['timestamp("yesterday") == timestamp("now")', /invalid timestamp argument/],
     ['l["a"]', /found no matching overload for '_\[_\]' applied to '\(list\(int\), string\)'/],
   ];
   for (const [text, message] of cases) {
@@ -141,8 +148,7 @@ test('failures say what went wrong', () => {
     ['l[5]', /index out of bounds: 5$/],
     ['d.x + d.y', /no such overload/],
     ['s.substring(9)', /index out of range: 9/],
-    ['s.matches("(")', /error parsing regexp/],
-    ['s.matches("(?=a)")', /error parsing regexp/],
+    ['s.matches("(?=" + "a)")', /error parsing regexp/],
     ['quantity("x")', /quantities must match/],
     ['[1].map(x, 2).min() == 2 && [].map(x, 1).min() == 1', /min called on empty list/],
     ['optional.none().value()', /optional.none\(\) dereference/],
@@ -162,6 +168,25 @@ test('an evaluation that costs too much is cut off', () => {
     false,
   );
   assert.equal(budget.left, 10_000 - 5_002);
+});
+
+test('matching is paid for by the text and the pattern', () => {
+  const cost = (text: string, pattern: string): number => {
+    const budget = new Budget(1_000_000);
+    compile(
+      's.matches(m)',
+      environmentOf(
+        new Map([
+          ['s', STRING],
+          ['m', STRING],
+        ]),
+      ),
+    ).evaluate((name) => (name === 's' ? text : pattern), budget);
+    return 1_000_000 - budget.left;
+  };
+  // Two variables, and 101 tenths rounded up times five quarters rounded up.
+  assert.equal(cost('a'.repeat(100), 'a+b+c'), 2 + 11 * 2);
+  assert.equal(cost('', 'abcdefgh'), 2 + 1 * 2);
 });
 
 test('structural schemas give types', () => {

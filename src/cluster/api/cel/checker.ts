@@ -1,6 +1,6 @@
 /** Types of expressions, and which functions their calls may mean. */
 import type { Call, Expr, Macro, StructLiteral } from './ast.ts';
-import { CompileError } from './cel-error.ts';
+import { CelError, CompileError } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
 import {
   assignable,
@@ -216,10 +216,26 @@ class Checker {
       }
       throw this.#noOverload(name, actual, expr.at, isMethod);
     }
+    this.#tryLiteral(expr, fitting);
     this.calls.set(expr, fitting);
     return fitting.length > 1 && actual.some(({ kind }) => kind === 'dyn')
       ? sameOrDyn(fitting, result)
       : result;
+  }
+
+  /** A pattern, duration or time that is written down and wrong would fail every evaluation. */
+  #tryLiteral({ args, name }: Call, overloads: readonly Overload[]): void {
+    const last = args.at(-1);
+    if (last?.op !== 'constant' || typeof last.value !== 'string') return;
+    const { value } = last;
+    for (const { tries, args: wanted } of overloads) {
+      if (tries === undefined || wanted.at(-1)?.kind !== 'string') continue;
+      try {
+        tries(value);
+      } catch (error) {
+        throw error instanceof CelError ? this.#fail(`invalid ${name} argument`, last.at) : error;
+      }
+    }
   }
 
   #noOverload(name: string, actual: readonly CelType[], at: number, isMethod = false): CompileError {

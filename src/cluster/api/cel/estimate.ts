@@ -3,6 +3,7 @@
  * into one request. The unit is the interpreter's.
  */
 import type { Call, Expr, Macro } from './ast.ts';
+import { matchingCost } from './functions.ts';
 import type { Program } from './program.ts';
 import { isList, type Value } from './values.ts';
 import type { Structural } from '../structural/schema.ts';
@@ -227,6 +228,7 @@ function sum(parts: readonly Estimate[]): number {
 function growth(grows: string | undefined, first: Known | undefined, second: Known | undefined): number {
   const traverse = (known: Known | undefined): number => Math.ceil((known?.size ?? 1) * PER_CHARACTER);
   if (grows === 'linear') return 1 + traverse(first);
+  if (grows === 'pattern') return matchingCost(first?.size ?? 1, second?.size ?? 1);
   return grows === 'product' ? 1 + traverse(first) * Math.max(1, traverse(second)) : 1;
 }
 

@@ -15,16 +15,19 @@ export interface Overload {
   readonly cost?: ((...args: readonly Value[]) => number) | undefined;
   /** For estimates: how the cost grows with the sizes of receiver and arguments. */
   readonly grows?: Growth | undefined;
+  /** A last argument that is written down is tried when the expression is compiled; throws CelError. */
+  readonly tries?: ((text: string) => unknown) | undefined;
 }
 
-/** Nothing, with the first text or list, or with the product of both. */
-export type Growth = 'constant' | 'linear' | 'product';
+/** Nothing, with the first text or list, with the product of both, or with a text and the length of a pattern. */
+export type Growth = 'constant' | 'linear' | 'product' | 'pattern';
 
 type Call = (...args: never[]) => Value;
 
 interface Options {
   readonly cost?: (...args: readonly Value[]) => number;
   readonly grows?: Growth;
+  readonly tries?: (text: string) => unknown;
 }
 
 export function fn(
@@ -63,6 +66,15 @@ export const reads: Options = { cost: (first) => 1 + traversal(first), grows: 'l
 export const searches: Options = {
   cost: (first, second) => 1 + traversal(first) * Math.max(1, traversal(second)),
   grows: 'product',
+};
+/** What it costs to match: each four characters of a pattern are taken for one thing to look for. */
+export function matchingCost(textSize: number, patternSize: number): number {
+  return Math.ceil((1 + textSize) * PER_CHARACTER) * Math.ceil(patternSize * 0.25);
+}
+/** Runs the pattern that is its second argument over its first. */
+export const matching: Options = {
+  cost: (text, pattern) => matchingCost(sizeOf(text ?? ''), sizeOf(pattern ?? '')),
+  grows: 'pattern',
 };
 /** Looks at every element of a list. */
 export const visits: Options = {

@@ -9,7 +9,7 @@ import {
   qualifiedName,
 } from '../../validate/names.ts';
 import { CelError } from '../cel-error.ts';
-import { fn, method, reads, type Overload } from '../functions.ts';
+import { fn, matching, method, reads, type Overload } from '../functions.ts';
 import { BOOL, DOUBLE, INT, list, opaque, optional, STRING } from '../types.ts';
 import {
   compare as compareValues,
@@ -19,6 +19,7 @@ import {
   type Opaque,
   type Value,
 } from '../values.ts';
+import { images } from './images.ts';
 import { findAll } from './patterns.ts';
 
 const regex: readonly Overload[] = [
@@ -28,7 +29,7 @@ const regex: readonly Overload[] = [
     [STRING],
     STRING,
     (text: string, pattern: string) => findAll(text, pattern, 1)[0] ?? '',
-    reads,
+    matching,
   ),
   method(
     STRING,
@@ -36,7 +37,7 @@ const regex: readonly Overload[] = [
     [STRING],
     list(STRING),
     (text: string, pattern: string) => findAll(text, pattern, -1),
-    reads,
+    matching,
   ),
   method(
     STRING,
@@ -44,7 +45,7 @@ const regex: readonly Overload[] = [
     [STRING, INT],
     list(STRING),
     (text: string, pattern: string, limit: bigint) => findAll(text, pattern, Number(limit)),
-    reads,
+    matching,
   ),
 ];
 
@@ -266,7 +267,7 @@ const versions: readonly Overload[] = [
   method(SEMVER, 'compareTo', [SEMVER], INT, (a: Semver, b: Semver) => sign(a.compare(b))),
 ];
 
-export const kubernetes: readonly Overload[] = [...regex, ...quantities, ...formats, ...versions];
+export const kubernetes: readonly Overload[] = [...regex, ...quantities, ...formats, ...versions, ...images];
 
 export const kubernetesTypes: readonly string[] = [
   'net.IP',
@@ -275,4 +276,5 @@ export const kubernetesTypes: readonly string[] = [
   'kubernetes.Quantity',
   'kubernetes.NamedFormat',
   'kubernetes.Semver',
+  'kubernetes.Image',
 ];

@@ -1,7 +1,7 @@
 /** The functions of the language definition (https://github.com/google/cel-spec/blob/master/doc/langdef.md#standard-definitions). */
 import { CelError } from '../cel-error.ts';
-import { fn, method, reads, visits, type Overload } from '../functions.ts';
-import { matchesPattern } from './patterns.ts';
+import { fn, matching, method, reads, visits, type Overload } from '../functions.ts';
+import { goPattern, matchesPattern } from './patterns.ts';
 import { durationText, field, parseDuration, parseTimestamp, timestampText } from './time.ts';
 import {
   BOOL,
@@ -118,10 +118,10 @@ const conversions: readonly Overload[] = [
   fn('string', [DURATION], STRING, durationText),
   fn('bytes', [BYTES], BYTES, (value: Uint8Array) => value),
   fn('bytes', [STRING], BYTES, (value: string) => Buffer.from(value), reads),
-  fn('timestamp', [STRING], TIMESTAMP, parseTimestamp),
+  fn('timestamp', [STRING], TIMESTAMP, parseTimestamp, { tries: parseTimestamp }),
   fn('timestamp', [INT], TIMESTAMP, (value: bigint) => new Timestamp(value * SECOND)),
   fn('timestamp', [TIMESTAMP], TIMESTAMP, (value: Timestamp) => value),
-  fn('duration', [STRING], DURATION, parseDuration),
+  fn('duration', [STRING], DURATION, parseDuration, { tries: parseDuration }),
   fn('duration', [INT], DURATION, (value: bigint) => new Duration(checkedInt(value * SECOND))),
   fn('duration', [DURATION], DURATION, (value: Duration) => value),
   fn('dyn', [A], DYN, (value: Value) => value),
@@ -138,8 +138,8 @@ const texts: readonly Overload[] = [
     grows: 'linear',
   }),
   method(STRING, 'contains', [STRING], BOOL, (text: string, part: string) => text.includes(part), reads),
-  method(STRING, 'matches', [STRING], BOOL, matchesPattern, reads),
-  fn('matches', [STRING, STRING], BOOL, matchesPattern, reads),
+  method(STRING, 'matches', [STRING], BOOL, matchesPattern, { ...matching, tries: goPattern }),
+  fn('matches', [STRING, STRING], BOOL, matchesPattern, { ...matching, tries: goPattern }),
 ];
 
 const PARTS = [
