@@ -166,6 +166,17 @@ export function tooManyRequests(retryAfterSeconds: number): PlatformError {
   return failure(message, { code: 'exhausted', http: 429, reason: 'TooManyRequests', retryAfterSeconds });
 }
 
+/** An eviction that a disruption budget does not allow; `why` is its cause. */
+export function disruptionRefused(why: string, retryAfterSeconds?: number): PlatformError {
+  return failure("Cannot evict pod as it would violate the pod's disruption budget.", {
+    code: 'exhausted',
+    http: 429,
+    reason: 'TooManyRequests',
+    causes: [{ reason: 'DisruptionBudget', message: why }],
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+}
+
 export function tooOldToWatch(asked: number, oldest: number): PlatformError {
   return expired(`too old resource version: ${asked} (${oldest})`);
 }

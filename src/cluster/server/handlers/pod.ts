@@ -2,7 +2,7 @@
 import { rfc3339 } from '../../../base/clock.ts';
 import { PlatformError, assert } from '../../../base/errors.ts';
 import { fieldErrorsError, required } from '../../api/field-error.ts';
-import { objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { objectsAt, stringAt } from '../../api/json.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
@@ -13,9 +13,7 @@ import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
 import { respondWith } from '../respond.ts';
-import { parsePropagation } from '../deletion.ts';
 import { numberOf } from './read.ts';
-import { remove } from './remove.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 
@@ -79,30 +77,6 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
       const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
       pod.status = { ...pod.status, conditions: [...others, condition] };
       return { type: 'put', object: pod };
-    },
-  });
-  return respondWith({ ...SUCCESS, code: 201 }, 201);
-}
-
-/** policy/v1 Eviction: a delete that a disruption budget could refuse; there are no budgets yet. */
-export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
-  const { info, request } = context;
-  const kind = typeOf('policy', 'Eviction');
-  const { object, unknown } = await decodeBody(request, kind);
-  checkUnknown(unknown, kind, info.query);
-  await admitCreation(context, object as KubeObject);
-  const options = (object['deleteOptions'] ?? {}) as JsonObject;
-  const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
-  const grace = options['gracePeriodSeconds'];
-  await remove(context, {
-    admitted: true,
-    name: info.name,
-    namespace: info.namespace,
-    dryRun: isDryRun([...info.query.getAll('dryRun'), ...((options['dryRun'] ?? []) as string[])]),
-    request: {
-      gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
-      propagationPolicy: parsePropagation(options['propagationPolicy'] as string | undefined, undefined),
-      ...preconditions,
     },
   });
   return respondWith({ ...SUCCESS, code: 201 }, 201);
