@@ -42,11 +42,11 @@ import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
 import { answerResource } from './handlers/resource.ts';
-import type { Meta } from './object.ts';
 import { Registry } from './registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
 import { present } from './present.ts';
+import { metadataOf } from './request-body.ts';
 import { compressed, respondWith, statusResponse } from './respond.ts';
 import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
@@ -240,21 +240,16 @@ const answerFailures: Handler = async (context, next) => {
     if (bug || error.code === 'internal')
       server.log.error('request failed', { method: request.method, path: info.path, error });
     const resource = server.resources.find(info.group, info.version, info.resource);
-    const about = { group: info.group, resource: info.resource, kind: resource?.kind, name: nameOf(context) };
+    const about = { group: info.group, resource: info.resource, kind: resource?.kind, name: await nameOf(context) };
     return statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
   }
 };
 
 /** The name that a Status is about: the path's, or on create the one in the body. */
-function nameOf({ info, request }: RequestContext): string {
+async function nameOf({ info, request }: RequestContext): Promise<string> {
   if (info.name !== '' || info.verb !== 'create' || request.body === undefined) return info.name;
-  try {
-    const { metadata } = JSON.parse(Buffer.from(request.body).toString('utf8')) as { metadata?: Meta };
-    return metadata?.name ?? metadata?.generateName ?? '';
-  } catch {
-    // Not JSON: YAML, or the very thing that the Status complains about.
-    return '';
-  }
+  const { name, generateName } = await metadataOf(request);
+  return name ?? generateName ?? '';
 }
 
 const compressLarge: Handler = async ({ request }, next) => {

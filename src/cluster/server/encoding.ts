@@ -22,9 +22,9 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Length of what `spliceInto` writes. */
+/** Length of what `spliceInto` writes. Revision 0 is that of an object which was never written (dry run): it has none. */
 export function splicedLength(stored: Uint8Array, revision: number): number {
-  return stored.length + 21 + String(revision).length;
+  return stored.length + (revision === 0 ? 0 : 21 + String(revision).length);
 }
 
 /** Writes the stored bytes with `resourceVersion` as metadata's first field; returns where they end. */
@@ -37,7 +37,7 @@ export function spliceInto(
   const head = bytes.indexOf(METADATA) + METADATA.length;
   bytes.copy(target, at, 0, head);
   let end = at + head;
-  end += target.write(`"resourceVersion":"${revision}",`, end, 'latin1');
+  if (revision > 0) end += target.write(`"resourceVersion":"${revision}",`, end, 'latin1');
   bytes.copy(target, end, head);
   return end + bytes.length - head;
 }
@@ -52,7 +52,7 @@ export function withVersion(stored: Uint8Array, revision: number): Uint8Array {
 /** The object that stored bytes hold, with its version. */
 export function decodeStored(stored: Uint8Array, revision: number): KubeObject {
   const object = JSON.parse(bufferOf(stored).toString('utf8')) as KubeObject;
-  object.metadata.resourceVersion = String(revision);
+  if (revision > 0) object.metadata.resourceVersion = String(revision);
   return object;
 }
 

@@ -3,6 +3,8 @@
  * this file alone. Each carries its whole Status in `details.status`, which the API's status mapper passes through.
  */
 import { PlatformError, type ErrorCode } from '../../base/errors.ts';
+import { fieldErrorsError, type FieldError } from '../api/field-error.ts';
+import { statusOf } from '../api/status.ts';
 
 export interface GroupResource {
   readonly group: string;
@@ -99,6 +101,15 @@ export function untypedPatch(
   );
   const message = `failed to create typed patch object (${where}): ${list.join(', ')}`;
   return failure(message, { code: 'invalid', http: 500, reason: '', on, name });
+}
+
+/** For an object that is not the one of the path: what is wrong with its fields. */
+export function invalidObject(
+  about: { readonly group: string; readonly kind: string; readonly name: string },
+  errors: readonly FieldError[],
+): PlatformError {
+  const cause = fieldErrorsError(errors);
+  return new PlatformError('invalid', cause.message, { cause, details: { status: statusOf(cause, about) } });
 }
 
 export const MODIFIED =

@@ -1,6 +1,6 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
 import { parseJson, type Decoded } from '../api/decode.ts';
-import { stringAt, type JsonObject } from '../api/json.ts';
+import { objectAt, stringAt, type JsonObject } from '../api/json.ts';
 import { builtinType, type ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
@@ -8,6 +8,7 @@ import { parseYaml } from '../api/yaml.ts';
 import { parsePropagation, type DeleteRequest } from './deletion.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, PROTOBUF, type BodyFormat } from './negotiate.ts';
+import type { Meta } from './object.ts';
 import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -43,6 +44,22 @@ async function decodeAs(format: BodyFormat, body: Uint8Array, kind: ObjectType):
   checkKind({ apiVersion: envelope.apiVersion, kind: envelope.kind }, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
   return kind.decode(decodeProtobuf(envelope, kind.wire));
+}
+
+/** Of an object in a body that may be no good, as far as it can be read. */
+export async function metadataOf(request: ApiRequest): Promise<Meta> {
+  try {
+    const body = bodyOf(request);
+    const format = bodyFormat(request.headers['content-type']);
+    const head = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
+    if (format === 'protobuf' && head !== undefined) {
+      return objectAt(decodeProtobuf(openEnvelope(body), head), 'metadata');
+    }
+    const value = format === 'yaml' ? (await parseYaml(body)).value : parseJson(body, 'object').value;
+    return objectAt(value, 'metadata');
+  } catch {
+    return {};
+  }
 }
 
 export function checkKind(object: JsonObject, kind: ObjectType): void {

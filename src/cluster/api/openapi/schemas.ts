@@ -20,20 +20,35 @@ const SCALARS: Readonly<Record<string, JsonObject>> = {
   int64: { type: 'integer', format: 'int64' },
   double: { type: 'number', format: 'double' },
   bytes: { type: 'string', format: 'byte' },
-  time: { type: 'string', format: 'date-time' },
-  microTime: { type: 'string', format: 'date-time' },
-  duration: { type: 'string' },
-  fields: { type: 'object' },
   strings: { type: 'array', items: { type: 'string' } },
-  raw: { type: 'object' },
-  json: {},
-  schemaOrBool: {},
-  schemaOrArray: {},
-  schemaOrStrings: {},
 };
 
-/** Types that are neither a message nor a plain scalar: clients know them by their names. */
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const DEFINITIONS = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+
+/**
+ * Types that are neither a message nor a plain scalar: clients know them by their names. What says nothing else has a
+ * description, because `kubectl explain --recursive` takes an empty schema for a missing one.
+ */
 const NAMED: Readonly<Record<string, { readonly name: string; readonly schema: JsonObject }>> = {
+  time: { name: `${META}.Time`, schema: { type: 'string', format: 'date-time' } },
+  microTime: { name: `${META}.MicroTime`, schema: { type: 'string', format: 'date-time' } },
+  duration: { name: `${META}.Duration`, schema: { type: 'string' } },
+  fields: { name: `${META}.FieldsV1`, schema: { type: 'object' } },
+  raw: { name: 'io.k8s.apimachinery.pkg.runtime.RawExtension', schema: { type: 'object' } },
+  json: { name: `${DEFINITIONS}.JSON`, schema: { description: 'Any JSON value.' } },
+  schemaOrBool: {
+    name: `${DEFINITIONS}.JSONSchemaPropsOrBool`,
+    schema: { description: 'A schema, or true or false.' },
+  },
+  schemaOrArray: {
+    name: `${DEFINITIONS}.JSONSchemaPropsOrArray`,
+    schema: { description: 'A schema, or a list of schemas.' },
+  },
+  schemaOrStrings: {
+    name: `${DEFINITIONS}.JSONSchemaPropsOrStringArray`,
+    schema: { description: 'A schema, or a list of names of properties.' },
+  },
   quantity: {
     name: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
     schema: { oneOf: [{ type: 'string' }, { type: 'number' }] },

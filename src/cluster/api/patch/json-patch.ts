@@ -156,10 +156,17 @@ function malformed(message: string): PlatformError {
   return new PlatformError('invalid', message, { details: { reason: 'BadRequest' } });
 }
 
+/** Clients get upstream's words: it keeps to itself which operation failed, and about which object. */
 function inapplicable(message: string): PlatformError {
-  return new PlatformError(
-    'invalid',
-    `the server rejected our request due to an error in our request: ${message}`,
-    { details: { reason: 'Invalid', code: 422 } },
-  );
+  const status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: 'the server rejected our request due to an error in our request',
+    reason: 'Invalid',
+    details: {},
+    code: 422,
+  };
+  return new PlatformError('invalid', message, { details: { status } });
 }

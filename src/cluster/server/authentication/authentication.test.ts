@@ -195,3 +195,26 @@ test('whoever may impersonate is whom they say, and nobody else is', async () =>
   const [status] = await as(admin, { 'impersonate-group': 'a' });
   assert.equal(status, 400);
 });
+
+test('a token that is bound to a node ends with it', async () => {
+  await using api = await opened();
+  await api.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+  const bound = { boundObjectRef: { apiVersion: 'v1', kind: 'Node', name: 'n1' } };
+  const token = await tokenFor(api, bound);
+  const user = await api.server.authenticate({ token });
+  assert.deepEqual(user.extra?.['authentication.kubernetes.io/node-name'], ['n1']);
+  await api.call('DELETE', '/api/v1/nodes/n1');
+  await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+});
+
+test('what is wrong with a request for a token is said of the request', async () => {
+  await using api = await opened();
+  const { status, body } = await api.call('POST', `${ACCOUNTS}/robot/token`, {
+    spec: { expirationSeconds: 60 },
+  });
+  assert.equal(status, 422);
+  assert.equal(
+    body.message,
+    'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes',
+  );
+});

@@ -165,14 +165,16 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   }
 
   /** All that the token names must still be what it was. */
-  async #checkBound({ namespace, serviceaccount, pod, secret }: Claims): Promise<void> {
-    const same = async (resource: string, named: { name: string; uid: string }): Promise<void> => {
-      const found = await this.#lookup(resource, namespace, named.name);
+  async #checkBound({ namespace, serviceaccount, pod, secret, node }: Claims): Promise<void> {
+    const same = async (resource: string, named: { name: string; uid?: string }): Promise<void> => {
+      const found = await this.#lookup(resource, resource === 'nodes' ? '' : namespace, named.name);
       if (found?.metadata.uid !== named.uid) throw refused(`its ${resource} "${named.name}" is gone`);
     };
     await same('serviceaccounts', serviceaccount);
     if (pod !== undefined) await same('pods', pod);
     if (secret !== undefined) await same('secrets', secret);
+    // Beside a pod the node is only information: the pod may outlive it for a while.
+    if (node !== undefined && pod === undefined) await same('nodes', node);
   }
 }
 

@@ -8,7 +8,7 @@ import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
-import { badRequest, conflict, notFound } from '../failure.ts';
+import { badRequest, conflict, invalidObject, notFound } from '../failure.ts';
 import { admitCreation } from '../gate.ts';
 import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
@@ -37,7 +37,9 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   const audiences = listAt(spec, 'audiences') as string[];
   const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;
   const errors = problems(spec, expirationSeconds);
-  if (errors.length > 0) throw fieldErrorsError(errors);
+  if (errors.length > 0) {
+    throw invalidObject({ group: 'authentication.k8s.io', kind: 'TokenRequest', name: '' }, errors);
+  }
   const wishes = {
     audiences: audiences.length === 0 ? serviceAccounts.audiences : audiences,
     expirationSeconds,
@@ -78,13 +80,20 @@ function problems(spec: JsonObject, seconds: number): FieldError[] {
   return [];
 }
 
+/** What a token may be bound to (KEP-1205, KEP-4193), and its resource. */
+const BINDABLE: ReadonlyMap<string, string> = new Map([
+  ['Pod', 'pods'],
+  ['Secret', 'secrets'],
+  ['Node', 'nodes'],
+]);
+
 async function boundTo(
   { server, info }: ResourceContext,
   reference: JsonObject,
 ): Promise<{ bound?: BoundObject; node?: { name: string; uid?: string } }> {
   const kind = stringAt(reference, 'kind');
   if (kind === '') return {};
-  const resource = kind === 'Pod' ? 'pods' : kind === 'Secret' ? 'secrets' : undefined;
+  const resource = BINDABLE.get(kind);
   if (resource === undefined || stringAt(reference, 'apiVersion') !== 'v1') {
     throw badRequest(
       `cannot bind token to object of type ${stringAt(reference, 'apiVersion')}, Kind=${kind}`,
@@ -92,7 +101,8 @@ async function boundTo(
   }
   const name = stringAt(reference, 'name');
   const of = server.resources.get('', 'v1', resource);
-  const found = (await server.registry.find(of, { namespace: info.namespace, name }))?.object;
+  const namespace = of.namespaced ? info.namespace : '';
+  const found = (await server.registry.find(of, { namespace, name }))?.object;
   if (found === undefined) throw notFound(of, name);
   const uid = found.metadata.uid ?? '';
   const wanted = stringAt(reference, 'uid');
@@ -107,7 +117,7 @@ async function boundTo(
     );
   }
   const nodeName = stringAt(found, 'spec', 'nodeName');
-  const bound: BoundObject = { kind: kind as 'Pod' | 'Secret', name, uid };
+  const bound: BoundObject = { kind: kind as BoundObject['kind'], name, uid };
   if (kind !== 'Pod' || nodeName === '') return { bound };
   const nodes = server.resources.get('', 'v1', 'nodes');
   const node = (await server.registry.find(nodes, { namespace: '', name: nodeName }))?.object;
