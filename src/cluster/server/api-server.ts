@@ -240,7 +240,12 @@ const answerFailures: Handler = async (context, next) => {
     if (bug || error.code === 'internal')
       server.log.error('request failed', { method: request.method, path: info.path, error });
     const resource = server.resources.find(info.group, info.version, info.resource);
-    const about = { group: info.group, resource: info.resource, kind: resource?.kind, name: await nameOf(context) };
+    const about = {
+      group: info.group,
+      resource: info.resource,
+      kind: resource?.kind,
+      name: await nameOf(context),
+    };
     return statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
   }
 };

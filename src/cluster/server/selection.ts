@@ -96,10 +96,18 @@ const ABSENT: Readonly<Record<string, string>> = {
   'spec.unschedulable': 'false',
   'spec.hostNetwork': 'false',
   'status.replicas': '0',
+  'status.successful': '0',
+};
+
+/** Selectors that upstream has named otherwise than the field of its own kind. */
+const RENAMED: Readonly<Record<string, { readonly of: string; readonly path: string } | undefined>> = {
+  'status.successful': { of: 'batch/v1', path: 'status.succeeded' },
 };
 
 function fieldText(object: KubeObject, field: string): string {
-  const value = getPath(object, ...field.split('.'));
+  const renamed = RENAMED[field];
+  const path = renamed?.of === object.apiVersion ? renamed.path : field;
+  const value = getPath(object, ...path.split('.'));
   if (value === undefined || value === null) return ABSENT[field] ?? '';
   // An event's source is a structure of which selectors mean the component.
   if (isJsonObject(value)) return stringAt(value, 'component');

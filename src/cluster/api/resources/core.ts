@@ -71,7 +71,13 @@ export const coreResources: readonly ResourceDeclaration[] = [
     columns: serviceColumns,
     selectableFields: ['spec.clusterIP', 'spec.type'],
   }),
-  declare({ resource: 'endpoints', kind: 'Endpoints', shortNames: ['ep'], columns: endpointsColumns }),
+  declare({
+    resource: 'endpoints',
+    kind: 'Endpoints',
+    shortNames: ['ep'],
+    columns: endpointsColumns,
+    deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  }),
   declare({ resource: 'configmaps', kind: 'ConfigMap', shortNames: ['cm'], columns: configMapColumns }),
   declare({ resource: 'secrets', kind: 'Secret', columns: secretColumns, selectableFields: ['type'] }),
   declare({
@@ -153,5 +159,6 @@ export const coreResources: readonly ResourceDeclaration[] = [
     namespaced: false,
     verbs: ['get', 'list'],
     columns: componentStatusColumns,
+    deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
   }),
 ];

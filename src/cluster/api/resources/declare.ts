@@ -47,6 +47,7 @@ export interface Facts {
   readonly storage?: ResourceDeclaration['storage'];
   readonly hasGeneration?: boolean;
   readonly virtual?: boolean;
+  readonly deprecation?: string;
 }
 
 export function declare(facts: Facts): ResourceDeclaration {
@@ -70,5 +71,6 @@ export function declare(facts: Facts): ResourceDeclaration {
     hasStatus: subresources.includes(STATUS),
     hasGeneration: facts.hasGeneration ?? false,
     virtual: facts.virtual ?? false,
+    ...(facts.deprecation === undefined ? {} : { deprecation: facts.deprecation }),
   };
 }

@@ -81,6 +81,7 @@ export const workloadResources: readonly ResourceDeclaration[] = [
     categories: ['all'],
     subresources: [STATUS],
     columns: jobColumns,
+    selectableFields: ['status.successful'],
     hasGeneration: true,
   }),
   declare({

@@ -1,5 +1,4 @@
-import { parseJson } from '../../api/decode.ts';
-import { fieldErrorsError, invalid } from '../../api/field-error.ts';
+import { parseJson, type Decoded } from '../../api/decode.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
@@ -17,6 +16,7 @@ import { shownAs, storedAs } from '../resource.ts';
 import { prepared } from '../view.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import { otherNamespace, planUpdate, prepareCreate, type Authorship, type Endpoint } from '../writing.ts';
+import { patchFailure, undecodable, type PatchSubject } from './patch-failure.ts';
 import { showObject, viewOf } from './read.ts';
 
 export async function createObject(context: ResourceContext): Promise<ApiResponse> {
@@ -137,7 +137,6 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
 export interface Patch {
   readonly format: Exclude<PatchFormat, 'apply'>;
   readonly value: JsonValue;
-  readonly text: string;
   readonly duplicates: readonly string[];
 }
 
@@ -148,7 +147,7 @@ export function readPatch({ request }: ResourceContext): Patch {
   const body = bodyOf(request);
   const { value, duplicates } = parseJson(body, 'Patch');
   if (format !== 'json' && !isJsonObject(value)) throw badRequest('a merge patch must be an object');
-  return { format, value, duplicates, text: Buffer.from(body).toString('utf8') };
+  return { format, value, duplicates };
 }
 
 /** `old` with the patch applied, decoded by the schema and with its defaults. */
@@ -157,12 +156,19 @@ export function patchedObject(
   options: { readonly patch: Patch; readonly kind: ObjectType; readonly query: URLSearchParams },
 ): { object: KubeObject; warnings: readonly string[] } {
   const { patch, kind, query } = options;
-  const decoded = kind.decode(apply(old, patch, kind), patch.duplicates);
-  let warnings: readonly string[] = [];
+  const result = apply(old, patch, kind);
+  const subject: PatchSubject =
+    patch.format === 'strategic' ? { strategic: true, patch: patch.value } : { strategic: false, result };
+  let decoded: Decoded;
+  try {
+    decoded = kind.decode(result, patch.duplicates);
+  } catch (error) {
+    throw undecodable(error, subject);
+  }
   if (decoded.unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
-    const why = `strict decoding error: ${decoded.unknown.join(', ')}`;
-    throw fieldErrorsError([invalid('patch', patch.text, why)]);
-  } else warnings = checkUnknown(decoded.unknown, kind, query);
+    throw patchFailure(subject, `strict decoding error: ${decoded.unknown.join(', ')}`);
+  }
+  const warnings = checkUnknown(decoded.unknown, kind, query);
   checkKind(decoded.object, kind);
   kind.applyDefaults(decoded.object);
   return { object: decoded.object as KubeObject, warnings };
