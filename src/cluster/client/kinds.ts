@@ -1,5 +1,5 @@
 /** The resources that the rooms below `client` use, with the types of their objects. */
-import type { Deployment, ReplicaSet } from '../api/generated/apps-v1.ts';
+import type { Deployment, ReplicaSet, StatefulSet } from '../api/generated/apps-v1.ts';
 import type { Lease } from '../api/generated/coordination-v1.ts';
 import type {
   Binding,
@@ -9,11 +9,13 @@ import type {
   Namespace,
   Node,
   Pod,
+  ReplicationController,
   Secret,
   Service,
   ServiceAccount,
 } from '../api/generated/core-v1.ts';
 import type { EndpointSlice } from '../api/generated/discovery-v1.ts';
+import type { PodDisruptionBudget } from '../api/generated/policy-v1.ts';
 import type { ClusterRole } from '../api/generated/rbac-v1.ts';
 import type { ResourceType } from './contract.ts';
 
@@ -58,6 +60,25 @@ export const leases: ResourceType<Lease> = {
 export const replicaSets: ResourceType<ReplicaSet> = { ...apps, resource: 'replicasets', kind: 'ReplicaSet' };
 export const deployments: ResourceType<Deployment> = { ...apps, resource: 'deployments', kind: 'Deployment' };
 
+/** Only read by what counts the pods that an owner wants. */
+export const statefulSets: ResourceType<StatefulSet> = {
+  ...apps,
+  resource: 'statefulsets',
+  kind: 'StatefulSet',
+};
+export const replicationControllers: ResourceType<ReplicationController> = {
+  ...core,
+  resource: 'replicationcontrollers',
+  kind: 'ReplicationController',
+};
+export const podDisruptionBudgets: ResourceType<PodDisruptionBudget> = {
+  group: 'policy',
+  version: 'v1',
+  resource: 'poddisruptionbudgets',
+  kind: 'PodDisruptionBudget',
+  namespaced: true,
+};
+
 export const clusterRoles: ResourceType<ClusterRole> = {
   group: 'rbac.authorization.k8s.io',
   version: 'v1',
@@ -82,4 +103,5 @@ export const allTypes: readonly ResourceType[] = [
   replicaSets,
   deployments,
   clusterRoles,
+  podDisruptionBudgets,
 ];

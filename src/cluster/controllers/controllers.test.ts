@@ -57,5 +57,10 @@ test('controllers that report events do so under their own names', async () => {
       createControllers({ ...environment, rootCa: 'pem', eventsFor: eventsFor(environment) }),
   });
   await plane.quiet();
-  assert.deepEqual(components, ['deployment-controller', 'replicaset-controller', 'node-controller']);
+  assert.deepEqual(components, [
+    'deployment-controller',
+    'replicaset-controller',
+    'node-controller',
+    'controllermanager',
+  ]);
 });

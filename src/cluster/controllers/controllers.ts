@@ -1,6 +1,7 @@
 import type { Controller } from '../client/contract.ts';
 import { createClusterRoleAggregationController } from './cluster-role-aggregation-controller.ts';
 import { createDeploymentController } from './deployment-controller.ts';
+import { createDisruptionController } from './disruption-controller.ts';
 import { createEndpointSliceController } from './endpoint-slice-controller.ts';
 import { createEndpointsController } from './endpoints-controller.ts';
 import type { ControllerEnvironment, EventSink } from './environment.ts';
@@ -36,6 +37,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createDeploymentController(from('deployment-controller')),
     createReplicaSetController(from('replicaset-controller')),
     createNodeLifecycleController(from('node-controller')),
+    createDisruptionController(from('controllermanager')),
     ...create.map((one) => one(environment)),
     createRootCaPublisher(environment),
   ];
