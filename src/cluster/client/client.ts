@@ -5,6 +5,7 @@ import type {
   ApiObject,
   Client,
   DeleteOptions,
+  Discovered,
   ListOptions,
   ListResult,
   ObjectRef,
@@ -12,6 +13,7 @@ import type {
   ResourceType,
   WatchEvent,
 } from './contract.ts';
+import { DISCOVERY_ACCEPT, discoveredOf, type GroupDiscoveryList } from './discovery.ts';
 import { lines } from './frames.ts';
 import { apiVersionOf, collectionPath, objectPath } from './resource-path.ts';
 import { statusError } from './status-error.ts';
@@ -28,6 +30,9 @@ const PATCH_CONTENT: Readonly<Record<PatchType, string>> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+const METADATA_CONTENT = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+const METADATA_LIST_CONTENT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+
 /** A client for the API behind `transport`, as whoever that transport authenticates. */
 export function createClient({ transport, userAgent = 'sampan' }: ClientOptions): Client {
   return new TransportClient(transport, userAgent);
@@ -43,33 +48,33 @@ class TransportClient implements Client {
   }
 
   async get<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef): Promise<T> {
-    return this.#call<T>('GET', objectPath(type, ref));
+    const accept = type.metadataOnly === true ? METADATA_CONTENT : undefined;
+    return named(type, await this.#call<T>('GET', objectPath(type, ref), { accept }));
   }
 
   async list<T extends ApiObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
     const url = collectionPath(type, options.namespace) + queryOf(options);
-    const body = await this.#call<ListBody<T>>('GET', url);
-    const apiVersion = apiVersionOf(type);
+    const accept = type.metadataOnly === true ? METADATA_LIST_CONTENT : undefined;
+    const body = await this.#call<ListBody<T>>('GET', url, { accept });
     const items = body.items ?? [];
     // On the wire the items of a typed list do not say what they are; whoever holds one alone needs to know.
-    for (const item of items) {
-      item.apiVersion ??= apiVersion;
-      item.kind ??= type.kind;
-    }
+    for (const item of items) named(type, item);
     const next = body.metadata?.continue ?? '';
     const resourceVersion = body.metadata?.resourceVersion ?? '';
     return next === '' ? { items, resourceVersion } : { items, resourceVersion, continue: next };
   }
 
   async create<T extends ApiObject>(type: ResourceType<T>, object: T): Promise<T> {
-    return this.#call<T>('POST', collectionPath(type, namespaceOf(type, object)), withKind(type, object));
+    return this.#call<T>('POST', collectionPath(type, namespaceOf(type, object)), {
+      body: withKind(type, object),
+    });
   }
 
   async update<T extends ApiObject>(type: ResourceType<T>, object: T, subresource?: string): Promise<T> {
     const { name = '', namespace } = object.metadata ?? {};
     const path = objectPath(type, namespace === undefined ? { name } : { name, namespace }, subresource);
     // A subresource may have a body of another kind (autoscaling/v1 Scale), which then says so itself.
-    return this.#call<T>('PUT', path, withKind(type, object));
+    return this.#call<T>('PUT', path, { body: withKind(type, object) });
   }
 
   async patch<T extends ApiObject>(
@@ -77,12 +82,10 @@ class TransportClient implements Client {
     ref: ObjectRef,
     patch: { readonly type: PatchType; readonly body: unknown; readonly subresource?: string },
   ): Promise<T> {
-    return this.#call<T>(
-      'PATCH',
-      objectPath(type, ref, patch.subresource),
-      patch.body,
-      PATCH_CONTENT[patch.type],
-    );
+    return this.#call<T>('PATCH', objectPath(type, ref, patch.subresource), {
+      body: patch.body,
+      contentType: PATCH_CONTENT[patch.type],
+    });
   }
 
   async delete<T extends ApiObject>(
@@ -93,11 +96,13 @@ class TransportClient implements Client {
     const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options;
     const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
     await this.#call('DELETE', objectPath(type, ref), {
-      apiVersion: 'v1',
-      kind: 'DeleteOptions',
-      ...(Object.keys(preconditions).length > 0 && { preconditions }),
-      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
-      ...(propagationPolicy && { propagationPolicy }),
+      body: {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(Object.keys(preconditions).length > 0 && { preconditions }),
+        ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+        ...(propagationPolicy && { propagationPolicy }),
+      },
     });
   }
 
@@ -106,8 +111,17 @@ class TransportClient implements Client {
     ref: ObjectRef,
     subresource: string,
     body: ApiObject,
-  ): Promise<void> {
-    await this.#call('POST', objectPath(type, ref, subresource), body);
+  ): Promise<ApiObject> {
+    return await this.#call('POST', objectPath(type, ref, subresource), { body });
+  }
+
+  async discover(): Promise<Discovered> {
+    const [core, groups] = await Promise.all(
+      ['/api', '/apis'].map((path) =>
+        this.#call<GroupDiscoveryList>('GET', path, { accept: DISCOVERY_ACCEPT }),
+      ),
+    );
+    return discoveredOf([...(core?.items ?? []), ...(groups?.items ?? [])]);
   }
 
   async *watch<T extends ApiObject>(
@@ -119,7 +133,9 @@ class TransportClient implements Client {
     const url = collectionPath(type, options.namespace) + query;
     let response: ApiResponse;
     try {
-      response = await this.#transport.request({ method: 'GET', url, headers: this.#headers, signal });
+      const headers =
+        type.metadataOnly === true ? { ...this.#headers, accept: METADATA_CONTENT } : this.#headers;
+      response = await this.#transport.request({ method: 'GET', url, headers, signal });
       if (response.status !== 200) throw await failure(response, `watch of ${type.resource}`);
       for await (const line of lines(streamOf(response.body))) {
         if (signal.aborted) return;
@@ -134,18 +150,33 @@ class TransportClient implements Client {
   async #call<R>(
     method: ApiRequest['method'],
     url: string,
-    body?: unknown,
-    contentType = 'application/json',
+    { body, contentType = 'application/json', accept }: CallOptions = {},
   ): Promise<R> {
+    const headers = accept === undefined ? this.#headers : { ...this.#headers, accept };
     const response = await this.#transport.request({
       method,
       url,
-      headers: body === undefined ? this.#headers : { ...this.#headers, 'content-type': contentType },
+      headers: body === undefined ? headers : { ...headers, 'content-type': contentType },
       ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
     });
     if (response.status < 200 || response.status > 299) throw await failure(response, `${method} ${url}`);
     return JSON.parse(await textOf(response.body)) as R;
   }
+}
+
+interface CallOptions {
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly accept?: string | undefined;
+}
+
+/** Says what the object is, where the answer does not, or says that it is metadata. */
+function named<T extends ApiObject>(type: ResourceType<T>, object: T): T {
+  if (type.metadataOnly === true || object.kind === undefined) {
+    object.apiVersion = apiVersionOf(type);
+    object.kind = type.kind;
+  }
+  return object;
 }
 
 interface ListBody<T> {
@@ -167,7 +198,7 @@ function watchEvent<T extends ApiObject>(frame: Frame<T>, type: ResourceType<T>)
       throw statusError(status.code ?? 500, status, `watch of ${type.resource}`);
     }
     default:
-      return { type: frame.type, object: frame.object };
+      return { type: frame.type, object: named(type, frame.object) };
   }
 }
 

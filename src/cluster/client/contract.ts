@@ -17,6 +17,8 @@ export interface ResourceType<T extends ApiObject = ApiObject> {
   readonly resource: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** Only metadata is asked for (PartialObjectMetadata): all other fields are absent. */
+  readonly metadataOnly?: boolean;
   /** Only carries T. */
   readonly example?: T;
 }
@@ -55,6 +57,18 @@ export interface DeleteOptions {
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
 }
 
+/** A resource that a server says it serves, in the version that it prefers. */
+export interface ServedType extends ResourceType {
+  /** `get`, `list`, `watch`, `delete`, … */
+  readonly verbs: readonly string[];
+}
+
+export interface Discovered {
+  readonly types: readonly ServedType[];
+  /** Group versions that are served by another program which cannot be asked now: `metrics.k8s.io/v1beta1`. */
+  readonly unavailable: readonly string[];
+}
+
 /**
  * One user's view of an API server. Errors are PlatformErrors: 404 `not-found`, 409 `conflict` or `already-exists` (by
  * the Status' reason), 410 `expired`, 422 and 400 `invalid`, 401 `unauthenticated`, 403 `forbidden`, 429 and 5xx `unavailable`;
@@ -72,13 +86,18 @@ export interface Client {
     patch: { readonly type: PatchType; readonly body: unknown; readonly subresource?: string },
   ): Promise<T>;
   delete<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
-  /** Creates a subresource: `bind` posts a Binding to `pods/<name>/binding`. */
+  /**
+   * Creates a subresource: `bind` posts a Binding to `pods/<name>/binding`. The answer is the body completed
+   * (`serviceaccounts/<name>/token`), or a Status.
+   */
   post<T extends ApiObject>(
     type: ResourceType<T>,
     ref: ObjectRef,
     subresource: string,
     body: ApiObject,
-  ): Promise<void>;
+  ): Promise<ApiObject>;
+  /** Everything that is served, each resource once, in the version that is preferred. */
+  discover(): Promise<Discovered>;
   /** Ends when the server ends it or the signal aborts; throws `expired` on 410. */
   watch<T extends ApiObject>(
     type: ResourceType<T>,
@@ -117,6 +136,16 @@ export interface InformerFactory extends AsyncDisposable {
       readonly indexes?: IndexFunctions<T>;
     },
   ): Informer<T>;
+  /**
+   * An informer of what all kinds have: their metadata. Where there is one of whole objects already, it is that one, so
+   * that nothing is kept twice.
+   */
+  metadata(
+    type: ResourceType,
+    options?: { readonly indexes?: IndexFunctions<ApiObject> },
+  ): Informer<ApiObject>;
+  /** Ends what `metadata` has started for a type that is served no more. */
+  drop(type: ResourceType): void;
   /** Starts every informer asked for so far (and later ones at once). */
   start(): void;
 }

@@ -27,29 +27,46 @@ export interface InformerFactoryOptions {
 export function createInformerFactory(options: InformerFactoryOptions): InformerFactory {
   // One entry for each type and selector; the key says which type it is, so the cast back to it is right.
   const caches = new Map<string, SharedCache<ApiObject>>();
-  const stop = new AbortController();
+  // Those that were dropped and may still be ending.
+  const ending = new Set<Promise<void>>();
   let started = false;
-  return {
+  const keyOf = (type: ResourceType, { labelSelector = '', fieldSelector = '' } = {}): string => {
+    const shape = type.metadataOnly === true ? 'metadata' : '';
+    return [type.group, type.version, type.resource, labelSelector, fieldSelector, shape].join('\n');
+  };
+  const factory: InformerFactory = {
     informer<T extends ApiObject>(type: ResourceType<T>, request: InformerRequest<T> = {}): Informer<T> {
       const { labelSelector = '', fieldSelector = '', indexes = {} } = request;
-      const key = [type.group, type.version, type.resource, labelSelector, fieldSelector].join('\n');
+      const key = keyOf(type, request);
       let cache = caches.get(key) as SharedCache<T> | undefined;
       if (cache === undefined) {
-        cache = new SharedCache({ ...options, type, labelSelector, fieldSelector, signal: stop.signal });
+        cache = new SharedCache({ ...options, type, labelSelector, fieldSelector });
         caches.set(key, cache as unknown as SharedCache<ApiObject>);
         if (started) cache.start();
       }
       return cache.view(indexes);
+    },
+    metadata(type, { indexes = {} } = {}) {
+      const whole = caches.get(keyOf(type));
+      return whole?.view(indexes) ?? factory.informer({ ...type, metadataOnly: true }, { indexes });
+    },
+    drop(type) {
+      const key = keyOf({ ...type, metadataOnly: true });
+      const cache = caches.get(key);
+      if (cache === undefined) return;
+      caches.delete(key);
+      const ended = cache.stop().finally(() => ending.delete(ended));
+      ending.add(ended);
     },
     start() {
       started = true;
       for (const cache of caches.values()) cache.start();
     },
     async [Symbol.asyncDispose]() {
-      stop.abort();
-      await Promise.all(Array.from(caches.values(), (cache) => cache.stopped()));
+      await Promise.all([...Array.from(caches.values(), (cache) => cache.stop()), ...ending]);
     },
   };
+  return factory;
 }
 
 interface InformerRequest<T> {
@@ -62,7 +79,6 @@ interface CacheOptions<T extends ApiObject> extends InformerFactoryOptions {
   readonly type: ResourceType<T>;
   readonly labelSelector: string;
   readonly fieldSelector: string;
-  readonly signal: AbortSignal;
 }
 
 class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
@@ -71,6 +87,7 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   readonly #fifo = new DeltaFifo<T>(objectKey, this.#indexer);
   readonly #handlers = new Set<InformerHandler<T>>();
   readonly #synced = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #draining = false;
 
@@ -79,10 +96,11 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   }
 
   start(): void {
-    this.#running ??= reflect({ ...this.#options, sink: this }, this.#options.signal);
+    this.#running ??= reflect({ ...this.#options, sink: this }, this.#stop.signal);
   }
 
-  async stopped(): Promise<void> {
+  async stop(): Promise<void> {
+    this.#stop.abort();
     await this.#running;
   }
 

@@ -8,8 +8,11 @@ import type {
   Event,
   Namespace,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
   ServiceAccount,
@@ -41,6 +44,22 @@ export const namespaces: ResourceType<Namespace> = {
   resource: 'namespaces',
   kind: 'Namespace',
   namespaced: false,
+};
+export const persistentVolumes: ResourceType<PersistentVolume> = {
+  ...core,
+  resource: 'persistentvolumes',
+  kind: 'PersistentVolume',
+  namespaced: false,
+};
+export const persistentVolumeClaims: ResourceType<PersistentVolumeClaim> = {
+  ...core,
+  resource: 'persistentvolumeclaims',
+  kind: 'PersistentVolumeClaim',
+};
+export const resourceQuotas: ResourceType<ResourceQuota> = {
+  ...core,
+  resource: 'resourcequotas',
+  kind: 'ResourceQuota',
 };
 export const events: ResourceType<Event> = { ...core, resource: 'events', kind: 'Event' };
 export const endpointSlices: ResourceType<EndpointSlice> = {
@@ -87,6 +106,22 @@ export const clusterRoles: ResourceType<ClusterRole> = {
   namespaced: false,
 };
 
+/** Definitions and services of further APIs: their users here read nothing but metadata. */
+export const customResourceDefinitions: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  resource: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+export const apiServices: ResourceType = {
+  group: 'apiregistration.k8s.io',
+  version: 'v1',
+  resource: 'apiservices',
+  kind: 'APIService',
+  namespaced: false,
+};
+
 /** Every type of this file, for code that treats them alike (garbage collection, test doubles). */
 export const allTypes: readonly ResourceType[] = [
   pods,
@@ -104,4 +139,10 @@ export const allTypes: readonly ResourceType[] = [
   deployments,
   clusterRoles,
   podDisruptionBudgets,
+  persistentVolumes,
+  persistentVolumeClaims,
+  replicationControllers,
+  resourceQuotas,
+  customResourceDefinitions,
+  apiServices,
 ];

@@ -28,6 +28,8 @@ export interface FakeApi extends Transport {
   readonly openWatches: number;
   /** Answers requests in the API's stead while it returns a response; undefined lets the request through. */
   intercept: ((request: ApiRequest) => ApiResponse | Promise<ApiResponse> | undefined) | undefined;
+  /** What discovery tells of, and what kinds objects are of; all of kinds.ts when nobody changes it. */
+  types: readonly ResourceType[];
   /** Creates or replaces an object whole, status included. */
   put<T extends ApiObject>(type: ResourceType<T>, object: T): T;
   /** The object as it is stored, frozen. */
@@ -66,11 +68,12 @@ export function createFakeApi(options: { readonly clock?: Clock } = {}): FakeApi
       return watches.open;
     },
     intercept: undefined,
+    types: allTypes,
     async request(request) {
       requests.push(`${request.method} ${request.url}`);
       try {
         const answer = await api.intercept?.(request);
-        return answer ?? handle(objects, watches, request);
+        return answer ?? handle({ objects, watches, types: api.types }, request);
       } catch (error) {
         return statusResponse(error);
       }
@@ -105,7 +108,11 @@ export function createFakeApi(options: { readonly clock?: Clock } = {}): FakeApi
   return api;
 }
 
-function handle(objects: FakeObjects, watches: FakeWatches, request: ApiRequest): ApiResponse {
+function handle(
+  { objects, watches, types }: { objects: FakeObjects; watches: FakeWatches; types: readonly ResourceType[] },
+  request: ApiRequest,
+): ApiResponse {
+  if (request.url === '/api' || request.url === '/apis') return json(200, discovery(types, request.url));
   const target = parseTarget(request.url);
   const { query, subresource, ...at } = target;
   switch (request.method) {
@@ -139,6 +146,32 @@ function handle(objects: FakeObjects, watches: FakeWatches, request: ApiRequest)
     default:
       throw new PlatformError('invalid', `method ${request.method} is not served`);
   }
+}
+
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+function discovery(types: readonly ResourceType[], path: string): JsonObject {
+  const groups = Map.groupBy(
+    types.filter(({ group }) => (group === '') === (path === '/api')),
+    ({ group }) => group,
+  );
+  const items = Array.from(groups, ([name, members]) => ({
+    metadata: { name },
+    versions: Array.from(
+      Map.groupBy(members, ({ version }) => version),
+      ([version, served]) => ({
+        version,
+        freshness: 'Current',
+        resources: served.map(({ group, resource, kind, namespaced }) => ({
+          resource,
+          responseKind: { group, version, kind },
+          scope: namespaced ? 'Namespaced' : 'Cluster',
+          verbs: VERBS,
+        })),
+      }),
+    ),
+  }));
+  return { kind: 'APIGroupDiscoveryList', items };
 }
 
 function patch(objects: FakeObjects, target: Target, request: ApiRequest): JsonObject {

@@ -18,6 +18,8 @@ export class FakeCluster {
   readonly #handlers = new Map<string, Set<InformerHandler<ApiObject>>>();
   /** Every write: `patch pods default/web`. */
   readonly writes: string[] = [];
+  /** What a posted subresource is answered with. */
+  answer: (body: ApiObject) => ApiObject = (body) => body;
   readonly client: Client;
   readonly informers: InformerFactory;
   #uids = 1;
@@ -29,6 +31,8 @@ export class FakeCluster {
         type: ResourceType<T>,
         options?: { readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>> },
       ) => this.#informer(type, options?.indexes ?? {}),
+      metadata: (type, options) => this.#informer(type, options?.indexes ?? {}),
+      drop: () => {},
       start: () => {},
       [Symbol.asyncDispose]: async () => {},
     };
@@ -127,7 +131,11 @@ export class FakeCluster {
         }
         this.remove(type, refKey(ref));
       },
-      post: async () => {},
+      post: async (type, ref, subresource, body) => {
+        note(`post ${subresource}`, type, refKey(ref));
+        return this.answer(body);
+      },
+      discover: async () => ({ types: [], unavailable: [] }),
       watch: async function* () {},
     };
   }

@@ -6,7 +6,7 @@ import type { BindPlugin } from '../framework.ts';
 export function defaultBinder(client: Client): BindPlugin {
   return {
     name: 'DefaultBinder',
-    bind({ pod }, nodeName) {
+    async bind({ pod }, nodeName) {
       const { name = '', namespace = '', uid } = pod.metadata ?? {};
       const binding: Binding = {
         apiVersion: 'v1',
@@ -15,7 +15,7 @@ export function defaultBinder(client: Client): BindPlugin {
         metadata: { name, namespace, uid },
         target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
       };
-      return client.post(pods, { name, namespace }, 'binding', binding);
+      await client.post(pods, { name, namespace }, 'binding', binding);
     },
   };
 }
