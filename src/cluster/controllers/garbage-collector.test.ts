@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { ApiObject } from '../client/contract.ts';
-import { configMaps, deployments, nodes, pods, replicaSets } from '../client/kinds.ts';
+import {
+  configMaps,
+  customResourceDefinitions,
+  deployments,
+  nodes,
+  pods,
+  replicaSets,
+} from '../client/kinds.ts';
 import type { FakeApi } from '../client/testing/fake-api.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
 import { planDependent } from './garbage-graph.ts';
 import { newControllerRef } from '../client/controller-ref.ts';
-import { running, type Running } from './testing/running.ts';
+import { running, withCatalog, type Running } from './testing/running.ts';
 
 const deletionTimestamp = '2026-01-01T00:00:00Z';
-const create = (environment: Parameters<typeof createGarbageCollector>[0]) => [
-  createGarbageCollector(environment),
-];
+const create = withCatalog(createGarbageCollector);
 
 /** A deployment, its replica set, two pods of that. */
 function family(api: FakeApi, finalizers: string[] = []): void {
@@ -128,6 +133,39 @@ test('Orphan: dependents lose the reference and stay', async () => {
   await plane.quiet();
   assert.deepEqual(plane.api.read(replicaSets, { name: 'web-1' })?.metadata?.ownerReferences, []);
   assert.equal(plane.api.all(pods).length, 2);
+});
+
+const boats = { group: 'example.com', version: 'v1', resource: 'boats', kind: 'Boat', namespaced: true };
+
+/** Defines a kind: a definition comes, and then it is served. */
+async function define(plane: Running): Promise<void> {
+  plane.api.types = [...plane.api.types, boats];
+  plane.api.put(customResourceDefinitions, { metadata: { name: 'boats.example.com' } });
+  await plane.clock.advance(100);
+  await plane.until('its watch', () => plane.api.requests.some((request) => /boats\?.*watch/.test(request)));
+}
+
+test('kinds that are defined later are collected, and forgotten with their definition', async () => {
+  await using plane = running({ create });
+  await plane.quiet();
+  const strange = { apiVersion: 'example.com/v1', kind: 'Boat', name: 'a', uid: 'none' };
+  plane.api.put(configMaps, { metadata: { name: 'early', ownerReferences: [strange] } });
+  await plane.quiet();
+  assert.equal(plane.api.all(configMaps).length, 1);
+  await define(plane);
+  await plane.until(
+    'what came before its owner could be known',
+    () => plane.api.all(configMaps).length === 0,
+  );
+  const owner = plane.api.put(boats, { metadata: { name: 'a', namespace: 'default' } });
+  plane.api.put(boats, { metadata: { name: 'b', ownerReferences: [newControllerRef(boats, owner)] } });
+  await plane.client.delete(boats, { name: 'a', namespace: 'default' });
+  await plane.until('the dependent', () => plane.api.all(boats).length === 0);
+  const watches = plane.api.openWatches;
+  plane.api.types = plane.api.types.filter((type) => type !== boats);
+  plane.api.remove(customResourceDefinitions, { name: 'boats.example.com' });
+  await plane.clock.advance(100);
+  await plane.until('the end of its watch', () => plane.api.openWatches === watches - 1);
 });
 
 test('changes that are not about ownership cost nothing', async () => {

@@ -10,34 +10,29 @@
  */
 import { isPlatformError } from '../../base/errors.ts';
 import type { OwnerReference } from '../api/generated/meta-v1.ts';
-import type { ApiObject, Controller, Informer, ResourceType, WorkQueue } from '../client/contract.ts';
-import { allTypes, events } from '../client/kinds.ts';
+import type { ApiObject, Controller, InformerHandler, WorkQueue } from '../client/contract.ts';
+import { events } from '../client/kinds.ts';
 import { AbsentOwners } from './absent-owners.ts';
 import { refOf } from './claiming.ts';
-import type { ControllerEnvironment } from './environment.ts';
+import type { CatalogEnvironment } from './environment.ts';
+import { followKinds, type Kind } from './followed-kinds.ts';
 import {
   blocks,
   FOREGROUND,
   hasFinalizer,
   isLeaving,
   isRelevantChange,
+  kindOfReference,
   ORPHAN,
   ownerUids,
   planDependent,
-  typeOfReference,
   waitsForDependents,
   type OwnerState,
 } from './garbage-graph.ts';
-import { keyOf, queueController, splitKey, subscribes, type Source } from './queue-controller.ts';
+import { keyOf, queueController, splitKey } from './queue-controller.ts';
 
 /** An owner that the API has and its cache has not: the cache catches up within this time, or we look again. */
 const CACHE_LAG_MS = 1000;
-
-interface Kind {
-  readonly type: ResourceType;
-  readonly id: string;
-  readonly cache: Informer<ApiObject>;
-}
 
 interface Node {
   readonly kind: Kind;
@@ -50,17 +45,24 @@ interface Place {
   readonly key: string;
 }
 
-export function createGarbageCollector(environment: ControllerEnvironment): Controller {
-  const { client, informers, log } = environment;
-  // Events own nothing and nothing owns them; a cache of them would cost more than all others.
-  const types = allTypes.filter((type) => type.resource !== events.resource);
-  const kinds = new Map<string, Kind>(
-    types.map((type) => {
-      const id = `${type.resource}.${type.group}`;
-      return [id, { type, id, cache: informers.informer(type, { indexes: { owner: ownerUids } }) }];
-    }),
-  );
+export function createGarbageCollector(environment: CatalogEnvironment): Controller {
+  const { client, catalog, log } = environment;
+  const { kinds, source } = followKinds({
+    environment,
+    catalog,
+    // Events own nothing and nothing owns them; a cache of them would cost more than all others.
+    wants: ({ resource, verbs }) => verbs.includes('delete') && resource !== events.resource,
+    indexes: { owner: ownerUids },
+    handler: handlerOf,
+    changed(queue) {
+      // An owner of theirs may be of a kind that has just come.
+      for (const key of strangers) queue.add(key);
+      strangers.clear();
+    },
+  });
   const absent = new AbsentOwners();
+  /** Objects with an owner of a kind that is not known. */
+  const strangers = new Set<string>();
 
   const keyOfNode = ({ kind, object }: Node): string => `${kind.id}:${keyOf(object)}`;
 
@@ -72,10 +74,9 @@ export function createGarbageCollector(environment: ControllerEnvironment): Cont
 
   /** Where `reference` of `object` leads; undefined when that is nowhere we can see. */
   function placeOf(object: ApiObject, reference: OwnerReference): Place | undefined {
-    const type = typeOfReference(types, reference);
-    if (type === undefined) return undefined;
-    const kind = kinds.get(`${type.resource}.${type.group}`)!;
-    if (!type.namespaced) return { kind, key: reference.name ?? '' };
+    const kind = kindOfReference(kinds.values(), reference);
+    if (kind === undefined) return undefined;
+    if (!kind.type.namespaced) return { kind, key: reference.name ?? '' };
     const namespace = object.metadata?.namespace ?? '';
     // An object without a namespace cannot say in which one its owner is.
     return namespace === '' ? undefined : { kind, key: `${namespace}/${reference.name ?? ''}` };
@@ -101,33 +102,34 @@ export function createGarbageCollector(environment: ControllerEnvironment): Cont
     return dependents.length > 0;
   }
 
-  function sourceOf(kind: Kind): Source {
-    const changed = (object: ApiObject, queue: WorkQueue): void => {
+  function handlerOf(kind: Kind, queue: WorkQueue): InformerHandler<ApiObject> {
+    const changed = (object: ApiObject): void => {
       const concerned = (object.metadata?.ownerReferences ?? []).length > 0 || isLeaving(object);
       if (concerned) queue.add(keyOfNode({ kind, object }));
     };
-    return subscribes(kind.cache, (queue) => ({
-      added: (object) => changed(object, queue),
+    return {
+      added: changed,
       updated: (object, previous) => {
         if (!isRelevantChange(object, previous)) return;
-        changed(object, queue);
+        changed(object);
         enqueueWaitingOwners(previous, queue);
         if (waitsForDependents(object)) enqueueDependents(object.metadata?.uid ?? '', queue);
       },
       deleted: (object) => {
         const uid = object.metadata?.uid ?? '';
+        strangers.delete(keyOfNode({ kind, object }));
         // A deletion is final for its uid: no dependent of it needs to ask the API.
         if (enqueueDependents(uid, queue)) absent.add(`${kind.id}:${keyOf(object)}`, uid);
         enqueueWaitingOwners(object, queue);
       },
-    }));
+    };
   }
 
   async function reconcile(key: string, queue: WorkQueue): Promise<void> {
     const colon = key.indexOf(':');
-    const kind = kinds.get(key.slice(0, colon))!;
-    const object = kind.cache.get(key.slice(colon + 1));
-    if (object === undefined) return;
+    const kind = kinds.get(key.slice(0, colon));
+    const object = kind?.cache.get(key.slice(colon + 1));
+    if (kind === undefined || object === undefined) return;
     const node = { kind, object };
     try {
       if (!isLeaving(object)) await settleDependent(node, key, queue);
@@ -146,6 +148,7 @@ export function createGarbageCollector(environment: ControllerEnvironment): Cont
       references.map((reference) => ownerState(object, reference, () => queue.addAfter(key, CACHE_LAG_MS))),
     );
     const dependents = dependentsOf(object.metadata?.uid ?? '');
+    if (owners.includes('unknown')) strangers.add(key);
     const plan = planDependent({ object, owners, hasDependents: dependents.length > 0 });
     if (plan.action === 'keep') return;
     if (plan.action === 'release') return rewrite(node, { ownerReferences: plan.ownerReferences });
@@ -244,7 +247,7 @@ export function createGarbageCollector(environment: ControllerEnvironment): Cont
     name: 'garbage-collector',
     environment,
     workers: 8,
-    sources: [...kinds.values()].map(sourceOf),
+    sources: [source],
     reconcile,
   });
 }

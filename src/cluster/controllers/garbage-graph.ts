@@ -88,12 +88,13 @@ export function isRelevantChange(object: ApiObject, previous: ApiObject): boolea
   );
 }
 
-/** The type that a reference's apiVersion and kind name, whatever the version. */
-export function typeOfReference(
-  types: readonly ResourceType[],
+/** The kind that a reference's apiVersion and kind name, whatever the version. */
+export function kindOfReference<K extends { readonly type: ResourceType }>(
+  kinds: Iterable<K>,
   reference: OwnerReference,
-): ResourceType | undefined {
-  const { apiVersion = '', kind } = reference;
+): K | undefined {
+  const { apiVersion = '', kind: name } = reference;
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
-  return types.find((type) => type.kind === kind && type.group === group);
+  for (const kind of kinds) if (kind.type.kind === name && kind.type.group === group) return kind;
+  return undefined;
 }

@@ -1,12 +1,14 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { Namespace } from '../api/generated/core-v1.ts';
 import type { ApiObject, Controller, ResourceType, WorkQueue } from '../client/contract.ts';
-import { allTypes, events, namespaces } from '../client/kinds.ts';
+import { events, namespaces, pods } from '../client/kinds.ts';
 import { refOf } from './claiming.ts';
-import type { ControllerEnvironment } from './environment.ts';
+import type { CatalogEnvironment } from './environment.ts';
+import { followKinds } from './followed-kinds.ts';
 import { planNamespaceStatus, type Remaining } from './namespace-planner.ts';
 import { isNamespaceActive } from './namespace-state.ts';
-import { enqueues, queueController, subscribes } from './queue-controller.ts';
+import { enqueues, queueController } from './queue-controller.ts';
+import { idOf } from './resource-catalog.ts';
 import { canonical } from './template-hash.ts';
 
 /** What the server put into spec.finalizers until the namespace is empty; others belong to others. */
@@ -18,14 +20,29 @@ const LOOK_AGAIN_MS = 5000;
 
 interface Emptied {
   readonly remaining: readonly Remaining[];
+  /** Messages of what could not be listed or deleted. */
   readonly failures: readonly string[];
+  /** Group versions that could not be asked what they serve. */
+  readonly unavailable: readonly string[];
 }
 
 /** Empties namespaces that are being deleted, then lets them go. */
-export function createNamespaceController(environment: ControllerEnvironment): Controller {
-  const { client, informers, clock } = environment;
+export function createNamespaceController(environment: CatalogEnvironment): Controller {
+  const { client, informers, clock, catalog } = environment;
   const spaces = informers.informer(namespaces);
-  const contentTypes = allTypes.filter((type) => type.namespaced);
+  // The last object to go is what a terminating namespace waits for. Events are never the last: nothing holds them.
+  const content = followKinds({
+    environment,
+    catalog,
+    wants: ({ namespaced, resource }) => namespaced && resource !== events.resource,
+    handler: (_kind, queue) => ({
+      deleted: ({ metadata }) => {
+        const name = metadata?.namespace ?? '';
+        const namespace = spaces.get(name);
+        if (namespace !== undefined && !isNamespaceActive(namespace)) queue.add(name);
+      },
+    }),
+  });
 
   async function reconcile(name: string, queue: WorkQueue): Promise<void> {
     const cached = spaces.get(name);
@@ -36,7 +53,8 @@ export function createNamespaceController(environment: ControllerEnvironment): C
     if (!(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return;
     const emptied = await empty(name);
     const written = await writeStatus(namespace, emptied);
-    if (emptied.failures.length > 0) throw new Error(emptied.failures.join('; '));
+    const { failures, unavailable } = emptied;
+    if (failures.length + unavailable.length > 0) throw new Error([...failures, ...unavailable].join('; '));
     if (emptied.remaining.some(({ objects }) => objects.length > 0)) {
       queue.addAfter(name, LOOK_AGAIN_MS);
       return;
@@ -47,23 +65,36 @@ export function createNamespaceController(environment: ControllerEnvironment): C
 
   /** Deletes what is there and says what was left after that: what terminates slowly or is held by finalizers. */
   async function empty(namespace: string): Promise<Emptied> {
-    const remaining: Remaining[] = [];
+    // Asked anew: a kind that came a moment ago may have objects here.
+    const { types, unavailable } = await client.discover();
     const failures: string[] = [];
-    for (const type of contentTypes) {
-      const resource = `${type.resource}.${type.group}`;
+    const emptyOne = async (type: ResourceType): Promise<Remaining> => {
+      const resource = idOf(type);
       try {
         const found = await listAll(type, namespace);
-        if (found.length === 0) continue;
+        if (found.length === 0) return { resource, objects: [] };
         await deleteAll(
           type,
           found.filter((object) => object.metadata?.deletionTimestamp === undefined),
         );
-        remaining.push({ resource, objects: await listAll(type, namespace) });
+        return { resource, objects: await listAll(type, namespace) };
       } catch (error) {
-        failures.push(`${resource}: ${errorMessage(error)}`);
+        // Served no more.
+        if (!isPlatformError(error, 'not-found')) failures.push(`${resource}: ${errorMessage(error)}`);
+        return { resource, objects: [] };
       }
+    };
+    // Pods go first: what guards them (network policies, secrets) must not go before them (KEP-5080).
+    const running = await emptyOne(pods);
+    if (running.objects.length > 0 || failures.length > 0) {
+      return { remaining: [running], failures, unavailable };
     }
-    return { remaining, failures };
+    const remaining: Remaining[] = [];
+    for (const type of types) {
+      if (!type.namespaced || idOf(type) === idOf(pods)) continue;
+      if (type.verbs.includes('list') && type.verbs.includes('delete')) remaining.push(await emptyOne(type));
+    }
+    return { remaining, failures, unavailable };
   }
 
   /** From the API: an empty cache is no proof of an empty namespace. */
@@ -71,7 +102,10 @@ export function createNamespaceController(environment: ControllerEnvironment): C
     const objects: ApiObject[] = [];
     let next: string | undefined;
     do {
-      const page = await client.list(type, { namespace, limit: 500, ...(next && { continue: next }) });
+      const page = await client.list(
+        { ...type, metadataOnly: true },
+        { namespace, limit: 500, ...(next && { continue: next }) },
+      );
       objects.push(...page.items);
       next = page.continue;
     } while (next !== undefined);
@@ -107,18 +141,7 @@ export function createNamespaceController(environment: ControllerEnvironment): C
     environment,
     sources: [
       enqueues(spaces, (namespace) => (isNamespaceActive(namespace) ? [] : [namespace.metadata?.name ?? ''])),
-      // The last object to go is what a terminating namespace waits for. Events are never the last: nothing holds them.
-      ...contentTypes
-        .filter((type) => type.resource !== events.resource)
-        .map((type) =>
-          subscribes(informers.informer(type), (queue) => ({
-            deleted: ({ metadata }) => {
-              const name = metadata?.namespace ?? '';
-              const namespace = spaces.get(name);
-              if (namespace !== undefined && !isNamespaceActive(namespace)) queue.add(name);
-            },
-          })),
-        ),
+      content.source,
     ],
     reconcile,
   });

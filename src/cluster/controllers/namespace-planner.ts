@@ -14,6 +14,8 @@ export interface NamespaceStatusInput {
   readonly remaining: readonly Remaining[];
   /** Messages of what could not be listed or deleted. */
   readonly failures: readonly string[];
+  /** Group versions that could not be asked what they serve. */
+  readonly unavailable: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -24,7 +26,13 @@ type Finding = Pick<NamespaceCondition, 'type' | 'status' | 'reason' | 'message'
 export function planNamespaceStatus(input: NamespaceStatusInput): NamespaceStatus {
   const { status, now } = input;
   const present = status?.conditions ?? [];
-  const found = [contentFailure(input), contentRemaining(input), finalizersRemaining(input)];
+  const found = [
+    discoveryFailure(input),
+    PARSED,
+    contentFailure(input),
+    contentRemaining(input),
+    finalizersRemaining(input),
+  ];
   const types = new Set(found.map((finding) => finding.type));
   return {
     ...status,
@@ -40,22 +48,53 @@ export function planNamespaceStatus(input: NamespaceStatusInput): NamespaceStatu
   };
 }
 
+/** Nothing here can fail at this: the condition is there for those who look for it. */
+const PARSED: Finding = {
+  type: 'NamespaceDeletionGroupVersionParsingFailure',
+  status: 'False',
+  reason: 'ParsedGroupVersions',
+  message: 'All legacy kube types successfully parsed',
+};
+
+function discoveryFailure({ unavailable }: NamespaceStatusInput): Finding {
+  const type = 'NamespaceDeletionDiscoveryFailure';
+  if (unavailable.length === 0) {
+    const message = 'All resources successfully discovered';
+    return { type, status: 'False', reason: 'ResourcesDiscovered', message };
+  }
+  const groups = unavailable.toSorted().map((group) => `${group}: stale GroupVersion discovery: ${group}`);
+  const failed = `unable to retrieve the complete list of server APIs: ${groups.join(', ')}`;
+  const message = `Discovery failed for some groups, ${unavailable.length} failing: ${failed}`;
+  return { type, status: 'True', reason: 'DiscoveryFailed', message };
+}
+
 function contentFailure({ failures }: NamespaceStatusInput): Finding {
   const type = 'NamespaceDeletionContentFailure';
   return failures.length === 0
-    ? { type, status: 'False', reason: 'ContentDeleted', message: 'everything could be deleted' }
-    : { type, status: 'True', reason: 'ContentDeletionFailed', message: failures.toSorted().join('; ') };
+    ? { type, status: 'False', reason: 'ContentDeleted', message: DELETED }
+    : { type, status: 'True', reason: 'ContentDeletionFailed', message: failedText(failures) };
+}
+
+const DELETED = 'All content successfully deleted, may be waiting on finalization';
+
+function failedText(failures: readonly string[]): string {
+  return `Failed to delete all resource types, ${failures.length} remaining: ${failures.toSorted().join(', ')}`;
 }
 
 function contentRemaining({ remaining }: NamespaceStatusInput): Finding {
   const type = 'NamespaceContentRemaining';
   const counts = remaining
     .filter(({ objects }) => objects.length > 0)
-    .map(({ resource, objects }) => `${resource}: ${objects.length}`)
+    .map(({ resource, objects }) => `${resource} has ${objects.length} resource instances`)
     .toSorted();
   return counts.length === 0
-    ? { type, status: 'False', reason: 'ContentRemoved', message: 'nothing is left' }
-    : { type, status: 'True', reason: 'SomeResourcesRemain', message: `still there: ${counts.join(', ')}` };
+    ? { type, status: 'False', reason: 'ContentRemoved', message: 'All content successfully removed' }
+    : {
+        type,
+        status: 'True',
+        reason: 'SomeResourcesRemain',
+        message: `Some resources are remaining: ${counts.join(', ')}`,
+      };
 }
 
 function finalizersRemaining({ remaining }: NamespaceStatusInput): Finding {
@@ -66,8 +105,20 @@ function finalizersRemaining({ remaining }: NamespaceStatusInput): Finding {
   )) {
     counts.set(finalizer, (counts.get(finalizer) ?? 0) + 1);
   }
-  const texts = [...counts].map(([finalizer, count]) => `${finalizer}: ${count}`).toSorted();
+  const texts = [...counts]
+    .map(([finalizer, count]) => `${finalizer} in ${count} resource instances`)
+    .toSorted();
   return texts.length === 0
-    ? { type, status: 'False', reason: 'ContentHasNoFinalizers', message: 'no finalizer holds anything' }
-    : { type, status: 'True', reason: 'SomeFinalizersRemain', message: `held back by ${texts.join(', ')}` };
+    ? {
+        type,
+        status: 'False',
+        reason: 'ContentHasNoFinalizers',
+        message: 'All content-preserving finalizers finished',
+      }
+    : {
+        type,
+        status: 'True',
+        reason: 'SomeFinalizersRemain',
+        message: `Some content in the namespace has finalizers remaining: ${texts.join(', ')}`,
+      };
 }

@@ -5,7 +5,8 @@ import { createClient } from '../../client/client.ts';
 import type { Client, Controller } from '../../client/contract.ts';
 import { createInformerFactory } from '../../client/informer.ts';
 import { createFakeApi, type FakeApi } from '../../client/testing/fake-api.ts';
-import type { ControllerEnvironment } from '../environment.ts';
+import type { CatalogEnvironment, ControllerEnvironment } from '../environment.ts';
+import { createResourceCatalog } from '../resource-catalog.ts';
 
 export interface Running extends AsyncDisposable {
   readonly api: FakeApi;
@@ -72,5 +73,15 @@ export function running({ before, create }: RunningOptions): Running {
       await Promise.all(runs);
       await informers[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** A controller together with the catalog that it works on. */
+export function withCatalog(
+  create: (environment: CatalogEnvironment) => Controller,
+): (environment: ControllerEnvironment) => readonly Controller[] {
+  return (environment) => {
+    const catalog = createResourceCatalog(environment);
+    return [catalog.controller, create({ ...environment, catalog })];
   };
 }
