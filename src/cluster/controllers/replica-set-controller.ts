@@ -1,8 +1,8 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
-import type { ReplicaSet } from '../api/generated/apps-v1.ts';
+import type { ReplicaSet, ReplicaSetStatus } from '../api/generated/apps-v1.ts';
 import type { Pod } from '../api/generated/core-v1.ts';
 import { selectorFromObject } from '../api/selector.ts';
-import type { Controller, WorkQueue } from '../client/contract.ts';
+import type { ApiObject, Controller, ResourceType, WorkQueue } from '../client/contract.ts';
 import { pods, replicaSets } from '../client/kinds.ts';
 import { refOf, settleClaims } from './claiming.ts';
 import type { ControllerEnvironment } from './environment.ts';
@@ -23,10 +23,32 @@ import { canonical } from './template-hash.ts';
 
 type Failure = { readonly reason: 'FailedCreate' | 'FailedDelete'; readonly message: string };
 
+/** A kind whose objects ask for a number of pods that are alike, told in the words of replica sets. */
+export interface ReplicatedKind<T extends ApiObject> {
+  /** The controller's. */
+  readonly name: string;
+  readonly type: ResourceType<T>;
+  readonly toSet: (object: T) => ReplicaSet;
+  readonly withStatus: (object: T, status: ReplicaSetStatus) => T;
+}
+
 /** Keeps as many pods as each replica set asks for. */
 export function createReplicaSetController(environment: ControllerEnvironment): Controller {
+  return createReplicaController(environment, {
+    name: 'replicaset',
+    type: replicaSets,
+    toSet: (set) => set,
+    withStatus: (set, status) => ({ ...set, status }),
+  });
+}
+
+/** Keeps as many pods as each object of the kind asks for. */
+export function createReplicaController<T extends ApiObject>(
+  environment: ControllerEnvironment,
+  { name, type, toSet, withStatus }: ReplicatedKind<T>,
+): Controller {
   const { client, informers, clock, events } = environment;
-  const sets = informers.informer(replicaSets, { indexes: ownershipIndexes });
+  const sets = informers.informer(type, { indexes: ownershipIndexes });
   const podCache = informers.informer(pods, { indexes: ownershipIndexes });
   const expectations = new Expectations(clock);
 
@@ -43,23 +65,24 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
       .filter(
         (set) =>
           set.metadata?.namespace === namespace &&
-          selectorFromObject(set.spec?.selector).matches(pod.metadata?.labels),
+          selectorFromObject(toSet(set).spec?.selector).matches(pod.metadata?.labels),
       )
       .map(keyOf);
   };
 
   async function reconcile(key: string, queue: WorkQueue): Promise<void> {
-    const set = sets.get(key);
-    if (set === undefined) {
+    const object = sets.get(key);
+    if (object === undefined) {
       expectations.forget(key);
       return;
     }
+    const set = toSet(object);
     const candidates = [
       ...podCache.byIndex('controller', set.metadata?.uid ?? ''),
       ...podCache.byIndex('orphans', set.metadata?.namespace ?? ''),
     ];
     const claims = planClaims(set, selectorFromObject(set.spec?.selector), candidates);
-    const claimed = await settleClaims({ client, ownerType: replicaSets, owner: set, type: pods, claims });
+    const claimed = await settleClaims({ client, ownerType: type, owner: object, type: pods, claims });
     const active = claimed.filter(isPodActive);
     let failure: Failure | undefined;
     if (set.metadata?.deletionTimestamp === undefined && expectations.satisfied(key)) {
@@ -67,7 +90,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
       const plan = planReplicas({ wanted: set.spec?.replicas ?? 1, active, related, now: clock.now() });
       failure = await act(key, set, plan);
     }
-    await writeStatus(set, {
+    await writeStatus(object, {
       active,
       terminating: claimed.filter((pod) => !isPodActive(pod) && !isPodFinished(pod)).length,
       failure,
@@ -93,7 +116,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
   }
 
   async function createPods(key: string, set: ReplicaSet, count: number): Promise<Failure | undefined> {
-    const pod = podFor(set);
+    const pod = podFor(type, set);
     expectations.expect(key, { creations: count });
     const { tried, errors } = await slowStart(count, async () => {
       try {
@@ -139,20 +162,21 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
   }
 
   async function writeStatus(
-    set: ReplicaSet,
+    object: T,
     seen: {
       readonly active: readonly Pod[];
       readonly terminating: number;
       readonly failure: Failure | undefined;
     },
   ): Promise<void> {
-    const status = planReplicaSetStatus({ set, ...seen, now: clock.now() });
-    if (canonical(status) === canonical(set.status)) return;
-    await client.update(replicaSets, { ...set, status }, 'status');
+    const set = toSet(object);
+    const written = withStatus(object, planReplicaSetStatus({ set, ...seen, now: clock.now() }));
+    if (canonical(toSet(written).status) === canonical(set.status)) return;
+    await client.update(type, written, 'status');
   }
 
   return queueController({
-    name: 'replicaset',
+    name,
     environment,
     workers: 4,
     sources: [
@@ -187,7 +211,7 @@ export function createReplicaSetController(environment: ControllerEnvironment): 
 }
 
 /** The pod that a set's template asks for; the server completes its name. */
-export function podFor(set: ReplicaSet): Pod {
+export function podFor(type: ResourceType, set: ReplicaSet): Pod {
   const { metadata, spec } = set.spec?.template ?? {};
   return {
     metadata: {
@@ -196,7 +220,7 @@ export function podFor(set: ReplicaSet): Pod {
       labels: metadata?.labels,
       annotations: metadata?.annotations,
       finalizers: metadata?.finalizers,
-      ownerReferences: [newControllerRef(replicaSets, set)],
+      ownerReferences: [newControllerRef(type, set)],
     },
     spec,
   };
