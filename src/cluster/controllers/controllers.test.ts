@@ -60,6 +60,7 @@ test('controllers that report events do so under their own names', async () => {
   assert.deepEqual(components, [
     'deployment-controller',
     'replicaset-controller',
+    'replication-controller',
     'node-controller',
     'controllermanager',
   ]);

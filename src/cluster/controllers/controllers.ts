@@ -9,7 +9,10 @@ import { createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace-controller.ts';
 import { createNodeLifecycleController } from './node-lifecycle-controller.ts';
 import { createPodGarbageCollector } from './pod-garbage-collector.ts';
+import { createResourceCatalog } from './resource-catalog.ts';
 import { createReplicaSetController } from './replica-set-controller.ts';
+import { createReplicationController } from './replication-controller.ts';
+import { createResourceQuotaController } from './resource-quota-controller.ts';
 import { createRootCaPublisher, type RootCaPublisherEnvironment } from './root-ca-publisher.ts';
 import { createServiceAccountController } from './service-account-controller.ts';
 
@@ -23,9 +26,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
   const create: readonly ((environment: ControllerEnvironment) => Controller)[] = [
     createEndpointSliceController,
     createEndpointsController,
-    createNamespaceController,
     createServiceAccountController,
-    createGarbageCollector,
     createPodGarbageCollector,
     createClusterRoleAggregationController,
   ];
@@ -33,9 +34,16 @@ export function createControllers(environment: ControllersEnvironment): readonly
     ...environment,
     events: environment.eventsFor(component),
   });
+  const catalog = createResourceCatalog(environment);
+  const informed = { ...environment, catalog };
   return [
+    catalog.controller,
+    createNamespaceController(informed),
+    createGarbageCollector(informed),
+    createResourceQuotaController(informed),
     createDeploymentController(from('deployment-controller')),
     createReplicaSetController(from('replicaset-controller')),
+    createReplicationController(from('replication-controller')),
     createNodeLifecycleController(from('node-controller')),
     createDisruptionController(from('controllermanager')),
     ...create.map((one) => one(environment)),

@@ -1,6 +1,7 @@
 /** What an object takes of a namespace's quota, and which quotas it falls under (https://kubernetes.io/docs/concepts/policy/resource-quotas/). */
 import { getPath, isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
-import { tryParseQuantity, type Quantity } from '../quantity.ts';
+import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
+import { timeToMs } from '../time.ts';
 import { podAmounts, quantities, type Amounts } from './pod-amounts.ts';
 
 export interface GroupResource {
@@ -21,12 +22,16 @@ const COUNTED = new Set([
   'services',
 ]);
 
-export function usageOf({ group, resource }: GroupResource, object: JsonObject): Amounts {
+/**
+ * What the object takes, by the names that quotas use. `now` is in milliseconds since the epoch: a pod whose time to
+ * end is over, but which nobody has ended, takes nothing any more; without it such pods count.
+ */
+export function usageOf({ group, resource }: GroupResource, object: JsonObject, now?: number): Amounts {
   const used = new Map<string, Quantity>();
   used.set(group === '' ? `count/${resource}` : `count/${resource}.${group}`, ONE);
   if (group !== '') return used;
   if (COUNTED.has(resource)) used.set(resource, ONE);
-  if (resource === 'pods') addPod(used, object);
+  if (resource === 'pods') addPod(used, object, now);
   else if (resource === 'services') addService(used, object);
   else if (resource === 'persistentvolumeclaims') addClaim(used, object);
   return used;
@@ -39,12 +44,19 @@ export function chargesUpdates({ group, resource }: GroupResource): boolean {
   );
 }
 
-function addPod(used: Map<string, Quantity>, pod: JsonObject): void {
+function addPod(used: Map<string, Quantity>, pod: JsonObject, now: number | undefined): void {
   const phase = stringAt(pod, 'status', 'phase');
   // What has ended needs nothing any more.
   if (phase === 'Failed' || phase === 'Succeeded') return;
+  if (now !== undefined && isOverdue(pod, now)) return;
   used.set('pods', ONE);
   addCompute(used, podAmounts(pod, 'requests'), podAmounts(pod, 'limits'));
+}
+
+function isOverdue(pod: JsonObject, now: number): boolean {
+  const deleted = timeToMs(stringAt(pod, 'metadata', 'deletionTimestamp'));
+  const grace = numberAt(pod, 'metadata', 'deletionGracePeriodSeconds');
+  return deleted !== undefined && grace !== undefined && now > deleted + grace * 1000;
 }
 
 const COMPUTE = new Set(['cpu', 'memory', 'ephemeral-storage']);
@@ -83,13 +95,33 @@ function addClaim(used: Map<string, Quantity>, claim: JsonObject): void {
   const name =
     stringAt(claim, 'metadata', 'annotations', CLASS_ANNOTATION) ||
     stringAt(claim, 'spec', 'storageClassName');
-  const storage = tryParseQuantity(stringAt(claim, 'spec', 'resources', 'requests', 'storage'));
+  const storage = storageOf(claim);
   const ofClass = `${name}.storageclass.storage.k8s.io`;
   if (name !== '') used.set(`${ofClass}/persistentvolumeclaims`, ONE);
   if (storage === undefined) return;
   used.set('requests.storage', storage);
   if (name !== '') used.set(`${ofClass}/requests.storage`, storage);
 }
+
+/** What was asked for, or what a growth that is under way, or failed, has been given already. */
+function storageOf(claim: JsonObject): Quantity | undefined {
+  const asked = tryParseQuantity(stringAt(claim, 'spec', 'resources', 'requests', 'storage'));
+  const given = tryParseQuantity(stringAt(claim, 'status', 'allocatedResources', 'storage'));
+  if (asked === undefined || given === undefined) return asked;
+  return compareQuantities(given, asked) > 0 ? given : asked;
+}
+
+/** Objects of this resource may take something that `names` tells of. */
+export function mayUse({ group, resource }: GroupResource, names: ReadonlySet<string>): boolean {
+  if (group === '' && MEASURED.has(resource)) return true;
+  return (
+    names.has(group === '' ? `count/${resource}` : `count/${resource}.${group}`) ||
+    (group === '' && names.has(resource))
+  );
+}
+
+/** More is asked of these than how many there are. */
+const MEASURED = new Set(['pods', 'services', 'persistentvolumeclaims']);
 
 /** Whether an object falls under a quota's scopes; only pods and claims have any. */
 export function inScope({ group, resource }: GroupResource, object: JsonObject, quota: JsonObject): boolean {
@@ -112,7 +144,7 @@ export function inScope({ group, resource }: GroupResource, object: JsonObject, 
       ? podInScope(object, scope)
       : core === 'persistentvolumeclaims' &&
         scope.scopeName === 'VolumeAttributesClass' &&
-        named(stringAt(object, 'spec', 'volumeAttributesClassName'), scope),
+        attributesClasses(object).some((name) => named(name, scope)),
   );
 }
 
@@ -120,6 +152,16 @@ interface Scope {
   readonly scopeName: string;
   readonly operator: string;
   readonly values: readonly string[];
+}
+
+/** The class that a claim is to have, the one it has, and one that it is being given: it counts in all of them. */
+function attributesClasses(claim: JsonObject): readonly string[] {
+  const names = [
+    stringAt(claim, 'spec', 'volumeAttributesClassName'),
+    stringAt(claim, 'status', 'currentVolumeAttributesClassName'),
+    stringAt(claim, 'status', 'modifyVolumeStatus', 'targetVolumeAttributesClassName'),
+  ].filter((name) => name !== '');
+  return names.length === 0 ? [''] : names;
 }
 
 function podInScope(pod: JsonObject, scope: Scope): boolean {

@@ -9,6 +9,7 @@ import { quantities, type Amounts } from '../../../api/quota/pod-amounts.ts';
 import {
   chargesUpdates,
   inScope,
+  mayUse,
   unspecified,
   usageOf,
   type GroupResource,
@@ -204,14 +205,4 @@ function counted(
     }
   }
   return total;
-}
-
-const PLAIN = new Set(['pods', 'services', 'persistentvolumeclaims']);
-
-function mayUse({ group, resource }: GroupResource, wanted: ReadonlySet<string>): boolean {
-  if (group === '' && PLAIN.has(resource)) return true;
-  return (
-    wanted.has(group === '' ? `count/${resource}` : `count/${resource}.${group}`) ||
-    (group === '' && wanted.has(resource))
-  );
 }
