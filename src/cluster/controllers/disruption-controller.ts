@@ -135,9 +135,8 @@ export function createDisruptionController(environment: ControllerEnvironment): 
   }
 
   async function scaleOfOther(namespace: string, owner: OwnerReference): Promise<Scale | undefined> {
-    const type = [statefulSets, replicationControllers].find(
-      ({ kind, group }) => kind === owner.kind && group === groupOf(owner),
-    ) as ResourceType<Scaled> | undefined;
+    const scaled: readonly ResourceType<Scaled>[] = [statefulSets, replicationControllers];
+    const type = scaled.find(({ kind, group }) => kind === owner.kind && group === groupOf(owner));
     if (type === undefined) return undefined;
     try {
       const found = await client.get(type, { namespace, name: owner.name ?? '' });
