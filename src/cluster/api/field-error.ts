@@ -10,6 +10,7 @@ export type FieldErrorType =
   | 'Forbidden'
   | 'Too long'
   | 'Too many'
+  | 'Too few'
   | 'Internal error';
 
 /** One complaint about one field, worded as Kubernetes does. */
@@ -33,6 +34,7 @@ export const CAUSE_REASONS: Readonly<Record<FieldErrorType, string>> = {
   Forbidden: 'FieldValueForbidden',
   'Too long': 'FieldValueTooLong',
   'Too many': 'FieldValueTooMany',
+  'Too few': 'FieldValueTooFew',
   'Internal error': 'InternalError',
 };
 
@@ -49,12 +51,13 @@ export function inconsistent(field: string, detail: string): FieldError {
   return { type: 'Invalid value', field, detail, hidesValue: true };
 }
 
+/** The supported values are listed as they come: upstream sorts most of its lists, not all. */
 export function unsupported(
   field: string,
   value: JsonValue | undefined,
   supported: readonly string[],
 ): FieldError {
-  const list = [...supported].toSorted().map((item) => JSON.stringify(item));
+  const list = supported.map((item) => goQuote(item));
   return { type: 'Unsupported value', field, value, detail: `supported values: ${list.join(', ')}` };
 }
 
@@ -66,8 +69,8 @@ export function forbidden(field: string, detail: string): FieldError {
   return { type: 'Forbidden', field, detail };
 }
 
-export function notFound(field: string, value: JsonValue | undefined): FieldError {
-  return { type: 'Not found', field, value, detail: '' };
+export function notFound(field: string, value: JsonValue | undefined, detail = ''): FieldError {
+  return { type: 'Not found', field, value, detail };
 }
 
 export function tooLong(field: string, maximum: number): FieldError {
@@ -82,8 +85,52 @@ export function fieldErrorText({ type, value, detail, hidesValue }: FieldError):
     type !== 'Forbidden' &&
     type !== 'Too long' &&
     type !== 'Internal error';
-  const shown = showsValue ? `: ${value === undefined ? 'null' : JSON.stringify(value)}` : '';
+  const shown = showsValue ? `: ${shownValue(value)}` : '';
   return `${type}${shown}${detail === '' ? '' : `: ${detail}`}`;
+}
+
+/** As upstream writes values: texts as Go quotes them, everything else as Go's JSON. */
+function shownValue(value: JsonValue | undefined): string {
+  if (value === undefined) return 'null';
+  if (typeof value === 'string') return goQuote(value);
+  return JSON.stringify(value, sortTexts).replaceAll(/[<>&\u2028\u2029]/g, escapeUnicode);
+}
+
+/** Labels and their like are maps, and Go writes a map's keys in order. */
+function sortTexts(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value);
+  if (!entries.every(([, item]) => typeof item === 'string')) return value;
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function escapeUnicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+const SHORT: Readonly<Record<string, string>> = {
+  '\u0007': String.raw`\a`,
+  '\b': String.raw`\b`,
+  '\f': String.raw`\f`,
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\t': String.raw`\t`,
+  '\v': String.raw`\v`,
+};
+
+/** A text as Go's `%q` writes it: what cannot be printed is escaped. */
+export function goQuote(text: string): string {
+  let result = '"';
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (character === '"' || character === '\\') result += `\\${character}`;
+    else if (SHORT[character] !== undefined) result += SHORT[character];
+    else if (code < 0x20 || code === 0x7f) result += `\\x${code.toString(16).padStart(2, '0')}`;
+    else if (character === ' ' || /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(character)) result += character;
+    else if (code < 0x10000) result += `\\u${code.toString(16).padStart(4, '0')}`;
+    else result += `\\U${code.toString(16).padStart(8, '0')}`;
+  }
+  return `${result}"`;
 }
 
 /** All of them as Kubernetes aggregates: one as it is, more in brackets, equal texts once. */

@@ -17,7 +17,8 @@ export interface ObjectType {
   /** In place; idempotent. */
   applyDefaults(object: JsonObject): void;
   validateCreate(object: JsonObject): readonly FieldError[];
-  validateUpdate(object: JsonObject, old: JsonObject): readonly FieldError[];
+  /** `endpoint`: `status` and the like; the object's own where it is left out. */
+  validateUpdate(object: JsonObject, old: JsonObject, endpoint?: string): readonly FieldError[];
   readonly ownership: ValueSchema;
   /** Names of the outermost fields, as far as they are known. */
   readonly fieldNames: readonly string[];
@@ -41,7 +42,7 @@ export function builtinType(schema: KindSchema): ObjectType {
     decode: (value, duplicates = []) => decodeValue(value, schema, duplicates),
     applyDefaults: (object) => void applyDefaults(schema, object),
     validateCreate: (object) => validateCreate(schema, object),
-    validateUpdate: (object, old) => validateUpdate(schema, object, old),
+    validateUpdate: (object, old, endpoint = 'main') => validateUpdate(schema, object, { old, endpoint }),
     ownership: structSchema(schema.message),
     get fieldNames() {
       return [...schema.message.fields.keys()];

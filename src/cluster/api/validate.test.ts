@@ -24,7 +24,7 @@ function updateComplaints(group: string, name: string, base: JsonObject, patch: 
   const schema = kind(group, name);
   const old = applyDefaults(schema, jsonCopy(base));
   const object = mergePatch(jsonCopy(old), patch) as JsonObject;
-  return validateUpdate(schema, object, old).map((error) => `${error.field}: ${fieldErrorText(error)}`);
+  return validateUpdate(schema, object, { old }).map((error) => `${error.field}: ${fieldErrorText(error)}`);
 }
 
 const pod: JsonObject = {
@@ -90,7 +90,7 @@ const POD_CASES: readonly (readonly [JsonObject, string])[] = [
   ],
   [
     { spec: { restartPolicy: 'Sometimes' } },
-    'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+    'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
   ],
   [
     { spec: { containers: [{ name: 'a', image: 'x', ports: [{ containerPort: 70_000 }] }] } },

@@ -1,6 +1,7 @@
 /** What Kubernetes' own validation refuses, one file a kind. Objects come decoded and with their defaults. */
 import type { FieldError } from './field-error.ts';
 import { objectAt, type JsonObject } from './json.ts';
+import { qosClass } from './quota/pod-class.ts';
 import type { KindSchema } from './schema.ts';
 import {
   validateMutatingBinding,
@@ -58,7 +59,8 @@ import {
   validatePersistentVolumeUpdate,
 } from './validate/persistent-volume.ts';
 import { validatePodTemplate } from './validate/pod-template.ts';
-import { validatePod, validatePodCreate, validatePodUpdate } from './validate/pod.ts';
+import { validateEphemeralUpdate, validateResize } from './validate/pod-subresources.ts';
+import { validatePod, validatePodCreate, validatePodStatus, validatePodUpdate } from './validate/pod.ts';
 import {
   validateDisruptionBudget,
   validateLimitRange,
@@ -91,6 +93,7 @@ import {
   validateVolumeAttachment,
   validateVolumeAttachmentUpdate,
 } from './validate/storage.ts';
+import { workloadStatus } from './validate/workload-status.ts';
 import {
   validateControllerRevision,
   validateControllerRevisionUpdate,
@@ -107,10 +110,16 @@ import {
 interface Rules {
   readonly name: NameRule;
   readonly clusterScoped?: boolean;
+  /** Finalizers may be any qualified name: upstream's machinery checks the metadata, and not its core. */
+  readonly custom?: boolean;
   readonly object?: (object: JsonObject) => FieldError[];
   /** Only of new objects. */
   readonly create?: (object: JsonObject) => FieldError[];
   readonly update?: (object: JsonObject, old: JsonObject) => FieldError[];
+  /** Instead of `object` and `update` at an endpoint that writes the status and nothing else. */
+  readonly status?: (object: JsonObject, old: JsonObject) => FieldError[];
+  /** Instead of `update` at other endpoints of their own. */
+  readonly endpoints?: Readonly<Record<string, (object: JsonObject, old: JsonObject) => FieldError[]>>;
 }
 
 const ADMISSION = 'admissionregistration.k8s.io';
@@ -126,6 +135,11 @@ const RULES: Readonly<Record<string, Rules>> = {
     create: validatePodCreate,
     object: validatePod,
     update: validatePodUpdate,
+    status: validatePodStatus,
+    endpoints: {
+      ephemeralcontainers: validateEphemeralUpdate,
+      resize: (pod, old) => validateResize(pod, old, qosClass),
+    },
   },
   '/Service': { name: 'rfc1035-label', object: validateService, update: validateServiceUpdate },
   '/Endpoints': { name: 'subdomain', object: validateEndpoints },
@@ -135,20 +149,32 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/Event': { name: 'subdomain', object: validateEvent },
   'events.k8s.io/Event': { name: 'subdomain', object: validateEvent },
   'apiextensions.k8s.io/CustomResourceDefinition': {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateDefinition,
     update: validateDefinitionUpdate,
   },
   'apiregistration.k8s.io/APIService': {
+    custom: true,
     name: 'path-segment',
     clusterScoped: true,
     object: validateApiService,
     update: validateApiServiceUpdate,
   },
-  'apps/Deployment': { name: 'subdomain', object: validateDeployment, update: validateWorkloadUpdate },
-  'apps/ReplicaSet': { name: 'subdomain', object: validateReplicaSet, update: validateWorkloadUpdate },
-  'coordination.k8s.io/Lease': { name: 'subdomain', object: validateLease },
+  'apps/Deployment': {
+    name: 'subdomain',
+    object: validateDeployment,
+    update: validateWorkloadUpdate,
+    status: workloadStatus('deployment'),
+  },
+  'apps/ReplicaSet': {
+    name: 'subdomain',
+    object: validateReplicaSet,
+    update: validateWorkloadUpdate,
+    status: workloadStatus('replicated'),
+  },
+  'coordination.k8s.io/Lease': { name: 'subdomain', custom: true, object: validateLease },
   'discovery.k8s.io/EndpointSlice': {
     name: 'subdomain',
     object: validateEndpointSlice,
@@ -181,40 +207,50 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/PersistentVolumeClaim': { name: 'subdomain', object: validateClaim, update: validateClaimUpdate },
   '/PodTemplate': {
     name: 'subdomain',
-    object: (object) => validatePodTemplate(objectAt(object, 'template'), { field: 'template' }),
+    object: (object) => validatePodTemplate(objectAt(object, 'template'), 'template'),
   },
-  '/ReplicationController': { name: 'subdomain', object: validateReplicationController },
+  '/ReplicationController': {
+    name: 'subdomain',
+    object: validateReplicationController,
+    status: workloadStatus('replicated'),
+  },
   '/ResourceQuota': {
     name: 'subdomain',
     object: validateResourceQuota,
     update: validateResourceQuotaUpdate,
   },
   [`${ADMISSION}/MutatingAdmissionPolicy`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateMutatingPolicy,
   },
   [`${ADMISSION}/MutatingAdmissionPolicyBinding`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateMutatingBinding,
   },
   [`${ADMISSION}/MutatingWebhookConfiguration`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateMutatingWebhooks,
   },
   [`${ADMISSION}/ValidatingAdmissionPolicy`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateValidatingPolicy,
   },
   [`${ADMISSION}/ValidatingAdmissionPolicyBinding`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateValidatingBinding,
   },
   [`${ADMISSION}/ValidatingWebhookConfiguration`]: {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateValidatingWebhooks,
@@ -224,11 +260,17 @@ const RULES: Readonly<Record<string, Rules>> = {
     object: validateControllerRevision,
     update: validateControllerRevisionUpdate,
   },
-  'apps/DaemonSet': { name: 'subdomain', object: validateDaemonSet, update: validateWorkloadUpdate },
+  'apps/DaemonSet': {
+    name: 'subdomain',
+    object: validateDaemonSet,
+    update: validateWorkloadUpdate,
+    status: workloadStatus('daemonSet'),
+  },
   'apps/StatefulSet': {
     name: 'label',
     object: validateStatefulSet,
     update: validateStatefulSetUpdate,
+    status: workloadStatus('statefulSet'),
   },
   'autoscaling/HorizontalPodAutoscaler': { name: 'subdomain', object: validateAutoscaler },
   'batch/CronJob': { name: 'subdomain', object: validateCronJob },
@@ -357,13 +399,18 @@ export function validateCreate(kind: KindSchema, object: JsonObject): FieldError
   ];
 }
 
+/** The object before, and the endpoint at which it changes: `status`, `resize`, or `main`. */
+export interface ChangeOf {
+  readonly old: JsonObject;
+  readonly endpoint?: string;
+}
+
 /** Complaints about a changed object: what a new one would get, and fields that must not change. */
-export function validateUpdate(kind: KindSchema, object: JsonObject, old: JsonObject): FieldError[] {
+export function validateUpdate(kind: KindSchema, object: JsonObject, change: ChangeOf): FieldError[] {
+  const { old, endpoint = 'main' } = change;
   const rules = rulesOf(kind);
-  return [
-    ...validateMetadata(object, rules),
-    ...validateMetadataUpdate(object, old),
-    ...(rules.object?.(object) ?? []),
-    ...(rules.update?.(object, old) ?? []),
-  ];
+  const metadata = [...validateMetadataUpdate(object, old), ...validateMetadata(object, rules)];
+  if (endpoint === 'status' && rules.status !== undefined) return [...metadata, ...rules.status(object, old)];
+  const update = rules.endpoints?.[endpoint] ?? rules.update;
+  return [...metadata, ...(rules.object?.(object) ?? []), ...(update?.(object, old) ?? [])];
 }

@@ -55,7 +55,7 @@ test('a gated pod says so from the start and is bound only once its gates are go
   assert.equal(more.status, 422);
   assert.match(
     more.body.message ?? '',
-    /spec\.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'example\.com\/more'/,
+    /spec\.schedulingGates\[\d\]\.name: Forbidden: only deletion is allowed, but found new scheduling gate 'example\.com\/more'/,
   );
   assert.equal((await gates([])).status, 200);
   assert.equal((await api.call('POST', `${PODS}/p/binding`, binding('n1'))).status, 201);

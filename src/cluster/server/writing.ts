@@ -109,7 +109,7 @@ export async function planUpdate(
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
   if (author !== 'applied') recordUpdate(old, object, author);
-  const errors = resource.type.validateUpdate(object, old);
+  const errors = resource.type.validateUpdate(object, old, endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };

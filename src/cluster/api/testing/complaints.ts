@@ -55,9 +55,16 @@ export function created(name: string, patch: JsonValue): string[] {
 }
 
 /** Complaints about a change of a minimal object that had `before` merged in. */
-export function updated(name: string, patch: JsonValue, before: JsonValue = {}): string[] {
+export function updated(
+  name: string,
+  patch: JsonValue,
+  before: JsonValue = {},
+  ...[endpoint = 'main']: readonly string[]
+): string[] {
   const schema = schemaOf(name);
   const old = applyDefaults(schema, mergePatch(base(name), before) as JsonObject);
   const object = applyDefaults(schema, mergePatch(jsonCopy(old), patch) as JsonObject);
-  return validateUpdate(schema, object, old).map((error) => `${error.field}: ${fieldErrorText(error)}`);
+  return validateUpdate(schema, object, { old, endpoint }).map(
+    (error) => `${error.field}: ${fieldErrorText(error)}`,
+  );
 }

@@ -109,7 +109,7 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
       field,
       supported: failed ? ['Failed'] : ['Failed', 'TerminatingOrFailed'],
     }),
-    ...validatePodTemplate(template, { field: `${field}.template` }),
+    ...validatePodTemplate(template, `${field}.template`),
     ...validateRestarts(stringAt(template, 'spec', 'restartPolicy'), field, failed),
   );
   return errors;

@@ -38,6 +38,57 @@ export function oneOf(object: JsonObject, key: string, choice: Choice): FieldErr
     : [unsupported(at, value, choice.supported)];
 }
 
+/** One of a few texts, given at all. */
+export function notSupported(
+  value: JsonValue | undefined,
+  at: string,
+  supported: readonly string[],
+): FieldError[] {
+  return typeof value === 'string' && supported.includes(value) ? [] : [unsupported(at, value, supported)];
+}
+
+export function validIp(value: string, at: string): FieldError[] {
+  return isIP(value) === 0 ? [invalid(at, value, BAD_IP)] : [];
+}
+
+export function validCidr(value: string, at: string): FieldError[] {
+  return parseCidrText(value) === undefined ? [invalid(at, value, BAD_CIDR)] : [];
+}
+
+/** One address of each family at most. */
+export function isDualStack(addresses: readonly string[]): boolean {
+  const families = addresses.map((address) => isIP(address.split('/')[0] ?? ''));
+  return families.includes(4) && families.includes(6);
+}
+
+/** Addresses that mean something only on the machine that uses them are nobody's to be reached at. */
+export function notSpecialIp(address: string, at: string): FieldError[] {
+  const family = isIP(address);
+  if (family === 0) return [invalid(at, address, 'must be a valid IP address')];
+  const bits = family === 4 ? v4Bits(address) : v6Bits(address);
+  // An IPv4 address in IPv6's clothes is that IPv4 address.
+  const mapped = family === 6 && bits >> 32n === 0xffffn;
+  const v4 = family === 4 || mapped ? bits & 0xffffffffn : undefined;
+  const errors: FieldError[] = [];
+  const say = (applies: boolean, detail: string): void => {
+    if (applies) errors.push(invalid(at, address, detail));
+  };
+  say(v4 === undefined ? bits === 0n : v4 === 0n, `may not be unspecified (${address})`);
+  say(
+    v4 === undefined ? bits === 1n : v4 >> 24n === 127n,
+    'may not be in the loopback range (127.0.0.0/8, ::1/128)',
+  );
+  say(
+    v4 === undefined ? bits >> 118n === 0x3fan : v4 >> 16n === 0xa9fen,
+    'may not be in the link-local range (169.254.0.0/16, fe80::/10)',
+  );
+  say(
+    v4 === undefined ? ((bits >> 112n) & 0xff0fn) === 0xff02n : v4 >> 8n === 0xe00000n,
+    'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)',
+  );
+  return errors;
+}
+
 /** A text that must be there and have a form. */
 export function named(
   object: JsonObject,
@@ -133,7 +184,14 @@ export function longerThan(value: string, maximum: number, at: string): FieldErr
 
 export function tooMany(field: string, actual: number, maximum: number): FieldError[] {
   return actual > maximum
-    ? [{ type: 'Too many', field, value: actual, detail: `must have at most ${maximum} items` }]
+    ? [
+        {
+          type: 'Too many',
+          field,
+          value: actual,
+          detail: `must have at most ${maximum} ${maximum === 1 ? 'item' : 'items'}`,
+        },
+      ]
     : [];
 }
 

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+/** Containers of all three lists of a pod: what holds for each, and what only for one kind of them. */
 import {
   duplicate,
   forbidden,
@@ -8,312 +8,277 @@ import {
   unsupported,
   type FieldError,
 } from '../field-error.ts';
-import { getPath, isJsonObject, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
-import { BAD_IP, formed, oneOf } from './checks.ts';
-import { ENV_FIELDS, validateFieldRef, validateResourceRef } from './field-ref.ts';
-import { dns1123Label, dns1123Subdomain, envVarName, portName, portNumber } from './names.ts';
+import { isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { formed, notSupported, tooMany } from './checks.ts';
+import { validateEnvironment } from './environment.ts';
+import { validateDevices, validateMounts } from './mounts.ts';
+import { dns1123Label, portName, portNumber } from './names.ts';
 import { validateHandler, validateProbe } from './probe.ts';
 import { validateResources } from './resources.ts';
 import { validateContainerSecurity } from './security-context.ts';
 
+/** What containers need to know of their pod. */
 export interface ContainerContext {
-  readonly field: string;
-  /** Names of the pod's volumes. */
-  readonly volumes: ReadonlySet<string>;
-  readonly init: boolean;
+  /** The pod's volumes that are right, by name. */
+  readonly volumes: ReadonlyMap<string, JsonObject>;
   /** Names of the pod's resource claims. */
   readonly claims: ReadonlySet<string>;
-  readonly hostNetwork: boolean;
   readonly hostUsers: JsonObject[string];
   /** Time to end, seconds. */
   readonly graceSeconds: number | undefined;
-  /** Host ports that containers of the same list have taken: `TCP/127.0.0.1/80`. Grows. */
-  readonly hostPorts: Set<string>;
+  readonly restartPolicy: string;
+  /** A pod itself, not a template of one. */
+  readonly isPod: boolean;
 }
 
-export function validateContainer(container: JsonObject, context: ContainerContext): FieldError[] {
-  const { field } = context;
-  const errors: FieldError[] = [];
-  const name = stringAt(container, 'name');
-  if (name === '') errors.push(required(`${field}.name`));
-  else errors.push(...dns1123Label(name).map((detail) => invalid(`${field}.name`, name, detail)));
-  const image = stringAt(container, 'image');
-  if (image === '') errors.push(required(`${field}.image`));
-  else if (image !== image.trim()) {
-    errors.push(invalid(`${field}.image`, image, 'must not have leading or trailing whitespace'));
-  }
-  errors.push(
-    ...validatePorts(container, context),
-    ...validateEnv(container, field),
-    ...validateMounts(container, context),
-    ...choice(container, 'imagePullPolicy', { field, supported: ['Always', 'IfNotPresent', 'Never'] }),
-    ...choice(container, 'terminationMessagePolicy', { field, supported: ['FallbackToLogsOnError', 'File'] }),
-    ...validateResources(container, field),
-    ...validateClaims(container, context),
-    ...validateDevices(container, context),
-    ...validateRestarts(container, context),
-    ...validateLifecycle(container, context),
-    ...validateContainerSecurity(container, field, context.hostUsers),
+export function validateContainers(spec: JsonObject, field: string, context: ContainerContext): FieldError[] {
+  const containers = objectsAt(spec, 'containers');
+  const at = `${field}.containers`;
+  if (containers.length === 0) return [required(at)];
+  const names = new Set<string>();
+  const errors = containers.flatMap((container, index) => {
+    const here = `${at}[${index}]`;
+    const found = validateCommon(container, here, context);
+    const name = stringAt(container, 'name');
+    if (names.has(name)) found.push(duplicate(`${here}.name`, name));
+    names.add(name);
+    return [
+      ...found,
+      ...validateHooks(container, here, context.graceSeconds),
+      ...validateRestarts(container, here),
+    ];
+  });
+  return [...errors, ...checkHostPorts(containers, at)];
+}
+
+const SERVING = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'];
+
+/** Those that end have no probes and no hooks; those that restart always are sidecars and have. */
+export function validateInitContainers(
+  spec: JsonObject,
+  field: string,
+  context: ContainerContext,
+): FieldError[] {
+  const at = `${field}.initContainers`;
+  const names = new Set(objectsAt(spec, 'containers').map((container) => stringAt(container, 'name')));
+  return objectsAt(spec, 'initContainers').flatMap((container, index) => {
+    const here = `${at}[${index}]`;
+    const errors = [...validateCommon(container, here, context), ...validateRestarts(container, here)];
+    const name = stringAt(container, 'name');
+    if (names.has(name)) errors.push(duplicate(`${here}.name`, name));
+    if (name !== '') names.add(name);
+    // They run one after the other, so that only a container's own ports can meet; upstream calls each the first.
+    errors.push(...checkHostPorts([container], at));
+    if (container['restartPolicy'] === 'Always') {
+      return [...errors, ...validateHooks(container, here, context.graceSeconds)];
+    }
+    const detail = 'may not be set for init containers without restartPolicy=Always';
+    return errors.concat(
+      SERVING.filter((key) => container[key] !== undefined).map((key) => forbidden(`${here}.${key}`, detail)),
+    );
+  });
+}
+
+/** Members that the containers for looking into a running pod do not have: they serve nobody. */
+const NOT_EPHEMERAL = [
+  'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+];
+
+export function validateEphemeralContainers(
+  spec: JsonObject,
+  field: string,
+  context: ContainerContext,
+): FieldError[] {
+  const others = new Set(
+    ['containers', 'initContainers'].flatMap((list) =>
+      objectsAt(spec, list).map((container) => stringAt(container, 'name')),
+    ),
   );
-  return errors;
+  const names = new Set(others);
+  const detail = 'cannot be set for an Ephemeral Container';
+  return objectsAt(spec, 'ephemeralContainers').flatMap((container, index) => {
+    const at = `${field}.ephemeralContainers[${index}]`;
+    const errors = [...validateCommon(container, at, context), ...validatePadding(container, at)];
+    const name = stringAt(container, 'name');
+    const target = stringAt(container, 'targetContainerName');
+    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (target !== '' && !others.has(target)) errors.push(notFound(`${at}.targetContainerName`, target));
+    for (const key of NOT_EPHEMERAL) {
+      if (isSet(container[key])) errors.push(forbidden(`${at}.${key}`, detail));
+    }
+    for (const [position, mount] of objectsAt(container, 'volumeMounts').entries()) {
+      for (const key of ['subPath', 'subPathExpr']) {
+        if (stringAt(mount, key) === '') continue;
+        errors.push(forbidden(`${at}.volumeMounts[${position}].${key}`, detail));
+      }
+    }
+    return errors;
+  });
+}
+
+function isSet(value: JsonObject[string]): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return isJsonObject(value) ? Object.keys(value).length > 0 : value !== undefined && value !== '';
+}
+
+/** Of pods and not of templates, which people fill in afterwards. */
+export function validatePadding(container: JsonObject, at: string): FieldError[] {
+  const image = stringAt(container, 'image');
+  return image === image.trim()
+    ? []
+    : [invalid(`${at}.image`, image, 'must not have leading or trailing whitespace')];
+}
+
+function validateCommon(container: JsonObject, at: string, context: ContainerContext): FieldError[] {
+  const name = stringAt(container, 'name');
+  return [
+    ...(name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label)),
+    ...(stringAt(container, 'image') === '' ? [required(`${at}.image`)] : []),
+    ...choice(container, 'terminationMessagePolicy', { at, supported: ['File', 'FallbackToLogsOnError'] }),
+    ...validatePorts(container, at),
+    ...validateEnvironment(container, at),
+    ...validateMounts(container, at, context.volumes),
+    ...validateDevices(container, at, context.volumes),
+    ...choice(container, 'imagePullPolicy', { at, supported: ['Always', 'IfNotPresent', 'Never'] }),
+    ...validateResources(container, `${at}.resources`, context.claims),
+    ...validateResizePolicy(container, at, context.restartPolicy),
+    ...validateContainerSecurity(container, at, context.hostUsers),
+  ];
 }
 
 function choice(
   container: JsonObject,
   key: string,
-  how: { readonly field: string; readonly supported: readonly string[] },
+  how: { readonly at: string; readonly supported: readonly string[] },
 ): FieldError[] {
   const value = stringAt(container, key);
-  const at = `${how.field}.${key}`;
-  if (value === '') return [required(at)];
-  return how.supported.includes(value) ? [] : [unsupported(at, value, how.supported)];
+  const field = `${how.at}.${key}`;
+  if (value === '') return [required(field)];
+  return how.supported.includes(value) ? [] : [unsupported(field, value, how.supported)];
 }
 
-/** Init containers that end have no probes and no hooks; those that restart always are sidecars and have. */
-function validateLifecycle(
-  container: JsonObject,
-  { field, init, graceSeconds }: ContainerContext,
-): FieldError[] {
-  const sidecar = stringAt(container, 'restartPolicy') === 'Always';
+function validateHooks(container: JsonObject, at: string, graceSeconds: number | undefined): FieldError[] {
+  const { lifecycle } = container;
   const errors: FieldError[] = [];
-  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle']) {
-    if (init && !sidecar && container[key] !== undefined) {
-      errors.push(
-        forbidden(`${field}.${key}`, 'may not be set for init containers without restartPolicy=Always'),
-      );
+  for (const key of ['postStart', 'preStop']) {
+    const handler = isJsonObject(lifecycle) ? lifecycle[key] : undefined;
+    if (isJsonObject(handler)) {
+      errors.push(...validateHandler(handler, `${at}.lifecycle.${key}`, { graceSeconds, hook: true }));
     }
   }
-  if (errors.length > 0) return errors;
   for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     const probe = container[key];
-    if (isJsonObject(probe)) errors.push(...validateProbe(probe, `${field}.${key}`, key));
-  }
-  for (const key of ['postStart', 'preStop']) {
-    const handler = getPath(container, 'lifecycle', key);
-    const at = `${field}.lifecycle.${key}`;
-    if (isJsonObject(handler)) {
-      errors.push(...validateHandler(handler, at), ...validateSleep(handler, at, graceSeconds));
-    }
+    if (isJsonObject(probe)) errors.push(...validateProbe(probe, `${at}.${key}`, key));
   }
   return errors;
 }
 
-/** A hook that sleeps ends before its container is made to. */
-function validateSleep(handler: JsonObject, at: string, graceSeconds: number | undefined): FieldError[] {
-  const seconds = numberAt(handler, 'sleep', 'seconds');
-  if (seconds === undefined || graceSeconds === undefined) return [];
-  if (seconds >= 0 && seconds <= graceSeconds) return [];
-  const detail = `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`;
-  return [invalid(`${at}.sleep`, seconds, detail)];
-}
+const MAX_RULES = 20;
+const MAX_EXIT_CODES = 255;
 
-/** Claims that a container uses are claims of its pod. */
-function validateClaims(container: JsonObject, { field, claims }: ContainerContext): FieldError[] {
-  const seen = new Set<string>();
-  return objectsAt(container, 'resources', 'claims').flatMap((claim, index) => {
-    const at = `${field}.resources.claims[${index}]`;
-    const name = stringAt(claim, 'name');
-    const key = `${name}/${stringAt(claim, 'request')}`;
-    const errors: FieldError[] = [];
-    if (name === '') errors.push(required(`${at}.name`));
-    else if (!claims.has(name)) {
-      errors.push(notFound(`${at}.name`, name));
-    }
-    if (seen.has(key)) errors.push(duplicate(at, claim));
-    seen.add(key);
-    return errors;
-  });
-}
-
-/** Block volumes: a device has one name, and is not mounted as well. */
-function validateDevices(container: JsonObject, { field, volumes }: ContainerContext): FieldError[] {
-  const mounted = new Set(objectsAt(container, 'volumeMounts').map((mount) => stringAt(mount, 'name')));
-  const names = new Set<string>();
-  const paths = new Set<string>();
-  return objectsAt(container, 'volumeDevices').flatMap((device, index) => {
-    const at = `${field}.volumeDevices[${index}]`;
-    const name = stringAt(device, 'name');
-    const path = stringAt(device, 'devicePath');
-    const errors: FieldError[] = [];
-    if (name === '') errors.push(required(`${at}.name`));
-    else if (names.has(name)) errors.push(invalid(`${at}.name`, name, 'must be unique'));
-    else if (!volumes.has(name)) errors.push(notFound(`${at}.name`, name));
-    if (path === '') errors.push(required(`${at}.devicePath`));
-    if (paths.has(path)) errors.push(invalid(`${at}.devicePath`, path, 'must be unique'));
-    if (path.split('/').includes('..'))
-      errors.push(invalid(`${at}.devicePath`, path, "must not contain '..'"));
-    if (mounted.has(name)) {
-      errors.push(invalid(`${at}.name`, name, 'must not already exist in volumeMounts'));
-    }
-    names.add(name);
-    paths.add(path);
-    return errors;
-  });
-}
-
-const RESTART_POLICIES = ['Always', 'Never', 'OnFailure'];
-
-function validateRestarts(container: JsonObject, { field }: ContainerContext): FieldError[] {
-  const errors = oneOf(container, 'restartPolicy', { field, supported: RESTART_POLICIES });
+/** A container's own way of restarting, by its exit code (KEP-5307). */
+function validateRestarts(container: JsonObject, at: string): FieldError[] {
+  const policy = container['restartPolicy'];
   const rules = objectsAt(container, 'restartPolicyRules');
-  if (rules.length > 0 && container['restartPolicy'] === undefined) {
-    errors.push(required(`${field}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
+  if (policy === undefined) {
+    const detail = 'must specify restartPolicy when restart rules are used';
+    return rules.length === 0 ? [] : [required(`${at}.restartPolicy`, detail)];
   }
-  const seen = new Set<string>();
-  for (const [index, policy] of objectsAt(container, 'resizePolicy').entries()) {
-    const at = `${field}.resizePolicy[${index}]`;
-    const name = stringAt(policy, 'resourceName');
-    if (seen.has(name)) errors.push(duplicate(at, name));
-    seen.add(name);
-    errors.push(
-      ...oneOf(policy, 'resourceName', { field: at, supported: ['cpu', 'memory'], required: true }),
-      ...oneOf(policy, 'restartPolicy', {
-        field: at,
-        supported: ['NotRequired', 'RestartContainer'],
-        required: true,
-      }),
-    );
+  const errors = notSupported(policy, `${at}.restartPolicy`, ['Always', 'Never', 'OnFailure']);
+  errors.push(...tooMany(`${at}.restartPolicyRules`, rules.length, MAX_RULES));
+  for (const [index, rule] of rules.entries()) {
+    const here = `${at}.restartPolicyRules[${index}]`;
+    const { exitCodes } = rule;
+    errors.push(...notSupported(rule['action'] ?? '', `${here}.action`, ['Restart']));
+    if (isJsonObject(exitCodes)) {
+      const operator = exitCodes['operator'] ?? '';
+      const values = listAt(exitCodes, 'values');
+      errors.push(
+        ...notSupported(operator, `${here}.exitCodes.operator`, ['In', 'NotIn']),
+        ...tooMany(`${here}.exitCodes.values`, values.length, MAX_EXIT_CODES),
+      );
+    } else errors.push(required(`${here}.exitCodes`, 'must be specified'));
   }
   return errors;
+}
+
+const RESIZED = ['cpu', 'memory'];
+const RESIZE_POLICIES = ['NotRequired', 'RestartContainer'];
+
+function validateResizePolicy(container: JsonObject, at: string, podPolicy: string): FieldError[] {
+  const field = `${at}.resizePolicy`;
+  const seen = new Set<string>();
+  return objectsAt(container, 'resizePolicy').flatMap((policy, index) => {
+    const errors: FieldError[] = [];
+    const name = stringAt(policy, 'resourceName');
+    const restart = stringAt(policy, 'restartPolicy');
+    if (seen.has(name)) errors.push(duplicate(`${field}[${index}]`, name));
+    seen.add(name);
+    errors.push(...(name === '' ? [required(field)] : notSupported(name, field, RESIZED)));
+    errors.push(...(restart === '' ? [required(field)] : notSupported(restart, field, RESIZE_POLICIES)));
+    if (podPolicy === 'Never' && restart !== 'NotRequired') {
+      errors.push(invalid(field, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+    }
+    return errors;
+  });
 }
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
-function validatePorts(container: JsonObject, context: ContainerContext): FieldError[] {
-  const errors: FieldError[] = [];
+function validatePorts(container: JsonObject, field: string): FieldError[] {
   const names = new Set<string>();
-  for (const [index, port] of objectsAt(container, 'ports').entries()) {
-    const at = `${context.field}.ports[${index}]`;
+  return objectsAt(container, 'ports').flatMap((port, index) => {
+    const errors: FieldError[] = [];
+    const at = `${field}.ports[${index}]`;
     const name = stringAt(port, 'name');
-    if (name !== '') {
-      errors.push(...portName(name).map((detail) => invalid(`${at}.name`, name, detail)));
-      if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-      names.add(name);
-    }
+    const misnamed = name === '' ? [] : formed(name, `${at}.name`, portName);
+    errors.push(...misnamed);
+    if (name !== '' && misnamed.length === 0 && names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
     const number = numberAt(port, 'containerPort') ?? 0;
     if (number === 0) errors.push(required(`${at}.containerPort`));
     else errors.push(...portNumber(number).map((detail) => invalid(`${at}.containerPort`, number, detail)));
-    const protocol = stringAt(port, 'protocol');
-    if (protocol === '') errors.push(required(`${at}.protocol`));
-    else if (!PROTOCOLS.includes(protocol)) errors.push(unsupported(`${at}.protocol`, protocol, PROTOCOLS));
-    errors.push(...validateHostPort(port, at, context));
-  }
-  return errors;
+    const hostPort = numberAt(port, 'hostPort') ?? 0;
+    if (hostPort !== 0) {
+      errors.push(...portNumber(hostPort).map((detail) => invalid(`${at}.hostPort`, hostPort, detail)));
+    }
+    return [...errors, ...choice(port, 'protocol', { at, supported: PROTOCOLS })];
+  });
 }
 
-function validateHostPort(port: JsonObject, at: string, context: ContainerContext): FieldError[] {
-  const hostPort = numberAt(port, 'hostPort') ?? 0;
-  if (hostPort === 0) return [];
-  const errors = portNumber(hostPort).map((detail) => invalid(`${at}.hostPort`, hostPort, detail));
-  const hostIp = stringAt(port, 'hostIP');
-  if (hostIp !== '' && isIP(hostIp) === 0) errors.push(invalid(`${at}.hostIP`, hostIp, BAD_IP));
-  if (context.hostNetwork && hostPort !== numberAt(port, 'containerPort')) {
-    errors.push(
-      invalid(
-        `${at}.containerPort`,
-        port['containerPort'],
-        'must match `hostPort` when `hostNetwork` is true',
-      ),
-    );
-  }
-  const key = `${stringAt(port, 'protocol')}/${stringAt(port, 'hostIP')}/${hostPort}`;
-  if (context.hostPorts.has(key)) errors.push(duplicate(`${at}.hostPort`, key));
-  context.hostPorts.add(key);
-  return errors;
+function checkHostPorts(containers: readonly JsonObject[], field: string): FieldError[] {
+  const taken = new Set<string>();
+  return containers.flatMap((container, index) =>
+    objectsAt(container, 'ports').flatMap((port, position) => {
+      const number = numberAt(port, 'hostPort') ?? 0;
+      if (number === 0) return [];
+      const key = `${stringAt(port, 'protocol')}/${stringAt(port, 'hostIP')}/${number}`;
+      if (taken.has(key)) return [duplicate(`${field}[${index}].ports[${position}].hostPort`, key)];
+      taken.add(key);
+      return [];
+    }),
+  );
 }
 
-const SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'];
-
-function validateEnv(container: JsonObject, field: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const [index, env] of objectsAt(container, 'env').entries()) {
-    const at = `${field}.env[${index}]`;
-    const name = stringAt(env, 'name');
-    if (name === '') errors.push(required(`${at}.name`));
-    else errors.push(...envVarName(name).map((detail) => invalid(`${at}.name`, name, detail)));
-    const from = env['valueFrom'];
-    if (!isJsonObject(from)) continue;
-    const sources = SOURCES.filter((source) => from[source] !== undefined);
-    if (sources.length === 0) {
-      errors.push(invalid(`${at}.valueFrom`, '', `must specify one of: \`${SOURCES.join('`, `')}\``));
-    } else if (stringAt(env, 'value') !== '') {
-      errors.push(invalid(`${at}.valueFrom`, '', 'may not be specified when `value` is not empty'));
-    } else if (sources.length > 1) {
-      errors.push(invalid(`${at}.valueFrom`, '', 'may not have more than one field specified at a time'));
-    }
-    const fieldRef = from['fieldRef'];
-    if (isJsonObject(fieldRef)) {
-      errors.push(...validateFieldRef(fieldRef, `${at}.valueFrom.fieldRef`, ENV_FIELDS));
-    }
-    const resourceRef = from['resourceFieldRef'];
-    if (isJsonObject(resourceRef)) {
-      errors.push(...validateResourceRef(resourceRef, `${at}.valueFrom.resourceFieldRef`, false));
-    }
-    for (const source of ['configMapKeyRef', 'secretKeyRef']) {
-      const reference = from[source];
-      if (!isJsonObject(reference)) continue;
-      for (const key of ['name', 'key']) {
-        if (stringAt(reference, key) === '') errors.push(required(`${at}.valueFrom.${source}.${key}`));
-      }
-    }
-  }
-  for (const [index, source] of objectsAt(container, 'envFrom').entries()) {
-    const at = `${field}.envFrom[${index}]`;
-    const count = ['configMapRef', 'secretRef'].filter((key) => source[key] !== undefined).length;
-    if (count === 0) errors.push(invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`'));
-    if (count > 1) errors.push(invalid(at, '', 'may not have more than one field specified at a time'));
-    const prefix = stringAt(source, 'prefix');
-    if (prefix !== '') errors.push(...formed(prefix, `${at}.prefix`, envVarName));
-    for (const key of ['configMapRef', 'secretRef']) {
-      const reference = source[key];
-      if (!isJsonObject(reference)) continue;
-      const name = stringAt(reference, 'name');
-      errors.push(
-        ...(name === ''
-          ? [required(`${at}.${key}.name`)]
-          : formed(name, `${at}.${key}.name`, dns1123Subdomain)),
-      );
-    }
-  }
-  return errors;
-}
-
-function validateMounts(container: JsonObject, { field, volumes }: ContainerContext): FieldError[] {
-  const errors: FieldError[] = [];
-  const paths = new Set<string>();
-  for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
-    const at = `${field}.volumeMounts[${index}]`;
-    const name = stringAt(mount, 'name');
-    if (name === '') errors.push(required(`${at}.name`));
-    else if (!volumes.has(name)) errors.push(notFound(`${at}.name`, name));
-    const path = stringAt(mount, 'mountPath');
-    if (path === '') errors.push(required(`${at}.mountPath`));
-    else if (paths.has(path)) errors.push(invalid(`${at}.mountPath`, path, 'must be unique'));
-    paths.add(path);
-    for (const key of ['subPath', 'subPathExpr']) {
-      const value = stringAt(mount, key);
-      if (value.startsWith('/')) errors.push(invalid(`${at}.${key}`, value, 'must be a relative path'));
-      if (value.split('/').includes('..'))
-        errors.push(invalid(`${at}.${key}`, value, "must not contain '..'"));
-    }
-    const propagation = { field: at, supported: ['Bidirectional', 'HostToContainer', 'None'] };
-    errors.push(
-      ...oneOf(mount, 'mountPropagation', propagation),
-      ...oneOf(mount, 'recursiveReadOnly', {
-        field: at,
-        supported: ['Disabled', 'Enabled', 'IfPossible'],
-      }),
-    );
-    const privileged = getPath(container, 'securityContext', 'privileged') === true;
-    if (mount['mountPropagation'] === 'Bidirectional' && !privileged) {
-      const detail = 'Bidirectional mount propagation is available only to privileged containers';
-      errors.push(forbidden(`${at}.mountPropagation`, detail));
-    }
-    if (stringAt(mount, 'subPath') !== '' && stringAt(mount, 'subPathExpr') !== '') {
-      errors.push(
-        invalid(`${at}.subPathExpr`, mount['subPathExpr'], 'subPathExpr and subPath are mutually exclusive'),
-      );
-    }
-  }
-  return errors;
+/** On the host's network a port is the host's; templates may leave that to the pod's defaults. */
+export function validateHostNetwork(spec: JsonObject, field: string, isPod: boolean): FieldError[] {
+  if (spec['hostNetwork'] !== true) return [];
+  const detail = 'must match `containerPort` when `hostNetwork` is true';
+  return objectsAt(spec, 'containers').flatMap((container, index) =>
+    objectsAt(container, 'ports').flatMap((port, position) => {
+      const hostPort = numberAt(port, 'hostPort') ?? 0;
+      const fits = hostPort === (numberAt(port, 'containerPort') ?? 0) || (!isPod && hostPort === 0);
+      const at = `${field}.containers[${index}].ports[${position}].hostPort`;
+      return fits ? [] : [invalid(at, hostPort, detail)];
+    }),
+  );
 }

@@ -62,35 +62,35 @@ export function validateFieldRef(
     const detail = `error converting fieldPath: field label not supported: ${path}`;
     return [invalid(`${at}.fieldPath`, path, detail)];
   }
-  return supported.includes(path) ? [] : [unsupported(`${at}.fieldPath`, path, supported)];
+  // The old name of a field is still understood.
+  const field = path === 'spec.host' ? 'spec.nodeName' : path;
+  return supported.includes(field) ? [] : [unsupported(`${at}.fieldPath`, field, supported)];
 }
 
-const RESOURCES = ['cpu', 'ephemeral-storage', 'memory'].flatMap((name) => [
-  `limits.${name}`,
-  `requests.${name}`,
-]);
+const RESOURCES = ['limits', 'requests'].flatMap((list) =>
+  ['cpu', 'ephemeral-storage', 'memory'].map((name) => `${list}.${name}`),
+);
+
+const SIZES = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
 
 /** `inVolume`: files are not a container's, so they name it. */
 export function validateResourceRef(reference: JsonObject, at: string, inVolume: boolean): FieldError[] {
   const resource = stringAt(reference, 'resource');
-  if (inVolume && stringAt(reference, 'containerName') === '') return [required(`${at}.containerName`)];
-  if (resource === '') return [required(`${at}.resource`)];
-  if (!RESOURCES.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource)) {
-    return [unsupported(`${at}.resource`, resource, RESOURCES)];
+  const errors: FieldError[] = [];
+  const huge = /^(limits|requests)\.hugepages-/.test(resource);
+  if (inVolume && stringAt(reference, 'containerName') === '') errors.push(required(`${at}.containerName`));
+  else if (resource === '') errors.push(required(`${at}.resource`));
+  else if (!RESOURCES.includes(resource) && !huge) {
+    errors.push(unsupported(`${at}.resource`, resource, RESOURCES));
   }
   const divisor = stringAt(reference, 'divisor');
   const name = resource.slice(resource.indexOf('.') + 1);
-  const allowed =
-    name === 'cpu'
-      ? ['0', '1m', '1']
-      : ['0', '1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
-  if (divisor === '' || allowed.includes(divisor)) return [];
-  const units = name === 'cpu' ? '1m and 1' : '1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei';
-  return [
-    invalid(
-      `${at}.divisor`,
-      divisor,
-      `only divisor's values ${units} are supported with the ${name} resource`,
-    ),
-  ];
+  if (divisor === '' || divisor === '0' || (!huge && !RESOURCES.includes(resource))) return errors;
+  const allowed = name === 'cpu' ? ['1m', '1'] : SIZES;
+  if (allowed.includes(divisor)) return errors;
+  const units = name === 'cpu' ? '1m and 1' : SIZES.join(', ');
+  const what = huge ? 'hugepages' : name === 'ephemeral-storage' ? 'local ephemeral storage' : name;
+  // The value that is shown is the resource's name and not the divisor.
+  const detail = `only divisor's values ${units} are supported with the ${what} resource`;
+  return [...errors, invalid(`${at}.divisor`, resource, detail)];
 }

@@ -42,6 +42,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     { spec: { capacity: null, accessModes: null } },
     'spec.accessModes: Required value',
     'spec.capacity: Required value',
+    'spec.capacity: Unsupported value: null: supported values: "storage"',
   ],
   [
     '/PersistentVolume',

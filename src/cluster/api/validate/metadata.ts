@@ -1,8 +1,9 @@
-import { invalid, required, tooLong, forbidden, type FieldError } from '../field-error.ts';
+import { goQuote, invalid, required, tooLong, forbidden, type FieldError } from '../field-error.ts';
 import {
   getPath,
   isJsonObject,
   jsonEqual,
+  listAt,
   objectAt,
   objectsAt,
   stringAt,
@@ -11,6 +12,7 @@ import {
   type JsonValue,
 } from '../json.ts';
 import {
+  asPrefix,
   csiDriverName,
   dns1035Label,
   dns1123Label,
@@ -37,13 +39,18 @@ const MAX_ANNOTATIONS = 256 * 1024;
 
 export function validateMetadata(
   object: JsonObject,
-  rules: { readonly name: NameRule; readonly clusterScoped?: boolean },
+  rules: { readonly name: NameRule; readonly clusterScoped?: boolean; readonly custom?: boolean },
 ): FieldError[] {
   const metadata = objectAt(object, 'metadata');
   const name = stringAt(metadata, 'name');
   const errors: FieldError[] = [];
+  const rule = NAME_RULES[rules.name];
+  const base = stringAt(metadata, 'generateName');
+  if (base !== '' && rule !== pathSegment) {
+    errors.push(...asPrefix(rule)(base).map((detail) => invalid('metadata.generateName', base, detail)));
+  }
   if (name === '') errors.push(required('metadata.name', 'name or generateName is required'));
-  else errors.push(...NAME_RULES[rules.name](name).map((detail) => invalid('metadata.name', name, detail)));
+  else errors.push(...rule(name).map((detail) => invalid('metadata.name', name, detail)));
   const namespace = stringAt(metadata, 'namespace');
   if (rules.clusterScoped === true) {
     if (namespace !== '') errors.push(forbidden('metadata.namespace', 'not allowed on this type'));
@@ -52,7 +59,7 @@ export function validateMetadata(
   }
   errors.push(...validateLabels(metadata['labels'], 'metadata.labels'));
   errors.push(...validateAnnotations(metadata['annotations'], 'metadata.annotations'));
-  errors.push(...validateOwners(metadata), ...validateFinalizers(metadata));
+  errors.push(...validateOwners(metadata), ...validateFinalizers(metadata, rules.custom === true));
   return errors;
 }
 
@@ -80,47 +87,87 @@ export function validateAnnotations(annotations: JsonValue | undefined, field: s
 function validateOwners(metadata: JsonObject): FieldError[] {
   const field = 'metadata.ownerReferences';
   const owners = objectsAt(metadata, 'ownerReferences');
-  const errors = owners.flatMap((owner, index) =>
-    ['apiVersion', 'kind', 'name', 'uid']
-      .filter((key) => stringAt(owner, key) === '')
-      .map((key) => invalid(`${field}[${index}].${key}`, stringAt(owner, key), `${key} must not be empty`)),
-  );
-  const controllers = owners.filter((owner) => owner['controller'] === true);
-  if (controllers.length > 1) {
-    errors.push(invalid(field, owners, 'Only one reference can have Controller set to true'));
+  const errors: FieldError[] = [];
+  let first: string | undefined;
+  for (const owner of owners) {
+    for (const key of ['apiVersion', 'kind', 'name', 'uid']) {
+      if (stringAt(owner, key) !== '') continue;
+      const detail = key === 'apiVersion' ? 'version must not be empty' : 'must not be empty';
+      // Upstream does not say which of the references it means.
+      errors.push(invalid(`${field}.${key}`, '', detail));
+    }
+    if (stringAt(owner, 'apiVersion') === 'v1' && stringAt(owner, 'kind') === 'Event') {
+      errors.push(invalid(field, owner, '/v1, Kind=Event is disallowed from being an owner'));
+    }
+    if (owner['controller'] !== true) continue;
+    const name = `${stringAt(owner, 'kind')}/${stringAt(owner, 'name')}`;
+    if (first === undefined) first = name;
+    else {
+      const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${name}`;
+      errors.push(invalid(field, owners, detail));
+    }
   }
   return errors;
 }
 
-function validateFinalizers(metadata: JsonObject): FieldError[] {
-  const finalizers = metadata['finalizers'];
-  if (!Array.isArray(finalizers)) return [];
-  return finalizers.flatMap((item, index) =>
-    qualifiedName(textOf(item)).map((detail) => invalid(`metadata.finalizers[${index}]`, item, detail)),
+/** The finalizers that may go without a domain. */
+const STANDARD_FINALIZERS = new Set(['foregroundDeletion', 'kubernetes', 'orphan']);
+
+export function validateFinalizerName(name: string, field: string): FieldError[] {
+  return qualifiedName(name).map((detail) => invalid(field, name, detail));
+}
+
+/** Only built-in kinds are held to it; definitions' own objects may use any qualified name. */
+export function validateStandardFinalizer(name: string, field: string): FieldError[] {
+  return name.includes('/') || STANDARD_FINALIZERS.has(name)
+    ? []
+    : [invalid(field, name, 'name is neither a standard finalizer name nor is it fully qualified')];
+}
+
+function validateFinalizers(metadata: JsonObject, custom: boolean): FieldError[] {
+  const field = 'metadata.finalizers';
+  const finalizers = listAt(metadata, 'finalizers').map((item) => textOf(item));
+  const errors = finalizers.flatMap((name) => validateFinalizerName(name, field));
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    const detail = 'finalizer orphan and foregroundDeletion cannot be both set';
+    errors.push(invalid(field, finalizers, detail));
+  }
+  if (custom) return errors;
+  return errors.concat(
+    finalizers.flatMap((name, index) => validateStandardFinalizer(name, `${field}[${index}]`)),
   );
 }
 
 const IMMUTABLE = 'field is immutable';
 
+/** What the server sets and nobody changes afterwards. */
+const FIXED = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+];
+
 export function validateMetadataUpdate(object: JsonObject, old: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
-  for (const key of ['name', 'namespace', 'uid', 'creationTimestamp']) {
-    errors.push(...immutable(object, old, ['metadata', key]));
+  if (getPath(old, 'metadata', 'deletionTimestamp') !== undefined) {
+    const known = new Set(listAt(old, 'metadata', 'finalizers'));
+    const added = listAt(object, 'metadata', 'finalizers')
+      .filter((item) => !known.has(item))
+      .map((item) => textOf(item));
+    if (added.length > 0) {
+      const list = [...new Set(added)].toSorted().map((item) => goQuote(item));
+      errors.push(
+        forbidden(
+          'metadata.finalizers',
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list.join(', ')}}`,
+        ),
+      );
+    }
   }
-  const had = getPath(old, 'metadata', 'deletionTimestamp') !== undefined;
-  if (!had) return errors;
-  const before = objectAt(old, 'metadata')['finalizers'];
-  const known = Array.isArray(before) ? before : [];
-  const now = objectAt(object, 'metadata')['finalizers'];
-  const added = (Array.isArray(now) ? now : []).filter((item) => !known.includes(item));
-  if (added.length > 0) {
-    errors.push(
-      forbidden(
-        'metadata.finalizers',
-        `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
-      ),
-    );
-  }
+  for (const key of FIXED) errors.push(...immutable(object, old, ['metadata', key]));
   return errors;
 }
 

@@ -7,8 +7,9 @@ const RFC1035_LABEL = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const QUALIFIED = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 
-function tooLong(maximum: number): string {
-  return `must be no more than ${maximum} bytes`;
+/** Upstream counts the names of labels and annotations in bytes and the others in characters; it means bytes. */
+function tooLong(maximum: number, unit = 'characters'): string {
+  return `must be no more than ${maximum} ${unit}`;
 }
 
 function mismatch(what: string, pattern: string, example: string): string {
@@ -16,8 +17,10 @@ function mismatch(what: string, pattern: string, example: string): string {
 }
 
 export function dns1123Label(value: string): string[] {
+  const long = value.length > 63 ? [tooLong(63)] : [];
+  if (!LABEL.test(value) && SUBDOMAIN.test(value)) return [...long, 'must not contain dots'];
   return [
-    ...(value.length > 63 ? [tooLong(63)] : []),
+    ...long,
     ...(LABEL.test(value)
       ? []
       : [
@@ -65,32 +68,35 @@ export function pathSegment(value: string): string[] {
   return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
 }
 
+const QUALIFIED_FORM = mismatch(
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+  '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]',
+  "'MyName',  or 'my.name',  or '123-abc'",
+);
+
 export function qualifiedName(value: string): string[] {
   const slash = value.indexOf('/');
   const name = slash === -1 ? value : value.slice(slash + 1);
   const errors: string[] = [];
+  if (name.includes('/')) {
+    return [
+      `a valid label key ${QUALIFIED_FORM} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
+  }
   if (slash !== -1) {
     const prefix = value.slice(0, slash);
     if (prefix === '') errors.push('prefix part must be non-empty');
     else errors.push(...dns1123Subdomain(prefix).map((error) => `prefix part ${error}`));
   }
   if (name === '') errors.push('name part must be non-empty');
-  else if (name.length > 63) errors.push(`name part ${tooLong(63)}`);
-  if (!QUALIFIED.test(name)) {
-    errors.push(
-      mismatch(
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-        '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]',
-        "'MyName',  or 'my.name',  or '123-abc'",
-      ),
-    );
-  }
+  else if (name.length > 63) errors.push(`name part ${tooLong(63, 'bytes')}`);
+  if (!QUALIFIED.test(name)) errors.push(`name part ${QUALIFIED_FORM}`);
   return errors;
 }
 
 export function labelValue(value: string): string[] {
   return [
-    ...(value.length > 63 ? [tooLong(63)] : []),
+    ...(value.length > 63 ? [tooLong(63, 'bytes')] : []),
     ...(LABEL_VALUE.test(value)
       ? []
       : [
@@ -120,6 +126,7 @@ export function portNumber(value: number): string[] {
 }
 
 export function envVarName(value: string): string[] {
+  if (value === '') return ['environment variable name must be non-empty'];
   // Printable ASCII without '='.
   return /^[ -<>-~]+$/.test(value)
     ? []
@@ -152,9 +159,11 @@ export function csiDriverName(value: string): string[] {
 /** `*.example.com`. */
 export function wildcardSubdomain(value: string): string[] {
   const pattern = String.raw`\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`;
+  const long = value.length > 253 ? [tooLong(253)] : [];
   return value.startsWith('*.') && SUBDOMAIN.test(value.slice(2))
-    ? []
+    ? long
     : [
+        ...long,
         mismatch(
           "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
           pattern,
@@ -169,4 +178,38 @@ export function ipAddress(value: string): string[] {
   if (family === 0) return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
   const canonical = family === 6 ? new URL(`http://[${value}]`).hostname.slice(1, -1) : value;
   return canonical === value ? [] : [`must be in canonical form ("${canonical}")`];
+}
+
+/** Names of headers that probes send. */
+export function httpHeaderName(value: string): string[] {
+  return /^[-A-Za-z0-9]+$/.test(value)
+    ? []
+    : [
+        mismatch(
+          "a valid HTTP header must consist of alphanumeric characters or '-'",
+          '[-A-Za-z0-9]+',
+          "'X-Header-Name'",
+        ),
+      ];
+}
+
+/** Domains to search: underscores are usual in them. */
+export function searchDomain(value: string): string[] {
+  return [
+    ...(value.length > 253 ? [tooLong(253)] : []),
+    ...(/^_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/.test(value)
+      ? []
+      : [
+          mismatch(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+            String.raw`_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*`,
+            "'example.com'",
+          ),
+        ]),
+  ];
+}
+
+/** The rule for a name that something will be appended to: it may end in a dash. */
+export function asPrefix(rule: (value: string) => string[]): (value: string) => string[] {
+  return (value) => rule(value.length > 1 && value.endsWith('-') ? `${value.slice(0, -2)}a` : value);
 }

@@ -1,7 +1,8 @@
 /** What nodes are wanted: terms of pods' affinity, volumes and device slices. */
 import { forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { labelValue, qualifiedName } from './names.ts';
+import { formed } from './checks.ts';
+import { dns1123Subdomain, labelValue, qualifiedName } from './names.ts';
 
 export function validateNodeSelector(selector: JsonObject, field: string): FieldError[] {
   const at = `${field}.nodeSelectorTerms`;
@@ -10,10 +11,10 @@ export function validateNodeSelector(selector: JsonObject, field: string): Field
   return terms.flatMap((term, index) => validateNodeTerm(term, `${at}[${index}]`));
 }
 
-export function validateNodeTerm(term: JsonObject, field: string): FieldError[] {
+export function validateNodeTerm(term: JsonObject, field: string, anyValue = false): FieldError[] {
   return [
     ...objectsAt(term, 'matchExpressions').flatMap((item, index) =>
-      validateExpression(item, `${field}.matchExpressions[${index}]`),
+      validateExpression(item, `${field}.matchExpressions[${index}]`, anyValue),
     ),
     ...objectsAt(term, 'matchFields').flatMap((item, index) =>
       validateField(item, `${field}.matchFields[${index}]`),
@@ -21,7 +22,7 @@ export function validateNodeTerm(term: JsonObject, field: string): FieldError[] 
   ];
 }
 
-function validateExpression(item: JsonObject, at: string): FieldError[] {
+function validateExpression(item: JsonObject, at: string, anyValue: boolean): FieldError[] {
   const values = listAt(item, 'values');
   const operator = stringAt(item, 'operator');
   const errors: FieldError[] = [];
@@ -53,7 +54,7 @@ function validateExpression(item: JsonObject, at: string): FieldError[] {
   }
   const key = stringAt(item, 'key');
   errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
-  for (const [index, value] of values.entries()) {
+  for (const [index, value] of anyValue ? [] : values.entries()) {
     errors.push(
       ...labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${index}]`, value, detail)),
     );
@@ -73,6 +74,11 @@ function validateField(item: JsonObject, at: string): FieldError[] {
     errors.push(required(`${at}.values`, detail));
   }
   const key = stringAt(item, 'key');
-  if (key !== 'metadata.name') errors.push(invalid(`${at}.key`, key, 'not a valid field selector key'));
+  if (key !== 'metadata.name') {
+    return [...errors, invalid(`${at}.key`, key, 'not a valid field selector key')];
+  }
+  for (const [index, value] of values.entries()) {
+    errors.push(...formed(textOf(value), `${at}.values[${index}]`, dns1123Subdomain));
+  }
   return errors;
 }

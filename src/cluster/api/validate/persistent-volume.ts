@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -11,10 +12,12 @@ import {
   type JsonValue,
 } from '../json.ts';
 import { compareQuantities, tryParseQuantity } from '../quantity.ts';
-import { formed, named, needed, oneOf, positiveQuantity } from './checks.ts';
+import { formed, IMMUTABLE, named, needed, oneOf, positiveQuantity } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
-import { dns1123Subdomain, pathSegment } from './names.ts';
+import { dns1123Label, dns1123Subdomain } from './names.ts';
 import { validateNodeSelector } from './node-selector.ts';
+import { validateNoBacksteps } from './paths.ts';
+import { SHARED_SOURCES } from './volume-sources.ts';
 
 const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 const VOLUME_MODES = ['Block', 'Filesystem'];
@@ -32,46 +35,51 @@ const TERMS = new Set([
   'volumeMode',
 ]);
 
-/** Members that a source cannot do without. */
-const NEEDED: Readonly<Record<string, readonly string[]>> = {
-  awsElasticBlockStore: ['volumeID'],
-  azureDisk: ['diskName', 'diskURI'],
-  azureFile: ['secretName', 'shareName'],
-  cinder: ['volumeID'],
-  csi: ['driver', 'volumeHandle'],
-  flexVolume: ['driver'],
-  gcePersistentDisk: ['pdName'],
-  glusterfs: ['endpoints', 'path'],
-  hostPath: ['path'],
-  iscsi: ['targetPortal', 'iqn'],
-  local: ['path'],
-  nfs: ['server', 'path'],
-  photonPersistentDisk: ['pdID'],
-  portworxVolume: ['volumeID'],
-  quobyte: ['registry', 'volume'],
-  rbd: ['image'],
-  scaleIO: ['gateway', 'system', 'volumeName'],
-  storageos: ['volumeName'],
-  vsphereVolume: ['volumePath'],
-};
-
 export function validatePersistentVolume(volume: JsonObject): FieldError[] {
-  return validateVolumeSpec(objectAt(volume, 'spec'), 'spec');
+  const name = stringAt(volume, 'metadata', 'name');
+  return validateVolumeSpec(objectAt(volume, 'spec'), 'spec', name);
 }
 
-/** Also the inline volume of an attachment. */
-export function validateVolumeSpec(spec: JsonObject, field: string): FieldError[] {
+function validateVolumeSpec(spec: JsonObject, field: string, name: string): FieldError[] {
   return [
     ...(listAt(spec, 'accessModes').length === 0 ? [required(`${field}.accessModes`)] : []),
     ...validateAccessModes(spec, field),
     ...validateCapacity(spec, field),
     ...oneOf(spec, 'persistentVolumeReclaimPolicy', { field, supported: ['Delete', 'Recycle', 'Retain'] }),
     ...validateAffinity(spec, field),
-    ...validateSources(spec, field),
+    ...validateSources(spec, field, name),
     ...named(spec, 'storageClassName', { field, rule: dns1123Subdomain, optional: true }),
     ...oneOf(spec, 'volumeMode', { field, supported: VOLUME_MODES }),
     ...validateAttributesClass(spec, field),
   ];
+}
+
+const INLINE = 'in the context of inline volumes';
+
+/** The volume that an attachment describes itself: a driver's, and nothing that a claim could have. */
+export function validateInlineSpec(spec: JsonObject, field: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const refuse = (key: string): void => {
+    errors.push(forbidden(`${field}.${key}`, `may not be specified ${INLINE}`));
+  };
+  if (spec['claimRef'] !== undefined) refuse('claimRef');
+  if (Object.keys(objectAt(spec, 'capacity')).length > 0) refuse('capacity');
+  if (spec['csi'] === undefined) errors.push(required(`${field}.csi`, `has to be specified ${INLINE}`));
+  if (listAt(spec, 'accessModes').length === 0) errors.push(required(`${field}.accessModes`));
+  errors.push(...validateAccessModes(spec, field));
+  const policy = stringAt(spec, 'persistentVolumeReclaimPolicy');
+  if (policy !== '' && policy !== 'Retain') {
+    errors.push(forbidden(`${field}.persistentVolumeReclaimPolicy`, `may only be Retain ${INLINE}`));
+  }
+  if (spec['nodeAffinity'] !== undefined) refuse('nodeAffinity');
+  errors.push(...validateSources(spec, field, ''));
+  if (stringAt(spec, 'storageClassName') !== '') refuse('storageClassName');
+  const mode = stringAt(spec, 'volumeMode');
+  if (mode !== '' && mode !== 'Filesystem') {
+    const detail = `may not specify volumeMode other than Filesystem ${INLINE}`;
+    errors.push(forbidden(`${field}.volumeMode`, detail));
+  }
+  return [...errors, ...validateAttributesClass(spec, field)];
 }
 
 function validateAccessModes(spec: JsonObject, field: string): FieldError[] {
@@ -90,11 +98,17 @@ function validateCapacity(spec: JsonObject, field: string): FieldError[] {
   const at = `${field}.capacity`;
   const capacity = objectAt(spec, 'capacity');
   const names = Object.keys(capacity);
-  if (names.length === 0) return [required(at)];
-  const errors: FieldError[] = [];
-  if (names.length > 1 || names[0] !== 'storage') errors.push(unsupported(at, capacity, ['storage']));
+  const errors: FieldError[] = names.length === 0 ? [required(at)] : [];
+  if (names.length !== 1 || names[0] !== 'storage') {
+    errors.push(unsupported(at, spec['capacity'], ['storage']));
+  }
   for (const [name, value] of Object.entries(capacity)) {
-    errors.push(...positiveQuantity(value, `${at}[${name}]`));
+    const here = `${at}[${name}]`;
+    const quantity = tryParseQuantity(textOf(value));
+    if (quantity !== undefined && quantity.nano < 0n) {
+      errors.push(invalid(here, Number(quantity.nano / 1_000_000_000n), 'must be a valid resource quantity'));
+    }
+    errors.push(...positiveQuantity(value, here));
   }
   return errors;
 }
@@ -113,31 +127,63 @@ function sourcesOf(spec: JsonObject): string[] {
   return Object.keys(spec).filter((key) => !TERMS.has(key) && isJsonObject(spec[key]));
 }
 
-function validateSources(spec: JsonObject, field: string): FieldError[] {
-  const [type, ...others] = sourcesOf(spec);
-  if (type === undefined) return [required(field, 'must specify a volume type')];
-  const errors = others.map((other) =>
-    forbidden(`${field}.${other}`, 'may not specify more than 1 volume type'),
-  );
-  const source = objectAt(spec, type);
-  const at = `${field}.${type}`;
-  errors.push(...needed(source, at, ...(NEEDED[type] ?? [])));
-  const path = stringAt(source, 'path');
-  if (type === 'nfs' && path !== '' && !path.startsWith('/')) {
-    errors.push(invalid(`${at}.path`, path, 'must be an absolute path'));
-  }
-  if ((type === 'hostPath' || type === 'local') && path.split('/').includes('..')) {
-    errors.push(invalid(`${at}.path`, path, "must not contain '..'"));
-  }
-  if (type === 'local' && spec['nodeAffinity'] === undefined) {
-    errors.push(required(`${field}.nodeAffinity`, 'Local volume requires node affinity'));
-  }
-  const recycled = spec['persistentVolumeReclaimPolicy'] === 'Recycle';
-  if (type === 'hostPath' && recycled && /^\/+$/.test(path)) {
+/** In the order in which the first of several is found. */
+const ORDER = [
+  'hostPath',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'glusterfs',
+  'flocker',
+  'nfs',
+  'rbd',
+  'quobyte',
+  'cephfs',
+  'iscsi',
+  'cinder',
+  'fc',
+  'flexVolume',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'scaleIO',
+  'local',
+  'storageos',
+  'csi',
+];
+
+function validateSources(spec: JsonObject, field: string, name: string): FieldError[] {
+  const given = ORDER.filter((type) => isJsonObject(spec[type]));
+  if (given.length === 0) return [required(field, 'must specify a volume type')];
+  const errors = given.flatMap((type, index) => {
+    const at = `${field}.${type}`;
+    if (index > 0) return [forbidden(at, 'may not specify more than 1 volume type')];
+    const source = objectAt(spec, type);
+    if (type === 'local') return validateLocal(spec, field);
+    return SHARED_SOURCES[type]?.(source, { at, persistent: true, name }) ?? [];
+  });
+  const path = stringAt(spec, 'hostPath', 'path');
+  if (
+    spec['persistentVolumeReclaimPolicy'] === 'Recycle' &&
+    path !== '' &&
+    posix.normalize(`${path}/`) === '/'
+  ) {
     const detail = "may not be 'recycle' for a hostPath mount of '/'";
     errors.push(forbidden(`${field}.persistentVolumeReclaimPolicy`, detail));
   }
   return errors;
+}
+
+function validateLocal(spec: JsonObject, field: string): FieldError[] {
+  const path = stringAt(spec, 'local', 'path');
+  const at = `${field}.local.path`;
+  return [
+    ...(path === '' ? [required(at)] : validateNoBacksteps(path, at)),
+    ...(spec['nodeAffinity'] === undefined
+      ? [required(`${field}.nodeAffinity`, 'Local volume requires node affinity')]
+      : []),
+  ];
 }
 
 function validateAttributesClass(spec: JsonObject, field: string): FieldError[] {
@@ -154,7 +200,7 @@ function validateAttributesClass(spec: JsonObject, field: string): FieldError[] 
 
 export function validatePersistentVolumeUpdate(volume: JsonObject, old: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
-  if (!jsonEqual(sourcePart(volume), sourcePart(old))) {
+  if (!jsonEqual(sourcePart(volume, old), sourcePart(old, old))) {
     const detail = 'spec.persistentvolumesource is immutable after creation';
     errors.push(forbidden('spec.persistentvolumesource', detail));
   }
@@ -165,32 +211,32 @@ export function validatePersistentVolumeUpdate(volume: JsonObject, old: JsonObje
   if (getPath(old, 'spec', 'nodeAffinity') !== undefined) {
     const affinity = getPath(volume, 'spec', 'nodeAffinity');
     if (!jsonEqual(affinity, getPath(old, 'spec', 'nodeAffinity'))) {
-      errors.push(invalid('nodeAffinity', affinity, 'field is immutable'));
+      const detail = 'field is immutable, except for updating from beta label to GA';
+      errors.push(invalid('nodeAffinity', affinity, detail));
     }
+  }
+  const [name, was] = [volume, old].map((object) => getPath(object, 'spec', 'volumeAttributesClassName'));
+  if (was !== undefined && name === undefined) {
+    const detail = 'update from non-nil value to nil is forbidden';
+    errors.push(forbidden('spec.volumeAttributesClassName', detail));
   }
   return errors;
 }
 
-/** The sources; a secret for expanding may come later. */
-function sourcePart(volume: JsonObject): JsonObject {
+/** The sources; a secret for expanding may come later, once. */
+function sourcePart(volume: JsonObject, old: JsonObject): JsonObject {
   const spec = objectAt(volume, 'spec');
+  const late = getPath(old, 'spec', 'csi', 'controllerExpandSecretRef') === undefined;
   return Object.fromEntries(
     sourcesOf(spec).map((type): [string, JsonValue] => {
-      const { controllerExpandSecretRef: _c, nodeExpandSecretRef: _n, ...rest } = objectAt(spec, type);
-      return [type, rest];
+      const { controllerExpandSecretRef: secret, ...rest } = objectAt(spec, type);
+      return [type, secret === undefined || (late && type === 'csi') ? rest : { ...rest, secret }];
     }),
   );
 }
 
 export function validateClaim(claim: JsonObject): FieldError[] {
   return validateClaimSpec(objectAt(claim, 'spec'), 'spec');
-}
-
-/** Claims that a stateful set makes for its pods. */
-export function validateClaimTemplates(claims: readonly JsonObject[], field: string): FieldError[] {
-  return claims.flatMap((claim, index) =>
-    validateClaimSpec(objectAt(claim, 'spec'), `${field}[${index}].spec`),
-  );
 }
 
 export function validateClaimSpec(spec: JsonObject, field: string): FieldError[] {
@@ -210,25 +256,22 @@ export function validateClaimSpec(spec: JsonObject, field: string): FieldError[]
     ...oneOf(spec, 'volumeMode', { field, supported: VOLUME_MODES }),
     ...validateDataSource(spec, 'dataSource', field),
     ...validateDataSource(spec, 'dataSourceRef', field),
-    ...named(spec, 'volumeAttributesClassName', { field, rule: dns1123Subdomain, optional: true }),
   );
   const { dataSource, dataSourceRef } = spec;
   if (isJsonObject(dataSource) && isJsonObject(dataSourceRef)) {
     const { namespace, ...reference } = dataSourceRef;
-    if (namespace === undefined || namespace === '') {
-      if (!jsonEqual(dataSource, reference)) {
-        errors.push(invalid(field, `${field}.dataSource`, 'must match dataSourceRef'));
-      }
-    } else
-      errors.push(
-        invalid(
-          field,
-          `${field}.dataSource`,
-          'may not be specified when dataSourceRef.namespace is specified',
-        ),
-      );
+    // The value that upstream shows is a path, of which its JSON says nothing.
+    if (namespace !== undefined && namespace !== '') {
+      const detail = 'may not be specified when dataSourceRef.namespace is specified';
+      errors.push(invalid(field, {}, detail));
+    } else if (!jsonEqual(dataSource, reference)) {
+      errors.push(invalid(field, {}, 'must match dataSourceRef'));
+    }
   }
-  return errors;
+  return [
+    ...errors,
+    ...named(spec, 'volumeAttributesClassName', { field, rule: dns1123Subdomain, optional: true }),
+  ];
 }
 
 function validateDataSource(spec: JsonObject, key: string, field: string): FieldError[] {
@@ -238,49 +281,72 @@ function validateDataSource(spec: JsonObject, key: string, field: string): Field
   const errors = needed(source, at, 'name', 'kind');
   const group = stringAt(source, 'apiGroup');
   const kind = stringAt(source, 'kind');
-  if (group === '' && kind !== '' && kind !== 'PersistentVolumeClaim') {
+  if (group === '' && kind !== 'PersistentVolumeClaim') {
     errors.push(invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
   }
   if (group !== '') errors.push(...formed(group, `${at}.apiGroup`, dns1123Subdomain));
-  return errors.concat(formed(stringAt(source, 'name'), `${at}.name`, pathSegment));
+  const namespace = key === 'dataSourceRef' ? stringAt(source, 'namespace') : '';
+  return errors.concat(namespace === '' ? [] : formed(namespace, `${at}.namespace`, dns1123Label));
 }
 
 const CLAIM_IMMUTABLE =
   'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class';
 
 /** A claim stays what it was but for its binding, and, once bound, for growing and its attributes' class. */
 export function validateClaimUpdate(claim: JsonObject, old: JsonObject): FieldError[] {
   const bound = stringAt(claim, 'status', 'phase') === 'Bound';
-  const before = objectAt(old, 'spec');
-  const now = objectAt(claim, 'spec');
+  const [now, before] = [objectAt(claim, 'spec'), objectAt(old, 'spec')];
+  const [beta, betaWas] = [claim, old].map((object) =>
+    stringAt(object, 'metadata', 'annotations', BETA_CLASS),
+  );
   const errors: FieldError[] = [];
-  if (!jsonEqual(fixedPart(now, before, bound), fixedPart(before, before, bound))) {
+  // The class moves from the annotation to its field, or is filled in where there was none.
+  const moved =
+    betaWas !== '' && before['storageClassName'] === undefined && now['storageClassName'] === betaWas;
+  if (!(moved && (beta === '' || beta === betaWas)) && beta !== betaWas) {
+    errors.push(invalid(`metadata.annotations.${BETA_CLASS}`, beta, IMMUTABLE));
+  }
+  const filled = betaWas === '' && before['storageClassName'] === undefined;
+  const how = { bound, binding: stringAt(before, 'volumeName') === '', classed: moved || filled };
+  if (!jsonEqual(fixedPart(now, how), fixedPart(before, how))) {
     errors.push(forbidden('spec', CLAIM_IMMUTABLE));
   }
   const [size, was, has] = [
     stringAt(now, 'resources', 'requests', 'storage'),
     stringAt(before, 'resources', 'requests', 'storage'),
     stringAt(old, 'status', 'capacity', 'storage'),
-  ].map((text) => tryParseQuantity(text));
-  if (size !== undefined && was !== undefined && compareQuantities(size, was) < 0) {
+  ].map((text) => tryParseQuantity(text === '' ? '0' : text));
+  if (size !== undefined && was !== undefined && has !== undefined && compareQuantities(size, was) < 0) {
     // An expansion that failed may be taken back, down to more than what is there (KEP-1790).
-    const at = 'spec.resources.requests.storage';
-    if (has === undefined) errors.push(forbidden(at, 'field can not be less than previous value'));
-    else if (compareQuantities(size, has) <= 0) {
+    if (compareQuantities(size, has) <= 0) {
+      const at = 'spec.resources.requests.storage';
       errors.push(forbidden(at, 'field can not be less than status.capacity'));
+    }
+  }
+  if (!jsonEqual(now['volumeMode'], before['volumeMode'])) {
+    errors.push(invalid('volumeMode', now['volumeMode'], IMMUTABLE));
+  }
+  const { volumeAttributesClassName: name } = now;
+  if (before['volumeAttributesClassName'] !== undefined && (name === undefined || name === '')) {
+    const what = name === undefined ? 'nil' : 'an empty string';
+    const detail = `update from non-nil value to ${what} is forbidden`;
+    if (name !== before['volumeAttributesClassName']) {
+      errors.push(forbidden('spec.volumeAttributesClassName', detail));
     }
   }
   return errors;
 }
 
-/** The spec without what may change; the volume's name and a class may be filled in once. */
-function fixedPart(spec: JsonObject, before: JsonObject, bound: boolean): JsonObject {
+/** The spec without what may change. */
+function fixedPart(
+  spec: JsonObject,
+  how: { readonly bound: boolean; readonly binding: boolean; readonly classed: boolean },
+): JsonObject {
   const result: JsonObject = { ...spec };
-  if (stringAt(before, 'volumeName') === '') delete result['volumeName'];
-  if (before['storageClassName'] === undefined && stringAt(before, 'volumeName') === '') {
-    delete result['storageClassName'];
-  }
-  if (!bound) return result;
+  if (how.binding) delete result['volumeName'];
+  if (how.classed) delete result['storageClassName'];
+  if (!how.bound) return result;
   delete result['volumeAttributesClassName'];
   const { requests, ...resources } = objectAt(spec, 'resources');
   const { storage: _storage, ...others } = isJsonObject(requests) ? requests : {};

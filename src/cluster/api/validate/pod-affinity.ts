@@ -10,7 +10,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { formed, oneOf } from './checks.ts';
+import { formed, notSupported, oneOf } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { dns1123Label, qualifiedName } from './names.ts';
 import { validateNodeSelector, validateNodeTerm } from './node-selector.ts';
@@ -29,7 +29,8 @@ export function validateAffinity(affinity: JsonObject, field: string): FieldErro
       const here = `${at}.${PREFERRED}[${index}]`;
       errors.push(
         ...validateWeight(term, here),
-        ...validateNodeTerm(objectAt(term, 'preference'), `${here}.preference`),
+        // Label values are not looked at: a preference that fits no node does no harm.
+        ...validateNodeTerm(objectAt(term, 'preference'), `${here}.preference`, true),
       );
     }
   }
@@ -64,32 +65,58 @@ function validatePodTerm(term: JsonObject, at: string): FieldError[] {
   if (isJsonObject(namespaceSelector)) {
     errors.push(...validateLabelSelector(namespaceSelector, `${at}.namespaceSelector`));
   }
-  for (const [index, namespace] of listAt(term, 'namespaces').entries()) {
-    errors.push(...formed(textOf(namespace), `${at}.namespaces[${index}]`, dns1123Label));
+  for (const namespace of listAt(term, 'namespaces')) {
+    errors.push(...formed(textOf(namespace), `${at}.namespace`, dns1123Label));
   }
-  for (const key of ['matchLabelKeys', 'mismatchLabelKeys']) {
-    errors.push(...validateLabelKeys(term, key, at));
-  }
-  return [...errors, ...validateTopologyKey(term, at)];
+  return [...errors, ...validateLabelKeys(term, at), ...validateTopologyKey(term, at)];
 }
 
 function validateTopologyKey(holder: JsonObject, at: string): FieldError[] {
   const key = stringAt(holder, 'topologyKey');
-  return key === ''
-    ? [required(`${at}.topologyKey`, 'can not be empty')]
-    : formed(key, `${at}.topologyKey`, qualifiedName);
+  return [
+    ...(key === '' ? [required(`${at}.topologyKey`, 'can not be empty')] : []),
+    ...formed(key, `${at}.topologyKey`, qualifiedName),
+  ];
 }
 
-function validateLabelKeys(holder: JsonObject, key: string, at: string): FieldError[] {
-  const keys = listAt(holder, key);
-  if (keys.length > 0 && !isJsonObject(holder['labelSelector'])) {
-    return [forbidden(`${at}.${key}`, 'must not be specified when labelSelector is not set')];
+/** Keys whose values the pod's own labels give (KEP-3633). */
+function validateLabelKeys(term: JsonObject, at: string): FieldError[] {
+  const { labelSelector } = term;
+  const [matching, mismatching] = ['matchLabelKeys', 'mismatchLabelKeys'].map((key) =>
+    listAt(term, key).map((item) => textOf(item)),
+  ) as [string[], string[]];
+  const errors: FieldError[] = [];
+  for (const [key, list] of Object.entries({ matchLabelKeys: matching, mismatchLabelKeys: mismatching })) {
+    if (list.length === 0) continue;
+    if (!isJsonObject(labelSelector)) {
+      errors.push(forbidden(`${at}.${key}`, 'must not be specified when labelSelector is not set'));
+    } else {
+      errors.push(...list.flatMap((item, index) => formed(item, `${at}.${key}[${index}]`, qualifiedName)));
+    }
   }
-  return keys.flatMap((item, index) => formed(textOf(item), `${at}.${key}[${index}]`, qualifiedName));
+  if (isJsonObject(labelSelector)) {
+    // The server has made an expression of each key by now, so that a key may come up once and not twice.
+    const seen = new Set(Object.keys(objectAt(labelSelector, 'matchLabels')));
+    for (const expression of objectsAt(labelSelector, 'matchExpressions')) {
+      const key = stringAt(expression, 'key');
+      if (matching.includes(key) && seen.has(key)) {
+        const detail = 'exists in both matchLabelKeys and labelSelector';
+        errors.push(invalid(`${at}[${matching.lastIndexOf(key)}]`, key, detail));
+      }
+      seen.add(key);
+    }
+  }
+  for (const [index, key] of matching.entries()) {
+    if (!mismatching.includes(key)) continue;
+    const detail = 'exists in both matchLabelKeys and mismatchLabelKeys';
+    errors.push(invalid(`${at}.matchLabelKeys[${index}]`, key, detail));
+  }
+  return errors;
 }
 
 export function validateSpread(constraints: readonly JsonObject[], field: string): FieldError[] {
-  const seen = new Set<string>();
+  const pairOf = (constraint: JsonObject): string =>
+    `{${stringAt(constraint, 'topologyKey')}, ${stringAt(constraint, 'whenUnsatisfiable')}}`;
   return constraints.flatMap((constraint, index) => {
     const at = `${field}[${index}]`;
     const skew = numberAt(constraint, 'maxSkew') ?? 0;
@@ -97,16 +124,16 @@ export function validateSpread(constraints: readonly JsonObject[], field: string
     const errors: FieldError[] = [];
     if (skew <= 0) errors.push(invalid(`${at}.maxSkew`, skew, 'must be greater than zero'));
     errors.push(
-      ...validateTopologyKey(constraint, at),
-      ...oneOf(constraint, 'whenUnsatisfiable', {
-        field: at,
-        supported: ['DoNotSchedule', 'ScheduleAnyway'],
-        required: true,
-      }),
+      ...(stringAt(constraint, 'topologyKey') === ''
+        ? [required(`${at}.topologyKey`, 'can not be empty')]
+        : []),
+      ...notSupported(action, `${at}.whenUnsatisfiable`, ['DoNotSchedule', 'ScheduleAnyway']),
     );
-    const pair = `{${stringAt(constraint, 'topologyKey')}, ${action}}`;
-    if (seen.has(pair)) errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, pair));
-    seen.add(pair);
+    const pair = pairOf(constraint);
+    // The complaint stands on the first of the two.
+    if (constraints.slice(index + 1).some((other) => pairOf(other) === pair)) {
+      errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, pair));
+    }
     const domains = numberAt(constraint, 'minDomains');
     if (domains !== undefined && domains <= 0) {
       errors.push(invalid(`${at}.minDomains`, domains, 'must be greater than zero'));
@@ -118,11 +145,30 @@ export function validateSpread(constraints: readonly JsonObject[], field: string
     for (const key of ['nodeAffinityPolicy', 'nodeTaintsPolicy']) {
       errors.push(...oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'] }));
     }
-    errors.push(...validateLabelKeys(constraint, 'matchLabelKeys', at));
+    errors.push(...validateSpreadKeys(constraint, at));
     const { labelSelector } = constraint;
     if (isJsonObject(labelSelector)) {
       errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));
     }
     return errors;
   });
+}
+
+function validateSpreadKeys(constraint: JsonObject, at: string): FieldError[] {
+  const keys = listAt(constraint, 'matchLabelKeys').map((item) => textOf(item));
+  const { labelSelector } = constraint;
+  if (keys.length === 0) return [];
+  const errors: FieldError[] = [];
+  const known = new Set(Object.keys(objectAt(labelSelector, 'matchLabels')));
+  for (const expression of objectsAt(labelSelector, 'matchExpressions'))
+    known.add(stringAt(expression, 'key'));
+  if (!isJsonObject(labelSelector)) {
+    errors.push(forbidden(`${at}.matchLabelKeys`, 'must not be specified when labelSelector is not set'));
+  }
+  for (const [index, key] of keys.entries()) {
+    const here = `${at}.matchLabelKeys[${index}]`;
+    errors.push(...formed(key, here, qualifiedName));
+    if (known.has(key)) errors.push(invalid(here, key, 'exists in both matchLabelKeys and labelSelector'));
+  }
+  return errors;
 }

@@ -1,125 +1,150 @@
+import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { compareQuantities, formatQuantity, parseQuantity, tryParseQuantity } from '../quantity.ts';
+import { podAmounts } from '../quota/pod-amounts.ts';
+import { notSupported } from './checks.ts';
 import {
-  duplicate,
-  forbidden,
-  invalid,
-  notFound,
-  required,
-  unsupported,
-  type FieldError,
-} from '../field-error.ts';
-import { isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
-import { formed } from './checks.ts';
-import { validateContainer, type ContainerContext } from './container.ts';
+  validateContainers,
+  validateEphemeralContainers,
+  validateHostNetwork,
+  validateInitContainers,
+  validatePadding,
+  type ContainerContext,
+} from './container.ts';
 import { validateLabels } from './metadata.ts';
 import { dns1123Label, dns1123Subdomain } from './names.ts';
 import { validateAffinity, validateSpread } from './pod-affinity.ts';
-import {
-  validateClaims,
-  validateDns,
-  validateGates,
-  validateHostAliases,
-  validateOverhead,
-} from './pod-terms.ts';
+import { validateClaims, validateDns, validateGates, validateHostAliases } from './pod-terms.ts';
+import { isHugePages, validateContainerResourceName, validateResourceName } from './resource-names.ts';
+import { validateRequirements } from './resources.ts';
 import { validatePodSecurity, validateSystem } from './security-context.ts';
 import { validateTolerations } from './tolerations.ts';
 import { validateVolumes } from './volumes.ts';
+import { validateHostProcesses } from './windows-options.ts';
 
-/** Names of the pod's volumes that do not stand in its spec. */
 export interface PodSpecRules {
-  readonly volumes?: readonly string[];
+  /** A pod itself and not a template of pods. */
+  readonly isPod?: boolean;
+  /** The pod's name, by which claims are made for it. */
+  readonly name?: string;
 }
 
 /** The spec of a pod or of a pod template, at `field`. */
 export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecRules = {}): FieldError[] {
-  const volumes = new Set([
-    ...objectsAt(spec, 'volumes').map((volume) => stringAt(volume, 'name')),
-    ...(rules.volumes ?? []),
-  ]);
-  const { affinity } = spec;
+  const isPod = rules.isPod === true;
+  const grace = numberAt(spec, 'terminationGracePeriodSeconds');
+  const { volumes, errors } = validateVolumes(objectsAt(spec, 'volumes'), `${field}.volumes`, {
+    isPod,
+    name: rules.name ?? '',
+  });
+  const context: ContainerContext = {
+    volumes,
+    claims: new Set(
+      objectsAt(spec, 'resourceClaims')
+        .map((claim) => stringAt(claim, 'name'))
+        .filter((name) => name !== ''),
+    ),
+    hostUsers: spec['hostUsers'],
+    graceSeconds: grace,
+    restartPolicy: stringAt(spec, 'restartPolicy'),
+    isPod,
+  };
+  const { affinity, resources } = spec;
   return [
-    ...validateVolumes(objectsAt(spec, 'volumes'), `${field}.volumes`),
+    ...(grace === undefined ? [required(`${field}.terminationGracePeriodSeconds`)] : []),
+    ...errors,
     ...validateClaims(spec, field),
-    ...validateContainers(spec, field, volumes),
-    ...validateEphemeral(spec, field),
-    ...validateChoices(spec, field),
-    ...validateNumbers(spec, field),
-    ...validateNames(spec, field),
+    ...validateContainers(spec, field, context),
+    ...validateInitContainers(spec, field, context),
+    ...validateEphemeralContainers(spec, field, context),
+    ...(isJsonObject(resources) ? validatePodResources(spec, field, context) : []),
+    ...validateHostNetwork(spec, field, isPod),
+    ...chosen(spec, field, 'restartPolicy', ['Always', 'OnFailure', 'Never']),
+    ...chosen(spec, field, 'dnsPolicy', ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
     ...validateLabels(spec['nodeSelector'], `${field}.nodeSelector`),
     ...validatePodSecurity(spec, field),
     ...(isJsonObject(affinity) ? validateAffinity(affinity, `${field}.affinity`) : []),
     ...validateDns(spec, field),
     ...validateGates(spec, field),
     ...validateSpread(objectsAt(spec, 'topologySpreadConstraints'), `${field}.topologySpreadConstraints`),
+    ...validateHostProcesses(spec, field),
     ...validateHostUsers(spec, field),
+    ...named(spec, field, ['serviceAccountName', 'nodeName'], dns1123Subdomain),
+    ...validateDeadline(spec, field),
+    ...named(spec, field, ['hostname', 'subdomain'], dns1123Label),
+    ...named(spec, field, ['hostnameOverride'], dns1123Subdomain),
     ...validateTolerations(objectsAt(spec, 'tolerations'), `${field}.tolerations`),
     ...validateHostAliases(spec, field),
+    ...named(spec, field, ['priorityClassName'], dns1123Subdomain),
+    ...validateRuntimeClass(spec, field),
+    ...validatePreemption(spec, field),
     ...validateOverhead(spec, field),
     ...validateSystem(spec, field),
   ];
 }
 
-function validateContainers(spec: JsonObject, field: string, volumes: ReadonlySet<string>): FieldError[] {
+/** What holds of pods and not of templates, whose pods somebody fills in. */
+export function validatePodOnly(spec: JsonObject, field: string): FieldError[] {
   const errors: FieldError[] = [];
-  const names = new Set<string>();
-  const claims = new Set(objectsAt(spec, 'resourceClaims').map((claim) => stringAt(claim, 'name')));
-  if (listAt(spec, 'containers').length === 0) errors.push(required(`${field}.containers`));
-  for (const list of ['containers', 'initContainers'] as const) {
-    const hostPorts = new Set<string>();
+  if (stringAt(spec, 'serviceAccountName') === '') {
+    for (const [index, volume] of objectsAt(spec, 'volumes').entries()) {
+      for (const [position, source] of objectsAt(volume, 'projected', 'sources').entries()) {
+        if (source['serviceAccountToken'] === undefined) continue;
+        const at = `${field}.volumes[${index}].projected.sources[${position}].serviceAccountToken`;
+        errors.push(forbidden(at, 'must not be specified when serviceAccountName is not set'));
+      }
+    }
+  }
+  for (const list of ['containers', 'initContainers']) {
     for (const [index, container] of objectsAt(spec, list).entries()) {
-      const context: ContainerContext = {
-        field: `${field}.${list}[${index}]`,
-        volumes,
-        claims,
-        init: list === 'initContainers',
-        hostNetwork: spec['hostNetwork'] === true,
-        hostUsers: spec['hostUsers'],
-        graceSeconds: numberAt(spec, 'terminationGracePeriodSeconds'),
-        hostPorts,
-      };
-      errors.push(...validateContainer(container, context));
-      const name = stringAt(container, 'name');
-      if (name !== '' && names.has(name)) errors.push(duplicate(`${context.field}.name`, name));
-      names.add(name);
+      errors.push(...validatePadding(container, `${field}.${list}[${index}]`));
     }
   }
   return errors;
 }
 
-const NOT_EPHEMERAL = [
-  'ports',
-  'livenessProbe',
-  'readinessProbe',
-  'startupProbe',
-  'lifecycle',
-  'resources',
-  'resizePolicy',
-];
+function chosen(
+  spec: JsonObject,
+  field: string,
+  ...[key, supported]: readonly [string, readonly string[]]
+): FieldError[] {
+  const value = stringAt(spec, key);
+  return value === '' ? [required(`${field}.${key}`)] : notSupported(value, `${field}.${key}`, supported);
+}
 
-/** Containers for looking into a running pod: they serve nobody and get nothing of their own. */
-function validateEphemeral(spec: JsonObject, field: string): FieldError[] {
-  const others = new Set(
-    ['containers', 'initContainers'].flatMap((list) =>
-      objectsAt(spec, list).map((container) => stringAt(container, 'name')),
-    ),
-  );
-  const names = new Set(others);
-  return objectsAt(spec, 'ephemeralContainers').flatMap((container, index) => {
-    const at = `${field}.ephemeralContainers[${index}]`;
-    const name = stringAt(container, 'name');
-    const target = stringAt(container, 'targetContainerName');
-    const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label);
-    if (name !== '' && names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    names.add(name);
-    if (target !== '' && !others.has(target)) errors.push(notFound(`${at}.targetContainerName`, target));
-    if (stringAt(container, 'image') === '') errors.push(required(`${at}.image`));
-    for (const key of NOT_EPHEMERAL) {
-      const value = container[key];
-      const empty = isJsonObject(value)
-        ? Object.keys(value).length === 0
-        : listAt({ value }, 'value').length === 0;
-      if (!empty) errors.push(forbidden(`${at}.${key}`, 'cannot be set for an Ephemeral Container'));
-    }
-    return errors;
+function named(
+  spec: JsonObject,
+  field: string,
+  ...[keys, rule]: readonly [readonly string[], (value: string) => string[]]
+): FieldError[] {
+  return keys.flatMap((key) => {
+    const value = stringAt(spec, key);
+    return value === '' ? [] : rule(value).map((detail) => invalid(`${field}.${key}`, value, detail));
+  });
+}
+
+function validateRuntimeClass(spec: JsonObject, field: string): FieldError[] {
+  const { runtimeClassName: name } = spec;
+  if (typeof name !== 'string') return [];
+  return dns1123Subdomain(name).map((detail) => invalid(`${field}.runtimeClassName`, name, detail));
+}
+
+function validatePreemption(spec: JsonObject, field: string): FieldError[] {
+  const { preemptionPolicy } = spec;
+  if (preemptionPolicy === undefined) return [];
+  const at = `${field}.preemptionPolicy`;
+  return preemptionPolicy === ''
+    ? [required(at)]
+    : notSupported(preemptionPolicy, at, ['PreemptLowerPriority', 'Never']);
+}
+
+/** The overhead counts as a limit. */
+function validateOverhead(spec: JsonObject, field: string): FieldError[] {
+  const { overhead } = spec;
+  if (!isJsonObject(overhead)) return [];
+  return validateRequirements({ limits: overhead }, `${field}.overhead`, {
+    rule: validateContainerResourceName,
+    claims: new Set(),
   });
 }
 
@@ -131,54 +156,46 @@ function validateHostUsers(spec: JsonObject, field: string): FieldError[] {
     .map((key) => forbidden(`${field}.${key}`, 'when `hostUsers` is false'));
 }
 
-const CHOICES: Readonly<Record<string, readonly string[]>> = {
-  restartPolicy: ['Always', 'OnFailure', 'Never'],
-  dnsPolicy: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'],
-  preemptionPolicy: ['Never', 'PreemptLowerPriority'],
-};
+const MAX_DEADLINE = 2_147_483_647;
 
-function validateChoices(spec: JsonObject, field: string): FieldError[] {
-  return Object.entries(CHOICES).flatMap(([key, supported]) => {
-    const value = stringAt(spec, key);
-    return value === '' || supported.includes(value)
-      ? []
-      : [unsupported(`${field}.${key}`, value, supported)];
-  });
-}
-
-function validateNumbers(spec: JsonObject, field: string): FieldError[] {
-  const errors: FieldError[] = [];
+function validateDeadline(spec: JsonObject, field: string): FieldError[] {
   const deadline = numberAt(spec, 'activeDeadlineSeconds');
-  if (deadline !== undefined && (deadline < 1 || deadline > 2_147_483_647)) {
-    errors.push(
-      invalid(`${field}.activeDeadlineSeconds`, deadline, 'must be between 1 and 2147483647, inclusive'),
-    );
-  }
-  const grace = numberAt(spec, 'terminationGracePeriodSeconds');
-  if (grace !== undefined && grace < 0) {
-    errors.push(
-      invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'),
-    );
-  }
-  return errors;
+  if (deadline === undefined || (deadline >= 1 && deadline <= MAX_DEADLINE)) return [];
+  const detail = `must be between 1 and ${MAX_DEADLINE}, inclusive`;
+  return [invalid(`${field}.activeDeadlineSeconds`, deadline, detail)];
 }
 
-function validateNames(spec: JsonObject, field: string): FieldError[] {
-  const rules: readonly (readonly [string, (value: string) => string[]])[] = [
-    ['serviceAccountName', dns1123Subdomain],
-    ['nodeName', dns1123Subdomain],
-    ['priorityClassName', dns1123Subdomain],
-    ['runtimeClassName', dns1123Subdomain],
-    ['hostname', dns1123Label],
-    ['subdomain', dns1123Label],
-  ];
-  const errors = rules.flatMap(([key, rule]) => {
-    const value = stringAt(spec, key);
-    return value === '' ? [] : rule(value).map((detail) => invalid(`${field}.${key}`, value, detail));
-  });
-  for (const [index, secret] of objectsAt(spec, 'imagePullSecrets').entries()) {
-    if (stringAt(secret, 'name') === '') {
-      errors.push(required(`${field}.imagePullSecrets[${index}].name`));
+const POD_LEVEL = ['cpu', 'memory'];
+
+/** What a pod as a whole may ask for (KEP-2837). */
+function podResourceName(name: string, at: string): FieldError[] {
+  const errors = validateResourceName(name, at);
+  if (errors.length > 0 || POD_LEVEL.includes(name) || isHugePages(name)) return errors;
+  return [unsupported(at, name, POD_LEVEL)];
+}
+
+function validatePodResources(spec: JsonObject, field: string, context: ContainerContext): FieldError[] {
+  const resources = objectAt(spec, 'resources');
+  const at = `${field}.resources`;
+  const errors: FieldError[] = [];
+  if (resources['claims'] !== undefined) {
+    errors.push(forbidden(`${at}.claims`, 'claims cannot be set for Resources at pod-level'));
+  }
+  errors.push(...validateRequirements(resources, at, { rule: podResourceName, claims: context.claims }));
+  const { resources: _own, ...containers } = spec;
+  for (const [name, sum] of podAmounts({ spec: containers }, 'requests', { overhead: false })) {
+    const request = parseQuantity(textOf(objectAt(resources, 'requests')[name] ?? '0'));
+    if (compareQuantities(sum, request) <= 0) continue;
+    const detail = `must be greater than or equal to aggregate container requests of ${formatQuantity(sum)}`;
+    errors.push(invalid(`${at}.requests[${name}]`, formatQuantity(request), detail));
+  }
+  for (const [index, container] of objectsAt(spec, 'containers').entries()) {
+    for (const [name, value] of Object.entries(objectAt(container, 'resources', 'limits'))) {
+      const whole = objectAt(resources, 'limits')[name];
+      const [own, all] = [tryParseQuantity(textOf(value)), tryParseQuantity(textOf(whole))];
+      if (own === undefined || all === undefined || compareQuantities(own, all) <= 0) continue;
+      const detail = `must be less than or equal to pod limits of ${textOf(whole)}`;
+      errors.push(invalid(`${at}.containers[${index}][${name}].limits`, textOf(value), detail));
     }
   }
   return errors;

@@ -2,25 +2,18 @@ import { forbidden, invalid, unsupported, type FieldError } from '../field-error
 import { getPath, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { selectorFromObject, type Labels } from '../selector.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
+import { validatePodAnnotations, validateProfilesMatch } from './pod-annotations.ts';
 import { validatePodSpec } from './pod-spec.ts';
 
-export interface TemplateRules {
-  readonly field: string;
-  /** Names of volumes that the pods get from elsewhere: claims of a stateful set. */
-  readonly volumes?: readonly string[];
-}
-
-/** Labels, annotations and spec of a pod template. */
-export function validatePodTemplate(
-  template: JsonObject,
-  { field, volumes = [] }: TemplateRules,
-): FieldError[] {
+/** Labels, annotations and spec of a pod template, at `field`. */
+export function validatePodTemplate(template: JsonObject, field: string): FieldError[] {
+  const spec = objectAt(template, 'spec');
   const errors = [
-    ...validateLabels(getPath(template, 'metadata', 'labels'), `${field}.labels`),
-    ...validateAnnotations(getPath(template, 'metadata', 'annotations'), `${field}.annotations`),
-    ...validatePodSpec(objectAt(template, 'spec'), `${field}.spec`, { volumes }),
+    ...validateTemplateMetadata(template, field),
+    ...validatePodSpec(spec, `${field}.spec`),
+    ...validateProfilesMatch(objectAt(template, 'metadata', 'annotations'), spec, `${field}.spec`),
   ];
-  if (listAt(template, 'spec', 'ephemeralContainers').length > 0) {
+  if (listAt(spec, 'ephemeralContainers').length > 0) {
     errors.push(
       forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'),
     );
@@ -28,11 +21,21 @@ export function validatePodTemplate(
   return errors;
 }
 
+/** All that upstream looks at in a stateful set's template, whose volumes are not all there yet. */
+export function validateTemplateMetadata(template: JsonObject, field: string): FieldError[] {
+  const annotations = objectAt(template, 'metadata', 'annotations');
+  return [
+    ...validateLabels(getPath(template, 'metadata', 'labels'), `${field}.labels`),
+    ...validateAnnotations(annotations, `${field}.annotations`),
+    ...validatePodAnnotations(annotations, objectAt(template, 'spec'), `${field}.annotations`),
+  ];
+}
+
 /** Pods that are kept running restart always and have no deadline. */
 export function validateLongRunning(template: JsonObject, field: string, kind: string): FieldError[] {
   const errors: FieldError[] = [];
   const restartPolicy = stringAt(template, 'spec', 'restartPolicy');
-  if (restartPolicy === 'OnFailure' || restartPolicy === 'Never') {
+  if (restartPolicy !== 'Always') {
     errors.push(unsupported(`${field}.spec.restartPolicy`, restartPolicy, ['Always']));
   }
   if (getPath(template, 'spec', 'activeDeadlineSeconds') !== undefined) {
@@ -49,9 +52,9 @@ export function validateSelected(
   template: JsonObject,
   field: string,
 ): FieldError[] {
-  const labels = objectAt(template, 'metadata', 'labels');
+  const labels = getPath(template, 'metadata', 'labels');
   const matcher = selectorFromObject(selector);
-  return matcher.matches(labels as Labels)
+  return matcher.matches(objectAt(template, 'metadata', 'labels') as Labels)
     ? []
     : [invalid(`${field}.metadata.labels`, labels, '`selector` does not match template `labels`')];
 }

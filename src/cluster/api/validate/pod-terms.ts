@@ -1,9 +1,9 @@
 /** The smaller terms of a pod: names that it resolves, claims that it needs, gates that hold it back. */
 import { isIP } from 'node:net';
 import { duplicate, invalid, required, type FieldError } from '../field-error.ts';
-import { isJsonObject, listAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { BAD_IP, formed, notNegativeQuantity } from './checks.ts';
-import { dns1123Label, dns1123Subdomain, qualifiedName } from './names.ts';
+import { isJsonObject, listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { BAD_IP, formed } from './checks.ts';
+import { dns1123Label, dns1123Subdomain, qualifiedName, searchDomain } from './names.ts';
 
 const MAX_NAMESERVERS = 3;
 const MAX_SEARCHES = 32;
@@ -21,7 +21,7 @@ export function validateDns(spec: JsonObject, field: string): FieldError[] {
   const errors: FieldError[] = [];
   if (none && servers.length === 0) {
     const detail = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
-    errors.push(required(`${at}.nameservers`, detail));
+    return [required(`${at}.nameservers`, detail)];
   }
   if (servers.length > MAX_NAMESERVERS) {
     const detail = `must not have more than ${MAX_NAMESERVERS} nameservers`;
@@ -39,10 +39,9 @@ export function validateDns(spec: JsonObject, field: string): FieldError[] {
     errors.push(invalid(`${at}.searches`, searches, detail));
   }
   for (const [index, search] of searches.entries()) {
-    // Underscores and a trailing dot are usual in search paths; a dot alone means no search.
-    const name = search.replace(/\.$/, '').replaceAll('_', 'a');
+    // A trailing dot is usual in search paths; a dot alone means no search.
     if (search !== '.') {
-      errors.push(...dns1123Subdomain(name).map((why) => invalid(`${at}.searches[${index}]`, search, why)));
+      errors.push(...formed(search.replace(/\.$/, ''), `${at}.searches[${index}]`, searchDomain));
     }
   }
   for (const [index, option] of objectsAt(dnsConfig, 'options').entries()) {
@@ -74,7 +73,7 @@ export function validateGates(spec: JsonObject, field: string): FieldError[] {
   for (const [index, gate] of objectsAt(spec, 'schedulingGates').entries()) {
     const at = `${field}.schedulingGates[${index}]`;
     const name = stringAt(gate, 'name');
-    errors.push(...formed(name, `${at}.name`, qualifiedName));
+    errors.push(...formed(name, at, qualifiedName));
     if (names.has(name)) errors.push(duplicate(at, name));
     names.add(name);
   }
@@ -86,8 +85,10 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
   return objectsAt(spec, 'resourceClaims').flatMap((claim, index) => {
     const at = `${field}.resourceClaims[${index}]`;
     const name = stringAt(claim, 'name');
-    const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label);
-    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    const errors: FieldError[] = [];
+    if (name === '') errors.push(required(`${at}.name`));
+    else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    else errors.push(...formed(name, `${at}.name`, dns1123Label));
     names.add(name);
     const given = ['resourceClaimName', 'resourceClaimTemplateName'].filter(
       (key) => claim[key] !== undefined,
@@ -103,11 +104,4 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
     for (const key of given) errors.push(...formed(stringAt(claim, key), `${at}.${key}`, dns1123Subdomain));
     return errors;
   });
-}
-
-export function validateOverhead(spec: JsonObject, field: string): FieldError[] {
-  return Object.entries(objectAt(spec, 'overhead')).flatMap(([name, value]) => [
-    ...formed(name, `${field}.overhead`, qualifiedName),
-    ...notNegativeQuantity(value, `${field}.overhead[${name}]`),
-  ]);
 }

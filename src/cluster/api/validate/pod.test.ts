@@ -15,6 +15,8 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
     },
     'spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100',
     'spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Required value: can not be empty',
+    'spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Invalid value: "": name part must be non-empty',
+    "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
   ],
   [
     {
@@ -48,13 +50,11 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
     'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
   ],
   [{ hostUsers: false, hostPID: true }, 'spec.hostPID: Forbidden: when `hostUsers` is false'],
-  [
-    { os: { name: 'plan9' } },
-    'spec.os.name: Unsupported value: "plan9": supported values: "linux", "windows"',
-  ],
+  [{ os: { name: 'plan9' } }, 'spec.os: Unsupported value: "plan9": supported values: "linux", "windows"'],
   [
     { os: { name: 'windows' }, hostPID: true, shareProcessNamespace: false },
     'spec.hostPID: Forbidden: cannot be set for a windows pod',
+    'spec.shareProcessNamespace: Forbidden: cannot be set for a windows pod',
   ],
   [
     { resourceClaims: [{ name: 'gpu' }] },
@@ -74,8 +74,9 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
         },
       ],
     },
-    'spec.volumes[0].projected.sources[0].serviceAccountToken.path: Invalid value: "/token": must be a relative path',
     'spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
+    'spec.volumes[0].projected.path: Invalid value: "/token": must be a relative path',
+    'spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: must not be specified when serviceAccountName is not set',
   ],
   [
     {
@@ -83,7 +84,7 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
         { name: 'v', downwardAPI: { items: [{ path: 'a', fieldRef: { fieldPath: 'spec.nodeName' } }] } },
       ],
     },
-    'spec.volumes[0].downwardAPI.items[0].fieldRef.fieldPath: Unsupported value: "spec.nodeName": supported values: "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"',
+    'spec.volumes[0].downwardAPI.fieldRef.fieldPath: Unsupported value: "spec.nodeName": supported values: "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"',
   ],
   [
     { volumes: [{ name: 'v', iscsi: { targetPortal: '10.0.0.1' } }] },
@@ -113,12 +114,12 @@ const CONTAINER_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
     'spec.containers[0].livenessProbe.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive',
   ],
   [
-    { ports: [{ containerPort: 80, hostPort: 80, hostIP: 'x' }] },
-    'spec.containers[0].ports[0].hostIP: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    { ports: [{ containerPort: 80, hostPort: 70000 }] },
+    'spec.containers[0].ports[0].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive',
   ],
   [
     { resources: { claims: [{ name: 'gpu' }] } },
-    'spec.containers[0].resources.claims[0].name: Not found: "gpu"',
+    'spec.containers[0].resources.claims[0]: Not found: "gpu": must be one of the names in pod.spec.resourceClaims which is empty',
   ],
   [
     { securityContext: { allowPrivilegeEscalation: false, privileged: true } },
@@ -135,7 +136,7 @@ const CONTAINER_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
   ],
   [
     { resizePolicy: [{ resourceName: 'disk', restartPolicy: 'NotRequired' }] },
-    'spec.containers[0].resizePolicy[0].resourceName: Unsupported value: "disk": supported values: "cpu", "memory"',
+    'spec.containers[0].resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory"',
   ],
 ];
 

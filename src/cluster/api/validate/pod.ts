@@ -1,18 +1,35 @@
-import { forbidden, invalid, type FieldError } from '../field-error.ts';
+import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import {
   getPath,
+  isJsonObject,
   jsonCopy,
   jsonEqual,
   listAt,
+  numberAt,
   objectAt,
   objectsAt,
   stringAt,
   type JsonObject,
 } from '../json.ts';
-import { validatePodSpec } from './pod-spec.ts';
+import { formed, isDualStack, notSupported, unchanged, validIp } from './checks.ts';
+import { dns1123Subdomain, qualifiedName } from './names.ts';
+import {
+  validatePodAnnotations,
+  validateAnnotationsUpdate,
+  validateProfilesMatch,
+} from './pod-annotations.ts';
+import { validatePodOnly, validatePodSpec } from './pod-spec.ts';
+
+const LISTS = ['containers', 'initContainers'] as const;
 
 export function validatePod(pod: JsonObject): FieldError[] {
-  return validatePodSpec(objectAt(pod, 'spec'), 'spec');
+  const spec = objectAt(pod, 'spec');
+  const name = stringAt(pod, 'metadata', 'name');
+  return [
+    ...validatePodAnnotations(objectAt(pod, 'metadata', 'annotations'), spec, 'metadata.annotations'),
+    ...validatePodSpec(spec, 'spec', { isPod: true, name }),
+    ...validatePodOnly(spec, 'spec'),
+  ];
 }
 
 /** What only running pods get, and what new ones cannot have together. */
@@ -25,7 +42,12 @@ export function validatePodCreate(pod: JsonObject): FieldError[] {
   if (stringAt(spec, 'nodeName') !== '' && listAt(spec, 'schedulingGates').length > 0) {
     errors.push(forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
   }
-  return errors;
+  return [...errors, ...validateProfilesMatch(objectAt(pod, 'metadata', 'annotations'), spec, 'spec')];
+}
+
+export function validatePodAnnotationsUpdate(pod: JsonObject, old: JsonObject): FieldError[] {
+  const [now, before] = [pod, old].map((object) => objectAt(object, 'metadata', 'annotations'));
+  return validateAnnotationsUpdate(now ?? {}, before ?? {}, 'metadata.annotations');
 }
 
 const CHANGEABLE =
@@ -35,37 +57,39 @@ const CHANGEABLE =
 export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[] {
   const spec = objectAt(pod, 'spec');
   const before = objectAt(old, 'spec');
-  const errors: FieldError[] = [];
-  for (const list of ['containers', 'initContainers']) {
+  const errors = validatePodAnnotationsUpdate(pod, old);
+  for (const list of LISTS) {
     if (listAt(spec, list).length !== listAt(before, list).length) {
-      errors.push(forbidden(`spec.${list}`, 'pod updates may not add or remove containers'));
+      return [...errors, forbidden(`spec.${list}`, 'pod updates may not add or remove containers')];
     }
   }
-  if (errors.length > 0) return errors;
-  errors.push(
-    ...validateDeadline(spec, before),
-    ...validateTolerations(spec, before),
-    ...validateGates(spec, before),
-  );
-  if (!jsonEqual(fixedPart(spec, before), before)) errors.push(forbidden('spec', CHANGEABLE));
+  const deadline = validateDeadline(spec, before);
+  errors.push(...deadline);
+  if (deadline.length > 0 && spec['activeDeadlineSeconds'] !== undefined) return errors;
+  errors.push(...validateTolerations(spec, before), ...validateGates(spec, before));
+  const munged = fixedPart(spec, before);
+  // Where a pod may go can still be narrowed while its gates hold it back (KEP-3838).
+  if (listAt(before, 'schedulingGates').length > 0) errors.push(...validatePlacement(munged, before));
+  if (!jsonEqual(munged, before)) errors.push(forbidden('spec', CHANGEABLE));
   return errors;
+}
+
+function put(target: JsonObject, key: string, value: JsonObject[string]): void {
+  if (value === undefined) delete target[key];
+  else target[key] = value;
 }
 
 /** The new spec with the old values of everything that may change. */
 function fixedPart(spec: JsonObject, before: JsonObject): JsonObject {
   const result = jsonCopy(spec);
-  for (const list of ['containers', 'initContainers']) {
+  for (const list of LISTS) {
     const olds = objectsAt(before, list);
     for (const [index, container] of objectsAt(result, list).entries()) {
-      const image = olds[index]?.['image'];
-      if (image === undefined) delete container['image'];
-      else container['image'] = image;
+      put(container, 'image', olds[index]?.['image']);
     }
   }
   for (const key of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates']) {
-    const value = before[key];
-    if (value === undefined) delete result[key];
-    else result[key] = value;
+    put(result, key, before[key]);
   }
   const grace = before['terminationGracePeriodSeconds'];
   if (typeof grace === 'number' && grace < 0 && result['terminationGracePeriodSeconds'] === 1) {
@@ -74,28 +98,80 @@ function fixedPart(spec: JsonObject, before: JsonObject): JsonObject {
   return result;
 }
 
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
+
+/** Puts the old selector and node affinity back into `munged` and complains of what is more than a narrowing. */
+function validatePlacement(munged: JsonObject, before: JsonObject): FieldError[] {
+  const errors: FieldError[] = [];
+  const selector = objectAt(munged, 'nodeSelector');
+  const kept = Object.entries(objectAt(before, 'nodeSelector')).every(
+    ([key, value]) => selector[key] === value,
+  );
+  if (!kept) {
+    const detail = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
+    errors.push(invalid('spec.nodeSelector', munged['nodeSelector'], detail));
+  }
+  put(munged, 'nodeSelector', before['nodeSelector']);
+  const [now, was] = [munged, before].map((spec) => getPath(spec, 'affinity', 'nodeAffinity'));
+  if (jsonEqual(now, was)) return errors;
+  errors.push(...validateNarrowing(now, was));
+  const affinity = munged['affinity'];
+  if (!isJsonObject(affinity)) put(munged, 'affinity', was === undefined ? undefined : { nodeAffinity: was });
+  else if (before['affinity'] === undefined && Object.keys(affinity).length === 1) delete munged['affinity'];
+  else put(affinity, 'nodeAffinity', was);
+  return errors;
+}
+
+function validateNarrowing(now: JsonObject[string], was: JsonObject[string]): FieldError[] {
+  const [terms, olds] = [now, was].map((affinity) => objectsAt(affinity, REQUIRED, 'nodeSelectorTerms'));
+  const at = `spec.affinity.nodeAffinity.${REQUIRED}.nodeSelectorTerms`;
+  if (terms === undefined || olds === undefined || olds.length === 0) return [];
+  if (terms.length !== olds.length) {
+    const detail = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
+    return [invalid(at, terms, detail)];
+  }
+  const grows = (term: JsonObject, old: JsonObject, key: string): boolean => {
+    const before = listAt(old, key);
+    return jsonEqual(listAt(term, key).slice(0, before.length), before);
+  };
+  return olds.flatMap((old, index) => {
+    const term = terms[index] ?? {};
+    const keys = ['matchExpressions', 'matchFields'];
+    // A term without conditions selects nothing; with one it would select more.
+    const empty = keys.every((key) => listAt(old, key).length === 0);
+    const fine = keys.every((key) => grows(term, old, key) && (!empty || listAt(term, key).length === 0));
+    return fine
+      ? []
+      : [invalid(`${at}[${index}]`, term, 'only additions are allowed (no mutations or deletions)')];
+  });
+}
+
 function validateDeadline(spec: JsonObject, before: JsonObject): FieldError[] {
   const field = 'spec.activeDeadlineSeconds';
   const now = getPath(spec, 'activeDeadlineSeconds');
   const was = getPath(before, 'activeDeadlineSeconds');
-  if (typeof was !== 'number' || now === was) return [];
   if (typeof now !== 'number') {
-    return [invalid(field, now, 'must not update from a positive integer to nil value')];
+    return was === undefined
+      ? []
+      : [invalid(field, now, 'must not update from a positive integer to nil value')];
   }
-  return now > was ? [invalid(field, now, `must be less than or equal to previous value: ${was}`)] : [];
+  if (now < 0 || now > 2_147_483_647) {
+    return [invalid(field, now, 'must be between 0 and 2147483647, inclusive')];
+  }
+  return typeof was === 'number' && now > was
+    ? [invalid(field, now, 'must be less than or equal to previous value')]
+    : [];
 }
 
 function validateTolerations(spec: JsonObject, before: JsonObject): FieldError[] {
   const tolerations = objectsAt(spec, 'tolerations');
-  // Only how long an eviction is tolerated may change.
-  const withoutTime = (item: JsonObject): JsonObject => {
-    const { tolerationSeconds: _, ...rest } = item;
-    return rest;
-  };
+  // Only how long it is tolerated may change.
+  const withoutTime = (toleration: JsonObject): JsonObject => ({
+    ...toleration,
+    tolerationSeconds: undefined,
+  });
   const kept = objectsAt(before, 'tolerations').every((old) =>
-    tolerations.some((item) =>
-      old['effect'] === 'NoExecute' ? jsonEqual(withoutTime(item), withoutTime(old)) : jsonEqual(item, old),
-    ),
+    tolerations.some((item) => jsonEqual(withoutTime(item), withoutTime(old))),
   );
   return kept
     ? []
@@ -104,11 +180,121 @@ function validateTolerations(spec: JsonObject, before: JsonObject): FieldError[]
 
 /** Gates only go (KEP-3521). */
 function validateGates(spec: JsonObject, before: JsonObject): FieldError[] {
-  const field = 'spec.schedulingGates';
   const known = new Set(objectsAt(before, 'schedulingGates').map((gate) => gate['name']));
-  return objectsAt(spec, 'schedulingGates')
-    .filter((gate) => !known.has(gate['name']))
-    .map((gate) =>
-      forbidden(field, `only deletion is allowed, but found new scheduling gate '${stringAt(gate, 'name')}'`),
-    );
+  return objectsAt(spec, 'schedulingGates').flatMap((gate, index) => {
+    if (known.has(gate['name'])) return [];
+    const detail = `only deletion is allowed, but found new scheduling gate '${stringAt(gate, 'name')}'`;
+    return [forbidden(`spec.schedulingGates[${index}].name`, detail)];
+  });
+}
+
+const CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
+
+export function validatePodStatus(pod: JsonObject, old: JsonObject): FieldError[] {
+  const status = objectAt(pod, 'status');
+  const before = objectAt(old, 'status');
+  const policy = stringAt(old, 'spec', 'restartPolicy');
+  const sidecars = new Set(
+    objectsAt(old, 'spec', 'initContainers')
+      .filter((container) => container['restartPolicy'] === 'Always')
+      .map((container) => stringAt(container, 'name')),
+  );
+  const nominated = stringAt(status, 'nominatedNodeName');
+  const restarting = new Set(
+    LISTS.flatMap((list) => objectsAt(old, 'spec', list))
+      .filter((container) => container['restartPolicy'] !== undefined)
+      .map((container) => stringAt(container, 'name')),
+  );
+  const still = (list: string, how: { readonly policy: string; readonly skip: ReadonlySet<string> }) =>
+    validateTerminated(objectsAt(status, list), objectsAt(before, list), { ...how, at: `status.${list}` });
+  return [
+    ...validatePodAnnotationsUpdate(pod, old),
+    ...objectsAt(status, 'conditions').flatMap((condition, index) => {
+      const type = stringAt(condition, 'type');
+      // Upstream looks for them in the metadata, and writes the member with a capital.
+      return CONDITIONS.has(type) ? [] : formed(type, `metadata.conditions[${index}].Type`, qualifiedName);
+    }),
+    ...(nominated !== '' && nominated !== stringAt(before, 'nominatedNodeName')
+      ? formed(nominated, 'status.nominatedNodeName', dns1123Subdomain)
+      : []),
+    ...(before['qosClass'] === undefined ? [] : unchanged(pod, old, 'status.qosClass')),
+    ...still('containerStatuses', { policy, skip: restarting }),
+    ...still('initContainerStatuses', { policy, skip: new Set([...sidecars, ...restarting]) }),
+    ...still('ephemeralContainerStatuses', { policy: 'Never', skip: new Set() }),
+    ...validateClaimStatuses(pod),
+    ...validateAddresses(status, 'podIPs'),
+    ...validateHostAddresses(status),
+  ];
+}
+
+/** A container that has ended for good does not run again. */
+function validateTerminated(
+  now: readonly JsonObject[],
+  before: readonly JsonObject[],
+  how: { readonly at: string; readonly policy: string; readonly skip: ReadonlySet<string> },
+): FieldError[] {
+  if (how.policy === 'Always') return [];
+  return before.flatMap((old, index) => {
+    const ended = getPath(old, 'state', 'terminated');
+    const name = stringAt(old, 'name');
+    if (!isJsonObject(ended) || how.skip.has(name)) return [];
+    if (how.policy === 'OnFailure' && (numberAt(ended, 'exitCode') ?? 0) !== 0) return [];
+    return now
+      .filter((item) => item['name'] === name && getPath(item, 'state', 'terminated') === undefined)
+      .map(() => forbidden(`${how.at}[${index}].state`, 'may not be transitioned to non-terminated state'));
+  });
+}
+
+function validateClaimStatuses(pod: JsonObject): FieldError[] {
+  const known = new Set(objectsAt(pod, 'spec', 'resourceClaims').map((claim) => claim['name']));
+  const seen = new Set<string>();
+  return objectsAt(pod, 'status', 'resourceClaimStatuses').flatMap((status, index) => {
+    const at = `status.resourceClaimStatuses[${index}].name`;
+    const name = stringAt(status, 'name');
+    const claim = stringAt(status, 'resourceClaimName');
+    const errors: FieldError[] = [];
+    if (!known.has(name)) {
+      errors.push(invalid(at, name, 'must match the name of an entry in `spec.resourceClaims`'));
+    }
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    if (claim !== '') errors.push(...formed(claim, at, dns1123Subdomain));
+    return errors;
+  });
+}
+
+function validateAddresses(status: JsonObject, list: 'podIPs' | 'hostIPs'): FieldError[] {
+  const at = `status.${list}`;
+  const items = objectsAt(status, list);
+  const addresses = items.map((item) => stringAt(item, 'ip'));
+  const errors = addresses.flatMap((address, index) => validIp(address, `${at}[${index}]`));
+  if (addresses.length < 2) return errors;
+  if (!isDualStack(addresses) || addresses.length > 2) {
+    errors.push(invalid(at, items, 'may specify no more than one IP for each IP family'));
+  }
+  for (const [index, address] of addresses.entries()) {
+    if (addresses.indexOf(address) < index) errors.push(duplicate(`${at}[${index}]`, items[index]));
+  }
+  return errors;
+}
+
+function validateHostAddresses(status: JsonObject): FieldError[] {
+  const [first] = objectsAt(status, 'hostIPs');
+  if (first === undefined) return [];
+  const same = stringAt(first, 'ip') === stringAt(status, 'hostIP');
+  return [
+    ...(same ? [] : [invalid('status.hostIPs[0].ip', first['ip'], 'must be equal to `hostIP`')]),
+    ...validateAddresses(status, 'hostIPs'),
+  ];
+}
+
+/** What a binding says of where its pod goes. */
+export function validateBinding(binding: JsonObject): FieldError[] {
+  const kind = stringAt(binding, 'target', 'kind');
+  return [
+    ...(kind === ''
+      ? []
+      : notSupported(kind, 'target.kind', ['Node', '<empty>']).filter(() => kind !== 'Node')),
+    ...(stringAt(binding, 'target', 'name') === '' ? [required('target.name')] : []),
+  ];
 }

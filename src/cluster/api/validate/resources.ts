@@ -1,59 +1,116 @@
-import { invalid, required, type FieldError } from '../field-error.ts';
-import { objectAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { compareQuantities, tryParseQuantity } from '../quantity.ts';
-import { qualifiedName } from './names.ts';
+/** What containers, and pods as a whole, ask for and may have at most. */
+import { duplicate, forbidden, invalid, notFound, required, type FieldError } from '../field-error.ts';
+import { objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
+import { formed } from './checks.ts';
+import { dns1123Label } from './names.ts';
+import {
+  isHugePages,
+  mayOvercommit,
+  validateContainerResourceName,
+  validateResourceQuantity,
+} from './resource-names.ts';
 
-/** Resources without a domain that containers may ask for. */
-const STANDARD = /^(cpu|memory|ephemeral-storage|hugepages-.+)$/;
+export type ResourceNameRule = (name: string, at: string) => FieldError[];
 
-export function validateResources(container: JsonObject, field: string): FieldError[] {
-  const at = `${field}.resources`;
-  const limits = objectAt(container, 'resources', 'limits');
-  const requests = objectAt(container, 'resources', 'requests');
-  const errors = [...validateAmounts(limits, `${at}.limits`), ...validateAmounts(requests, `${at}.requests`)];
-  for (const name of Object.keys(requests)) {
-    const request = tryParseQuantity(stringAt(requests, name));
-    const limit = tryParseQuantity(stringAt(limits, name));
-    if (request === undefined) continue;
-    if (limit === undefined) {
-      if (name.includes('/') || name.startsWith('hugepages-')) {
-        errors.push(required(`${at}.limits`, 'Limit must be set for non overcommitable resources'));
-      }
-    } else if (compareQuantities(request, limit) > 0) {
-      errors.push(
-        invalid(
-          `${at}.requests`,
-          requests[name],
-          `must be less than or equal to ${name} limit of ${stringAt(limits, name)}`,
-        ),
-      );
-    } else if (name.includes('/') && compareQuantities(request, limit) !== 0) {
-      errors.push(
-        invalid(
-          `${at}.requests`,
-          requests[name],
-          `must be equal to ${name} limit of ${stringAt(limits, name)}`,
-        ),
-      );
-    }
+/** The `resources` of a container, at `field`; `claims` are the names of its pod's. */
+export function validateResources(
+  container: JsonObject,
+  field: string,
+  claims: ReadonlySet<string>,
+): FieldError[] {
+  return validateRequirements(objectAt(container, 'resources'), field, {
+    rule: validateContainerResourceName,
+    claims,
+  });
+}
+
+export function validateRequirements(
+  requirements: JsonObject,
+  field: string,
+  how: { readonly rule: ResourceNameRule; readonly claims: ReadonlySet<string> },
+): FieldError[] {
+  const limits = objectAt(requirements, 'limits');
+  const requests = objectAt(requirements, 'requests');
+  const errors: FieldError[] = [];
+  for (const [name, value] of Object.entries(limits)) {
+    errors.push(...validateAmount(name, value, { at: `${field}.limits[${name}]`, rule: how.rule }));
+  }
+  for (const [name, value] of Object.entries(requests)) {
+    errors.push(
+      ...validateAmount(name, value, { at: `${field}.requests[${name}]`, rule: how.rule }),
+      ...compareToLimit(name, { requests, limits, field }),
+    );
+  }
+  const names = [...Object.keys(limits), ...Object.keys(requests)];
+  if (names.some(isHugePages) && !names.some((name) => name === 'cpu' || name === 'memory')) {
+    errors.push(forbidden(field, 'HugePages require cpu or memory'));
+  }
+  return [...errors, ...validateClaims(requirements, `${field}.claims`, how.claims)];
+}
+
+function validateAmount(
+  name: string,
+  value: JsonObject[string],
+  { at, rule }: { readonly at: string; readonly rule: ResourceNameRule },
+): FieldError[] {
+  const errors = [...rule(name, at), ...validateResourceQuantity(name, value, at)];
+  const size = isHugePages(name) ? tryParseQuantity(name.slice('hugepages-'.length)) : undefined;
+  const quantity = tryParseQuantity(textOf(value));
+  if (size !== undefined && quantity !== undefined && !divides(size, quantity)) {
+    const detail = `${textOf(value)} is not positive integer multiple of ${name}`;
+    errors.push(invalid(at, textOf(value), detail));
   }
   return errors;
 }
 
-function validateAmounts(amounts: JsonObject, field: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const [name, value] of Object.entries(amounts)) {
-    errors.push(...qualifiedName(name).map((detail) => invalid(field, name, detail)));
-    if (!name.includes('/') && !STANDARD.test(name)) {
-      errors.push(invalid(`${field}[${name}]`, name, 'must be a standard resource for containers'));
-    }
-    const quantity = tryParseQuantity(textOf(value));
-    if (quantity !== undefined && quantity.nano < 0n) {
-      errors.push(invalid(`${field}[${name}]`, value, 'must be greater than or equal to 0'));
-    }
-    if (quantity !== undefined && name.includes('/') && quantity.nano % 1_000_000_000n !== 0n) {
-      errors.push(invalid(`${field}[${name}]`, value, 'must be an integer'));
-    }
+function divides(size: Quantity, quantity: Quantity): boolean {
+  return size.nano > 0n && quantity.nano >= 0n && quantity.nano % size.nano === 0n;
+}
+
+function compareToLimit(
+  name: string,
+  how: { readonly requests: JsonObject; readonly limits: JsonObject; readonly field: string },
+): FieldError[] {
+  const { requests, limits, field } = how;
+  const value = textOf(requests[name]);
+  const request = tryParseQuantity(value);
+  const limit = tryParseQuantity(textOf(limits[name]));
+  if (request === undefined) return [];
+  if (limits[name] === undefined || limit === undefined) {
+    const detail = 'Limit must be set for non overcommitable resources';
+    return mayOvercommit(name) ? [] : [required(`${field}.limits`, detail)];
   }
-  return errors;
+  const order = compareQuantities(request, limit);
+  const of = `${name} limit of ${textOf(limits[name])}`;
+  if (order !== 0 && !mayOvercommit(name)) {
+    return [invalid(`${field}.requests`, value, `must be equal to ${of}`)];
+  }
+  return order > 0 ? [invalid(`${field}.requests`, value, `must be less than or equal to ${of}`)] : [];
+}
+
+/** Claims that a container uses are claims of its pod, whole or a request of them. */
+function validateClaims(requirements: JsonObject, field: string, known: ReadonlySet<string>): FieldError[] {
+  const names = new Set<string>();
+  return objectsAt(requirements, 'claims').flatMap((claim, index) => {
+    const at = `${field}[${index}]`;
+    const [name, request] = [stringAt(claim, 'name'), stringAt(claim, 'request')];
+    if (name === '') return [required(at)];
+    const errors: FieldError[] = [];
+    if (names.has(name)) errors.push(duplicate(at, name));
+    else {
+      const key = request === '' ? name : `${name}/${request}`;
+      if (request !== '') errors.push(...formed(request, `${at}.request`, dns1123Label));
+      if (names.has(key)) errors.push(duplicate(at, key));
+      else if (request === '') {
+        for (const other of names) if (other.startsWith(`${name}/`)) errors.push(duplicate(at, name));
+      }
+      names.add(key);
+    }
+    if (!known.has(name)) {
+      const list = known.size === 0 ? ' which is empty' : `: ${[...known].toSorted().join(', ')}`;
+      errors.push(notFound(at, name, `must be one of the names in pod.spec.resourceClaims${list}`));
+    }
+    return errors;
+  });
 }

@@ -10,7 +10,9 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { oneOf } from './checks.ts';
+import { longerThan, notSupported, oneOf } from './checks.ts';
+import { validateDescendingPath } from './paths.ts';
+import { validateWindowsOptions } from './windows-options.ts';
 
 const MAX_ID = 2_147_483_647;
 const SYSCTL = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
@@ -28,27 +30,33 @@ function validateProfile(holder: JsonObject, key: string, at: string): FieldErro
   if (!isJsonObject(profile)) return [];
   const field = `${at}.${key}`;
   const word = key === 'seccompProfile' ? 'seccomp' : 'AppArmor';
-  const supported = ['Localhost', 'RuntimeDefault', 'Unconfined'];
-  const errors = oneOf(profile, 'type', { field, supported, required: true });
+  const type = stringAt(profile, 'type');
+  const errors =
+    type === ''
+      ? [required(`${field}.type`, `type is required when ${key} is set`)]
+      : notSupported(type, `${field}.type`, ['Localhost', 'RuntimeDefault', 'Unconfined']);
   const file = profile['localhostProfile'];
-  if (profile['type'] === 'Localhost') {
-    if (file === undefined || file === '') {
-      const detail = `must be set when ${word} type is Localhost`;
-      errors.push(required(`${field}.localhostProfile`, detail));
-    } else {
-      const path = textOf(file);
-      if (path.startsWith('/')) {
-        errors.push(invalid(`${field}.localhostProfile`, path, 'must be a relative path'));
-      }
-      if (path.split('/').includes('..')) {
-        errors.push(invalid(`${field}.localhostProfile`, path, "must not contain '..'"));
-      }
-    }
-  } else if (file !== undefined) {
-    const detail = `can only be set when ${word} type is Localhost`;
-    errors.push(invalid(`${field}.localhostProfile`, file, detail));
+  const path = `${field}.localhostProfile`;
+  if (type === 'Localhost') {
+    if (file === undefined) errors.push(required(path, `must be set when ${word} type is Localhost`));
+    else if (key === 'seccompProfile') errors.push(...validateDescendingPath(textOf(file), path));
+    else errors.push(...validateProfileName(textOf(file), path));
+  } else if (file !== undefined && (key === 'seccompProfile' || errors.length === 0)) {
+    // Upstream shows the whole profile for the one and the name for the other.
+    const shown = key === 'seccompProfile' ? profile : file;
+    errors.push(invalid(path, shown, `can only be set when ${word} type is Localhost`));
   }
   return errors;
+}
+
+/** Not longer than a path can be. */
+const MAX_PROFILE_NAME = 4095;
+
+function validateProfileName(name: string, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (name.trim() !== name) errors.push(invalid(at, name, 'must not be padded with whitespace'));
+  else if (name === '') errors.push(required(at, 'must be set when AppArmor type is Localhost'));
+  return [...errors, ...longerThan(name, MAX_PROFILE_NAME, at)];
 }
 
 export function validatePodSecurity(spec: JsonObject, field: string): FieldError[] {
@@ -62,20 +70,24 @@ export function validatePodSecurity(spec: JsonObject, field: string): FieldError
   }
   if (spec['shareProcessNamespace'] === true && spec['hostPID'] === true) {
     const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
-    errors.push(invalid(`${field}.shareProcessNamespace`, true, detail));
+    errors.push(invalid(`${at}.shareProcessNamespace`, true, detail));
   }
   errors.push(
-    ...validateSysctls(context, at),
+    ...validateSysctls(spec, context, at),
     ...oneOf(context, 'fsGroupChangePolicy', { field: at, supported: ['Always', 'OnRootMismatch'] }),
+    ...validateProfile(context, 'seccompProfile', at),
+    ...validateWindowsOptions(context, at),
+    ...validateProfile(context, 'appArmorProfile', at),
     ...oneOf(context, 'supplementalGroupsPolicy', { field: at, supported: ['Merge', 'Strict'] }),
     ...oneOf(context, 'seLinuxChangePolicy', { field: at, supported: ['MountOption', 'Recursive'] }),
-    ...validateProfile(context, 'seccompProfile', at),
-    ...validateProfile(context, 'appArmorProfile', at),
   );
   return errors;
 }
 
-function validateSysctls(context: JsonObject, at: string): FieldError[] {
+/** Of IPC, in the kernel's list of what each IPC namespace has for itself. */
+const IPC_SYSCTL = /^kernel\.(sem|shm.*|msg.*)$|^fs\.mqueue\./;
+
+function validateSysctls(spec: JsonObject, context: JsonObject, at: string): FieldError[] {
   const names = new Set<string>();
   return objectsAt(context, 'sysctls').flatMap((sysctl, index) => {
     const here = `${at}.sysctls[${index}].name`;
@@ -86,6 +98,12 @@ function validateSysctls(context: JsonObject, at: string): FieldError[] {
       errors.push(invalid(here, name, `must have at most 253 characters and match regex ^${SYSCTL_TEXT}$`));
     } else if (names.has(name)) errors.push(duplicate(here, name));
     names.add(name);
+    const dotted = name.replaceAll('/', '.');
+    if (spec['hostNetwork'] === true && dotted.startsWith('net.')) {
+      errors.push(invalid(here, name, "may not be specified when 'hostNetwork' is true"));
+    } else if (spec['hostIPC'] === true && IPC_SYSCTL.test(dotted)) {
+      errors.push(invalid(here, name, "may not be specified when 'hostIPC' is true"));
+    }
     return errors;
   });
 }
@@ -99,33 +117,38 @@ export function validateContainerSecurity(
   if (!isJsonObject(context)) return [];
   const at = `${field}.securityContext`;
   const errors = ['runAsUser', 'runAsGroup'].flatMap((key) => validateId(context[key], `${at}.${key}`));
-  errors.push(...oneOf(context, 'procMount', { field: at, supported: ['Default', 'Unmasked'] }));
-  if (context['procMount'] === 'Unmasked' && hostUsers !== false) {
-    const detail = '`hostUsers` must be false to use `Unmasked`';
-    errors.push(invalid(`${at}.procMount`, context['procMount'], detail));
+  const { procMount } = context;
+  if (procMount !== undefined) {
+    errors.push(...notSupported(procMount, `${at}.procMount`, ['Default', 'Unmasked']));
+    if (procMount === 'Unmasked' && hostUsers !== false) {
+      errors.push(invalid(`${at}.procMount`, procMount, '`hostUsers` must be false to use `Unmasked`'));
+    }
   }
-  errors.push(
-    ...validateProfile(context, 'seccompProfile', at),
+  errors.push(...validateProfile(context, 'seccompProfile', at));
+  if (context['allowPrivilegeEscalation'] === false) {
+    if (context['privileged'] === true) {
+      const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
+      errors.push(invalid(at, context, detail));
+    }
+    if (listAt(context, 'capabilities', 'add').includes('CAP_SYS_ADMIN')) {
+      const detail = 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN';
+      errors.push(invalid(at, context, detail));
+    }
+  }
+  return [
+    ...errors,
+    ...validateWindowsOptions(context, at),
     ...validateProfile(context, 'appArmorProfile', at),
-  );
-  if (context['allowPrivilegeEscalation'] !== false) return errors;
-  if (context['privileged'] === true) {
-    const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
-    errors.push(invalid(at, context, detail));
-  }
-  if (listAt(context, 'capabilities', 'add').includes('CAP_SYS_ADMIN')) {
-    const detail = 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN';
-    errors.push(invalid(at, context, detail));
-  }
-  return errors;
+  ];
 }
 
 /** What pods of the one system cannot say, because it means something only on the other. */
 const NOT_ON_WINDOWS = [
-  'hostPID',
-  'hostIPC',
   'securityContext.appArmorProfile',
   'securityContext.seLinuxOptions',
+  'hostUsers',
+  'hostPID',
+  'hostIPC',
   'securityContext.seccompProfile',
   'securityContext.fsGroup',
   'securityContext.fsGroupChangePolicy',
@@ -135,6 +158,7 @@ const NOT_ON_WINDOWS = [
   'securityContext.runAsGroup',
   'securityContext.supplementalGroups',
   'securityContext.supplementalGroupsPolicy',
+  'securityContext.seLinuxChangePolicy',
 ];
 const NOT_IN_WINDOWS_CONTAINERS = [
   'appArmorProfile',
@@ -153,15 +177,12 @@ export function validateSystem(spec: JsonObject, field: string): FieldError[] {
   const { os } = spec;
   if (!isJsonObject(os)) return [];
   const name = stringAt(os, 'name');
-  const errors = oneOf(os, 'name', {
-    field: `${field}.os`,
-    supported: ['linux', 'windows'],
-    required: true,
-  });
+  if (name === '') return [required(`${field}.os.name`, 'cannot be empty')];
+  const errors = notSupported(name, `${field}.os`, ['linux', 'windows']);
   const refuse = (holder: JsonObject, at: string, paths: readonly string[]): void => {
     for (const path of paths) {
       const value = getPath(holder, ...path.split('.'));
-      if (value === undefined || value === false) continue;
+      if (value === undefined || ((path === 'hostPID' || path === 'hostIPC') && value === false)) continue;
       errors.push(forbidden(`${at}.${path}`, 'cannot be set for a windows pod'));
     }
   };

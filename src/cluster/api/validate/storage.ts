@@ -13,7 +13,7 @@ import {
 import { formed, longerThan, notNegative, notNegativeQuantity, oneOf, unchanged } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { csiDriverName, dns1123Subdomain, labelValue, qualifiedName } from './names.ts';
-import { validateVolumeSpec } from './persistent-volume.ts';
+import { validateInlineSpec } from './persistent-volume.ts';
 
 const MAX_PARAMETERS = 512;
 const MAX_PARAMETER_SIZE = 256 * 1024;
@@ -133,7 +133,7 @@ function validateAttached(source: JsonObject): FieldError[] {
       ? [required(`${at}.persistentVolumeName`, 'must specify non empty persistentVolumeName')]
       : [];
   }
-  return isJsonObject(inline) ? validateVolumeSpec(inline, `${at}.inlineVolumeSpec`) : [];
+  return isJsonObject(inline) ? validateInlineSpec(inline, `${at}.inlineVolumeSpec`) : [];
 }
 
 export function validateVolumeAttachmentUpdate(attachment: JsonObject, old: JsonObject): FieldError[] {

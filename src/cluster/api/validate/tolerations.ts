@@ -1,17 +1,21 @@
-import { invalid, unsupported, type FieldError } from '../field-error.ts';
+import { invalid, type FieldError } from '../field-error.ts';
 import { stringAt, type JsonObject } from '../json.ts';
-import { qualifiedName } from './names.ts';
+import { notSupported } from './checks.ts';
+import { labelValue, qualifiedName } from './names.ts';
 
-const OPERATORS = ['Equal', 'Exists', 'Gt', 'Lt'];
-const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+const OPERATORS = ['Equal', 'Exists', 'Lt', 'Gt'];
+export const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 export function validateTolerations(tolerations: readonly JsonObject[], field: string): FieldError[] {
   return tolerations.flatMap((toleration, index) => {
     const at = `${field}[${index}]`;
     const errors: FieldError[] = [];
-    const key = stringAt(toleration, 'key');
-    const operator = stringAt(toleration, 'operator');
-    const effect = stringAt(toleration, 'effect');
+    const [key, operator, value, effect] = [
+      stringAt(toleration, 'key'),
+      stringAt(toleration, 'operator'),
+      stringAt(toleration, 'value'),
+      stringAt(toleration, 'effect'),
+    ];
     if (key !== '') errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
     else if (operator !== 'Exists') {
       errors.push(
@@ -22,18 +26,33 @@ export function validateTolerations(tolerations: readonly JsonObject[], field: s
         ),
       );
     }
-    if (operator !== '' && !OPERATORS.includes(operator)) {
-      errors.push(unsupported(`${at}.operator`, operator, OPERATORS));
-    }
-    if (operator === 'Exists' && stringAt(toleration, 'value') !== '') {
-      errors.push(invalid(`${at}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-    }
-    if (effect !== '' && !EFFECTS.includes(effect)) errors.push(unsupported(`${at}.effect`, effect, EFFECTS));
     if (toleration['tolerationSeconds'] !== undefined && effect !== 'NoExecute') {
       errors.push(
         invalid(`${at}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
       );
     }
+    errors.push(...validateValue(operator, value, `${at}.operator`));
+    if (effect !== '') errors.push(...notSupported(effect, `${at}.effect`, EFFECTS));
     return errors;
   });
+}
+
+/** Upstream puts what is wrong with the value on the operator. */
+function validateValue(operator: string, value: string, at: string): FieldError[] {
+  switch (operator) {
+    case '':
+    case 'Equal': {
+      const wrong = labelValue(value);
+      return wrong.length === 0 ? [] : [invalid(at, value, wrong.join(';'))];
+    }
+    case 'Exists':
+      return value === '' ? [] : [invalid(at, value, "value must be empty when `operator` is 'Exists'")];
+    case 'Lt':
+    case 'Gt':
+      return /^(0|-?[1-9]\d*)$/.test(value) && Number.isSafeInteger(Number(value))
+        ? []
+        : [invalid(at, value, 'must be a valid 64-bit integer, without leading zeros')];
+    default:
+      return notSupported(operator, at, OPERATORS);
+  }
 }

@@ -1,96 +1,162 @@
-import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+/** Volumes of pods. */
+import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import {
+  isJsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
 import { tryParseQuantity } from '../quantity.ts';
-import { formed, needed, notNegative, oneOf } from './checks.ts';
+import { signerName, trustBundleName } from './certificate-names.ts';
+import { formed, needed, notSupported } from './checks.ts';
 import { FILE_FIELDS, validateFieldRef, validateResourceRef } from './field-ref.ts';
-import { csiDriverName, dns1123Label } from './names.ts';
+import { validateLabelSelector } from './label-selector.ts';
+import { validateAnnotations, validateLabels } from './metadata.ts';
+import { dns1123Label, dns1123Subdomain } from './names.ts';
+import { validateDescendingPath, validateLocalPath } from './paths.ts';
 import { validateClaimSpec } from './persistent-volume.ts';
+import { SHARED_SOURCES } from './volume-sources.ts';
 
-const HOST_PATH_TYPES = [
-  '',
-  'DirectoryOrCreate',
-  'Directory',
-  'FileOrCreate',
-  'File',
-  'Socket',
-  'CharDevice',
-  'BlockDevice',
-];
+/** A pod's volumes: the right ones by name, and what is wrong with the others. */
+export interface CheckedVolumes {
+  readonly volumes: ReadonlyMap<string, JsonObject>;
+  readonly errors: readonly FieldError[];
+}
 
-/** Members that a source cannot do without. */
-const NEEDED: Readonly<Record<string, readonly string[]>> = {
-  awsElasticBlockStore: ['volumeID'],
-  azureDisk: ['diskName', 'diskURI'],
-  azureFile: ['secretName', 'shareName'],
-  cinder: ['volumeID'],
-  configMap: ['name'],
-  csi: ['driver'],
-  flexVolume: ['driver'],
-  gcePersistentDisk: ['pdName'],
-  gitRepo: ['repository'],
-  glusterfs: ['endpoints', 'path'],
-  hostPath: ['path'],
-  iscsi: ['targetPortal', 'iqn'],
-  nfs: ['server', 'path'],
-  persistentVolumeClaim: ['claimName'],
-  photonPersistentDisk: ['pdID'],
-  portworxVolume: ['volumeID'],
-  quobyte: ['registry', 'volume'],
-  rbd: ['image'],
-  scaleIO: ['gateway', 'system', 'volumeName'],
-  secret: ['secretName'],
-  storageos: ['volumeName'],
-  vsphereVolume: ['volumePath'],
-};
-
-export function validateVolumes(volumes: readonly JsonObject[], field: string): FieldError[] {
+/** `podName` is '' for a template, whose pods have no names yet. */
+export function validateVolumes(
+  volumes: readonly JsonObject[],
+  field: string,
+  pod: { readonly isPod: boolean; readonly name: string },
+): CheckedVolumes {
   const errors: FieldError[] = [];
-  const names = new Set<string>();
+  const right = new Map<string, JsonObject>();
+  const made = new Set(
+    volumes
+      .filter((volume) => pod.name !== '' && isJsonObject(volume['ephemeral']))
+      .map((volume) => `${pod.name}-${stringAt(volume, 'name')}`),
+  );
   for (const [index, volume] of volumes.entries()) {
     const at = `${field}[${index}]`;
     const name = stringAt(volume, 'name');
-    if (name === '') errors.push(required(`${at}.name`));
-    else errors.push(...formed(name, `${at}.name`, dns1123Label));
-    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    names.add(name);
-    errors.push(...validateSource(volume, at));
+    const found = validateSource(volume, at, pod);
+    if (name === '') found.push(required(`${at}.name`));
+    else found.push(...formed(name, `${at}.name`, dns1123Label));
+    if (right.has(name)) found.push(duplicate(`${at}.name`, name));
+    if (found.length === 0) right.set(name, volume);
+    errors.push(...found);
+    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName');
+    if (made.has(claim)) {
+      const detail = 'must not reference a PVC that gets created for an ephemeral volume';
+      errors.push(invalid(`${at}.persistentVolumeClaim.claimName`, claim, detail));
+    }
   }
-  return errors;
+  return { volumes: right, errors };
 }
 
-/** What more there is to say of one kind of source. */
-const DETAILS: Readonly<Record<string, (source: JsonObject, at: string) => FieldError[]>> = {
-  csi: (source, at) => formed(stringAt(source, 'driver') || 'none', `${at}.driver`, csiDriverName),
-  downwardAPI: (source, at) => validateFiles(source, at),
-  emptyDir: validateEmptyDir,
-  ephemeral: validateEphemeral,
-  fc: validateFibreChannel,
-  gcePersistentDisk: (source, at) => validatePartition(source, at),
-  awsElasticBlockStore: (source, at) => validatePartition(source, at),
-  hostPath: validateHostPath,
-  image: (source, at) =>
-    oneOf(source, 'pullPolicy', { field: at, supported: ['Always', 'IfNotPresent', 'Never'] }),
-  nfs: (source, at) => {
-    const path = stringAt(source, 'path');
-    return path !== '' && !path.startsWith('/')
-      ? [invalid(`${at}.path`, path, 'must be an absolute path')]
+/** In the order in which the first of several is found. */
+const TYPES = [
+  'emptyDir',
+  'hostPath',
+  'gitRepo',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'flocker',
+  'persistentVolumeClaim',
+  'rbd',
+  'cinder',
+  'cephfs',
+  'quobyte',
+  'downwardAPI',
+  'fc',
+  'flexVolume',
+  'configMap',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'storageos',
+  'projected',
+  'scaleIO',
+  'csi',
+  'ephemeral',
+  'image',
+];
+
+/** Kinds that only pods have. */
+const OWN: Readonly<Record<string, (source: JsonObject, at: string) => FieldError[]>> = {
+  configMap: (source, at) => [
+    ...needed(source, at, 'name'),
+    ...validateMode(source, 'defaultMode', at),
+    ...validateKeys(source, at),
+  ],
+  downwardAPI: (source, at) => [
+    ...validateMode(source, 'defaultMode', at),
+    // Its files share one place.
+    ...objectsAt(source, 'items').flatMap((file) => validateFile(file, at)),
+  ],
+  emptyDir: (source, at) => {
+    const quantity = tryParseQuantity(textOf(source['sizeLimit']));
+    return quantity !== undefined && quantity.nano < 0n
+      ? [forbidden(`${at}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
       : [];
   },
-  projected: validateProjected,
+  ephemeral: (source, at) => validateEphemeral(source, at),
+  gitRepo: (source, at) => [
+    ...needed(source, at, 'repository'),
+    ...validateDescendingPath(stringAt(source, 'directory'), `${at}.directory`),
+  ],
+  persistentVolumeClaim: (source, at) => needed(source, at, 'claimName'),
+  projected: (source, at) => [...validateMode(source, 'defaultMode', at), ...validateProjected(source, at)],
+  secret: (source, at) => [
+    ...needed(source, at, 'secretName'),
+    ...validateMode(source, 'defaultMode', at),
+    ...validateKeys(source, at),
+  ],
 };
 
-function validateSource(volume: JsonObject, at: string): FieldError[] {
-  const sources = Object.keys(volume).filter((key) => key !== 'name' && isJsonObject(volume[key]));
-  const [type, ...others] = sources;
-  if (type === undefined) return [required(at, 'must specify a volume type')];
-  const errors = others.map((source) =>
-    forbidden(`${at}.${source}`, 'may not specify more than 1 volume type'),
-  );
-  const source = objectAt(volume, type);
-  const here = `${at}.${type}`;
-  errors.push(...needed(source, here, ...(NEEDED[type] ?? [])), ...validateMode(source, 'defaultMode', here));
-  if (type === 'secret' || type === 'configMap') errors.push(...validateKeys(source, here));
-  return [...errors, ...(DETAILS[type]?.(source, here) ?? [])];
+function validateSource(
+  volume: JsonObject,
+  at: string,
+  pod: { readonly isPod: boolean; readonly name: string },
+): FieldError[] {
+  const name = stringAt(volume, 'name');
+  const given = TYPES.filter((type) => isJsonObject(volume[type]));
+  const errors = given.flatMap((type, index) => {
+    if (index > 0) return [forbidden(`${at}.${type}`, 'may not specify more than 1 volume type')];
+    const source = objectAt(volume, type);
+    const here = `${at}.${type}`;
+    if (type === 'image') return validateImage(source, here, pod.isPod);
+    const shared = SHARED_SOURCES[type];
+    if (shared !== undefined) return shared(source, { at: here, persistent: false, name });
+    return OWN[type]?.(source, here) ?? [];
+  });
+  if (given[0] === 'ephemeral' && pod.name !== '' && name !== '') {
+    const claim = `${pod.name}-${name}`;
+    errors.push(
+      ...dns1123Subdomain(claim).map((why) => invalid(`${at}.name`, name, `PVC name "${claim}": ${why}`)),
+    );
+  }
+  return given.length === 0 ? [required(at, 'must specify a volume type')] : errors;
+}
+
+function validateImage(source: JsonObject, at: string, isPod: boolean): FieldError[] {
+  const policy = stringAt(source, 'pullPolicy');
+  return [
+    ...(isPod ? needed(source, at, 'reference') : []),
+    ...(policy === ''
+      ? [required(`${at}.pullPolicy`)]
+      : notSupported(policy, `${at}.pullPolicy`, ['Always', 'IfNotPresent', 'Never'])),
+  ];
 }
 
 function validateMode(holder: JsonObject, key: string, at: string): FieldError[] {
@@ -100,137 +166,143 @@ function validateMode(holder: JsonObject, key: string, at: string): FieldError[]
   return [invalid(`${at}.${key}`, mode, detail)];
 }
 
-function validatePath(path: string, at: string): FieldError[] {
-  if (path === '') return [required(at)];
-  if (path.startsWith('/')) return [invalid(at, path, 'must be a relative path')];
-  return path.split('/').includes('..') ? [invalid(at, path, "must not contain '..'")] : [];
-}
-
 /** Keys of a config map or secret and the files that they become. */
 function validateKeys(source: JsonObject, at: string): FieldError[] {
   return objectsAt(source, 'items').flatMap((item, index) => {
     const here = `${at}.items[${index}]`;
-    const path = stringAt(item, 'path');
     return [
-      ...needed(item, here, 'key'),
-      ...validatePath(path, `${here}.path`),
-      // The folder is replaced as a whole by a link with such a name.
-      ...(path.startsWith('..') && path !== '..' && !path.startsWith('../')
-        ? [invalid(`${here}.path`, path, "must not start with '..'")]
-        : []),
+      ...needed(item, here, 'key', 'path'),
+      ...validateLocalPath(stringAt(item, 'path'), `${here}.path`),
       ...validateMode(item, 'mode', here),
     ];
   });
 }
 
-function validateFiles(source: JsonObject, at: string): FieldError[] {
-  return objectsAt(source, 'items').flatMap((item, index) => {
-    const here = `${at}.items[${index}]`;
-    const { fieldRef, resourceFieldRef } = item;
-    const errors = validatePath(stringAt(item, 'path'), `${here}.path`);
-    if (isJsonObject(fieldRef)) {
-      errors.push(...validateFieldRef(fieldRef, `${here}.fieldRef`, FILE_FIELDS));
-      if (resourceFieldRef !== undefined) {
-        const detail = 'fieldRef and resourceFieldRef can not be specified simultaneously';
-        errors.push(invalid(here, 'resource', detail));
-      }
-    } else if (isJsonObject(resourceFieldRef)) {
-      errors.push(...validateResourceRef(resourceFieldRef, `${here}.resourceFieldRef`, true));
-    } else errors.push(required(`${here}.fieldRef`, 'one of fieldRef and resourceFieldRef is required'));
-    return [...errors, ...validateMode(item, 'mode', here)];
-  });
+function validateFile(file: JsonObject, at: string): FieldError[] {
+  const { fieldRef, resourceFieldRef } = file;
+  const errors = [...needed(file, at, 'path'), ...validateLocalPath(stringAt(file, 'path'), `${at}.path`)];
+  if (isJsonObject(fieldRef)) {
+    errors.push(...validateFieldRef(fieldRef, `${at}.fieldRef`, FILE_FIELDS));
+    if (resourceFieldRef !== undefined) {
+      const detail = 'fieldRef and resourceFieldRef can not be specified simultaneously';
+      errors.push(invalid(at, 'resource', detail));
+    }
+  } else if (isJsonObject(resourceFieldRef)) {
+    errors.push(...validateResourceRef(resourceFieldRef, `${at}.resourceFieldRef`, true));
+  } else errors.push(required(at, 'one of fieldRef and resourceFieldRef is required'));
+  return [...errors, ...validateMode(file, 'mode', at)];
 }
 
 const MIN_TOKEN_SECONDS = 600;
 const MAX_TOKEN_SECONDS = 2 ** 32;
 
+/** Several sources in one folder: no two of them make the same file. */
 function validateProjected(source: JsonObject, at: string): FieldError[] {
   const paths = new Set<string>();
+  const taken = (path: string, shown: string): FieldError[] => {
+    if (path === '') return [];
+    if (paths.has(path)) return [invalid(at, shown, 'conflicting duplicate paths')];
+    paths.add(path);
+    return [];
+  };
   return objectsAt(source, 'sources').flatMap((projection, index) => {
     const here = `${at}.sources[${index}]`;
-    const kinds = Object.keys(projection).filter((key) => isJsonObject(projection[key]));
-    const errors = kinds
-      .slice(1)
-      .map((kind) => forbidden(`${here}.${kind}`, 'may not specify more than 1 volume type per source'));
-    const [kind] = kinds;
-    if (kind === undefined) return [...errors, required(here)];
-    const content = objectAt(projection, kind);
-    const field = `${here}.${kind}`;
-    if (kind === 'secret' || kind === 'configMap') {
-      errors.push(...needed(content, field, 'name'), ...validateKeys(content, field));
-    }
-    if (kind === 'downwardAPI') errors.push(...validateFiles(content, field));
-    if (kind === 'serviceAccountToken') {
-      errors.push(...validateToken(content, field));
-      paths.add(stringAt(content, 'path'));
-    }
-    for (const item of objectsAt(content, 'items')) {
-      const path = stringAt(item, 'path');
-      if (path === '') continue;
-      if (paths.has(path)) {
-        errors.push(invalid(`${field}.path`, path, 'conflicting duplicate paths'));
+    const errors: FieldError[] = [];
+    for (const kind of ['secret', 'configMap']) {
+      const content = projection[kind];
+      if (!isJsonObject(content)) continue;
+      errors.push(...needed(content, `${here}.${kind}`, 'name'), ...validateKeys(content, `${here}.${kind}`));
+      for (const item of objectsAt(content, 'items')) {
+        errors.push(...taken(stringAt(item, 'path'), stringAt(content, 'name')));
       }
-      paths.add(path);
+    }
+    for (const item of objectsAt(projection, 'downwardAPI', 'items')) {
+      const path = stringAt(item, 'path');
+      errors.push(...validateFile(item, `${here}.downwardAPI`), ...taken(path, path));
+    }
+    const { serviceAccountToken, clusterTrustBundle, podCertificate } = projection;
+    if (isJsonObject(serviceAccountToken)) {
+      errors.push(...validateToken(serviceAccountToken, at, `${here}.serviceAccountToken`));
+    }
+    if (isJsonObject(clusterTrustBundle)) {
+      const path = stringAt(clusterTrustBundle, 'path');
+      errors.push(...validateBundle(clusterTrustBundle, `${here}.clusterTrustBundle`), ...taken(path, path));
+    }
+    if (isJsonObject(podCertificate)) {
+      errors.push(...needed(podCertificate, `${here}.podCertificate`, 'signerName', 'keyType'));
+    }
+    if (Object.values(projection).filter((value) => isJsonObject(value)).length > 1) {
+      errors.push(forbidden(here, 'may not specify more than 1 volume type per source'));
     }
     return errors;
   });
 }
 
-function validateToken(token: JsonObject, at: string): FieldError[] {
-  const seconds = numberAt(token, 'expirationSeconds');
-  const errors = validatePath(stringAt(token, 'path'), `${at}.path`);
-  if (seconds !== undefined && seconds < MIN_TOKEN_SECONDS) {
+/** Upstream puts the path on the volume and not on the source. */
+function validateToken(token: JsonObject, volume: string, at: string): FieldError[] {
+  const seconds = numberAt(token, 'expirationSeconds') ?? 0;
+  const errors: FieldError[] = [];
+  if (seconds < MIN_TOKEN_SECONDS) {
     const detail = 'may not specify a duration less than 10 minutes';
     errors.push(invalid(`${at}.expirationSeconds`, seconds, detail));
   }
-  if (seconds !== undefined && seconds > MAX_TOKEN_SECONDS) {
+  if (seconds > MAX_TOKEN_SECONDS) {
     const detail = 'may not specify a duration larger than 2^32 seconds';
     errors.push(invalid(`${at}.expirationSeconds`, seconds, detail));
   }
-  return errors;
+  const path = stringAt(token, 'path');
+  return errors.concat(
+    path === '' ? [required(`${volume}.path`)] : validateLocalPath(path, `${volume}.path`),
+  );
 }
 
-function validateHostPath(source: JsonObject, at: string): FieldError[] {
+function validateBundle(bundle: JsonObject, at: string): FieldError[] {
+  const { name, signerName: signer, labelSelector } = bundle;
   const errors: FieldError[] = [];
-  const path = stringAt(source, 'path');
-  if (path.split('/').includes('..')) errors.push(invalid(`${at}.path`, path, "must not contain '..'"));
-  const type = stringAt(source, 'type');
-  if (!HOST_PATH_TYPES.includes(type)) errors.push(unsupported(`${at}.type`, type, HOST_PATH_TYPES));
-  return errors;
+  if (typeof name === 'string' && typeof signer === 'string') {
+    errors.push(invalid(at, bundle, 'only one of name and signerName may be used'));
+  } else if (typeof name === 'string') {
+    if (name === '') errors.push(required(`${at}.name`, 'must be a valid object name'));
+    errors.push(
+      ...trustBundleName(name).map((why) =>
+        invalid(`${at}.name`, name, `not a valid clustertrustbundlename: ${why}`),
+      ),
+    );
+    if (labelSelector !== undefined) {
+      const detail = 'labelSelector must be unset if name is specified';
+      errors.push(invalid(`${at}.labelSelector`, labelSelector, detail));
+    }
+  } else if (typeof signer === 'string') {
+    if (signer === '') errors.push(required(`${at}.signerName`, 'must be a valid signer name'));
+    errors.push(...signerName(signer, `${at}.signerName`));
+    if (isJsonObject(labelSelector)) {
+      errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));
+    }
+  } else errors.push(required(at, 'either name or signerName must be specified'));
+  const path = stringAt(bundle, 'path');
+  if (path === '') errors.push(required(`${at}.path`));
+  return [...errors, ...validateLocalPath(path, `${at}.path`)];
 }
 
-function validateEmptyDir(source: JsonObject, at: string): FieldError[] {
-  const quantity = tryParseQuantity(stringAt(source, 'sizeLimit'));
-  if (quantity === undefined || quantity.nano >= 0n) return [];
-  return [forbidden(`${at}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')];
-}
+/** All that a template says of the claim's metadata. */
+const TEMPLATED = new Set(['annotations', 'labels']);
 
 function validateEphemeral(source: JsonObject, at: string): FieldError[] {
-  const { volumeClaimTemplate } = source;
-  if (!isJsonObject(volumeClaimTemplate)) return [required(`${at}.volumeClaimTemplate`)];
-  return validateClaimSpec(objectAt(volumeClaimTemplate, 'spec'), `${at}.volumeClaimTemplate.spec`);
-}
-
-function validatePartition(source: JsonObject, at: string): FieldError[] {
-  const partition = numberAt(source, 'partition');
-  return partition !== undefined && (partition < 0 || partition > 255)
-    ? [invalid(`${at}.partition`, partition, 'must be between 0 and 255, inclusive')]
-    : [];
-}
-
-function validateFibreChannel(source: JsonObject, at: string): FieldError[] {
-  const names = source['targetWWNs'];
-  const ids = source['wwids'];
-  const [hasNames, hasIds] = [names, ids].map((list) => Array.isArray(list) && list.length > 0);
-  if (hasNames === true && hasIds === true) {
-    const detail = 'targetWWNs and wwids can not be specified simultaneously';
-    return [invalid(`${at}.targetWWNs`, names, detail)];
-  }
-  if (hasNames !== true && hasIds !== true) {
-    return [required(`${at}.targetWWNs`, 'must specify either targetWWNs or wwids, but not both')];
-  }
-  if (hasNames === true && source['lun'] === undefined) {
-    return [required(`${at}.lun`, 'lun is required if targetWWNs is specified')];
-  }
-  return notNegative(source, at, 'lun');
+  const { volumeClaimTemplate: template } = source;
+  const field = `${at}.volumeClaimTemplate`;
+  if (!isJsonObject(template)) return [required(field)];
+  const metadata = objectAt(template, 'metadata');
+  return [
+    ...validateAnnotations(metadata['annotations'], `${field}.metadata.annotations`),
+    ...validateLabels(metadata['labels'], `${field}.metadata.labels`),
+    ...Object.keys(metadata)
+      .filter(
+        (key) =>
+          !TEMPLATED.has(key) &&
+          metadata[key] !== undefined &&
+          listAt(metadata, key).length + textOf(metadata[key]).length > 0,
+      )
+      .map((key) => forbidden(`${field}.metadata.${key}`, 'cannot be set')),
+    ...validateClaimSpec(objectAt(template, 'spec'), `${field}.spec`),
+  ];
 }

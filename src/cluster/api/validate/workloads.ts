@@ -1,13 +1,5 @@
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import {
-  isJsonObject,
-  jsonEqual,
-  numberAt,
-  objectAt,
-  objectsAt,
-  stringAt,
-  type JsonObject,
-} from '../json.ts';
+import { getPath, isJsonObject, jsonEqual, numberAt, objectAt, stringAt, type JsonObject } from '../json.ts';
 import {
   amount,
   atMostWhole,
@@ -20,12 +12,17 @@ import {
 } from './checks.ts';
 import { isEmptySelector, validateLabelSelector } from './label-selector.ts';
 import { dns1123Label } from './names.ts';
-import { validateClaimTemplates } from './persistent-volume.ts';
-import { validateLongRunning, validatePodTemplate, validateSelected } from './pod-template.ts';
+import {
+  validateLongRunning,
+  validatePodTemplate,
+  validateSelected,
+  validateTemplateMetadata,
+} from './pod-template.ts';
 
 export function validateDeployment(deployment: JsonObject): FieldError[] {
   const spec = objectAt(deployment, 'spec');
   return [
+    ...notNegative(spec, 'spec', 'replicas'),
     ...validateReplicated(spec),
     ...validateStrategy(objectAt(spec, 'strategy')),
     ...notNegative(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'),
@@ -35,7 +32,7 @@ export function validateDeployment(deployment: JsonObject): FieldError[] {
 
 export function validateReplicaSet(replicaSet: JsonObject): FieldError[] {
   const spec = objectAt(replicaSet, 'spec');
-  return [...validateReplicated(spec), ...notNegative(spec, 'spec', 'minReadySeconds')];
+  return [...notNegative(spec, 'spec', 'replicas', 'minReadySeconds'), ...validateReplicated(spec)];
 }
 
 export function validateScale(scale: JsonObject): FieldError[] {
@@ -46,18 +43,18 @@ export function validateWorkloadUpdate(object: JsonObject, old: JsonObject): Fie
   return unchanged(object, old, 'spec.selector');
 }
 
-/** Deployments and replica sets: replicas, selector, template. */
+/** The selector and the template that deployments and replica sets have. */
 function validateReplicated(spec: JsonObject): FieldError[] {
-  const errors = [...notNegative(spec, 'spec', 'replicas'), ...validateSelector(spec, 'deployment')];
+  const errors = validateSelector(spec, 'deployment');
   const template = objectAt(spec, 'template');
-  if (errors.length === 0) {
-    errors.push(...validateSelected(objectAt(spec, 'selector'), template, 'spec.template'));
-  }
-  errors.push(
-    ...validatePodTemplate(template, { field: 'spec.template' }),
+  const selection = validateSelection(spec, template);
+  if (selection.broken) return [...errors, ...selection.errors];
+  return [
+    ...errors,
+    ...selection.errors,
+    ...validatePodTemplate(template, 'spec.template'),
     ...validateLongRunning(template, 'spec.template', 'ReplicaSet'),
-  );
-  return errors;
+  ];
 }
 
 function validateSelector(spec: JsonObject, kind: string): FieldError[] {
@@ -70,16 +67,35 @@ function validateSelector(spec: JsonObject, kind: string): FieldError[] {
   return errors;
 }
 
+/** No selector selects nothing, so that it does not fit either; a broken one makes looking further pointless. */
+function validateSelection(
+  spec: JsonObject,
+  template: JsonObject,
+): { readonly broken: boolean; readonly errors: FieldError[] } {
+  const { selector } = spec;
+  const at = 'spec.template';
+  if (!isJsonObject(selector)) {
+    const labels = getPath(template, 'metadata', 'labels');
+    const detail = '`selector` does not match template `labels`';
+    return { broken: false, errors: [invalid(`${at}.metadata.labels`, labels, detail)] };
+  }
+  const broken = validateLabelSelector(selector, 'spec.selector').length > 0;
+  return broken
+    ? { broken, errors: [invalid('spec.selector', selector, 'invalid label selector')] }
+    : { broken, errors: validateSelected(selector, template, at) };
+}
+
 export function validateReplicationController(controller: JsonObject): FieldError[] {
   const spec = objectAt(controller, 'spec');
   const selector = objectAt(spec, 'selector');
-  const errors = notNegative(spec, 'spec', 'minReadySeconds', 'replicas');
+  const errors = notNegative(spec, 'spec', 'minReadySeconds');
   if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
+  errors.push(...notNegative(spec, 'spec', 'replicas'));
   const { template } = spec;
   if (!isJsonObject(template)) return [...errors, required('spec.template')];
   errors.push(
     ...validateSelected({ matchLabels: selector }, template, 'spec.template'),
-    ...validatePodTemplate(template, { field: 'spec.template' }),
+    ...validatePodTemplate(template, 'spec.template'),
     ...validateLongRunning(template, 'spec.template', 'ReplicationController'),
   );
   return errors;
@@ -99,7 +115,7 @@ function validateStrategy(strategy: JsonObject): FieldError[] {
       ? []
       : [forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
   }
-  if (type !== 'RollingUpdate') return [unsupported(`${field}.type`, type, ['Recreate', 'RollingUpdate'])];
+  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['Recreate', 'RollingUpdate'])];
   const at = `${field}.rollingUpdate`;
   const { maxUnavailable, maxSurge } = objectAt(strategy, 'rollingUpdate');
   const errors = [...amount(maxUnavailable, `${at}.maxUnavailable`), ...amount(maxSurge, `${at}.maxSurge`)];
@@ -124,21 +140,14 @@ export function validateStatefulSet(set: JsonObject): FieldError[] {
     ),
     ...notNegative(spec, 'spec', 'replicas', 'minReadySeconds', 'revisionHistoryLimit'),
     ...notNegative(objectAt(spec, 'ordinals'), 'spec.ordinals', 'start'),
-    ...validateClaimTemplates(objectsAt(spec, 'volumeClaimTemplates'), 'spec.volumeClaimTemplates'),
   ];
   const service = stringAt(spec, 'serviceName');
   if (service !== '') errors.push(...formed(service, 'spec.serviceName', dns1123Label));
-  const selector = validateSelector(spec, 'statefulset');
-  errors.push(...selector);
-  if (selector.length === 0) {
-    errors.push(...validateSelected(objectAt(spec, 'selector'), template, 'spec.template'));
-  }
-  const volumes = objectsAt(spec, 'volumeClaimTemplates').map((claim) => stringAt(claim, 'metadata', 'name'));
-  errors.push(
-    ...validatePodTemplate(template, { field: 'spec.template', volumes }),
-    ...validateLongRunning(template, 'spec.template', 'StatefulSet'),
-  );
-  return errors;
+  errors.push(...validateSelector(spec, 'statefulset'));
+  const selection = validateSelection(spec, template);
+  errors.push(...selection.errors);
+  if (!selection.broken) errors.push(...validateTemplateMetadata(template, 'spec.template'));
+  return [...errors, ...validateLongRunning(template, 'spec.template', 'StatefulSet')];
 }
 
 function validateManagement(spec: JsonObject): FieldError[] {
@@ -200,15 +209,17 @@ export function validateDaemonSet(set: JsonObject): FieldError[] {
   const template = objectAt(spec, 'template');
   const selector = isJsonObject(spec['selector']) ? spec['selector'] : undefined;
   const errors = selector === undefined ? [] : validateLabelSelector(selector, 'spec.selector');
-  if (errors.length === 0) errors.push(...validateSelected(selector, template, 'spec.template'));
+  // Unlike elsewhere, a broken selector is passed over here.
+  if (errors.length === 0) errors.push(...validateSelection(spec, template).errors);
   if (selector !== undefined && isEmptySelector(selector)) {
     errors.push(invalid('spec.selector', selector, 'empty selector is invalid for daemonset'));
   }
   errors.push(
-    ...validatePodTemplate(template, { field: 'spec.template' }),
+    ...validatePodTemplate(template, 'spec.template'),
     ...validateLongRunning(template, 'spec.template', 'DaemonSet'),
+    ...notNegative(spec, 'spec', 'minReadySeconds'),
     ...validateDaemonStrategy(objectAt(spec, 'updateStrategy')),
-    ...notNegative(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit'),
+    ...notNegative(spec, 'spec', 'revisionHistoryLimit'),
   );
   return errors;
 }
@@ -217,7 +228,7 @@ function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
   const field = 'spec.updateStrategy';
   const type = stringAt(strategy, 'type');
   if (type === 'OnDelete') return [];
-  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['OnDelete', 'RollingUpdate'])];
+  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['RollingUpdate', 'OnDelete'])];
   const at = `${field}.rollingUpdate`;
   if (!isJsonObject(strategy['rollingUpdate'])) return [required(at)];
   const { maxUnavailable, maxSurge } = strategy['rollingUpdate'];

@@ -43,7 +43,7 @@ export function customType({
     properties: new Map([...schema.properties].filter(([name]) => !HEAD.has(name))),
     checks: { ...schema.checks, required: schema.checks.required.filter((name) => !HEAD.has(name)) },
   };
-  const rules = { name: 'subdomain', clusterScoped: !namespaced } as const;
+  const rules = { name: 'subdomain', clusterScoped: !namespaced, custom: true } as const;
   const valueOf = (object: JsonObject): JsonObject => {
     const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...value } = object;
     return value;
