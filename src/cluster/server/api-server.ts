@@ -26,7 +26,10 @@ import {
 } from './authentication/service-account-tokens.ts';
 import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
 import { administrators } from './authorization/administrators.ts';
+import { nodeRules } from './authorization/default-roles.ts';
 import { escalationGuard } from './authorization/escalation.ts';
+import { NodeAuthorizer } from './authorization/node/node-authorizer.ts';
+import { NodeRelations } from './authorization/node/node-relations.ts';
 import { Rbac, RBAC_GROUP } from './authorization/rbac.ts';
 import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
@@ -125,6 +128,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clusterRoleBindings: named('clusterrolebindings'),
     }),
   );
+  const relations = stack.use(
+    new NodeRelations(cache, {
+      pods: resources.get('', 'v1', 'pods'),
+      persistentVolumes: resources.get('', 'v1', 'persistentvolumes'),
+      volumeAttachments: resources.get('storage.k8s.io', 'v1', 'volumeattachments'),
+      resourceSlices: resources.get('resource.k8s.io', 'v1', 'resourceslices'),
+    }),
+  );
+  const nodes = new NodeAuthorizer(relations, nodeRules());
   const lookup: Lookup = async (resource, namespace, name) =>
     (await registry.find(resources.get('', 'v1', resource), { namespace, name }))?.object;
   const { tokens = new Map(), serviceAccounts: accounts } = options.authentication ?? {};
@@ -147,7 +159,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     rbac,
     authentication,
     ...(serviceAccounts !== undefined && { serviceAccounts }),
-    authorizer: firstOf([administrators, rbac, ...(options.authorizers ?? [])]),
+    authorizer: firstOf([administrators, nodes, rbac, ...(options.authorizers ?? [])]),
     admission: new Admission([
       escalationGuard,
       ruleGuard,
@@ -273,9 +285,19 @@ const authorizeUser: Handler = async (context, next) => {
   const decision = await server.authorizer.decide(attributes);
   context.annotations?.set('authorization.k8s.io/decision', decision.answer === 'allow' ? 'allow' : 'forbid');
   context.annotations?.set('authorization.k8s.io/reason', decision.reason ?? '');
-  if (decision.answer !== 'allow') throw refusal(attributes, decision);
-  return await next();
+  if (decision.answer === 'allow') return await next();
+  if (decision.error === undefined) throw refusal(attributes, decision);
+  context.annotations?.set('authorization.k8s.io/reason', 'internal error');
+  return undecided(context.request.url, decision.error);
 };
+
+/** Nobody has allowed it, and somebody who might have could not be asked: upstream says so as plain text. */
+function undecided(url: string, why: string): ApiResponse {
+  const text = `Internal Server Error: ${JSON.stringify(url)}: ${why}\n`;
+  const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  return { status: 500, headers, body: Buffer.from(safe) };
+}
 
 interface Served {
   readonly discovery: Discovery;

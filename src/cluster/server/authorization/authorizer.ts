@@ -2,9 +2,16 @@
  * May this user do that? Authorizers are asked in order; the first that does not abstain decides, and when all abstain
  * the answer is no (https://kubernetes.io/docs/reference/access-authn-authz/authorization/).
  */
+import {
+  parseFieldSelector,
+  parseLabelSelector,
+  type FieldTerm,
+  type LabelRequirement,
+} from '../../api/selector.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import { forbidden, forbiddenPath } from '../failure.ts';
 import type { RequestInfo } from '../request-info.ts';
+import type { Rule } from './rules.ts';
 
 /** What is asked for; a resource request or a path. */
 export interface Attributes {
@@ -19,16 +26,31 @@ export interface Attributes {
   /** Empty: all namespaces, or none. */
   readonly namespace: string;
   readonly name: string;
+  /** What a list, a watch or a deletion of a collection is narrowed to (KEP-4601). */
+  readonly fieldSelector?: readonly FieldTerm[];
+  readonly labelSelector?: readonly LabelRequirement[];
 }
 
 export interface Decision {
   readonly answer: 'allow' | 'deny' | 'abstain';
   /** For people: which rule, or what was looked for in vain. */
   readonly reason?: string;
+  /** What went wrong on the way to it. */
+  readonly error?: string;
+}
+
+/** What an authorizer knows of all that a user may do. */
+export interface KnownRules {
+  readonly rules: readonly Rule[];
+  /** The user may do more than this. */
+  readonly incomplete: boolean;
+  readonly error?: string;
 }
 
 export interface Authorizer {
   decide(attributes: Attributes): Decision | Promise<Decision>;
+  /** For SelfSubjectRulesReview; absent: it has no say in it. */
+  rulesFor?(user: UserInfo, namespace: string): KnownRules;
 }
 
 export const ABSTAIN: Decision = { answer: 'abstain' };
@@ -37,20 +59,76 @@ export function firstOf(authorizers: readonly Authorizer[]): Authorizer {
   return {
     async decide(attributes) {
       const reasons: string[] = [];
+      const errors: string[] = [];
       for (const authorizer of authorizers) {
-        const decision = await authorizer.decide(attributes);
+        const asked = authorizer.decide(attributes);
+        const decision = asked instanceof Promise ? await asked : asked;
         if (decision.answer !== 'abstain') return decision;
         if (decision.reason !== undefined && decision.reason !== '') reasons.push(decision.reason);
+        if (decision.error !== undefined) errors.push(decision.error);
       }
-      return reasons.length === 0 ? ABSTAIN : { answer: 'abstain', reason: reasons.join(', ') };
+      if (reasons.length === 0 && errors.length === 0) return ABSTAIN;
+      return {
+        answer: 'abstain',
+        ...(reasons.length > 0 && { reason: reasons.join('\n') }),
+        ...(errors.length > 0 && { error: aggregated(errors) }),
+      };
+    },
+    rulesFor(user, namespace) {
+      const known = authorizers.flatMap((authorizer) => authorizer.rulesFor?.(user, namespace) ?? []);
+      const errors = known.flatMap(({ error }) => error ?? []);
+      return {
+        rules: known.flatMap(({ rules }) => rules),
+        incomplete: known.some(({ incomplete }) => incomplete),
+        ...(errors.length > 0 && { error: aggregated(errors) }),
+      };
     },
   };
 }
 
+/** Several errors in one, as Go's Aggregate says it. */
+export function aggregated(errors: readonly string[]): string {
+  const distinct = [...new Set(errors)];
+  return distinct.length === 1 ? distinct[0]! : `[${distinct.join(', ')}]`;
+}
+
+const OF_MANY = new Set(['list', 'watch', 'deletecollection']);
+
 export function attributesOf(user: UserInfo, info: RequestInfo): Attributes {
   const { verb, group, version, resource, subresource, namespace, name } = info;
   const common = { user, verb, group, version, resource, subresource, namespace, name };
-  return info.isResource ? common : { ...common, path: info.path };
+  if (!info.isResource) return { ...common, path: info.path };
+  return OF_MANY.has(verb) ? { ...common, ...selectorsOf(info) } : common;
+}
+
+/** What a selector cannot be read as narrows nothing here; the request itself fails later. */
+function selectorsOf({ query, verb, name }: RequestInfo): Partial<Attributes> {
+  const [fields, labels] = [query.get('fieldSelector') ?? '', query.get('labelSelector') ?? ''];
+  if (fields === '' && labels === '') return {};
+  const fieldSelector = fields === '' ? undefined : readable(() => parseFieldSelector(fields));
+  const labelSelector = labels === '' ? undefined : readable(() => parseLabelSelector(labels).requirements);
+  // Reading everything with that name is reading that one.
+  const only = fieldSelector?.find(({ field, operator }) => field === 'metadata.name' && operator === '=');
+  return {
+    ...(fieldSelector !== undefined && { fieldSelector }),
+    ...(labelSelector !== undefined && { labelSelector }),
+    ...(only !== undefined &&
+      name === '' &&
+      verb !== 'deletecollection' && { name: nameSegment(only.value) }),
+  };
+}
+
+/** A name that could not stand in a path names nothing. */
+function nameSegment(name: string): string {
+  return name === '.' || name === '..' || /[/%]/.test(name) ? '' : name;
+}
+
+function readable<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The refusal as upstream words it. */

@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
+import { rulesOf, type Rule } from './rules.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const READ = 'get list watch';
@@ -257,7 +258,8 @@ const CLUSTER_BINDINGS: Readonly<Record<string, readonly [role: string, subjects
     [user('system:kube-controller-manager')],
   ],
   'system:kube-scheduler': ['system:kube-scheduler', [user('system:kube-scheduler')]],
-  'system:node': ['system:node', [group('system:nodes')]],
+  // Nobody: the Node authorizer gives nodes what they need, and no more than that.
+  'system:node': ['system:node', []],
 };
 
 const EXTENSION_READER = 'extension-apiserver-authentication-reader';
@@ -288,6 +290,11 @@ const metadata = (name: string, labels: Readonly<Record<string, string>> = {}): 
 
 const API_VERSION = `${RBAC}/v1`;
 
+/** What a node may do, as far as it does not depend on which pods it has. */
+export function nodeRules(): readonly Rule[] {
+  return rulesOf({ rules: [...(CLUSTER_ROLES['system:node']?.rules ?? [])] });
+}
+
 /** New objects at each call: whoever stores them changes them. */
 export function defaultRbacObjects(): readonly KubeObject[] {
   const clusterRoles = Object.entries(CLUSTER_ROLES).map(
@@ -304,7 +311,7 @@ export function defaultRbacObjects(): readonly KubeObject[] {
     kind: 'ClusterRoleBinding',
     metadata: metadata(name),
     roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
-    subjects: [...subjects],
+    ...(subjects.length > 0 && { subjects: [...subjects] }),
   }));
   const roles = ROLES.flatMap(({ namespace, name, rules, subjects }): KubeObject[] => [
     {

@@ -61,7 +61,7 @@ async function may(
 }
 
 function check({ user, namespace, name, resource, server }: AdmissionRequest, wanted: readonly Rule[]): void {
-  const missing = uncovered(server.rbac.rulesFor(user, namespace), wanted);
+  const missing = uncovered(server.rbac.rulesFor(user, namespace).rules, wanted);
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(' ');
   const list = missing.map((rule) => ruleText(rule)).join('\n');

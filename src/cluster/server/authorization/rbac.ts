@@ -7,7 +7,13 @@ import { objectAt, objectsAt, stringAt } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { KubeObject } from '../object.ts';
 import type { ResourceCache, WatchCache } from '../watch-cache.ts';
-import type { Attributes, Authorizer, Decision } from './authorizer.ts';
+import {
+  aggregated,
+  type Attributes,
+  type Authorizer,
+  type Decision,
+  type KnownRules,
+} from './authorizer.ts';
 import { ruleAllows, rulesOf, type Rule } from './rules.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
@@ -61,12 +67,20 @@ export class Rbac implements Authorizer, Disposable {
     for (const { rule, grant } of this.#granted(asked.user, asked.namespace)) {
       if (ruleAllows(rule, asked)) return { answer: 'allow', reason: `RBAC: allowed by ${grant.text}` };
     }
-    return { answer: 'abstain' };
+    const missing = this.#missingRoles(asked.user, asked.namespace);
+    return missing.length === 0
+      ? { answer: 'abstain' }
+      : { answer: 'abstain', reason: `RBAC: ${aggregated(missing)}` };
   }
 
   /** Everything that the user may do there: cluster-wide rules, and with a namespace that namespace's. */
-  rulesFor(user: UserInfo, namespace: string): readonly Rule[] {
-    return [...this.#granted(user, namespace)].map(({ rule }) => rule);
+  rulesFor(user: UserInfo, namespace: string): KnownRules {
+    const missing = this.#missingRoles(user, namespace);
+    return {
+      rules: [...this.#granted(user, namespace)].map(({ rule }) => rule),
+      incomplete: missing.length > 0,
+      ...(missing.length > 0 && { error: aggregated(missing) }),
+    };
   }
 
   /** The rules of a role that a binding may name; undefined when it does not exist. */
@@ -75,15 +89,29 @@ export class Rbac implements Authorizer, Disposable {
   }
 
   *#granted(user: UserInfo, namespace: string): Generator<{ rule: Rule; grant: Grant }> {
+    for (const grant of this.#grants(user, namespace)) {
+      for (const rule of this.#rulesAt(grant.ofCluster, grant.roleKey) ?? []) yield { rule, grant };
+    }
+  }
+
+  *#grants(user: UserInfo, namespace: string): Generator<Grant> {
     const subjects = subjectsOf(user);
     const sets = [this.#clusterGrants(), ...(namespace === '' ? [] : [this.#namespaceGrants(namespace)])];
     for (const grants of sets) {
-      for (const subject of subjects) {
-        for (const grant of grants.get(subject) ?? []) {
-          for (const rule of this.#rulesAt(grant.ofCluster, grant.roleKey) ?? []) yield { rule, grant };
-        }
-      }
+      for (const subject of subjects) yield* grants.get(subject) ?? [];
     }
+  }
+
+  /** What the user's bindings name and nobody has made: for people who wonder. */
+  #missingRoles(user: UserInfo, namespace: string): readonly string[] {
+    const missing: string[] = [];
+    for (const { ofCluster, roleKey } of this.#grants(user, namespace)) {
+      if (this.#rulesAt(ofCluster, roleKey) !== undefined) continue;
+      const resource = ofCluster ? 'clusterrole' : 'role';
+      const name = roleKey.slice(roleKey.lastIndexOf('/') + 1);
+      missing.push(`${resource}.${RBAC_GROUP} ${JSON.stringify(name)} not found`);
+    }
+    return missing;
   }
 
   #rulesAt(ofCluster: boolean, key: string): readonly Rule[] | undefined {

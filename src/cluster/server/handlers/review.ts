@@ -1,15 +1,18 @@
 /** Questions about users: who am I, may I, may they. Nothing is stored. */
 import { rfc3339 } from '../../../base/clock.ts';
-import { invalid, fieldErrorsError, required, type FieldError } from '../../api/field-error.ts';
+import { invalid, fieldErrorsError, required } from '../../api/field-error.ts';
 import { listAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
-import type { Attributes } from '../authorization/authorizer.ts';
+import type { KnownRules } from '../authorization/authorizer.ts';
 import type { ResourceContext } from '../context.ts';
 import { methodNotAllowed } from '../failure.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
+import { askedFor, attributeProblems } from './review-attributes.ts';
 import { reviewToken } from './token.ts';
 import { toBytes } from '../view.ts';
+
+const NOTHING_KNOWN: KnownRules = { rules: [], incomplete: false };
 
 type Answer = (context: ResourceContext, spec: JsonObject) => JsonObject | Promise<JsonObject>;
 
@@ -30,7 +33,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   SelfSubjectRulesReview: ({ server, user }, spec) => {
     const namespace = stringAt(spec, 'namespace');
     if (namespace === '') throw fieldErrorsError([required('spec.namespace', 'no namespace on request')]);
-    const rules = server.rbac.rulesFor(user, namespace);
+    const { rules, incomplete, error } = server.authorizer.rulesFor?.(user, namespace) ?? NOTHING_KNOWN;
     return {
       resourceRules: rules
         .filter(({ resources }) => resources.length > 0)
@@ -43,7 +46,8 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
       nonResourceRules: rules
         .filter(({ nonResourceURLs }) => nonResourceURLs.length > 0)
         .map(({ verbs, nonResourceURLs }) => ({ verbs: [...verbs], nonResourceURLs: [...nonResourceURLs] })),
-      incomplete: false,
+      incomplete,
+      ...(error !== undefined && { evaluationError: error }),
     };
   },
 };
@@ -89,40 +93,13 @@ function subjectOf(spec: JsonObject): UserInfo {
 }
 
 async function access({ server }: ResourceContext, user: UserInfo, spec: JsonObject): Promise<JsonObject> {
-  const problem = checkAttributes(spec);
-  if (problem !== undefined) throw fieldErrorsError([problem]);
-  const { answer, reason } = await server.authorizer.decide(askedFor(user, spec));
+  const problems = attributeProblems(spec);
+  if (problems.length > 0) throw fieldErrorsError(problems);
+  const { answer, reason, error } = await server.authorizer.decide(askedFor(user, spec));
   return {
     allowed: answer === 'allow',
     ...(answer === 'deny' && { denied: true }),
-    ...(reason !== undefined && { reason }),
-  };
-}
-
-function checkAttributes(spec: JsonObject): FieldError | undefined {
-  const both = spec['resourceAttributes'] !== undefined && spec['nonResourceAttributes'] !== undefined;
-  const none = spec['resourceAttributes'] === undefined && spec['nonResourceAttributes'] === undefined;
-  if (both) {
-    const why = 'cannot be specified in combination with resourceAttributes';
-    return invalid('spec.nonResourceAttributes', spec['nonResourceAttributes'], why);
-  }
-  const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-  return none ? invalid('spec.resourceAttributes', undefined, why) : undefined;
-}
-
-/** ResourceAttributes or NonResourceAttributes (authorization.k8s.io/v1) as what an authorizer is asked. */
-function askedFor(user: UserInfo, spec: JsonObject): Attributes {
-  const path = objectAt(spec, 'nonResourceAttributes');
-  const on = objectAt(spec, 'resourceAttributes');
-  return {
-    user,
-    verb: stringAt(on, 'verb') || stringAt(path, 'verb'),
-    ...(spec['nonResourceAttributes'] !== undefined && { path: stringAt(path, 'path') }),
-    group: stringAt(on, 'group'),
-    version: stringAt(on, 'version'),
-    resource: stringAt(on, 'resource'),
-    subresource: stringAt(on, 'subresource'),
-    namespace: stringAt(on, 'namespace'),
-    name: stringAt(on, 'name'),
+    ...(reason !== undefined && reason !== '' && { reason }),
+    ...(error !== undefined && { evaluationError: error }),
   };
 }

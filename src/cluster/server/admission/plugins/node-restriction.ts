@@ -1,33 +1,29 @@
 /** What a node may write: itself, and what runs on it (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction). */
 import { jsonEqual, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import type { UserInfo } from '../../../api/transport.ts';
+import { nodeOf } from '../../authorization/node/node-identity.ts';
 import { notFound } from '../../failure.ts';
 import type { KubeObject, Meta } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { objectNamed, refused } from '../lookup.ts';
+import { checkAudience } from './node-audience.ts';
 import { secretNames } from './service-account.ts';
 
-const PREFIX = 'system:node:';
 const MIRROR = 'kubernetes.io/config.mirror';
 
 export const nodeRestriction: AdmissionPlugin = {
   name: 'NodeRestriction',
-  handles: ({ user, operation }) => operation !== 'CONNECT' && isNode(user),
+  handles: ({ user, operation }) => operation !== 'CONNECT' && nodeOf(user) !== undefined,
   // Before anyone changes what the node itself has sent.
   mutate(request) {
     const { user, resource } = request;
-    const node = user.name.slice(PREFIX.length);
+    const node = nodeOf(user) ?? '';
     if (node === '')
       throw refused(request, `could not determine node from user ${JSON.stringify(user.name)}`);
-    RULES[`${resource.group}/${resource.resource}`]?.(request, node);
+    return RULES[`${resource.group}/${resource.resource}`]?.(request, node);
   },
 };
 
-function isNode({ name, groups }: UserInfo): boolean {
-  return groups.includes('system:nodes') && name.startsWith(PREFIX);
-}
-
-const RULES: Readonly<Record<string, (request: AdmissionRequest, node: string) => void>> = {
+const RULES: Readonly<Record<string, (request: AdmissionRequest, node: string) => void | Promise<void>>> = {
   '/pods': pod,
   '/nodes': ownNode,
   '/persistentvolumeclaims': claim,
@@ -80,6 +76,11 @@ function podStatus(request: AdmissionRequest, node: string): void {
     objectsAt(of, 'status', 'resourceClaimStatuses');
   if (!jsonEqual(claims(object), claims(old))) {
     throw refused(request, `node ${quoted} cannot update resource claim statues`);
+  }
+  const extended = (of: KubeObject | undefined): JsonObject =>
+    objectAt(of, 'status', 'extendedResourceClaimStatus');
+  if (!jsonEqual(extended(object), extended(old))) {
+    throw refused(request, `node ${quoted} cannot update extended resource claim status`);
   }
 }
 
@@ -231,7 +232,7 @@ function claim(request: AdmissionRequest, node: string): void {
   );
 }
 
-function token(request: AdmissionRequest, node: string): void {
+async function token(request: AdmissionRequest, node: string): Promise<void> {
   const { operation, subresource, object, namespace, server } = request;
   if (operation !== 'CREATE' || subresource !== 'token') return;
   const reference = objectAt(object, 'spec', 'boundObjectRef');
@@ -251,6 +252,7 @@ function token(request: AdmissionRequest, node: string): void {
   if (stringAt(found, 'spec', 'nodeName') !== node) {
     throw refused(request, 'node requested token bound to a pod scheduled on a different node');
   }
+  await checkAudience(request, found);
 }
 
 const LEASES = 'kube-node-lease';
