@@ -20,6 +20,7 @@ import type {
 import type { EndpointSlice } from '../api/generated/discovery-v1.ts';
 import type { PodDisruptionBudget } from '../api/generated/policy-v1.ts';
 import type { ClusterRole } from '../api/generated/rbac-v1.ts';
+import type { VolumeAttributesClass } from '../api/generated/storage-v1.ts';
 import type { ResourceType } from './contract.ts';
 
 /** The body of a POST to `pods/<name>/binding`. */
@@ -85,6 +86,13 @@ export const statefulSets: ResourceType<StatefulSet> = {
   resource: 'statefulsets',
   kind: 'StatefulSet',
 };
+export const volumeAttributesClasses: ResourceType<VolumeAttributesClass> = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  resource: 'volumeattributesclasses',
+  kind: 'VolumeAttributesClass',
+  namespaced: false,
+};
 export const replicationControllers: ResourceType<ReplicationController> = {
   ...core,
   resource: 'replicationcontrollers',
@@ -141,6 +149,7 @@ export const allTypes: readonly ResourceType[] = [
   podDisruptionBudgets,
   persistentVolumes,
   persistentVolumeClaims,
+  volumeAttributesClasses,
   replicationControllers,
   resourceQuotas,
   customResourceDefinitions,

@@ -15,6 +15,11 @@ import { createReplicationController } from './replication-controller.ts';
 import { createResourceQuotaController } from './resource-quota-controller.ts';
 import { createRootCaPublisher, type RootCaPublisherEnvironment } from './root-ca-publisher.ts';
 import { createServiceAccountController } from './service-account-controller.ts';
+import {
+  createAttributesClassProtection,
+  createClaimProtection,
+  createVolumeProtection,
+} from './storage-protection.ts';
 
 export interface ControllersEnvironment extends RootCaPublisherEnvironment {
   /** Where events go that come from the controller of this name. */
@@ -29,6 +34,9 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createServiceAccountController,
     createPodGarbageCollector,
     createClusterRoleAggregationController,
+    createClaimProtection,
+    createVolumeProtection,
+    createAttributesClassProtection,
   ];
   const from = (component: string): ControllerEnvironment => ({
     ...environment,
