@@ -92,6 +92,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       random,
       log,
       serviceCidr,
+      proxyClient: pki.frontProxyClient,
+      clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
       logs: () => logSource,
       authentication: {
         tokens: new Map([[pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }]]),
@@ -104,7 +106,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       server,
       host: '127.0.0.1',
       port,
-      tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
+      tls: {
+        key: pki.server.key,
+        cert: pki.server.cert,
+        clientCa: pki.ca.cert,
+        requestHeaderCa: pki.frontProxyCa.cert,
+      },
     }),
   );
   const url = `https://127.0.0.1:${listener.port}`;

@@ -5,13 +5,15 @@
 import { arch } from 'node:os';
 
 import type { Clock } from '../../base/clock.ts';
-import { isPlatformError } from '../../base/errors.ts';
+import { assert, isPlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { KUBERNETES_VERSION } from '../api/openapi.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
+import { Aggregation } from './aggregation/aggregation.ts';
+import type { ProxyClient } from './aggregation/connections.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
@@ -31,6 +33,7 @@ import { escalationGuard } from './authorization/escalation.ts';
 import { NodeAuthorizer } from './authorization/node/node-authorizer.ts';
 import { NodeRelations } from './authorization/node/node-relations.ts';
 import { Rbac, RBAC_GROUP } from './authorization/rbac.ts';
+import { publishTrust, type ClientTrust } from './authentication/published-trust.ts';
 import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
@@ -81,6 +84,10 @@ export interface ApiServerOptions {
   /** Asked for by `/readyz` beside the server's own. */
   readonly healthChecks?: readonly HealthCheck[];
   readonly admissionOptions?: AdmissionOptions;
+  /** What is shown to servers that answer for a group; without it they do not know who asks. */
+  readonly proxyClient?: ProxyClient;
+  /** Published for servers that want to know whom this one believes; nothing is when absent. */
+  readonly clientTrust?: ClientTrust;
 }
 
 export interface AuthenticationOptions {
@@ -99,6 +106,8 @@ export interface ApiServer extends AsyncDisposable {
   transportFor(user: UserInfo): Transport;
   /** Points the service `default/kubernetes` at the address on which this server can be reached. */
   advertise(where: Advertised): Promise<void>;
+  /** Resolves when what the server writes about itself once it is ready has been written. */
+  settled(): Promise<void>;
   /** True from when requests are answered until the server is disposed. */
   ready(): boolean;
 }
@@ -179,6 +188,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       kubernetes: formatIpv4(addresses.base + 1),
       services: options.serviceCidr,
     });
+    if (options.clientTrust !== undefined) await publishTrust(parts, options.clientTrust);
     if (advertised !== undefined) await advertise(parts, advertised);
   };
   await repair();
@@ -187,7 +197,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
   stack.use(await CustomResources.start(parts));
   stack.use(followPolicies(parts));
-  const discovery = new Discovery(resources);
+  const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
+  const discovery = new Discovery(resources, aggregation);
   const metrics = new ServerMetrics();
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
@@ -198,6 +209,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // Under the name that probes exclude it by, whatever the store is.
     { name: 'etcd', live: true, check: async () => void (await store.revision()) },
     { name: 'informer-sync', live: false, check: () => cache.waitFor(0) },
+    {
+      name: 'autoregister-completion',
+      live: false,
+      check: () => assert(aggregation.local.complete, 'missing APIService'),
+    },
     { name: 'shutdown', live: false, check: () => stop.signal.throwIfAborted() },
     ...(options.healthChecks ?? []),
   ];
@@ -212,6 +228,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     actAs,
     flows.handler,
     authorizeUser,
+    aggregation.handler,
     serving({ discovery, checks, metrics }),
   ];
 
@@ -219,6 +236,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const info = parseRequest(request.method, request.url);
     return await run(chain, { request, info, user, server: parts });
   };
+  // In one batch, and not before somebody can be answered.
+  aggregation.local.reconcile();
   const owned = stack.move();
   return {
     handle,
@@ -228,6 +247,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       advertised = where;
       await repair();
     },
+    settled: () => aggregation.local.settled(),
     ready: () => !stop.signal.aborted,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -316,7 +336,7 @@ function serving({ discovery, checks, metrics }: Served): Handler {
     const keys = await answerKeys(context);
     if (keys !== undefined) return keys;
     if (info.path === '/version' || info.path === '/version/') return respondWith(versionInfo());
-    const answer = discovery.answer(context);
+    const answer = await discovery.answer(context);
     if (answer === undefined) throw noSuchPath();
     return answer;
   };

@@ -59,6 +59,8 @@ export interface RequestContext {
   /** Whom the request is made as. */
   user: UserInfo;
   readonly server: ServerParts;
+  /** Somebody else's server answers; its answer goes out as it is. */
+  delegated?: boolean;
   /** What the audit event is to say besides; absent when nobody records this request. */
   annotations?: Map<string, string>;
 }

@@ -6,6 +6,10 @@ import { KUBERNETES_VERSION, openApiV3 } from '../api/openapi.ts';
 import { openApiV2 } from '../api/openapi/version2.ts';
 import { apiVersionOf } from '../api/schema.ts';
 import type { ApiResponse } from '../api/transport.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
+import { isRemote, REGISTRATION_GROUP } from './aggregation/api-services.ts';
+import type { ForeignVersion } from './aggregation/foreign-discovery.ts';
+import { compareVersions, localPriority, type Priority } from './aggregation/priorities.ts';
 import type { RequestContext } from './context.ts';
 import { noSuchPath } from './failure.ts';
 import { parseAccept, requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
@@ -20,41 +24,63 @@ const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDisco
 interface GroupVersion {
   readonly group: string;
   readonly version: string;
+  readonly priority: Priority;
+  /** None when another server has them. */
   readonly resources: readonly Resource[];
+  readonly foreign?: ForeignVersion;
 }
 
 export class Discovery {
   readonly #table: ResourceTable;
+  readonly #aggregation: Aggregation;
   #generation = 0;
+  #foreign = 0;
+  #localVersions: readonly GroupVersion[] = [];
   #versions: readonly GroupVersion[] = [];
   readonly #documents = new Map<string, Uint8Array>();
   readonly #openApi = new Map<string, { readonly bytes: Uint8Array; readonly hash: string }>();
 
-  constructor(table: ResourceTable) {
+  constructor(table: ResourceTable, aggregation: Aggregation) {
     this.#table = table;
+    this.#aggregation = aggregation;
   }
 
-  /** Documents are made anew when something else is served. */
+  /** Documents are made anew when something else is served, here or elsewhere. */
   #refresh(): void {
-    if (this.#generation === this.#table.generation) return;
-    this.#generation = this.#table.generation;
+    if (this.#generation !== this.#table.generation) {
+      this.#generation = this.#table.generation;
+      this.#foreign = 0;
+      this.#openApi.clear();
+      const byVersion = Map.groupBy(this.#table.all, ({ group, version }) => apiVersionOf(group, version));
+      this.#localVersions = [...byVersion.values()].map((resources) => {
+        const { group, version } = resources[0]!;
+        return { group, version, priority: localPriority(group, version), resources };
+      });
+    }
+    if (this.#foreign === this.#aggregation.generation) return;
+    this.#foreign = this.#aggregation.generation;
     this.#documents.clear();
-    this.#openApi.clear();
-    const byVersion = Map.groupBy(this.#table.all, ({ group, version }) => apiVersionOf(group, version));
-    this.#versions = [...byVersion.values()].map((resources) => {
-      const { group, version } = resources[0]!;
-      return { group, version, resources };
+    const { services, remotes, discovery } = this.#aggregation;
+    const local = this.#localVersions.flatMap((one) => {
+      const service = services.get(`${one.version}.${one.group}`);
+      if (isRemote(service)) return [];
+      return service === undefined ? [one] : [{ ...one, priority: service.priority }];
     });
+    const foreign = remotes.map((service) => {
+      const { group, version, priority } = service;
+      return { group, version, priority, resources: [], foreign: discovery.version(service) };
+    });
+    this.#versions = inOrder([...local, ...foreign]);
   }
 
   /** Answers discovery and OpenAPI paths, undefined for any other. */
-  answer({ request, info }: RequestContext): ApiResponse | undefined {
+  async answer({ request, info }: RequestContext): Promise<ApiResponse | undefined> {
     this.#refresh();
     const path = info.path.replace(/\/+$/, '');
     const accept = request.headers['accept'];
     if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
       return this.#answerOpenApi(path, info.query);
-    if (path === '/openapi/v2') return this.#answerOpenApiV2(accept, request.headers['if-none-match']);
+    if (path === '/openapi/v2') return await this.#answerOpenApiV2(accept, request.headers['if-none-match']);
     const root = path === '/api' || path === '/apis';
     if (root && wantsAggregatedDiscovery(accept))
       return this.#aggregated(path === '/api', request.headers['if-none-match']);
@@ -121,17 +147,17 @@ export class Discovery {
 
   #answerOpenApi(path: string, query: URLSearchParams): ApiResponse {
     if (path === '/openapi/v3') {
-      const paths = this.#versions.map((version): [string, unknown] => {
-        const { hash } = this.#openApiOf(version);
-        return [
-          pathOf(version).slice(1),
-          { serverRelativeURL: `/openapi/v3${pathOf(version)}?hash=${hash}` },
-        ];
+      const paths = this.#versions.flatMap((version): [string, unknown][] => {
+        const serverRelativeURL =
+          version.foreign === undefined
+            ? `/openapi/v3${pathOf(version)}?hash=${this.#openApiOf(version).hash}`
+            : version.foreign.openApiUrl;
+        return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
       });
       return respondWith({ paths: Object.fromEntries(paths) });
     }
     const version = this.#versions.find((one) => `/openapi/v3${pathOf(one)}` === path);
-    if (version === undefined) throw noSuchPath();
+    if (version === undefined || version.foreign !== undefined) throw noSuchPath();
     const { bytes, hash } = this.#openApiOf(version);
     // The hash names the content, so what is under it never changes.
     const forever = query.get('hash') === hash;
@@ -140,13 +166,18 @@ export class Discovery {
   }
 
   /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
-  #answerOpenApiV2(accept: string | undefined, known: string | undefined): ApiResponse {
+  async #answerOpenApiV2(accept: string | undefined, known: string | undefined): Promise<ApiResponse> {
+    const { openApi } = this.#aggregation;
+    await openApi.refresh();
     const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
-    const id = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
+    const form = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
+    const id = `${form} ${openApi.generation}`;
     let document = this.#openApi.get(id);
     if (document === undefined) {
-      const parts = this.#versions.map((version) => this.#documentOf(version));
-      const whole = openApiV2(parts, KUBERNETES_VERSION);
+      for (const other of this.#openApi.keys()) if (other.startsWith(`${form} `)) this.#openApi.delete(other);
+      const local = this.#versions.filter(({ foreign }) => foreign === undefined);
+      const parts = local.map((version) => this.#documentOf(version));
+      const whole = openApi.merged(openApiV2(parts, KUBERNETES_VERSION));
       const bytes = asProtobuf ? encodeOpenApi(whole) : toBytes(whole);
       document = { bytes, hash: hashOf(bytes).toUpperCase() };
       this.#openApi.set(id, document);
@@ -219,8 +250,26 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
   };
 }
 
+/** Groups by their highest priority, then by name; what registers others comes first. */
+function inOrder(versions: readonly GroupVersion[]): readonly GroupVersion[] {
+  const groups = Map.groupBy(versions, ({ group }) => group);
+  const rank = (group: string): number =>
+    group === REGISTRATION_GROUP
+      ? Number.POSITIVE_INFINITY
+      : Math.max(...groups.get(group)!.map(({ priority }) => priority.group));
+  return [...groups.keys()]
+    .map((group) => ({ group, rank: rank(group) }))
+    .toSorted((a, b) => (a.rank === b.rank ? (a.group < b.group ? -1 : 1) : b.rank - a.rank))
+    .flatMap(({ group }) =>
+      groups
+        .get(group)!
+        .toSorted((a, b) => b.priority.version - a.priority.version || compareVersions(a.version, b.version)),
+    );
+}
+
 /** apidiscovery.k8s.io/v2 APIVersionDiscovery. */
-function aggregatedVersion({ group, version, resources }: GroupVersion): unknown {
+function aggregatedVersion({ group, version, resources, foreign }: GroupVersion): unknown {
+  if (foreign !== undefined) return foreign.document;
   const list = resources.map(({ declaration }) => {
     const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = declaration;
     return {

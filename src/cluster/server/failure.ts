@@ -171,6 +171,12 @@ export function expiredContinue(continueToken: string): PlatformError {
   return failure(message, { code: 'expired', http: 410, reason: 'Expired', continueToken });
 }
 
+/** It took longer than any request but a watch may. */
+export function requestTimeout(): PlatformError {
+  const message = 'Timeout: request did not complete within the allotted timeout';
+  return failure(message, { code: 'timeout', http: 504, reason: 'Timeout' });
+}
+
 /** Too many requests at once; the client comes back by itself. */
 export function tooManyRequests(retryAfterSeconds: number): PlatformError {
   const message = 'too many requests, please try again later';

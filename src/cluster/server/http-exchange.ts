@@ -6,6 +6,7 @@ import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Credentials } from './authentication/authenticator.ts';
+import { proxiedUser, type Standing, type StandingOf } from './authentication/front-proxy.ts';
 import { tooLarge, unauthorized } from './failure.ts';
 import { ListBody } from './list-body.ts';
 import { MAX_BODY_BYTES } from './request-body.ts';
@@ -17,6 +18,8 @@ export interface Exchange {
   readonly url: string;
   /** Lower-case names, no pseudo headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Each value of a header that may come more than once. */
+  values(name: string): readonly string[];
   readonly socket: TLSSocket;
   /** The body's chunks; undefined when there is none. */
   readonly body: AsyncIterable<Uint8Array> | undefined;
@@ -40,37 +43,47 @@ export interface Exchange {
   tunnel?(headers: Readonly<Record<string, string>>): Duplex;
 }
 
-/** A connection has one certificate: reading it costs more than a whole request. */
-const certificates = new WeakMap<TLSSocket, Credentials | 'stranger' | undefined>();
+interface Holder {
+  readonly standing: Standing;
+  readonly credentials: Credentials;
+}
 
-function certificateOf(socket: TLSSocket): Credentials | 'stranger' | undefined {
+/** A connection has one certificate: reading it costs more than a whole request. */
+const certificates = new WeakMap<TLSSocket, Holder | undefined>();
+
+const STRANGER: Holder = { standing: { client: false, proxy: false }, credentials: {} };
+
+function certificateOf(socket: TLSSocket, standingOf: StandingOf): Holder | undefined {
   if (certificates.has(socket)) return certificates.get(socket);
   const { subject } = socket.getPeerCertificate();
+  let found: Holder | undefined;
   // An empty object when the client sent none.
-  const found =
-    subject === undefined
-      ? undefined
-      : socket.authorized
-        ? { certificate: { ...subject } as Credentials['certificate'] & object }
-        : 'stranger';
+  if (subject !== undefined) {
+    const certificate = { ...subject } as Credentials['certificate'] & object;
+    found = socket.authorized ? { standing: standingOf(socket), credentials: { certificate } } : STRANGER;
+  }
   certificates.set(socket, found);
   return found;
 }
 
-function credentialsOf({ socket, headers }: Exchange): Credentials {
-  const known = certificateOf(socket);
-  if (known === 'stranger') throw unauthorized();
-  if (known !== undefined) return known;
-  const { authorization } = headers;
+function credentialsOf(exchange: Exchange, standingOf: StandingOf): Credentials {
+  const holder = certificateOf(exchange.socket, standingOf);
+  if (holder !== undefined) {
+    const proxied = holder.standing.proxy ? proxiedUser(exchange) : undefined;
+    if (proxied !== undefined) return { proxied };
+    if (!holder.standing.client) throw unauthorized();
+    return holder.credentials;
+  }
+  const { authorization } = exchange.headers;
   if (authorization === undefined) return {};
   return { token: /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
 }
 
 /** Answers it. Never throws: what goes wrong after the headers ends the connection or stream. */
-export async function serve(exchange: Exchange, server: ApiServer): Promise<void> {
+export async function serve(exchange: Exchange, server: ApiServer, standingOf: StandingOf): Promise<void> {
   let answer: ApiResponse;
   try {
-    const user = await server.authenticate(credentialsOf(exchange));
+    const user = await server.authenticate(credentialsOf(exchange, standingOf));
     const body = exchange.body === undefined ? undefined : await readBody(exchange, exchange.body);
     const request: ApiRequest = {
       method: exchange.method as ApiRequest['method'],

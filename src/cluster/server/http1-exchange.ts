@@ -23,6 +23,7 @@ export function http1Exchange(message: IncomingMessage, response: ServerResponse
     method: message.method ?? 'GET',
     url: message.url ?? '/',
     headers: flatHeaders(message),
+    values: (name) => message.headersDistinct[name] ?? [],
     socket: message.socket as TLSSocket,
     // A body that is given up leaves the connection open for the answer.
     body: hasBody ? message.iterator({ destroyOnReturn: false }) : undefined,

@@ -45,14 +45,14 @@ export class Http2Sessions implements Disposable {
     let open = 0;
     let idle = this.#clock.after(IDLE_MS, () => session.close());
     session.on('close', () => idle[Symbol.dispose]());
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    session.on('stream', (stream, headers: IncomingHttpHeaders, _flags, raw: readonly string[]) => {
       idle[Symbol.dispose]();
       open++;
       stream.on('close', () => {
         if (--open === 0 && !session.closed) idle = this.#clock.after(IDLE_MS, () => session.close());
       });
       stream.on('error', () => {});
-      this.#serve(http2Exchange(stream, headers, { socket, clock: this.#clock }));
+      this.#serve(http2Exchange(stream, headers, { socket, clock: this.#clock, raw }));
     });
   }
 
@@ -64,7 +64,11 @@ export class Http2Sessions implements Disposable {
 function http2Exchange(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  { socket, clock }: { readonly socket: TLSSocket; readonly clock: Clock },
+  {
+    socket,
+    clock,
+    raw,
+  }: { readonly socket: TLSSocket; readonly clock: Clock; readonly raw: readonly string[] },
 ): Exchange {
   const gone = new AbortController();
   stream.on('close', () => {
@@ -74,6 +78,7 @@ function http2Exchange(
     method: String(headers[constants.HTTP2_HEADER_METHOD] ?? 'GET'),
     url: String(headers[constants.HTTP2_HEADER_PATH] ?? '/'),
     headers: flatHeaders(headers),
+    values: (name) => raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name),
     socket,
     body: stream.endAfterHeaders ? undefined : inTime(stream, clock),
     gone: gone.signal,

@@ -6,6 +6,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../base/errors.ts';
 import type { ApiServer } from './api-server.ts';
+import { standings } from './authentication/front-proxy.ts';
 import { http1Exchange, http1Upgrade, wantsUpgrade } from './http1-exchange.ts';
 import { serve, type Exchange } from './http-exchange.ts';
 import type { Http2Sessions } from './http2-sessions.ts';
@@ -15,10 +16,19 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
-  /** PEM. Clients whose certificate the authority `clientCa` has issued are who it says. */
-  readonly tls: { readonly key: string; readonly cert: string; readonly clientCa: string };
+  readonly tls: ListenerTls;
   readonly timeouts?: Partial<Timeouts>;
   readonly clock?: Clock;
+}
+
+/** PEM. */
+export interface ListenerTls {
+  readonly key: string;
+  readonly cert: string;
+  /** Clients whose certificate it has issued are who it says. */
+  readonly clientCa: string;
+  /** Those whose certificate it has issued pass requests on for others (authentication/front-proxy.ts). */
+  readonly requestHeaderCa?: string;
 }
 
 /** In milliseconds. */
@@ -42,8 +52,9 @@ const TIMEOUTS: Timeouts = { head: 30_000, request: 60_000, idle: 120_000 };
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { server, host, port, tls } = options;
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const standingOf = standings(tls.clientCa, tls.requestHeaderCa);
   const answer = (exchange: Exchange): void => {
-    serve(exchange, server).catch(() => exchange.destroy());
+    serve(exchange, server, standingOf).catch(() => exchange.destroy());
   };
   const http1 = createHttpServer({
     keepAliveTimeout: timeouts.idle,
@@ -62,7 +73,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const secure = createServer({
     key: tls.key,
     cert: tls.cert,
-    ca: tls.clientCa,
+    ca: [tls.clientCa, ...(tls.requestHeaderCa === undefined ? [] : [tls.requestHeaderCa])],
     requestCert: true,
     // Without a certificate there may be a token; with one that is not ours, the exchange refuses.
     rejectUnauthorized: false,

@@ -1,7 +1,8 @@
 /**
- * The certificates of one cluster: an authority, the server's certificate and an administrator's. Made on first start,
+ * The certificates of one cluster: an authority, the server's certificate and an administrator's, and another authority
+ * for those who pass requests on. Made on first start,
  * kept in a folder, made anew when they are about to run out or when the server is reached by other names.
- * The X.509 library is loaded only when something must be made: a normal start reads five files.
+ * The X.509 library is loaded only when something must be made: a normal start reads a dozen files.
  */
 import { createPrivateKey, generateKeyPairSync, X509Certificate, webcrypto } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -30,6 +31,10 @@ export interface Pki {
   readonly server: KeyPair;
   /** CN=kubernetes-admin, O=system:masters. */
   readonly admin: KeyPair;
+  /** Issues for those who pass requests on for others. */
+  readonly frontProxyCa: KeyPair;
+  /** CN=front-proxy-client: what this server shows to those that it passes requests on to. */
+  readonly frontProxyClient: KeyPair;
   /** An administrator's bearer token. */
   readonly adminToken: string;
   /** Signs the tokens of service accounts; PEM. */
@@ -58,16 +63,18 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   const { dir, clock } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const names = [...new Set([...FIXED_NAMES, ...options.names])];
-  const [oldCa, oldServer, oldAdmin, oldToken, oldAccountKey] = await Promise.all([
+  const [oldCa, oldServer, oldAdmin, oldProxyCa, oldProxy, oldToken, oldAccountKey] = await Promise.all([
     readPair(dir, 'ca'),
     readPair(dir, 'server'),
     readPair(dir, 'admin'),
+    readPair(dir, 'front-proxy-ca'),
+    readPair(dir, 'front-proxy-client'),
     readText(join(dir, 'admin.token')),
     readText(join(dir, 'sa.key')),
   ]);
   const now = clock.now();
   const caFits = oldCa !== undefined && isFresh(oldCa, now);
-  const ca = caFits ? oldCa : keep(dir, 'ca', await makeAuthority(now));
+  const ca = caFits ? oldCa : keep(dir, 'ca', await makeAuthority(now, 'sampan-ca'));
   const issuedByUs = (pair: KeyPair | undefined): pair is KeyPair =>
     caFits && pair !== undefined && isFresh(pair, now) && isIssuedBy(pair, ca);
   const server =
@@ -81,12 +88,26 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
         'admin',
         await issue(ca, now, { kind: 'client', name: 'kubernetes-admin', group: 'system:masters' }),
       );
+  const proxyCaFits = oldProxyCa !== undefined && isFresh(oldProxyCa, now);
+  const frontProxyCa = proxyCaFits
+    ? oldProxyCa
+    : keep(dir, 'front-proxy-ca', await makeAuthority(now, 'sampan-front-proxy-ca'));
+  const proxyFits =
+    proxyCaFits && oldProxy !== undefined && isFresh(oldProxy, now) && isIssuedBy(oldProxy, frontProxyCa);
+  const frontProxyClient = proxyFits
+    ? oldProxy
+    : keep(
+        dir,
+        'front-proxy-client',
+        await issue(frontProxyCa, now, { kind: 'client', name: 'front-proxy-client' }),
+      );
   const serviceAccountKey = isPrivateKey(oldAccountKey) ? oldAccountKey : makeServiceAccountKey(dir);
   const token = oldToken?.trim() ?? '';
-  if (token !== '') return { ca, server, admin, adminToken: token, serviceAccountKey };
+  const pki = { ca, server, admin, frontProxyCa, frontProxyClient, serviceAccountKey };
+  if (token !== '') return { ...pki, adminToken: token };
   const adminToken = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32))).toString('base64url');
   writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
-  return { ca, server, admin, adminToken, serviceAccountKey };
+  return { ...pki, adminToken };
 }
 
 function isPrivateKey(pem: string | undefined): pem is string {
@@ -186,12 +207,12 @@ async function pem(key: webcrypto.CryptoKey): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${der.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
-async function makeAuthority(now: number): Promise<KeyPair> {
+async function makeAuthority(now: number, name: string): Promise<KeyPair> {
   const x509 = await library();
   const keys = await makeKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: 'CN=sampan-ca',
+    name: `CN=${name}`,
     notBefore: new Date(now - BACKDATE_MS),
     notAfter: new Date(now + AUTHORITY_LIFE_MS),
     signingAlgorithm: ALGORITHM,
@@ -207,7 +228,7 @@ async function makeAuthority(now: number): Promise<KeyPair> {
 
 type Purpose =
   | { readonly kind: 'server'; readonly names: readonly string[] }
-  | { readonly kind: 'client'; readonly name: string; readonly group: string };
+  | { readonly kind: 'client'; readonly name: string; readonly group?: string };
 
 async function issue(ca: KeyPair, now: number, purpose: Purpose): Promise<KeyPair> {
   const x509 = await library();
@@ -232,7 +253,7 @@ async function issue(ca: KeyPair, now: number, purpose: Purpose): Promise<KeyPai
   }
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: isServer ? 'CN=kube-apiserver' : `O=${purpose.group}, CN=${purpose.name}`,
+    subject: isServer ? 'CN=kube-apiserver' : subjectOf(purpose),
     issuer: authority.subject,
     notBefore: new Date(now - BACKDATE_MS),
     notAfter: new Date(now + CERTIFICATE_LIFE_MS),
@@ -242,4 +263,8 @@ async function issue(ca: KeyPair, now: number, purpose: Purpose): Promise<KeyPai
     extensions,
   });
   return { key: await pem(keys.privateKey), cert: `${certificate.toString('pem')}\n` };
+}
+
+function subjectOf({ name, group }: { readonly name: string; readonly group?: string }): string {
+  return group === undefined ? `CN=${name}` : `O=${group}, CN=${name}`;
 }

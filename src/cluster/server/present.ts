@@ -10,7 +10,8 @@ const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
 
 export const present: Handler = async (context, next) => {
   const response = await next();
-  const { request, info } = context;
+  const { request, info, delegated } = context;
+  if (delegated === true) return response;
   if (response.headers['content-type'] !== 'application/json' || info.verb === 'watch') return response;
   const accept = request.headers['accept'];
   if (accept?.includes('yaml') === true && parseAccept(accept)[0]?.type === 'application/yaml') {

@@ -30,6 +30,7 @@ export class ResourceTable {
   #all: readonly Resource[] = [];
   #byPath: ReadonlyMap<string, Resource> = new Map();
   #generation = 0;
+  readonly #listeners = new Set<() => void>();
 
   constructor(ranges: ServiceRanges) {
     const special = strategies(ranges);
@@ -64,6 +65,17 @@ export class ResourceTable {
     return this.#generation;
   }
 
+  /** Calls back whenever something else is served. */
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Not by somebody's definition. */
+  isBuiltIn(group: string, version: string): boolean {
+    return this.#builtin.some((resource) => resource.group === group && resource.version === version);
+  }
+
   /** What a definition adds; replaces what it has added before. */
   set(definition: string, resources: readonly Resource[]): void {
     this.#custom.set(definition, resources);
@@ -86,6 +98,7 @@ export class ResourceTable {
       this.#all.toReversed().map((item) => [`${item.group}/${item.version}/${item.resource}`, item]),
     );
     this.#generation++;
+    for (const listener of this.#listeners) listener();
   }
 
   find(group: string, version: string, resource: string): Resource | undefined {

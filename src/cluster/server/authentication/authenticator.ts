@@ -12,6 +12,8 @@ import { unauthorized } from '../failure.ts';
 export interface Credentials {
   /** The subject of a client certificate that our authority has issued. */
   readonly certificate?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Whom a proxy that may pass requests on does so for. */
+  readonly proxied?: UserInfo;
   /** The bearer token. */
   readonly token?: string;
 }
@@ -39,7 +41,8 @@ export class Authentication {
     this.audiences = audiences;
   }
 
-  async authenticate({ certificate, token }: Credentials): Promise<UserInfo> {
+  async authenticate({ certificate, proxied, token }: Credentials): Promise<UserInfo> {
+    if (proxied !== undefined) return withAuthenticated(proxied);
     if (certificate !== undefined) return withAuthenticated(userOfSubject(certificate));
     if (token === undefined) return ANONYMOUS;
     const found = await this.review(token, this.audiences);

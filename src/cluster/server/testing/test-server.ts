@@ -48,6 +48,8 @@ export class TestServer implements AsyncDisposable {
       ...options,
       store,
     });
+    // What tests count and compare is theirs alone.
+    await server.settled();
     return new TestServer({ clock, store, server });
   }
 
