@@ -87,13 +87,12 @@ export class Driver implements Disposable {
     });
   }
 
+  /** With its service account, which a controller would make a moment later: pods are refused without. */
   async namespace(name: string): Promise<void> {
-    await this.call(
-      'POST',
-      '/api/v1/namespaces',
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
-      true,
-    );
+    const namespaces = '/api/v1/namespaces';
+    await this.call('POST', namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, true);
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+    await this.call('POST', `${namespaces}/${name}/serviceaccounts`, account, true);
   }
 
   /** `work` for 0 to count-1, at most 16 at once. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import type {
   ApiObject,
   Client,
@@ -15,6 +16,7 @@ import { DeltaFifo } from './delta-fifo.ts';
 import { Indexer } from './indexer.ts';
 import { objectKey } from './object-key.ts';
 import { reflect, type ReflectorSink } from './reflector.ts';
+import { SharedParts } from './shared-parts.ts';
 
 export interface InformerFactoryOptions {
   readonly client: Client;
@@ -29,6 +31,7 @@ export function createInformerFactory(options: InformerFactoryOptions): Informer
   const caches = new Map<string, SharedCache<ApiObject>>();
   // Those that were dropped and may still be ending.
   const ending = new Set<Promise<void>>();
+  const parts = new SharedParts();
   let started = false;
   const keyOf = (type: ResourceType, { labelSelector = '', fieldSelector = '' } = {}): string => {
     const shape = type.metadataOnly === true ? 'metadata' : '';
@@ -40,7 +43,7 @@ export function createInformerFactory(options: InformerFactoryOptions): Informer
       const key = keyOf(type, request);
       let cache = caches.get(key) as SharedCache<T> | undefined;
       if (cache === undefined) {
-        cache = new SharedCache({ ...options, type, labelSelector, fieldSelector });
+        cache = new SharedCache({ ...options, type, labelSelector, fieldSelector, parts });
         caches.set(key, cache as unknown as SharedCache<ApiObject>);
         if (started) cache.start();
       }
@@ -79,7 +82,11 @@ interface CacheOptions<T extends ApiObject> extends InformerFactoryOptions {
   readonly type: ResourceType<T>;
   readonly labelSelector: string;
   readonly fieldSelector: string;
+  readonly parts: SharedParts;
 }
+
+/** Objects that handlers are told of in one go, when a list brings many. */
+const SLICE = 64;
 
 class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   readonly #options: CacheOptions<T>;
@@ -120,16 +127,18 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
     };
   }
 
-  replace(objects: readonly T[]): void {
-    for (const object of objects) withoutOwners(object);
+  prepare(object: T): T {
+    return this.#options.parts.share(withoutOwners(object));
+  }
+
+  async replace(objects: readonly T[]): Promise<void> {
     this.#fifo.replace(objects);
-    this.#drain();
+    while (this.#drain(SLICE)) await yieldToLoop();
     this.#synced.resolve();
   }
 
   put(object: T): void {
-    withoutOwners(object);
-    this.#fifo.put(object);
+    this.#fifo.put(this.prepare(object));
     this.#drain();
   }
 
@@ -165,16 +174,20 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
     }
   }
 
-  #drain(): void {
-    if (this.#draining) return;
+  /** Hands over what waits, at most `limit` keys of it. Returns whether some are left. */
+  #drain(limit = Infinity): boolean {
+    if (this.#draining) return false;
     this.#draining = true;
-    for (let item = this.#fifo.pop(); item !== undefined; item = this.#fifo.pop()) {
+    for (let handed = 0; handed < limit; handed++) {
+      const item = this.#fifo.pop();
+      if (item === undefined) break;
       for (const delta of item.deltas) {
         if (delta.type === 'delete') this.#remove(item.key, delta.object);
         else this.#store(item.key, delta.object);
       }
     }
     this.#draining = false;
+    return this.#fifo.size > 0;
   }
 
   #store(key: string, object: T): void {
@@ -210,8 +223,10 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
 
 /**
  * Who owns which field is as large as all the rest of an object, and nobody who reads a cache asks. An update without it
- * leaves it as it is (KEP-555).
+ * leaves it as it is (KEP-555). A copy: an object from which a property was deleted takes several times its place.
  */
-function withoutOwners({ metadata }: ApiObject): void {
-  if (metadata !== undefined) delete metadata.managedFields;
+function withoutOwners<T extends ApiObject>(object: T): T {
+  if (object.metadata?.managedFields === undefined) return object;
+  const { managedFields: _owners, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }

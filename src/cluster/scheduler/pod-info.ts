@@ -34,9 +34,11 @@ export function podInfoOf(pod: Pod): PodInfo {
   };
 }
 
-function hostPortsOf(pod: Pod): HostPort[] {
+const NO_PORTS: readonly HostPort[] = [];
+
+function hostPortsOf(pod: Pod): readonly HostPort[] {
   const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
-  return [...(pod.spec?.containers ?? []), ...sidecars]
+  const found = [...(pod.spec?.containers ?? []), ...sidecars]
     .flatMap(({ ports }) => ports ?? [])
     .filter(({ hostPort = 0 }) => hostPort > 0)
     .map(({ hostIP, protocol, hostPort = 0 }) => ({
@@ -44,4 +46,5 @@ function hostPortsOf(pod: Pod): HostPort[] {
       protocol: protocol ?? 'TCP',
       port: hostPort,
     }));
+  return found.length === 0 ? NO_PORTS : found;
 }

@@ -106,15 +106,19 @@ function raiseAmounts(least: Amounts, other: Amounts): void {
   for (const [name, amount] of other) least.set(name, Math.max(least.get(name) ?? 0, amount));
 }
 
+/** Of the many pods that ask for nothing special; never added to. */
+const NO_OTHERS: Map<string, number> = new Map();
+
 function toResources(amounts: Amounts): Resources {
-  const resources = noResources();
+  const resources: Resources = { milliCpu: 0, memory: 0, ephemeralStorage: 0, others: NO_OTHERS };
+  const others = new Map<string, number>();
   for (const [name, amount] of amounts) {
     if (name === 'cpu') resources.milliCpu = amount;
     else if (name === 'memory') resources.memory = amount;
     else if (name === 'ephemeral-storage') resources.ephemeralStorage = amount;
-    else if (name !== 'pods') resources.others.set(name, amount);
+    else if (name !== 'pods') others.set(name, amount);
   }
-  return resources;
+  return others.size === 0 ? resources : { ...resources, others };
 }
 
 function combine(sum: Resources, other: Resources, sign: 1 | -1): void {

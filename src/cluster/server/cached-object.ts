@@ -1,26 +1,54 @@
 /** One version of one object, as bytes; decoded on demand, and for as long as it is among those that were needed last. */
-import { decodeStored, splicedLength, spliceInto, withVersion } from './encoding.ts';
+import type { Resident, Slab } from './byte-slabs.ts';
+import { decodeStored, splicedLength, spliceInto } from './encoding.ts';
 import type { KubeObject } from './object.ts';
 
 /** Decoded objects that are kept; an object takes several times its bytes. */
-const KEPT = 4096;
+const KEPT = 1024;
 
-export class CachedObject {
+export class CachedObject implements Resident {
   readonly key: string;
-  readonly stored: Uint8Array;
   readonly revision: number;
+  /** A buffer of its own, or that of the slab: its content is `#length` bytes from `#at`. */
+  #buffer: Buffer;
+  #at = 0;
+  readonly #length: number;
+  #slab: Slab | undefined;
   #object: KubeObject | undefined;
 
   constructor(key: string, stored: Uint8Array, revision: number) {
     this.key = key;
-    this.stored = stored;
     this.revision = revision;
+    this.#buffer =
+      stored instanceof Buffer ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+    this.#length = stored.length;
+  }
+
+  get slab(): Slab | undefined {
+    return this.#slab;
+  }
+
+  moveTo(slab: Slab, at: number): void {
+    this.#buffer.copy(slab.bytes, at, this.#at, this.#at + this.#length);
+    this.#buffer = slab.bytes;
+    this.#slab = slab;
+    this.#at = at;
+  }
+
+  /** As they are in the store. */
+  get stored(): Uint8Array {
+    return this.#buffer.subarray(this.#at, this.#at + this.#length);
+  }
+
+  /** Length of `stored`. */
+  get length(): number {
+    return this.#length;
   }
 
   /** Shared: never change it. */
   get object(): KubeObject {
     if (this.#object === undefined) {
-      this.#object = decodeStored(this.stored, this.revision);
+      this.#object = this.mutable();
       keep(this);
     }
     return this.#object;
@@ -28,31 +56,42 @@ export class CachedObject {
 
   /** The decoded form, without making it one of those that are kept: for a walk over everything. */
   peek(): KubeObject {
-    return this.#object ?? decodeStored(this.stored, this.revision);
+    return this.#object ?? this.mutable();
   }
 
   /** JSON with resourceVersion. */
   get bytes(): Uint8Array {
-    return withVersion(this.stored, this.revision);
+    const target = Buffer.allocUnsafe(this.bytesLength);
+    this.writeInto(target, 0);
+    return target;
   }
 
   /** Length of `bytes`. */
-  get length(): number {
-    return splicedLength(this.stored, this.revision);
+  get bytesLength(): number {
+    return splicedLength(this.#length, this.revision);
   }
 
   /** Writes `bytes`; returns where they end. */
   writeInto(target: Buffer, at: number): number {
-    return spliceInto(target, at, this);
+    return spliceInto(target, at, this.#place());
   }
 
   /** A copy of one's own. */
   mutable(): KubeObject {
-    return decodeStored(this.stored, this.revision);
+    return decodeStored(this.#place());
   }
 
   forget(): void {
     this.#object = undefined;
+  }
+
+  #place(): { buffer: Buffer; start: number; end: number; revision: number } {
+    return {
+      buffer: this.#buffer,
+      start: this.#at,
+      end: this.#at + this.#length,
+      revision: this.revision,
+    };
   }
 }
 

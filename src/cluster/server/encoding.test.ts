@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { decodeStored, encodeForStorage, encodeFrame, encodeList, withVersion } from './encoding.ts';
+import { CachedObject } from './cached-object.ts';
+import { encodeForStorage, encodeFrame, encodeList } from './encoding.ts';
 
 const object = {
   metadata: { resourceVersion: '3', name: 'a,"metadata":{', labels: { é: '√' } },
@@ -17,14 +18,15 @@ test('stored bytes have a fixed head and no resourceVersion', () => {
 });
 
 test('the version is spliced in and reads back', () => {
-  const stored = encodeForStorage(object);
-  const spliced = JSON.parse(Buffer.from(withVersion(stored, 42)).toString()) as unknown;
+  const cached = new CachedObject('key', encodeForStorage(object), 42);
+  const spliced = JSON.parse(Buffer.from(cached.bytes).toString()) as unknown;
+  assert.equal(cached.bytes.length, cached.bytesLength);
   assert.deepEqual(spliced, { ...object, metadata: { ...object.metadata, resourceVersion: '42' } });
-  assert.deepEqual(decodeStored(stored, 42), spliced);
+  assert.deepEqual(cached.object, spliced);
 });
 
 test('lists are the items between a head and a tail', () => {
-  const items = [withVersion(encodeForStorage(object), 1), withVersion(encodeForStorage(object), 2)];
+  const items = [1, 2].map((revision) => new CachedObject('key', encodeForStorage(object), revision).bytes);
   const list = JSON.parse(
     Buffer.from(
       encodeList({ kind: 'ConfigMapList', apiVersion: 'v1', revision: 9, items, continueToken: 'x' }),

@@ -18,40 +18,39 @@ export function encodeForStorage(object: KubeObject): Uint8Array {
   return bytes;
 }
 
-function bufferOf(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Where the bytes of a stored object are, and its version. */
+export interface StoredPlace {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly revision: number;
 }
 
-/** Length of what `spliceInto` writes. Revision 0 is that of an object which was never written (dry run): it has none. */
-export function splicedLength(stored: Uint8Array, revision: number): number {
-  return stored.length + (revision === 0 ? 0 : 21 + String(revision).length);
+/**
+ * Length of what `spliceInto` writes, from that of the stored bytes. Revision 0 is that of an object which was never
+ * written (dry run): it has none.
+ */
+export function splicedLength(length: number, revision: number): number {
+  return length + (revision === 0 ? 0 : 21 + String(revision).length);
 }
 
 /** Writes the stored bytes with `resourceVersion` as metadata's first field; returns where they end. */
 export function spliceInto(
   target: Buffer,
   at: number,
-  { stored, revision }: { readonly stored: Uint8Array; readonly revision: number },
+  { buffer, start, end, revision }: StoredPlace,
 ): number {
-  const bytes = bufferOf(stored);
-  const head = bytes.indexOf(METADATA) + METADATA.length;
-  bytes.copy(target, at, 0, head);
-  let end = at + head;
-  if (revision > 0) end += target.write(`"resourceVersion":"${revision}",`, end, 'latin1');
-  bytes.copy(target, end, head);
-  return end + bytes.length - head;
-}
-
-/** The stored bytes with `resourceVersion` as metadata's first field. */
-export function withVersion(stored: Uint8Array, revision: number): Uint8Array {
-  const target = Buffer.allocUnsafe(splicedLength(stored, revision));
-  spliceInto(target, 0, { stored, revision });
-  return target;
+  const head = buffer.indexOf(METADATA, start) + METADATA.length;
+  buffer.copy(target, at, start, head);
+  let to = at + head - start;
+  if (revision > 0) to += target.write(`"resourceVersion":"${revision}",`, to, 'latin1');
+  buffer.copy(target, to, head, end);
+  return to + end - head;
 }
 
 /** The object that stored bytes hold, with its version. */
-export function decodeStored(stored: Uint8Array, revision: number): KubeObject {
-  const object = JSON.parse(bufferOf(stored).toString('utf8')) as KubeObject;
+export function decodeStored({ buffer, start, end, revision }: StoredPlace): KubeObject {
+  const object = JSON.parse(buffer.toString('utf8', start, end)) as KubeObject;
   if (revision > 0) object.metadata.resourceVersion = String(revision);
   return object;
 }

@@ -71,7 +71,7 @@ function bodyOf(options: ListOptions): ListBody {
   const frame = listFrame(head);
   if (!view.verbatim) return new ListBody(() => joined(objects, view.item, frame));
   let length = frame.open.length + frame.close.length + Math.max(0, objects.length - 1);
-  for (const object of objects) length += object.length;
+  for (const object of objects) length += object.bytesLength;
   return new ListBody(() => copied(objects, frame), length);
 }
 
@@ -90,7 +90,7 @@ async function* copied(
   let piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
   let at = open.copy(piece);
   for (const [i, object] of objects.entries()) {
-    const { length } = object;
+    const length = object.bytesLength;
     if (at + length + 1 > piece.length) {
       yield piece.subarray(0, at);
       piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, length + 1));

@@ -5,6 +5,7 @@
 import { sleep, type Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import { prefixEnd, type KeyValue, type Store, type WatchBatch, type WatchEvent } from '../store/store.ts';
+import { ByteSlabs } from './byte-slabs.ts';
 import { CachedObject } from './cached-object.ts';
 import { tooLargeVersion } from './failure.ts';
 import { OrderedObjects } from './ordered-objects.ts';
@@ -50,7 +51,7 @@ export class CachedEvent {
 
   /** What the window's events hold that nothing else does. */
   get weight(): number {
-    return EVENT_BYTES + (this.previous?.stored.length ?? 0);
+    return EVENT_BYTES + (this.previous?.length ?? 0);
   }
 
   /** Watchers that come later encode it anew. */
@@ -81,6 +82,7 @@ export class ResourceCache {
   readonly prefix: string;
   readonly #clock: Clock;
   readonly #objects = new OrderedObjects<CachedObject>();
+  readonly #slabs: ByteSlabs;
   readonly #indexes = new Map<string, ValueIndex>();
   #events: { readonly event: CachedEvent; readonly at: number }[] = [];
   /** Events at the front of #events that have left the window but are not yet cut off. */
@@ -94,9 +96,10 @@ export class ResourceCache {
   #loadedLate = false;
   readonly #listeners = new Set<(event: CachedEvent) => void>();
 
-  constructor(prefix: string, clock: Clock) {
+  constructor(prefix: string, clock: Clock, slabs: ByteSlabs) {
     this.prefix = prefix;
     this.#clock = clock;
+    this.#slabs = slabs;
   }
 
   get(key: string): CachedObject | undefined {
@@ -181,6 +184,8 @@ export class ResourceCache {
 
   #put(object: CachedObject): CachedObject | undefined {
     const previous = this.#objects.set(object);
+    this.#slabs.put(object);
+    if (previous !== undefined) this.#slabs.release(previous);
     for (const index of this.#indexes.values()) {
       if (previous !== undefined) index.remove(previous);
       index.add(object);
@@ -195,6 +200,7 @@ export class ResourceCache {
       const previous = this.#objects.delete(kv.key);
       if (previous === undefined) return;
       for (const index of this.#indexes.values()) index.remove(previous);
+      this.#slabs.release(previous);
       this.#record(
         new CachedEvent(new CachedObject(kv.key, previous.stored, kv.modRevision), previous, true),
       );
@@ -274,6 +280,7 @@ export class WatchCache implements AsyncDisposable {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #caches: Map<string, ResourceCache>;
+  readonly #slabs = new ByteSlabs();
   #revision = 0;
   #waiters: Waiter[] = [];
   readonly #loading = new Map<string, Promise<void>>();
@@ -284,7 +291,7 @@ export class WatchCache implements AsyncDisposable {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#caches = new Map(
-      options.prefixes.map((prefix) => [prefix, new ResourceCache(prefix, options.clock)]),
+      options.prefixes.map((prefix) => [prefix, new ResourceCache(prefix, options.clock, this.#slabs)]),
     );
   }
 
@@ -357,7 +364,7 @@ export class WatchCache implements AsyncDisposable {
   /** Caches another prefix from now on; resolves when it holds what is there. */
   async addPrefix(prefix: string): Promise<void> {
     if (this.#caches.has(prefix)) return await this.#loading.get(prefix);
-    const cache = new ResourceCache(prefix, this.#clock);
+    const cache = new ResourceCache(prefix, this.#clock, this.#slabs);
     this.#caches.set(prefix, cache);
     // What comes in meanwhile is newer than what is loaded, or it is in what is loaded: both end in the same state.
     const loading = this.#loadLate(cache);

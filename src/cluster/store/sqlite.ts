@@ -116,8 +116,9 @@ class WorkerStore implements SqliteStore {
     this.#hub = new WatchHub({
       revision: opened.revision,
       compacted: opened.compacted,
-      windowEvents: 20_000,
-      windowBytes: 16 * 1024 * 1024,
+      // The API server's cache has a window of its own; what is older is on disk.
+      windowEvents: 5000,
+      windowBytes: 4 * 1024 * 1024,
       loadOlder: (range) => this.#loadOlder(range),
     });
     this.#timers = new LeaseTimers(clock, (lease) => this.revokeLease(lease));

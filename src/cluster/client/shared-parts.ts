@@ -1,0 +1,74 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
+
+/** V8 keeps one copy of strings up to this length by itself. */
+const SHORT = 10;
+/** What is longer is looked into, but not remembered as a whole. */
+const MAX_TEXT = 4096;
+/** Characters of one generation of what is remembered. */
+const GENERATION = 512 * 1024;
+/** Levels below the top at which parts are looked for: `spec.containers[].env[]`. */
+const MAX_DEPTH = 4;
+
+/**
+ * Holds equal parts of objects once. Objects of a cluster mostly repeat each other: replicas differ in a name, a uid and
+ * some times. Whatever is shared must not be changed, which is a cache's rule anyway.
+ *
+ * Two generations, so that it forgets: a part that is met again moves into the new one, and the old one goes whole.
+ */
+export class SharedParts {
+  #young = new Map<string, JsonValue>();
+  #old = new Map<string, JsonValue>();
+  #size = 0;
+
+  /** The same object, with parts that are shared with others. Its own top level and metadata stay its own. */
+  share<T extends object>(object: T): T {
+    const parts = object as JsonObject;
+    for (const [key, value] of Object.entries(parts)) {
+      if (key === 'metadata' && isJsonObject(value)) this.#shareChildren(value, 1);
+      else this.#put(parts, key, value, 1);
+    }
+    return object;
+  }
+
+  #shareChildren(parent: JsonObject | JsonValue[], depth: number): void {
+    for (const [key, value] of Object.entries(parent)) this.#put(parent as JsonObject, key, value, depth);
+  }
+
+  #put(parent: JsonObject, key: string, value: JsonValue | undefined, depth: number): void {
+    const isPart =
+      typeof value === 'object' ? value !== null : typeof value === 'string' && value.length > SHORT;
+    // An assignment to `__proto__` would change the prototype.
+    if (!isPart || key === '__proto__') return;
+    const shared = this.#shared(value!, depth);
+    if (shared !== value) parent[key] = shared;
+  }
+
+  #shared(value: JsonValue, depth: number): JsonValue {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const fits = text.length <= MAX_TEXT;
+    const known = fits ? this.#find(text) : undefined;
+    // The text of a string may be that of an object.
+    if (known !== undefined && typeof known === typeof value) return known;
+    if (typeof value === 'object' && value !== null && depth < MAX_DEPTH)
+      this.#shareChildren(value, depth + 1);
+    if (fits && known === undefined) this.#remember(text, value);
+    return value;
+  }
+
+  #find(text: string): JsonValue | undefined {
+    const young = this.#young.get(text);
+    if (young !== undefined) return young;
+    const old = this.#old.get(text);
+    if (old !== undefined) this.#remember(text, old);
+    return old;
+  }
+
+  #remember(text: string, value: JsonValue): void {
+    this.#young.set(text, value);
+    this.#size += text.length;
+    if (this.#size < GENERATION) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#size = 0;
+  }
+}
