@@ -11,7 +11,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { writeAtomically } from '../../src/base/write-atomically.ts';
 import { createApiServer } from '../../src/cluster/server/api-server.ts';
 import { auditPolicy } from '../../src/cluster/server/audit/policy.ts';
-import { fileSink } from '../../src/cluster/server/audit/sinks.ts';
+import { fileSink } from '../../src/cluster/server/audit/file-sink.ts';
 import { listen } from '../../src/cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';

@@ -37,9 +37,18 @@ import { publishTrust, type ClientTrust } from './authentication/published-trust
 import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
-import type { Handler, LogSource, RequestContext, ServerParts } from './context.ts';
+import {
+  DEFAULT_LIMITS,
+  type Handler,
+  type LogSource,
+  type RequestContext,
+  type ServerLimits,
+  type ServerParts,
+} from './context.ts';
+import { deadline } from './deadline.ts';
 import { auditHandler, type AuditOptions } from './audit/audit.ts';
 import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
+import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
@@ -81,6 +90,10 @@ export interface ApiServerOptions {
   /** Nothing is recorded without it. Its sinks end with the server. */
   readonly audit?: AuditOptions;
   readonly flowControl?: FlowControlOptions;
+  /** Instead of flow control: so many requests at once and no more. */
+  readonly inFlight?: InFlightLimits;
+  /** Those that are absent are upstream's. */
+  readonly limits?: Partial<ServerLimits>;
   /** Asked for by `/readyz` beside the server's own. */
   readonly healthChecks?: readonly HealthCheck[];
   readonly admissionOptions?: AdmissionOptions;
@@ -117,7 +130,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { store, clock, random, log, logs = () => undefined, sharedStore = false } = options;
   await using stack = new AsyncDisposableStack();
   const addresses = parseCidr(options.serviceCidr);
-  const resources = new ResourceTable({ addresses, nodePorts: options.nodePortRange ?? [30000, 32767] });
+  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  const resources = new ResourceTable({
+    addresses,
+    nodePorts: options.nodePortRange ?? [30000, 32767],
+    eventSeconds: limits.eventSeconds,
+  });
   const kept = resources.all.filter(({ declaration }) => !declaration.virtual);
   const prefixes = new Set([...kept.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
   const cache = stack.use(await WatchCache.open({ store, clock, prefixes: [...prefixes] }));
@@ -176,6 +194,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       ...defaultAdmissionPlugins(options.admissionOptions),
       ...(options.admission ?? []),
     ]),
+    limits,
     clock,
     random,
     log: log.child('apiserver'),
@@ -225,8 +244,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     present,
     ...(options.audit === undefined ? [] : [auditHandler(options.audit)]),
     answerFailures,
+    deadline(limits.requestMs),
     actAs,
-    flows.handler,
+    options.inFlight === undefined ? flows.handler : maxInFlight(options.inFlight),
     authorizeUser,
     aggregation.handler,
     serving({ discovery, checks, metrics }),

@@ -34,6 +34,21 @@ export interface PodLogRequest {
   readonly signal?: AbortSignal;
 }
 
+export interface ServerLimits {
+  /** How long a request may take that is not a watch, a log or a connection. */
+  readonly requestMs: number;
+  /** Without a timeout a watch lasts this long to twice as long: a restart's watchers do not all come back at once. */
+  readonly minWatchMs: number;
+  /** Events vanish this long after their last write. */
+  readonly eventSeconds: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  requestMs: 60_000,
+  minWatchMs: 30 * 60_000,
+  eventSeconds: 3600,
+};
+
 /** The parts of a running server. */
 export interface ServerParts {
   readonly store: Store;
@@ -45,6 +60,7 @@ export interface ServerParts {
   readonly authentication: Authentication;
   readonly serviceAccounts?: ServiceAccountTokens;
   readonly admission: Admission;
+  readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

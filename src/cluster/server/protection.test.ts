@@ -5,15 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { PlatformError } from '../../base/errors.ts';
 import { ManualClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import type { JsonObject } from '../api/json.ts';
-import type { ApiRequest } from '../api/transport.ts';
+import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { AuditSink } from './audit/audit.ts';
 import { auditPolicy, parseAuditPolicy } from './audit/policy.ts';
-import { fileSink, webhookSink } from './audit/sinks.ts';
+import { fileSink } from './audit/file-sink.ts';
+import { blockingWebhookSink, webhookSink } from './audit/webhook-sink.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
 import { wholeBody } from './list-body.ts';
 import { ADMIN, configMap, TestServer } from './testing/test-server.ts';
+
+const anyone: Authorizer = { decide: async () => ({ answer: 'allow' }) };
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 
@@ -197,7 +202,7 @@ test('audit: a watch is recorded when it begins and when it ends; a bad policy i
   await assert.rejects(parseAuditPolicy(Buffer.from(text.replace('Metadata', 'All'))), /rules\[0\]\.level/);
 });
 
-test('the audit file is rotated, the webhook gets batches and is tried again', async () => {
+test('the audit file is rotated', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'sampan-audit-'));
   const clock = new ManualClock();
   const sink = fileSink({
@@ -207,28 +212,166 @@ test('the audit file is rotated, the webhook gets batches and is tried again', a
     clock,
     log: silentLogger,
   });
-  for (let i = 0; i < 100; i++) sink.record({ i, text: 'x'.repeat(80) });
+  for (let i = 0; i < 100; i++) void sink.record({ i, text: 'x'.repeat(80) });
   await sink[Symbol.asyncDispose]();
   const files = (await readdir(dir)).toSorted();
   assert.equal(files.length, 3);
   const last = (await readFile(join(dir, 'audit.log'), 'utf8')).trim().split('\n').at(-1) ?? '';
   assert.equal((JSON.parse(last) as { i: number }).i, 99);
   await rm(dir, { recursive: true });
+});
 
-  const bodies: string[] = [];
-  let fail = 1;
-  const post = async (body: Uint8Array): Promise<void> => {
-    if (fail-- > 0) throw new Error('busy');
-    bodies.push(Buffer.from(body).toString('utf8'));
+const counts = (lists: readonly JsonObject[]): number[] =>
+  lists.map(({ items }) => (items as unknown[]).length);
+
+test('the audit file lets go of what is too old', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'sampan-audit-'));
+  const clock = new ManualClock();
+  const path = join(dir, 'audit.log');
+  const about = { path, maxBytes: 100, maxBackups: 0, maxAgeMs: 86_400_000, clock, log: silentLogger };
+  const sink = fileSink(about);
+  const write = async (): Promise<string[]> => {
+    await sink.record({ text: 'x'.repeat(90) });
+    await sink[Symbol.asyncDispose]();
+    return (await readdir(dir)).toSorted();
+  };
+  await write();
+  assert.equal((await write()).length, 2);
+  await clock.advance(2 * 86_400_000);
+  const files = await write();
+  assert.equal(files.length, 2);
+  assert.match(files[0] ?? '', /^audit-2026-01-03T/);
+  await rm(dir, { recursive: true });
+});
+
+test('the audit webhook gets batches and is tried again, unless it refuses for good', async () => {
+  const clock = new ManualClock();
+  const lists: JsonObject[] = [];
+  let failures: Error[] = [new PlatformError('unavailable', 'busy', { details: { status: 503 } })];
+  const post = async (list: JsonObject): Promise<void> => {
+    const failure = failures.shift();
+    if (failure !== undefined) throw failure;
+    lists.push(list);
   };
   const hook = webhookSink({ post, clock, log: silentLogger, maxBatch: 3, maxWaitMs: 1000 });
-  for (let i = 0; i < 4; i++) hook.record({ i });
+  for (let i = 0; i < 4; i++) void hook.record({ i });
   await clock.advance(1000);
-  await clock.advance(1000);
-  const batches = bodies.map((body) => (JSON.parse(body) as { items: unknown[] }).items.length);
-  assert.equal(
-    batches.reduce((sum, count) => sum + count, 0),
-    4,
-  );
+  assert.deepEqual(lists, []);
+  await clock.advance(10_000);
+  assert.deepEqual(counts(lists), [3, 1]);
+  failures = [new PlatformError('unavailable', 'no', { details: { status: 400 } })];
+  for (let i = 0; i < 3; i++) void hook.record({ i });
+  await clock.advance(100_000);
+  assert.deepEqual(counts(lists), [3, 1]);
+  // Who stops sends what there is, once.
+  failures = Array.from({ length: 9 }, () => new Error('nobody answers'));
+  void hook.record({ i: 9 });
   await hook[Symbol.asyncDispose]();
+  assert.equal(failures.length, 8);
+});
+
+test('a blocking audit webhook holds requests up; a strict one fails those it cannot record', async () => {
+  const policy = auditPolicy({
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    rules: [{ level: 'Metadata', verbs: ['create'] }],
+  });
+  const lists: JsonObject[] = [];
+  let broken = false;
+  const post = async (list: JsonObject): Promise<void> => {
+    if (broken) throw new Error('nobody answers');
+    lists.push(list);
+  };
+  for (const strict of [false, true]) {
+    broken = false;
+    lists.length = 0;
+    const sink = blockingWebhookSink({ post, log: silentLogger, strict });
+    await using api = await TestServer.open({ audit: { policy, sinks: [sink] } });
+    await api.create(MAPS, configMap('a'));
+    assert.deepEqual(counts(lists), [1, 1]);
+    broken = true;
+    const answer = await api.call('POST', MAPS, configMap('b'));
+    assert.equal(answer.status, strict ? 500 : 201);
+    if (strict) assert.equal(answer.body.message, 'Internal error occurred: failed to store audit event');
+    assert.equal((await api.call('GET', `${MAPS}/b`)).status, strict ? 404 : 200);
+  }
+});
+
+test('a request that takes too long is told so; what lasts may last', async () => {
+  const stuck = Promise.withResolvers<void>();
+  const plugin = {
+    name: 'Stuck',
+    handles: ({ name }: { readonly name: string }) => name === 'stuck',
+    mutate: async () => await stuck.promise,
+  };
+  await using api = await TestServer.open({ admission: [plugin], limits: { requestMs: 5000 } });
+  const watch = await api.watch(`${MAPS}?watch=1`);
+  for (const [query, ms] of [
+    ['', 5000],
+    ['?timeout=2s', 2000],
+    ['?timeout=1h', 5000],
+  ] as const) {
+    const answer = api.call('POST', `${MAPS}${query}`, configMap('stuck'));
+    let over = false;
+    void answer.then(() => (over = true));
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    await api.clock.advance(ms - 1);
+    assert.equal(over, false);
+    await api.clock.advance(1);
+    const { status, body } = await answer;
+    assert.equal(status, 504);
+    assert.equal(body.reason, 'Timeout');
+    assert.equal(body.message, 'Timeout: request did not complete within the allotted timeout');
+  }
+  const odd = await api.call('GET', `${MAPS}?timeout=soon`);
+  assert.equal(odd.status, 400);
+  assert.equal(
+    odd.body.message,
+    'invalid timeout specified in the request URL - time: invalid duration "soon"',
+  );
+  await api.create(MAPS, configMap('a'));
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  watch.stop();
+  stuck.resolve();
+});
+
+test('without fairness so many requests run at once, reading and writing apart; administrators always', async () => {
+  const stuck = Promise.withResolvers<void>();
+  const plugin = {
+    name: 'Stuck',
+    handles: ({ name }: { readonly name: string }) => name.startsWith('stuck'),
+    mutate: async () => await stuck.promise,
+  };
+  const inFlight = { reading: 1, writing: 1 };
+  await using api = await TestServer.open({ admission: [plugin], inFlight, authorizers: [anyone] });
+  const alice = { name: 'alice', groups: ['system:authenticated'] };
+  const post = async (name: string, user = alice): Promise<ApiResponse> =>
+    await api.server.handle(
+      { method: 'POST', url: MAPS, headers: {}, body: Buffer.from(JSON.stringify(configMap(name))) },
+      user,
+    );
+  const first = post('stuck-1');
+  const second = await post('b');
+  assert.equal(second.status, 429);
+  assert.equal(second.headers['retry-after'], '1');
+  assert.equal((await post('c', ADMIN as typeof alice)).status, 201);
+  assert.equal((await api.server.handle({ method: 'GET', url: MAPS, headers: {} }, alice)).status, 200);
+  stuck.resolve();
+  assert.equal((await first).status, 201);
+  assert.equal((await post('b')).status, 201);
+});
+
+test('events vanish after their time', async () => {
+  await using api = await TestServer.open({ limits: { eventSeconds: 60 } });
+  const events = '/api/v1/namespaces/default/events';
+  await api.create(events, {
+    metadata: { name: 'e' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+    reason: 'Test',
+    type: 'Normal',
+  });
+  await api.clock.advance(59_000);
+  assert.equal((await api.call('GET', `${events}/e`)).status, 200);
+  await api.clock.advance(120_000);
+  assert.equal((await api.call('GET', `${events}/e`)).status, 404);
 });

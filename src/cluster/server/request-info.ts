@@ -15,6 +15,14 @@ export interface RequestInfo {
   readonly verb: string;
 }
 
+/** Subresources that are connections rather than answers. */
+const LASTING = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+/** It may take as long as its client likes. */
+export function isLongRunning({ verb, subresource }: RequestInfo): boolean {
+  return verb === 'watch' || LASTING.has(subresource);
+}
+
 /** Subresources of a namespace itself; any other third segment is a resource inside it. */
 const OF_NAMESPACE = new Set(['status', 'finalize']);
 

@@ -6,8 +6,7 @@ import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import { autoscalerConversion } from './autoscaler-conversion.ts';
 import { eventConversion } from './event-conversion.ts';
 import type { Conversion, Resource } from './resource.ts';
-import { strategies } from './strategies/index.ts';
-import type { ServiceRanges } from './strategies/services.ts';
+import { strategies, type StrategyChoices } from './strategies/index.ts';
 
 /** Where Kubernetes keeps what is not kept under the resource's own name. */
 const STORED_AS: Readonly<Record<string, string>> = {
@@ -32,8 +31,8 @@ export class ResourceTable {
   #generation = 0;
   readonly #listeners = new Set<() => void>();
 
-  constructor(ranges: ServiceRanges) {
-    const special = strategies(ranges);
+  constructor(choices: StrategyChoices) {
+    const special = strategies(choices);
     this.#builtin = declarations.map((declaration): Resource => {
       const { group, version, resource, kind, storage } = declaration;
       const schema = kindSchema(group, version, kind);

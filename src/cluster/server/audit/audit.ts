@@ -1,18 +1,21 @@
 /** Records of who did what, as audit.k8s.io/v1 Events (https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/). */
 import { rfc3339Micro } from '../../../base/clock.ts';
+import { PlatformError } from '../../../base/errors.ts';
 import { uuid } from '../../../base/random.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { statusOf } from '../../api/status.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
 import { attributesOf } from '../authorization/authorizer.ts';
 import type { Handler, RequestContext } from '../context.ts';
 import { wholeBody, ListBody } from '../list-body.ts';
 import { PROTOBUF } from '../negotiate.ts';
 import { decodeProtobuf, openEnvelope } from '../protobuf.ts';
+import { statusResponse } from '../respond.ts';
 import { STAGES, type AuditDecision, type AuditPolicy, type AuditStage } from './policy.ts';
 
-/** Takes events; must not throw and must not wait. */
+/** Takes events; must not throw. A promise holds the request up; when it is rejected as a request arrives, that fails. */
 export interface AuditSink extends AsyncDisposable {
-  record(event: JsonObject): void;
+  record(event: JsonObject): void | Promise<void>;
 }
 
 export interface AuditOptions {
@@ -27,13 +30,18 @@ export function auditHandler({ policy, sinks }: AuditOptions): Handler {
     if (decision.level === 'None') return await next();
     const record = new AuditRecord(context, decision, sinks);
     context.annotations = new Map();
-    record.stage('RequestReceived');
+    try {
+      await record.stage('RequestReceived');
+    } catch {
+      const failure = new PlatformError('internal', 'failed to store audit event');
+      return statusResponse(statusOf(failure), context.request.headers['accept']);
+    }
     let response: ApiResponse;
     try {
       response = await next();
     } catch (error) {
       // Failures are answers further in: only a bug comes out here.
-      record.stage('Panic', 500);
+      await record.stage('Panic', 500);
       throw error;
     }
     return await record.answered(response);
@@ -63,10 +71,10 @@ class AuditRecord {
     const { body, status } = response;
     if (body instanceof Uint8Array || body instanceof ListBody) {
       const whole = this.#wants('RequestResponse') ? await wholeBody(body) : body;
-      this.stage('ResponseComplete', status, whole instanceof Uint8Array ? whole : undefined);
+      await this.stage('ResponseComplete', status, whole instanceof Uint8Array ? whole : undefined);
       return { ...response, headers, body: whole };
     }
-    this.stage('ResponseStarted', status);
+    await this.stage('ResponseStarted', status);
     return { ...response, headers, body: this.#untilDone(body, status) };
   }
 
@@ -74,7 +82,7 @@ class AuditRecord {
     try {
       yield* body;
     } finally {
-      this.stage('ResponseComplete', status);
+      await this.stage('ResponseComplete', status);
     }
   }
 
@@ -82,10 +90,12 @@ class AuditRecord {
     return this.#decision.level === 'RequestResponse' || this.#decision.level === level;
   }
 
-  stage(stage: AuditStage, code?: number, responseBody?: Uint8Array): void {
-    if (this.#decision.omitStages.has(stage)) return;
+  /** Undefined when nobody is waited for. */
+  stage(stage: AuditStage, code?: number, responseBody?: Uint8Array): Promise<unknown> | undefined {
+    if (this.#decision.omitStages.has(stage)) return undefined;
     const event = this.#event(stage, code, responseBody);
-    for (const sink of this.#sinks) sink.record(event);
+    const waits = this.#sinks.map((sink) => sink.record(event)).filter((done) => done !== undefined);
+    return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
   #event(stage: AuditStage, code: number | undefined, responseBody: Uint8Array | undefined): JsonObject {
@@ -113,7 +123,7 @@ class AuditRecord {
       ...(request.headers['user-agent'] !== undefined && { userAgent: request.headers['user-agent'] }),
       ...(info.isResource && { objectRef: this.#reference() }),
       ...(code !== undefined && {
-        responseStatus: { metadata: {}, ...(failed !== undefined && statusOf(failed)), code },
+        responseStatus: { metadata: {}, ...(failed !== undefined && answeredStatus(failed)), code },
       }),
       ...(sent !== undefined && { requestObject: sent }),
       ...(answer !== undefined && this.#wants('RequestResponse') && { responseObject: answer }),
@@ -171,6 +181,6 @@ function userOf({ name, groups, uid, extra }: UserInfo): JsonObject {
   };
 }
 
-function statusOf({ status, message, reason, details }: JsonObject): JsonObject {
+function answeredStatus({ status, message, reason, details }: JsonObject): JsonObject {
   return { status: status ?? '', message: message ?? '', reason: reason ?? '', details: details ?? {} };
 }

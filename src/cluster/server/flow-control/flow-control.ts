@@ -11,20 +11,20 @@ import { tooManyRequests } from '../failure.ts';
 import type { Counter, Metrics } from '../metrics/metrics.ts';
 import { numberOf } from '../handlers/read.ts';
 import type { KubeObject } from '../object.ts';
+import { isLongRunning } from '../request-info.ts';
 import type { ResourceCache } from '../watch-cache.ts';
 import { flowSchemaOf, type FlowSchema } from './flow-schema.ts';
+import { DEFAULT_IN_FLIGHT } from './max-in-flight.ts';
 import { QueueSet, type Limits, type Refusal, type Release } from './queue-set.ts';
 
 const GROUP = 'flowcontrol.apiserver.k8s.io';
 /** Seats of all levels together: upstream's 400 requests that read and 200 that write. */
-const TOTAL_SEATS = 600;
+const TOTAL_SEATS = DEFAULT_IN_FLIGHT.reading + DEFAULT_IN_FLIGHT.writing;
 /** How long a request waits in a queue. */
 const WAIT_MS = 15_000;
 /** Objects that a list may touch for one seat, and the most seats that it takes. */
 const OBJECTS_PER_SEAT = 100;
 const MAX_SEATS = 10;
-
-const LONG = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
 
 interface Level {
   readonly name: string;
@@ -132,7 +132,7 @@ export class FlowControl implements Disposable {
 
   readonly handler: Handler = async (context, next) => {
     // These last as long as the client likes: they would take the seats of those that come and go.
-    if (LONG.has(context.info.subresource)) return await next();
+    if (isLongRunning(context.info) && context.info.verb !== 'watch') return await next();
     const asked = attributesOf(context.user, context.info);
     const { schema, level } = this.#classify(asked);
     if (level.queues === undefined) return await next();

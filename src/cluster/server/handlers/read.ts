@@ -64,9 +64,6 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
   return await listResponse({ ...page, resource, view, now: server.clock.now() });
 }
 
-/** Without a timeout a watch lasts between 30 and 60 minutes: a restart's watchers do not all come back at once. */
-const MIN_TIMEOUT_MS = 30 * 60_000;
-
 export async function watchResource(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const { query, namespace, name } = info;
@@ -100,7 +97,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
       after,
       bookmarks,
       markInitial: wantsInitial,
-      timeoutMs: seconds > 0 ? seconds * 1000 : MIN_TIMEOUT_MS * (1 + server.random.next()),
+      timeoutMs: seconds > 0 ? seconds * 1000 : server.limits.minWatchMs * (1 + server.random.next()),
       signal:
         request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
     },

@@ -10,8 +10,6 @@ import { priorityClassStrategy } from './priority-classes.ts';
 import { serviceStrategy, type ServiceRanges } from './services.ts';
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
 
-const EVENT_TTL_SECONDS = 3600;
-
 /** The status is the controller's: what a creator says of it does not count. */
 function controlled(status: Json = {}): Strategy {
   return {
@@ -21,7 +19,13 @@ function controlled(status: Json = {}): Strategy {
   };
 }
 
-export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strategy>> {
+/** What operators may choose. */
+export interface StrategyChoices extends ServiceRanges {
+  /** How long events are kept; an hour when absent. */
+  readonly eventSeconds?: number | undefined;
+}
+
+export function strategies(choices: StrategyChoices): Readonly<Record<string, Strategy>> {
   return {
     apiservices: apiServiceStrategy,
     certificatesigningrequests: signingRequestStrategy,
@@ -33,7 +37,7 @@ export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strat
       numberReady: 0,
     }),
     deployments: controlled(),
-    events: { leaseSeconds: EVENT_TTL_SECONDS },
+    events: { leaseSeconds: choices.eventSeconds ?? 3600 },
     flowschemas: controlled(),
     horizontalpodautoscalers: controlled({ currentReplicas: 0, desiredReplicas: 0 }),
     ingresses: controlled({ loadBalancer: {} }),
@@ -55,7 +59,7 @@ export function strategies(ranges: ServiceRanges): Readonly<Record<string, Strat
     resourceclaims: controlled(),
     resourcequotas: controlled(),
     servicecidrs: controlled(),
-    services: serviceStrategy(ranges),
+    services: serviceStrategy(choices),
     statefulsets: controlled({ availableReplicas: 0, replicas: 0 }),
     validatingadmissionpolicies: controlled(),
     volumeattachments: controlled({ attached: false }),

@@ -1,4 +1,4 @@
-/** Where audit events go: a file that is rotated, and a webhook that gets them in batches. */
+/** Audit events in a file that is rotated. */
 import { appendFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
@@ -14,8 +14,10 @@ const MAX_WAITING = 10_000;
 export interface FileSinkOptions {
   readonly path: string;
   readonly maxBytes: number;
-  /** Rotated files that are kept. */
+  /** Rotated files that are kept; 0: all of them. */
   readonly maxBackups: number;
+  /** Rotated files older than this are removed at the next rotation; never when absent. */
+  readonly maxAgeMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -78,7 +80,7 @@ class FileSink implements AuditSink {
 
   /** `audit.log` becomes `audit-2026-01-02T03-04-05Z-1.log`. */
   async #rotate(): Promise<void> {
-    const { path, maxBackups, clock } = this.#options;
+    const { path, clock } = this.#options;
     const extension = extname(path);
     const stem = basename(path, extension);
     const at = rfc3339(clock.now()).replaceAll(':', '-');
@@ -91,87 +93,20 @@ class FileSink implements AuditSink {
       target = `${stem}-${at}-${String(n).padStart(4, '0')}${extension}`;
     await rename(path, join(folder, target));
     this.#size = 0;
-    const old = [...backups, target].toSorted().slice(0, -maxBackups || undefined);
-    if (maxBackups > 0) await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
+    const old = this.#outdated([...backups, target].toSorted(), stem.length + 1);
+    await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
+  }
+
+  /** Which of these names, from old to new, have had their time; it stands in them from `at` on. */
+  #outdated(names: readonly string[], at: number): readonly string[] {
+    const { maxBackups, maxAgeMs, clock } = this.#options;
+    const surplus = maxBackups > 0 ? names.slice(0, -maxBackups) : [];
+    if (maxAgeMs === undefined) return surplus;
+    const oldest = rfc3339(clock.now() - maxAgeMs).replaceAll(':', '-');
+    return names.filter((name) => surplus.includes(name) || name.slice(at, at + oldest.length) < oldest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
-  }
-}
-
-export interface WebhookSinkOptions {
-  /** Sends one EventList; rejects when it was not taken. */
-  readonly post: (body: Uint8Array) => Promise<void>;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly maxBatch?: number;
-  readonly maxWaitMs?: number;
-}
-
-export function webhookSink(options: WebhookSinkOptions): AuditSink {
-  return new WebhookSink(options);
-}
-
-const TRIES = 4;
-const FIRST_BACKOFF_MS = 1000;
-
-class WebhookSink implements AuditSink {
-  readonly #options: WebhookSinkOptions;
-  #waiting: JsonObject[] = [];
-  #timer: Disposable | undefined;
-  #sending: Promise<void> | undefined;
-
-  constructor(options: WebhookSinkOptions) {
-    this.#options = options;
-  }
-
-  record(event: JsonObject): void {
-    const { maxBatch = 400, maxWaitMs = 30_000, clock } = this.#options;
-    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
-    this.#waiting.push(event);
-    if (this.#waiting.length >= maxBatch) this.#send();
-    else this.#timer ??= clock.after(maxWaitMs, () => this.#send());
-  }
-
-  #send(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    this.#sending ??= this.#drain().finally(() => {
-      this.#sending = undefined;
-    });
-  }
-
-  async #drain(): Promise<void> {
-    const { maxBatch = 400, log } = this.#options;
-    while (this.#waiting.length > 0) {
-      const items = this.#waiting.splice(0, maxBatch);
-      const list = { kind: 'EventList', apiVersion: 'audit.k8s.io/v1', metadata: {}, items };
-      try {
-        await this.#deliver(Buffer.from(JSON.stringify(list)));
-      } catch (error) {
-        log.error('the audit webhook does not take events', {
-          events: items.length,
-          error: errorMessage(error),
-        });
-      }
-    }
-  }
-
-  async #deliver(body: Uint8Array): Promise<void> {
-    const { post, clock } = this.#options;
-    for (let tries = 1; ; tries++) {
-      try {
-        return await post(body);
-      } catch (error) {
-        if (tries >= TRIES) throw error;
-        await new Promise<void>((resolve) => clock.after(FIRST_BACKOFF_MS * 2 ** (tries - 1), resolve));
-      }
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#send();
-    await this.#sending;
   }
 }
