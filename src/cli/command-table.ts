@@ -1,5 +1,6 @@
 /** Every command: what `help` shows and where its code is. The code of a command loads when it runs. */
 import { PlatformError } from '../base/errors.ts';
+import { apiServerOptions } from './api-server-options.ts';
 
 export type OptionValue = string | boolean | readonly string[] | undefined;
 
@@ -65,7 +66,7 @@ export const commands: readonly Command[] = [
   {
     name: 'up',
     usage:
-      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]\n         [--datastore URL] [--encryption-provider-config FILE]',
+      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]\n         [--datastore URL] [--encryption-provider-config FILE]\n         [flags of kube-apiserver]',
     summary: 'start a one-node cluster; runs in the foreground unless detached',
     options: [
       { name: 'detach', short: 'd', help: 'return once the API answers and the node is ready' },
@@ -79,11 +80,17 @@ export const commands: readonly Command[] = [
       kubeconfig,
       datastore,
       encryption,
+      ...apiServerOptions,
       { name: 'verbose', short: 'v', help: 'debug lines in the log' },
     ],
     examples: [
       ['sampan up --detach', 'start in the background'],
       ['sampan up --no-node --port 0 --data-dir ./cluster', 'an API server for tests, as any user'],
+      [
+        'sampan up --audit-policy-file audit.yaml --audit-log-path /var/log/audit.log --audit-log-maxbackup 5',
+        'with a record of who did what',
+      ],
+      ['sampan up --event-ttl 24h --service-node-port-range 20000-22767', 'other limits'],
       ['sampan up --datastore etcd://10.0.0.1:2379,10.0.0.2:2379', 'one of several servers on an etcd'],
     ],
     load: () => import('./commands/up.ts'),

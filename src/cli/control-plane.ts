@@ -18,6 +18,7 @@ import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
 import { serviceCidrOf } from '../container/network/choose-subnet.ts';
 import type { BackupSummary } from '../cluster/store/backup-file.ts';
+import { openAudit, type ApiServerFlags } from './api-server-flags.ts';
 import { openDatastore } from './datastore.ts';
 import { firstAddress } from './first-address.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
@@ -37,6 +38,8 @@ export interface ControlPlaneOptions {
   readonly datastore?: string | undefined;
   /** An EncryptionConfiguration; nothing is encrypted when absent. */
   readonly encryptionConfig?: string | undefined;
+  /** What operators chose of the API server; upstream's defaults when absent. */
+  readonly apiServer?: ApiServerFlags | undefined;
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -84,6 +87,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { store, shared } = stack.use(kept);
 
   let logSource: LogSource | undefined;
+  const audit = await openAudit(options.apiServer?.audit, { clock, log: log.child('audit') });
   const server = stack.use(
     await createApiServer({
       store,
@@ -95,6 +99,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       proxyClient: pki.frontProxyClient,
       clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
       logs: () => logSource,
+      ...options.apiServer?.server,
+      ...(audit !== undefined && { audit }),
       authentication: {
         tokens: new Map([[pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }]]),
         serviceAccounts: { signingKey: pki.serviceAccountKey, issuer: ISSUER, audiences: [ISSUER] },

@@ -7,6 +7,7 @@ import { armFailpoints } from '../../base/failpoint.ts';
 import { createLogger, type Logger } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
+import { readApiServerFlags, type ApiServerFlags } from '../api-server-flags.ts';
 import type { CommandInput, OptionValue } from '../command-table.ts';
 import { startControlPlane } from '../control-plane.ts';
 import { serveControl } from '../control-socket.ts';
@@ -40,6 +41,7 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
   // A daemon works in another folder.
   const encryptionConfig = typeof given === 'string' ? resolve(given) : undefined;
   const up: UpOptions = {
+    apiServer: await readApiServerFlags(options, systemClock),
     port,
     withNode,
     verbose: options['verbose'] === true,
@@ -50,6 +52,7 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
 }
 
 interface UpOptions {
+  readonly apiServer: ApiServerFlags;
   readonly port: number;
   readonly withNode: boolean;
   readonly verbose: boolean;
@@ -58,7 +61,7 @@ interface UpOptions {
 }
 
 async function detached(paths: InstancePaths, options: UpOptions): Promise<number> {
-  const { port, withNode, verbose, datastore, encryptionConfig } = options;
+  const { port, withNode, verbose, datastore, encryptionConfig, apiServer } = options;
   const { instance, kubeconfig } = paths;
   const running = findDaemon(linuxKernel(), instance);
   if (running !== undefined) {
@@ -81,6 +84,7 @@ async function detached(paths: InstancePaths, options: UpOptions): Promise<numbe
   if (verbose) args.push('--verbose');
   if (datastore !== undefined) args.push('--datastore', datastore);
   if (encryptionConfig !== undefined) args.push('--encryption-provider-config', encryptionConfig);
+  args.push(...apiServer.args);
   const record = await detach(args, join(instance.dataDir, 'sampan.log'));
   process.stdout.write(`running at ${record.url}\nkubeconfig: ${record.kubeconfig}\n`);
   return 0;
@@ -115,7 +119,7 @@ interface StartOptions extends UpOptions {
 /** Starts everything onto `stack`, which takes it down in reverse. */
 async function start(
   stack: AsyncDisposableStack,
-  { paths, port, withNode, log, datastore, encryptionConfig }: StartOptions,
+  { paths, port, withNode, log, datastore, encryptionConfig, apiServer }: StartOptions,
 ): Promise<DaemonRecord> {
   const { instance, kubeconfig } = paths;
   const startedAt = systemClock.now();
@@ -132,6 +136,7 @@ async function start(
       kubeconfig,
       datastore,
       encryptionConfig,
+      apiServer,
       serviceCidr: machine?.serviceCidr,
       nodeIps: machine === undefined ? [] : [machine.nodeIp],
     }),

@@ -11,11 +11,13 @@ export function deadline(limitMs: number): Handler {
     if (isLongRunning(context.info)) return await next();
     const ms = timeoutOf(context, limitMs);
     const late = Promise.withResolvers<never>();
-    using _timer = context.server.clock.after(ms, () => late.reject(tooLate()));
-    // What comes after the deadline is nobody's any more, a failure as well.
-    const answer = next();
-    answer.catch(() => {});
-    return await Promise.race([answer, late.promise]);
+    const timer = context.server.clock.after(ms, () => late.reject(tooLate()));
+    try {
+      // What comes after the deadline is nobody's any more: nobody hears of its failure either.
+      return await Promise.race([next(), late.promise]);
+    } finally {
+      timer[Symbol.dispose]();
+    }
   };
 }
 

@@ -116,9 +116,10 @@ class WebhookSink implements AuditSink {
   async #pause(ms: number): Promise<void> {
     const over = Promise.withResolvers<void>();
     const end = (): void => over.resolve();
-    using _timer = this.#options.clock.after(ms, end);
+    const timer = this.#options.clock.after(ms, end);
     this.#stop.signal.addEventListener('abort', end, { once: true });
     await over.promise;
+    timer[Symbol.dispose]();
     this.#stop.signal.removeEventListener('abort', end);
   }
 
