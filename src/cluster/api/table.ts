@@ -37,10 +37,10 @@ export function tableRows(
 }
 
 /** metadata alone, as kubectl wants it for names and namespaces. */
-export function partialMetadata(object: JsonObject): JsonObject {
+export function partialMetadata(object: JsonObject, apiVersion = 'meta.k8s.io/v1'): JsonObject {
   return {
     kind: 'PartialObjectMetadata',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion,
     metadata: objectAt(object, 'metadata'),
   };
 }

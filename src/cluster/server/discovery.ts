@@ -219,6 +219,12 @@ function pathOf({ group, version }: { readonly group: string; readonly version: 
   return group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
 }
 
+/** Changes when the version does that a kind is stored in: storage migrators compare it. */
+function storageVersionHash({ storage, kind }: Resource['declaration']): string {
+  const name = `${storage.group}/${storage.version}/${kind}`;
+  return createHash('sha256').update(name).digest().subarray(0, 8).toString('base64');
+}
+
 /** meta/v1 APIResourceList. */
 function resourceList({ group, version, resources }: GroupVersion): unknown {
   const list = resources.flatMap(({ declaration }) => {
@@ -231,6 +237,7 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
       verbs,
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
+      ...(!declaration.virtual && { storageVersionHash: storageVersionHash(declaration) }),
     };
     const below = subresources.map((sub) => ({
       name: `${resource}/${sub.name}`,

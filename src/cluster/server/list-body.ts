@@ -55,7 +55,7 @@ export async function listResponse(options: ListOptions): Promise<ApiResponse> {
 
 function headOf({ resource, view, ...rest }: ListOptions): ListHead {
   return view.shape === 'metadata'
-    ? { ...rest, kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }
+    ? { ...rest, kind: 'PartialObjectMetadataList', apiVersion: view.metaVersion }
     : { ...rest, kind: resource.declaration.listKind, apiVersion: resource.apiVersion };
 }
 
@@ -65,7 +65,7 @@ function bodyOf(options: ListOptions): ListBody {
   if (view.format === 'protobuf') return protobufBody(head, view, objects);
   if (view.shape === 'table') {
     const metadata = listMetadata(head);
-    const { open, row } = tableParts({ resource, include: view.include, now, metadata });
+    const { open, row } = tableParts({ resource, ...view, now, metadata });
     return new ListBody(() => joined(objects, row, { open, close: Buffer.from(']}\n') }));
   }
   const frame = listFrame(head);

@@ -4,24 +4,48 @@ import { test } from 'node:test';
 import { isPlatformError } from '../../base/errors.ts';
 import { acceptsGzip, bodyFormat, negotiate, patchFormat, wantsAggregatedDiscovery } from './negotiate.ts';
 
-const shapeOf = (accept: string | undefined): string => negotiate(accept, false).shape;
+const shapeOf = (accept: string | undefined): string =>
+  negotiate(accept, { protobuf: false, table: true }).shape;
 
 test('what kubectl get accepts is a table', () => {
   const kubectl =
     'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json';
   assert.equal(shapeOf(kubectl), 'table');
-  assert.equal(shapeOf('application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'), 'object');
+  assert.equal(shapeOf('application/json;as=Table;v=v2;g=meta.k8s.io,application/json'), 'object');
   assert.equal(shapeOf('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io'), 'metadata');
+});
+
+test('tables and metadata go by their older name too', () => {
+  const offered = { protobuf: false, table: true };
+  const accept = 'application/json;as=Table;v=v1beta1;g=meta.k8s.io';
+  assert.deepEqual(negotiate(accept, offered), {
+    shape: 'table',
+    format: 'json',
+    metaVersion: 'meta.k8s.io/v1beta1',
+  });
+  assert.throws(() => negotiate(accept, { ...offered, table: false }), /media types are accepted/);
 });
 
 test('protobuf is answered where there is a schema', () => {
   const protobuf = 'application/vnd.kubernetes.protobuf';
-  assert.deepEqual(negotiate(`${protobuf},application/json`, true), { shape: 'object', format: 'protobuf' });
-  assert.deepEqual(negotiate(`${protobuf},application/json`, false), { shape: 'object', format: 'json' });
-  assert.deepEqual(negotiate(`${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`, true), {
-    shape: 'metadata',
+  assert.deepEqual(negotiate(`${protobuf},application/json`, { protobuf: true, table: true }), {
+    shape: 'object',
     format: 'protobuf',
+    metaVersion: 'meta.k8s.io/v1',
   });
+  assert.deepEqual(negotiate(`${protobuf},application/json`, { protobuf: false, table: true }), {
+    shape: 'object',
+    format: 'json',
+    metaVersion: 'meta.k8s.io/v1',
+  });
+  assert.deepEqual(
+    negotiate(`${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`, { protobuf: true, table: true }),
+    {
+      shape: 'metadata',
+      format: 'protobuf',
+      metaVersion: 'meta.k8s.io/v1',
+    },
+  );
   assert.equal(shapeOf(undefined), 'object');
   assert.equal(shapeOf('text/html, */*;q=0.1'), 'object');
   assert.throws(

@@ -36,30 +36,47 @@ function isJson(range: Range): boolean {
 export interface Negotiated {
   readonly shape: Shape;
   readonly format: 'json' | 'protobuf';
+  /** Of tables and metadata: the same under both names. */
+  readonly metaVersion: MetaVersion;
+}
+
+export type MetaVersion = 'meta.k8s.io/v1' | 'meta.k8s.io/v1beta1';
+const META: MetaVersion = 'meta.k8s.io/v1';
+
+export interface Offered {
+  readonly protobuf: boolean;
+  /** What is made on the way, like a review, has none. */
+  readonly table: boolean;
 }
 
 /** The first of the client's ranges that we can answer with; tables only come as JSON. */
-export function negotiate(accept: string | undefined, hasProtobuf: boolean): Negotiated {
+export function negotiate(accept: string | undefined, offered: Offered): Negotiated {
   // What nearly everybody sends.
   if (accept === undefined || accept === 'application/json' || accept === '*/*')
-    return { shape: 'object', format: 'json' };
+    return { shape: 'object', format: 'json', metaVersion: META };
   for (const range of parseAccept(accept)) {
     // YAML is made of the JSON at the end (present.ts).
     const format =
       isJson(range) || range.type === 'application/yaml'
         ? 'json'
-        : range.type === PROTOBUF && hasProtobuf
+        : range.type === PROTOBUF && offered.protobuf
           ? 'protobuf'
           : undefined;
     if (format === undefined) continue;
     const as = range.parameters.get('as');
-    if (as === undefined) return { shape: 'object', format };
-    const known = range.parameters.get('g') === 'meta.k8s.io' && range.parameters.get('v') === 'v1';
-    if (known && as === 'Table' && format === 'json') return { shape: 'table', format };
-    if (known && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList'))
-      return { shape: 'metadata', format };
+    if (as === undefined) return { shape: 'object', format, metaVersion: META };
+    const metaVersion = metaVersionOf(range);
+    if (metaVersion === undefined) continue;
+    if (as === 'Table' && format === 'json' && offered.table) return { shape: 'table', format, metaVersion };
+    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
+      return { shape: 'metadata', format, metaVersion };
   }
   throw notAcceptable(['application/json', 'application/yaml', PROTOBUF]);
+}
+
+function metaVersionOf({ parameters }: Range): MetaVersion | undefined {
+  const version = `${parameters.get('g')}/${parameters.get('v')}`;
+  return version === META || version === 'meta.k8s.io/v1beta1' ? version : undefined;
 }
 
 /** A Status goes out in protobuf only to those who take nothing else. */

@@ -224,3 +224,14 @@ test('a large answer is compressed for those who take it', async () => {
   assert.equal(response.headers['content-encoding'], 'gzip');
   assert.ok((response.body as Uint8Array).length < 10_000);
 });
+
+test('a review cannot be had as a table', async () => {
+  await using api = await TestServer.open();
+  const answer = await api.call(
+    'POST',
+    '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } },
+    { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+  );
+  assert.deepEqual([answer.status, answer.body.reason], [406, 'NotAcceptable']);
+});

@@ -4,7 +4,7 @@ import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
 import { encodeFrame } from './encoding.ts';
 import { badRequest } from './failure.ts';
-import { negotiate, PROTOBUF, type Shape } from './negotiate.ts';
+import { negotiate, PROTOBUF, type MetaVersion, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
 import { encodeEnvelope, encodeItem, encodeMessage, encodeProtobufFrame } from './protobuf-writer.ts';
 import type { Conversion, Resource } from './resource.ts';
@@ -34,7 +34,10 @@ async function untilKnown(conversion: Conversion, objects: () => readonly KubeOb
 }
 
 export function bytesOf(resource: Resource, cached: CachedObject): Uint8Array {
-  return resource.conversion === undefined ? cached.bytes : toBytes(objectOf(resource, cached));
+  if (resource.conversion === undefined) return cached.bytes;
+  const stored = cached.object;
+  const shown = resource.conversion.fromStorage(stored);
+  return shown === stored ? cached.bytes : toBytes(shown);
 }
 
 export function toBytes(value: unknown): Uint8Array {
@@ -47,6 +50,8 @@ export type IncludeObject = 'Metadata' | 'Object' | 'None';
 export interface View {
   readonly shape: Shape;
   readonly format: 'json' | 'protobuf';
+  /** Of tables and metadata. */
+  readonly metaVersion: MetaVersion;
   /** The cached bytes are the answer as they are. */
   readonly verbatim: boolean;
   /** Names the encoding, for sharing encoded events. */
@@ -73,25 +78,29 @@ export function viewFor(options: {
   readonly clock: Clock;
 }): View {
   const { resource, accept, query, clock } = options;
-  const { shape, format } = negotiate(accept, resource.type.wire !== undefined);
+  const { shape, format, metaVersion } = negotiate(accept, {
+    protobuf: resource.type.wire !== undefined,
+    table: !resource.declaration.virtual,
+  });
   const include = includeOf(query);
-  if (format === 'protobuf') return protobufView(resource, shape, include);
-  const json = { shape, format, include, verbatim: false } as const;
+  if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
+  const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'object') {
     const verbatim = resource.conversion === undefined;
     return jsonView({ ...json, verbatim, form: resource.apiVersion }, (object) => bytesOf(resource, object));
   }
   if (shape === 'metadata') {
-    return jsonView({ ...json, form: 'metadata' }, (object) => toBytes(partialMetadata(object.peek())));
+    const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.peek(), metaVersion));
+    return jsonView({ ...json, form: metaVersion }, encode);
   }
-  return jsonView({ ...json, form: `table ${resource.apiVersion} ${include}` }, (object) => {
-    const now = clock.now();
-    return tableOf({ resource, objects: [object], include, now, metadata: versionOf(object.revision) });
+  return jsonView({ ...json, form: `${metaVersion} table ${resource.apiVersion} ${include}` }, (object) => {
+    const table = { resource, include, metaVersion, now: clock.now() };
+    return tableOf({ ...table, objects: [object], metadata: versionOf(object.revision) });
   });
 }
 
 function jsonView(
-  facts: Pick<View, 'shape' | 'format' | 'include' | 'form' | 'verbatim'>,
+  facts: Pick<View, 'shape' | 'format' | 'include' | 'form' | 'verbatim' | 'metaVersion'>,
   encode: View['encode'],
 ): View {
   return {
@@ -105,12 +114,18 @@ function jsonView(
   };
 }
 
-const METADATA = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata' };
+const METADATA = 'PartialObjectMetadata';
 
-function protobufView(resource: Resource, shape: Shape, include: IncludeObject): View {
-  const schema = shape === 'metadata' ? kindSchema('meta.k8s.io', 'v1', METADATA.kind) : resource.type.wire;
+function protobufView(
+  resource: Resource,
+  { shape, include, metaVersion }: Pick<View, 'shape' | 'include' | 'metaVersion'>,
+): View {
+  const schema = shape === 'metadata' ? kindSchema('meta.k8s.io', 'v1', METADATA) : resource.type.wire;
   if (schema === undefined) throw badRequest(`${resource.kind} has no protobuf form`);
-  const head = shape === 'metadata' ? METADATA : { apiVersion: resource.apiVersion, kind: resource.kind };
+  const head =
+    shape === 'metadata'
+      ? { apiVersion: metaVersion, kind: METADATA }
+      : { apiVersion: resource.apiVersion, kind: resource.kind };
   const messageOf = (object: CachedObject): Uint8Array =>
     encodeMessage(
       resource.conversion === undefined ? object.peek() : objectOf(resource, object),
@@ -121,7 +136,8 @@ function protobufView(resource: Resource, shape: Shape, include: IncludeObject):
     shape,
     format: 'protobuf',
     verbatim: false,
-    form: `protobuf ${shape} ${resource.apiVersion}`,
+    form: `protobuf ${shape} ${head.apiVersion}`,
+    metaVersion,
     contentType: PROTOBUF,
     streamType: `${PROTOBUF};stream=watch`,
     include,
@@ -150,23 +166,27 @@ export function versionOf(revision: number): Record<string, unknown> {
 export interface TableOptions {
   readonly resource: Resource;
   readonly include: IncludeObject;
+  readonly metaVersion: MetaVersion;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly metadata: Record<string, unknown>;
 }
 
 export function tableOf(options: TableOptions & { readonly objects: readonly CachedObject[] }): Uint8Array {
-  const { resource, objects, now, metadata } = options;
+  const { resource, objects, now, metadata, metaVersion: apiVersion } = options;
   const shown = objects.map((object) => objectOf(resource, object));
   const { columnDefinitions } = tableRows(resource.declaration, [], now);
   const rows = rowsOf(options, shown);
-  return toBytes({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions, rows });
+  return toBytes({ kind: 'Table', apiVersion, metadata, columnDefinitions, rows });
 }
 
-function rowsOf({ resource, include, now }: TableOptions, shown: readonly KubeObject[]): unknown[] {
+function rowsOf(
+  { resource, include, now, metaVersion }: TableOptions,
+  shown: readonly KubeObject[],
+): unknown[] {
   return tableRows(resource.declaration, shown, now).rows.map(({ cells, object }) => {
     if (include === 'None') return { cells };
-    return { cells, object: include === 'Object' ? object : partialMetadata(object) };
+    return { cells, object: include === 'Object' ? object : partialMetadata(object, metaVersion) };
   });
 }
 
@@ -175,9 +195,9 @@ export function tableParts(options: TableOptions): {
   readonly open: Buffer;
   readonly row: (object: CachedObject) => Uint8Array;
 } {
-  const { resource, now, metadata } = options;
+  const { resource, now, metadata, metaVersion: apiVersion } = options;
   const { columnDefinitions } = tableRows(resource.declaration, [], now);
-  const head = JSON.stringify({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions });
+  const head = JSON.stringify({ kind: 'Table', apiVersion, metadata, columnDefinitions });
   return {
     open: Buffer.from(`${head.slice(0, -1)},"rows":[`),
     row: (cached) => toBytes(rowsOf(options, [objectOf(resource, cached)])[0]),

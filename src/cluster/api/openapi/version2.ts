@@ -87,11 +87,22 @@ function parameter(from: JsonValue): JsonObject {
   return { ...rest, ...objectAt(schema) };
 }
 
-/** Version 2 knows no `oneOf`, and nothing may stand beside a reference. */
+const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
+
+/**
+ * Version 2 knows no `oneOf`, and nothing may stand beside a reference. Where anything may be, nothing is said of what is
+ * there: kubectl would take it for all there can be.
+ */
 function schemaOf(schema: JsonObject): JsonObject {
-  const { allOf, oneOf, anyOf: _anyOf, nullable: _nullable, not: _not, ...rest } = schema;
+  const { allOf, oneOf, anyOf: _anyOf, nullable, not: _not, ...rest } = schema;
   const reference = stringAt(schema, '$ref');
   if (reference !== '') return { $ref: reference.replace(SCHEMAS, '#/definitions/') };
+  if (rest[PRESERVE] === true && rest[KINDS] !== undefined) return { type: 'object', [KINDS]: rest[KINDS] };
+  if (nullable === true || rest[PRESERVE] === true) {
+    delete rest['items'];
+    delete rest['properties'];
+    if (nullable === true || rest['type'] !== 'string') delete rest['type'];
+  }
   const [only, ...more] = Array.isArray(allOf) ? allOf : [];
   const inner = only !== undefined && more.length === 0 && isJsonObject(only) ? schemaOf(only) : {};
   const result: JsonObject = { ...rest, ...inner };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 import { TestServer, type Answer } from '../testing/test-server.ts';
@@ -312,4 +313,41 @@ test('definitions that cannot be served are refused with the field', async () =>
     assert.equal(status, 422, JSON.stringify(crd));
     assert.match(body.message ?? '', message);
   }
+});
+
+test('what is stored is read by the schema of today: defaults come and stay, what is unknown goes', async () => {
+  await using api = await TestServer.open();
+  const only = (properties: JsonObject): JsonObject => ({
+    type: 'object',
+    properties: { spec: { type: 'object', properties } },
+  });
+  const withSchema = async (openAPIV3Schema: JsonObject): Promise<void> => {
+    const path = '/spec/versions/0/schema/openAPIV3Schema';
+    const patch = [{ op: 'replace', path, value: openAPIV3Schema }];
+    const answer = await api.call('PATCH', `${CRDS}/widgets.example.com`, patch as unknown as JsonObject, {
+      'content-type': 'application/json-patch+json',
+    });
+    assert.equal(answer.status, 200, answer.body.message ?? '');
+  };
+  const text = { type: 'string' };
+  const plain = { subresources: {}, additionalPrinterColumns: [], selectableFields: [] };
+  const first = { schema: { openAPIV3Schema: only({ a: text, b: text, old: text }) }, ...plain };
+  await defined(api, definition({}, first));
+  await api.create(WIDGETS, widget('early', { old: 'x' }));
+
+  await withSchema(only({ a: { ...text, default: 'A' }, b: text }));
+  const specOf = async (name: string): Promise<unknown> =>
+    (await api.call('GET', `${WIDGETS}/${name}`)).body.spec;
+  await until(async () => isDeepStrictEqual(await specOf('early'), { a: 'A' }));
+  await api.create(WIDGETS, widget('late', {}));
+
+  await withSchema(only({ a: text, b: { ...text, default: 'B' } }));
+  await until(async () => isDeepStrictEqual(await specOf('early'), { b: 'B' }));
+  // The default of its time was stored with it.
+  assert.deepEqual(await specOf('late'), { a: 'A', b: 'B' });
+  const listed = await api.call('GET', WIDGETS);
+  assert.deepEqual(
+    listed.body.items?.map(({ spec }) => spec),
+    [{ b: 'B' }, { a: 'A', b: 'B' }],
+  );
 });

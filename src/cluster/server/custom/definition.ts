@@ -1,4 +1,6 @@
 /** A CustomResourceDefinition as the resources that it makes. */
+import { isDeepStrictEqual } from 'node:util';
+
 import { ageColumn, nameColumn } from '../../api/printers/columns.ts';
 import { fieldNames, findAll, parseJsonPath } from '../../api/json-path.ts';
 import {
@@ -124,7 +126,7 @@ function deprecation(
   return stringAt(version, 'deprecationWarning') || `${apiVersionOf(group, name)} ${kind} is deprecated`;
 }
 
-/** None where all that is stored is in this version already. */
+/** None where all that is stored is in this version already, and was written by the rules that hold now. */
 async function conversionOf(
   definition: KubeObject,
   name: string,
@@ -133,43 +135,54 @@ async function conversionOf(
   const group = stringAt(definition, 'spec', 'group');
   const storage = storageVersion(definition);
   const stored = listAt(definition, 'status', 'storedVersions');
-  if (name === storage && stored.every((version) => version === name)) return {};
+  const alone = name === storage && stored.every((version) => version === name);
+  if (alone && definition.metadata.generation === 1) return {};
   const [here, there] = [apiVersionOf(group, name), apiVersionOf(group, storage)];
-  const conversion = objectAt(definition, 'spec', 'conversion');
-  if (stringAt(conversion, 'strategy') !== 'Webhook') return { conversion: renaming(here, there) };
-  const { WebhookConversion } = await import('./webhook-conversion.ts');
-  const kind = stringAt(definition, 'status', 'acceptedNames', 'kind');
   const schemas = new Map(
     objectsAt(definition, 'spec', 'versions').map((version) => [
       apiVersionOf(group, stringAt(version, 'name')),
       parseStructural(objectAt(version, 'schema', 'openAPIV3Schema')),
     ]),
   );
+  const finish = (object: JsonObject, apiVersion: string): KubeObject => {
+    const schema = schemas.get(apiVersion);
+    return schema === undefined ? (object as KubeObject) : reread(object, schema);
+  };
+  const conversion = objectAt(definition, 'spec', 'conversion');
+  if (alone || stringAt(conversion, 'strategy') !== 'Webhook')
+    return { conversion: renaming(here, there, finish) };
+  const { WebhookConversion } = await import('./webhook-conversion.ts');
   return {
     conversion: new WebhookConversion({
       server,
       clientConfig: objectAt(conversion, 'webhook', 'clientConfig'),
       reviewVersions: listAt(conversion, 'webhook', 'conversionReviewVersions') as string[],
-      kind,
+      kind: stringAt(definition, 'status', 'acceptedNames', 'kind'),
       here,
       stored: there,
-      finish(object, apiVersion) {
-        const schema = schemas.get(apiVersion);
-        if (schema === undefined) return object as KubeObject;
-        const pruned = prune(object, schema, []) as KubeObject;
-        fillDefaults(pruned, schema);
-        return pruned;
-      },
+      finish,
     }),
   };
 }
 
-/** Conversion strategy None: versions differ in their name alone. */
-function renaming(here: string, stored: string): Conversion {
-  const to =
-    (apiVersion: string) =>
-    (object: KubeObject): KubeObject => ({ ...object, apiVersion });
-  return { fromStorage: to(here), toStorage: to(stored) };
+/** What was stored, as the schema of today has it: the object itself where that makes no difference. */
+function reread(object: JsonObject, schema: Structural): KubeObject {
+  const pruned = prune(object, schema, []) as KubeObject;
+  fillDefaults(pruned, schema);
+  return isDeepStrictEqual(pruned, object) ? (object as KubeObject) : pruned;
+}
+
+/** Conversion strategy None: versions differ in their name, and in what their schemas know and add. */
+function renaming(
+  here: string,
+  stored: string,
+  finish: (object: JsonObject, apiVersion: string) => KubeObject,
+): Conversion {
+  return {
+    fromStorage: (object) =>
+      finish(object.apiVersion === here ? object : { ...object, apiVersion: here }, here),
+    toStorage: (object) => (object.apiVersion === stored ? object : { ...object, apiVersion: stored }),
+  };
 }
 
 function subresourceDeclarations(status: boolean, scale: boolean): readonly SubresourceDeclaration[] {

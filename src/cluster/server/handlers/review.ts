@@ -11,6 +11,7 @@ import { jsonResponse, warningHeader } from '../respond.ts';
 import { askedFor, attributeProblems } from './review-attributes.ts';
 import { reviewToken } from './token.ts';
 import { toBytes } from '../view.ts';
+import { viewOf } from './read.ts';
 
 const NOTHING_KNOWN: KnownRules = { rules: [], incomplete: false };
 
@@ -56,6 +57,8 @@ export async function review(context: ResourceContext): Promise<ApiResponse> {
   const { info, request, server, resource } = context;
   const answer = ANSWERS[resource.kind];
   if (info.verb !== 'create' || answer === undefined) throw methodNotAllowed(resource);
+  // Before it is answered: reviews have no table.
+  viewOf(context);
   const { object, unknown } = await decodeBody(request, resource.type);
   const warnings = checkUnknown(unknown, resource.type, info.query);
   const { kind, apiVersion } = resource;
