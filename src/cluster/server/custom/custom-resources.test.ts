@@ -324,7 +324,7 @@ test('what is stored is read by the schema of today: defaults come and stay, wha
   const withSchema = async (openAPIV3Schema: JsonObject): Promise<void> => {
     const path = '/spec/versions/0/schema/openAPIV3Schema';
     const patch = [{ op: 'replace', path, value: openAPIV3Schema }];
-    const answer = await api.call('PATCH', `${CRDS}/widgets.example.com`, patch as unknown as JsonObject, {
+    const answer = await api.call('PATCH', `${CRDS}/widgets.example.com`, patch, {
       'content-type': 'application/json-patch+json',
     });
     assert.equal(answer.status, 200, answer.body.message ?? '');
