@@ -22,6 +22,8 @@ export interface FieldError {
   readonly detail: string;
   /** The complaint is not about one value. */
   readonly hidesValue?: boolean;
+  /** What it is about, where upstream names no field. */
+  readonly about?: string;
 }
 
 /** The machine-readable reason of a cause in a Status. */

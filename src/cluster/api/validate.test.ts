@@ -195,9 +195,10 @@ test('bad services are named by field', () => {
   assert.deepEqual(complaints('', 'Service', service, { spec: { type: 'Cluster' } }), [
     'spec.type: Unsupported value: "Cluster": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
   ]);
-  const addressed = mergePatch(service, { spec: { clusterIP: '10.0.0.1' } }) as JsonObject;
-  assert.deepEqual(updateComplaints('', 'Service', addressed, { spec: { clusterIP: '10.0.0.2' } }), [
-    'spec.clusterIPs[0]: Invalid value: "10.0.0.2": field is immutable',
+  const at = (address: string): JsonObject => ({ spec: { clusterIP: address, clusterIPs: [address] } });
+  const addressed = mergePatch(service, at('10.0.0.1')) as JsonObject;
+  assert.deepEqual(updateComplaints('', 'Service', addressed, at('10.0.0.2')), [
+    'spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set',
   ]);
 });
 

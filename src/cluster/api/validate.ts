@@ -28,7 +28,11 @@ import {
   validateEndpointSlice,
   validateEndpointSliceUpdate,
 } from './validate/endpoints.ts';
-import { validateDefinition, validateDefinitionUpdate } from './validate/extensions.ts';
+import {
+  validateDefinition,
+  validateDefinitionCreate,
+  validateDefinitionUpdate,
+} from './validate/extensions.ts';
 import { validateFlowSchema, validatePriorityLevel } from './validate/flow-control.ts';
 import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
 import {
@@ -78,7 +82,7 @@ import {
   validateRoleBinding,
   validateRoleBindingUpdate,
 } from './validate/rbac.ts';
-import { validateService, validateServiceUpdate } from './validate/service.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './validate/service.ts';
 import {
   validateAttributesClass,
   validateAttributesClassUpdate,
@@ -141,7 +145,12 @@ const RULES: Readonly<Record<string, Rules>> = {
       resize: (pod, old) => validateResize(pod, old, qosClass),
     },
   },
-  '/Service': { name: 'rfc1035-label', object: validateService, update: validateServiceUpdate },
+  '/Service': {
+    name: 'rfc1035-label',
+    object: validateService,
+    update: validateServiceUpdate,
+    status: validateServiceStatus,
+  },
   '/Endpoints': { name: 'subdomain', object: validateEndpoints },
   '/ConfigMap': { name: 'subdomain', object: validateConfigMap, update: validateConfigMapUpdate },
   '/Secret': { name: 'subdomain', object: validateSecret, update: validateSecretUpdate },
@@ -153,6 +162,9 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     clusterScoped: true,
     object: validateDefinition,
+    create: validateDefinitionCreate,
+    // Its controllers' business; the stored versions shrink after a migration.
+    status: () => [],
     update: validateDefinitionUpdate,
   },
   'apiregistration.k8s.io/APIService': {

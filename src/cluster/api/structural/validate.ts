@@ -1,6 +1,7 @@
 /** A value against a structural schema, in the words of upstream's validator. */
-import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { goQuote, invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonObject, type JsonValue } from '../json.ts';
+import { tooMany } from '../validate/checks.ts';
 import { formatProblem } from './formats.ts';
 import { isSchema } from './prune.ts';
 import type { Checks, Structural } from './schema.ts';
@@ -12,8 +13,8 @@ export function validateValue(value: JsonValue, schema: Structural, path = ''): 
   return errors;
 }
 
-/** Upstream says "<nil>" where a message is about the whole object. */
-const shown = (path: string): string => (path === '' ? '<nil>' : path);
+/** The field of complaints that upstream gives none. */
+const NO_FIELD = '<nil>';
 
 function visit(value: JsonValue, schema: Structural, path: string, errors: FieldError[]): void {
   if (value === null) {
@@ -54,7 +55,7 @@ function typeName(value: JsonValue): string {
 function wrongType(value: JsonValue, type: string, path: string): FieldError {
   const what = typeName(value);
   return {
-    ...invalid(path, what, `${shown(path)} in body must be of type ${type}: ${JSON.stringify(what)}`),
+    ...invalid(path, what, `${path} in body must be of type ${type}: ${JSON.stringify(what)}`),
   };
 }
 
@@ -105,8 +106,7 @@ function checkValue(
   path: string,
   errors: FieldError[],
 ): void {
-  const at = shown(path);
-  const bad = (detail: string): void => void errors.push(invalid(path, value, `${at} in body ${detail}`));
+  const bad = (detail: string): void => void errors.push(invalid(path, value, `${path} in body ${detail}`));
   if (checks.enum !== undefined && !checks.enum.some((one) => jsonEqual(one, value))) {
     errors.push(
       unsupported(
@@ -117,11 +117,11 @@ function checkValue(
     );
   }
   if (typeof value === 'number') checkNumber(value, checks, bad);
-  else if (typeof value === 'string') checkString(value, checks, bad);
+  else if (typeof value === 'string') checkString(value, checks, path, errors);
   else if (Array.isArray(value)) checkArray(value, checks, path, errors);
   else if (isJsonObject(value)) checkObject(value, checks, path, errors);
   const problem = formatProblem(format, value);
-  if (problem !== undefined) errors.push(invalid(path, value, `${at} in body ${problem}`));
+  if (problem !== undefined) errors.push(invalid(path, value, `${path} in body ${problem}`));
   checkBranches(value, checks, path, errors);
 }
 
@@ -137,77 +137,74 @@ function checkNumber(value: number, checks: Checks, bad: (detail: string) => voi
     bad(`should be a multiple of ${multipleOf}`);
 }
 
-function checkString(
-  value: string,
-  { minLength, maxLength, pattern }: Checks,
-  bad: (detail: string) => void,
-): void {
+function checkString(value: string, checks: Checks, path: string, errors: FieldError[]): void {
+  const { minLength, maxLength, pattern } = checks;
+  const bad = (detail: string): void => void errors.push(invalid(path, value, `${path} in body ${detail}`));
   // In characters, not in UTF-16 units.
   const length = minLength === undefined && maxLength === undefined ? 0 : Array.from(value).length;
+  // What is counted in characters is complained about in bytes.
+  if (maxLength !== undefined && length > maxLength) errors.push(tooLong(path, maxLength));
   if (minLength !== undefined && length < minLength) bad(`should be at least ${minLength} chars long`);
-  if (maxLength !== undefined && length > maxLength) bad(`should be at most ${maxLength} chars long`);
   if (pattern !== undefined && !pattern.test(value)) bad(`should match '${pattern.source}'`);
 }
 
 function checkArray(value: readonly JsonValue[], checks: Checks, path: string, errors: FieldError[]): void {
   const { minItems, maxItems, uniqueItems } = checks;
-  const at = shown(path);
   if (minItems !== undefined && value.length < minItems) {
-    errors.push(invalid(path, [...value], `${at} in body should have at least ${minItems} items`));
+    errors.push(invalid(path, value.length, `${path} in body should have at least ${minItems} items`));
   }
   if (maxItems !== undefined && value.length > maxItems) {
-    errors.push({
-      type: 'Too many',
-      field: path,
-      value: value.length,
-      detail: `must have at most ${maxItems} items`,
-    });
+    errors.push(...tooMany(path, value.length, maxItems));
   }
   if (uniqueItems && value.some((item, index) => value.slice(0, index).some((one) => jsonEqual(one, item)))) {
-    errors.push(invalid(path, [...value], `${at} in body shouldn't contain duplicates`));
+    errors.push(invalid(path, [...value], `${path} in body shouldn't contain duplicates`));
   }
 }
 
 function checkObject(value: JsonObject, checks: Checks, path: string, errors: FieldError[]): void {
   const { minProperties, maxProperties } = checks;
-  const at = shown(path);
   for (const name of checks.required) {
     if (getOwn(value, name) === undefined) errors.push(required(path === '' ? name : `${path}.${name}`));
   }
   const count = Object.keys(value).length;
   if (minProperties !== undefined && count < minProperties) {
-    errors.push(invalid(path, count, `${at} in body should have at least ${minProperties} properties`));
+    errors.push(invalid(path, count, `${path} in body should have at least ${minProperties} properties`));
   }
   if (maxProperties !== undefined && count > maxProperties) {
-    errors.push({
-      type: 'Too many',
-      field: path,
-      value: count,
-      detail: `must have at most ${maxProperties} items`,
-    });
+    errors.push(...tooMany(path, count, maxProperties));
   }
 }
 
 function checkBranches(value: JsonValue, checks: Checks, path: string, errors: FieldError[]): void {
   const problems = (branch: Structural): FieldError[] => validateValue(value, branch, path);
-  const passes = (branch: Structural): boolean => problems(branch).length === 0;
-  const at = shown(path);
-  for (const branch of checks.allOf) errors.push(...problems(branch));
-  if (checks.anyOf.length > 0 && !checks.anyOf.some(passes)) {
-    errors.push(invalid(path, value, `${at} in body must validate at least one schema (anyOf)`));
+  const bad = (detail: string): void => {
+    errors.push({ ...invalid(NO_FIELD, '', `${goQuote(path)} ${detail}`), about: path });
+  };
+  /** The branch that the value came closest to says what is missing. */
+  const closest = (all: readonly FieldError[][]): void => {
+    const [best] = all.toSorted((a, b) => a.length - b.length);
+    errors.push(...(best ?? []));
+  };
+  const any = checks.anyOf.map(problems);
+  if (any.length > 0 && any.every((found) => found.length > 0)) {
+    bad('must validate at least one schema (anyOf)');
+    closest(any);
   }
-  if (checks.oneOf.length > 0) {
-    const count = checks.oneOf.filter(passes).length;
-    if (count !== 1) {
-      const found = count === 0 ? 'Found none valid' : `Found ${count} valid alternatives`;
-      errors.push(
-        invalid(path, value, `${at} in body must validate one and only one schema (oneOf). ${found}`),
-      );
-    }
+  const one = checks.oneOf.map(problems);
+  const valid = one.filter((found) => found.length === 0).length;
+  if (one.length > 0 && valid !== 1) {
+    const found = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
+    bad(`must validate one and only one schema (oneOf). ${found}`);
+    if (valid === 0) closest(one);
   }
-  if (checks.not !== undefined && passes(checks.not)) {
-    errors.push(invalid(path, value, `${at} in body must not validate the schema (not)`));
+  const all = checks.allOf.map(problems);
+  const failed = all.filter((found) => found.length > 0);
+  errors.push(...failed.flat());
+  if (failed.length > 0) {
+    bad(`must validate all the schemas (allOf)${failed.length === all.length ? '. None validated' : ''}`);
   }
+  if (checks.not !== undefined && problems(checks.not).length === 0)
+    bad('must not validate the schema (not)');
 }
 
 /**
@@ -215,7 +212,8 @@ function checkBranches(value: JsonValue, checks: Checks, path: string, errors: F
  * value; when the value at its path is the same as before, nobody has made it worse.
  */
 export function ratcheted(errors: readonly FieldError[], value: JsonValue, old: JsonValue): FieldError[] {
-  return errors.filter(({ field, type }) => {
+  return errors.filter(({ field: named, about, type }) => {
+    const field = about ?? named;
     const path = type === 'Required value' ? field.slice(0, Math.max(field.lastIndexOf('.'), 0)) : field;
     const before = at(old, path);
     return before === undefined || !jsonEqual(at(value, path), before);

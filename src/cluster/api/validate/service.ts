@@ -1,151 +1,379 @@
 import { isIP } from 'node:net';
-import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { formed, isDualStack, notSpecialIp, notSupported, validCidr, validIp } from './checks.ts';
 import { validateLabels } from './metadata.ts';
-import { dns1123Label, dns1123Subdomain, portName, portNumber } from './names.ts';
+import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from './names.ts';
+import { validatePortOrName } from './probe.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const POLICIES = ['Cluster', 'Local'];
 const MAX_AFFINITY_SECONDS = 86_400;
+const HINTS = 'service.kubernetes.io/topology-aware-hints';
+const MODE = 'service.kubernetes.io/topology-mode';
+const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
+function addressesOf(spec: JsonObject): string[] {
+  return listAt(spec, 'clusterIPs').map((address) => textOf(address));
+}
+
+function isHeadless(spec: JsonObject): boolean {
+  const addresses = addressesOf(spec);
+  return addresses.length === 1 && addresses[0] === 'None';
+}
+
+/**
+ * Before addresses and node ports are allocated, so that they may be missing. The strategy has put `clusterIP` and
+ * `clusterIPs` in agreement where only one of them was given.
+ */
 export function validateService(service: JsonObject): FieldError[] {
   const spec = objectAt(service, 'spec');
   const type = stringAt(spec, 'type');
-  const errors: FieldError[] = [];
-  if (!TYPES.includes(type)) errors.push(unsupported('spec.type', type, TYPES));
-  const headless = stringAt(spec, 'clusterIP') === 'None';
-  if (objectsAt(spec, 'ports').length === 0 && !headless && type !== 'ExternalName') {
+  const ports = objectsAt(spec, 'ports');
+  const errors = validateTopology(service);
+  if (ports.length === 0 && !isHeadless(spec) && type !== 'ExternalName') {
     errors.push(required('spec.ports'));
   }
   errors.push(
-    ...validatePorts(spec, type),
+    ...validateByType(spec, type),
+    ...validatePorts(ports),
     ...validateLabels(spec['selector'], 'spec.selector'),
     ...validateAffinity(spec),
-    ...validatePolicies(spec),
-    ...validateAddresses(spec, type),
+    ...(type === 'ExternalName' ? [] : validateAddresses(spec)),
+    ...listAt(spec, 'externalIPs').flatMap((item, index) => {
+      const at = `spec.externalIPs[${index}]`;
+      const wrong = validIp(textOf(item), at);
+      return wrong.length > 0 ? wrong : notSpecialIp(textOf(item), at);
+    }),
+    ...(type === '' ? [required('spec.type')] : notSupported(type, 'spec.type', TYPES)),
+    ...validatePortUse(ports, type),
+    ...validateSourceRanges(service, type),
+    ...validateBalancer(spec, type),
+    ...validateExternalPolicy(spec, type),
+    ...validateInternalPolicy(spec, type),
   );
+  const { trafficDistribution } = spec;
+  if (trafficDistribution !== undefined) {
+    const known = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+    errors.push(...notSupported(trafficDistribution, 'spec.trafficDistribution', known));
+  }
   return errors;
 }
 
-function validatePorts(spec: JsonObject, type: string): FieldError[] {
+function validateTopology(service: JsonObject): FieldError[] {
+  const annotations = objectAt(service, 'metadata', 'annotations');
+  const [hints, mode] = [annotations[HINTS], annotations[MODE]];
+  if (hints === undefined || mode === undefined || hints === mode) return [];
+  const detail = `must match annotations[${HINTS}] when both are specified`;
+  return [invalid(`metadata.annotations[${MODE}]`, mode, detail)];
+}
+
+function validateByType(spec: JsonObject, type: string): FieldError[] {
+  if (type === 'LoadBalancer' || type === 'NodePort') {
+    const detail = `may not be set to 'None' for ${type} services`;
+    return isHeadless(spec) ? [invalid('spec.clusterIPs[0]', 'None', detail)] : [];
+  }
+  if (type !== 'ExternalName') return [];
   const errors: FieldError[] = [];
-  const ports = objectsAt(spec, 'ports');
+  for (const key of ['clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) {
+    const value = spec[key];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    errors.push(forbidden(`spec.${key}`, 'may not be set for ExternalName services'));
+  }
+  const name = stringAt(spec, 'externalName').replace(/\.$/, '');
+  return errors.concat(
+    name === '' ? [required('spec.externalName')] : formed(name, 'spec.externalName', dns1123Subdomain),
+  );
+}
+
+function validatePorts(ports: readonly JsonObject[]): FieldError[] {
   const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
-  for (const [index, port] of ports.entries()) {
+  return ports.flatMap((port, index) => {
     const at = `spec.ports[${index}]`;
-    const name = stringAt(port, 'name');
-    if (name === '') {
-      if (ports.length > 1) errors.push(required(`${at}.name`));
-    } else {
-      errors.push(...dns1123Label(name).map((detail) => invalid(`${at}.name`, name, detail)));
+    const [name, protocol] = [stringAt(port, 'name'), stringAt(port, 'protocol')];
+    const errors: FieldError[] = [];
+    if (name === '' && ports.length > 1) errors.push(required(`${at}.name`));
+    else if (name !== '') {
+      errors.push(...formed(name, `${at}.name`, dns1123Label));
       if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
       names.add(name);
     }
     const number = numberAt(port, 'port') ?? 0;
-    errors.push(...portNumber(number).map((detail) => invalid(`${at}.port`, number, detail)));
-    const protocol = stringAt(port, 'protocol');
-    if (!PROTOCOLS.includes(protocol)) errors.push(unsupported(`${at}.protocol`, protocol, PROTOCOLS));
-    errors.push(...validateTargetPort(port, at));
-    const key = `${protocol}/${number}`;
-    if (numbers.has(key)) errors.push(duplicate(at, { port: number, protocol }));
-    numbers.add(key);
-    const nodePort = numberAt(port, 'nodePort') ?? 0;
-    if (nodePort === 0) continue;
-    if (type === 'ClusterIP') {
-      errors.push(forbidden(`${at}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
+    errors.push(
+      ...portNumber(number).map((detail) => invalid(`${at}.port`, number, detail)),
+      ...(protocol === ''
+        ? [required(`${at}.protocol`)]
+        : notSupported(protocol, `${at}.protocol`, PROTOCOLS)),
+      ...validatePortOrName(port['targetPort'], `${at}.targetPort`),
+    );
+    const { appProtocol } = port;
+    if (typeof appProtocol === 'string') {
+      errors.push(...formed(appProtocol, `${at}.appProtocol`, qualifiedName));
     }
-    const nodeKey = `${protocol}/${nodePort}`;
-    if (nodePorts.has(nodeKey)) errors.push(duplicate(`${at}.nodePort`, nodePort));
-    nodePorts.add(nodeKey);
-  }
-  return errors;
+    return errors;
+  });
 }
 
-function validateTargetPort(port: JsonObject, at: string): FieldError[] {
-  const target = port['targetPort'];
-  if (typeof target === 'number') {
-    return portNumber(target).map((detail) => invalid(`${at}.targetPort`, target, detail));
+/** Node ports only where a service has them, and each port once. */
+function validatePortUse(ports: readonly JsonObject[], type: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const nodePort = (port: JsonObject): number => numberAt(port, 'nodePort') ?? 0;
+  if (type === 'ClusterIP') {
+    for (const [index, port] of ports.entries()) {
+      if (nodePort(port) === 0) continue;
+      const detail = "may not be used when `type` is 'ClusterIP'";
+      errors.push(forbidden(`spec.ports[${index}].nodePort`, detail));
+    }
   }
-  if (typeof target !== 'string') return [];
-  return portName(target).map((detail) => invalid(`${at}.targetPort`, target, detail));
+  const taken = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    if (nodePort(port) === 0) continue;
+    const key = `${stringAt(port, 'protocol')}/${nodePort(port)}`;
+    if (taken.has(key)) errors.push(duplicate(`spec.ports[${index}].nodePort`, nodePort(port)));
+    taken.add(key);
+  }
+  const used = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const [protocol, number] = [stringAt(port, 'protocol'), numberAt(port, 'port') ?? 0];
+    const key = `${protocol}/${number}`;
+    // Upstream shows its own type, of which these two members are set.
+    const shown = {
+      Name: '',
+      Protocol: protocol,
+      AppProtocol: null,
+      Port: number,
+      TargetPort: 0,
+      NodePort: 0,
+    };
+    if (used.has(key)) errors.push(duplicate(`spec.ports[${index}]`, shown));
+    used.add(key);
+  }
+  return errors;
 }
 
 function validateAffinity(spec: JsonObject): FieldError[] {
   const affinity = stringAt(spec, 'sessionAffinity');
-  if (affinity !== 'None' && affinity !== 'ClientIP') {
-    return [unsupported('spec.sessionAffinity', affinity, ['ClientIP', 'None'])];
+  const at = 'spec.sessionAffinityConfig';
+  if (affinity === '') return [required('spec.sessionAffinity')];
+  if (affinity === 'None') {
+    const detail = 'must not be set when session affinity is None';
+    return spec['sessionAffinityConfig'] === undefined ? [] : [forbidden(at, detail)];
   }
-  if (affinity === 'None') return [];
-  const seconds = numberAt(spec, 'sessionAffinityConfig', 'clientIP', 'timeoutSeconds') ?? 0;
+  if (affinity !== 'ClientIP') {
+    return notSupported(affinity, 'spec.sessionAffinity', ['ClientIP', 'None']);
+  }
+  const seconds = numberAt(spec, 'sessionAffinityConfig', 'clientIP', 'timeoutSeconds');
+  const field = `${at}.clientIP.timeoutSeconds`;
+  if (seconds === undefined) return [required(field, 'when session affinity type is ClientIP')];
   if (seconds > 0 && seconds <= MAX_AFFINITY_SECONDS) return [];
-  return [
-    invalid(
-      'spec.sessionAffinityConfig.clientIP.timeoutSeconds',
-      seconds,
-      `must be greater than 0 and less than ${MAX_AFFINITY_SECONDS}`,
-    ),
-  ];
+  return [invalid(field, seconds, `must be greater than 0 and less than ${MAX_AFFINITY_SECONDS}`)];
 }
 
-function validatePolicies(spec: JsonObject): FieldError[] {
-  return ['externalTrafficPolicy', 'internalTrafficPolicy'].flatMap((key) => {
-    const value = stringAt(spec, key);
-    return value === '' || POLICIES.includes(value) ? [] : [unsupported(`spec.${key}`, value, POLICIES)];
-  });
-}
+const FAMILIES = ['IPv4', 'IPv6'];
+const FAMILY_POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 
-function validateAddresses(spec: JsonObject, type: string): FieldError[] {
+/** Cluster addresses and their families. */
+function validateAddresses(spec: JsonObject): FieldError[] {
+  const at = 'spec.clusterIPs';
+  const [first, addresses] = [stringAt(spec, 'clusterIP'), addressesOf(spec)];
   const errors: FieldError[] = [];
-  const clusterIp = stringAt(spec, 'clusterIP');
-  if (type === 'ExternalName') {
-    const name = stringAt(spec, 'externalName').replace(/\.$/, '');
-    if (clusterIp !== '')
-      errors.push(forbidden('spec.clusterIP', 'may not be set for ExternalName services'));
-    if (name === '') errors.push(required('spec.externalName'));
-    else errors.push(...dns1123Subdomain(name).map((detail) => invalid('spec.externalName', name, detail)));
-    return errors;
+  if (first !== '') {
+    if (addresses.length === 0) errors.push(required(at));
+    else if (addresses[0] !== first)
+      errors.push(invalid(at, addresses, 'first value must match `clusterIP`'));
+  } else if (addresses.length > 0) {
+    errors.push(invalid(at, addresses, 'must be empty when `clusterIP` is not specified'));
   }
-  if (clusterIp === 'None') {
-    if (type !== 'ClusterIP') {
-      errors.push(
-        invalid(
-          'spec.clusterIPs[0]',
-          'None',
-          "may not be set to 'None' for NodePort and LoadBalancer services",
-        ),
-      );
-    }
-  } else if (clusterIp !== '' && isIP(clusterIp) === 0) {
-    errors.push(
-      invalid(
-        'spec.clusterIPs[0]',
-        clusterIp,
-        'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-      ),
-    );
+  const families = listAt(spec, 'ipFamilies').map((family) => textOf(family));
+  for (const [index, family] of families.entries()) {
+    const field = `spec.ipFamilies[${index}]`;
+    errors.push(...notSupported(family, field, FAMILIES));
+    if (families.indexOf(family) < index) errors.push(duplicate(field, family));
   }
-  for (const [index, ip] of listAt(spec, 'externalIPs').entries()) {
-    if (isIP(textOf(ip)) === 0) {
-      errors.push(
-        invalid(
-          `spec.externalIPs[${index}]`,
-          ip,
-          'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-        ),
-      );
-    }
+  const { ipFamilyPolicy } = spec;
+  if (ipFamilyPolicy !== undefined) {
+    errors.push(...notSupported(ipFamilyPolicy, 'spec.ipFamilyPolicy', FAMILY_POLICIES));
+  }
+  const wrong = addresses.flatMap((address, index) => {
+    if (index > 0 || address !== 'None') return validIp(address, `${at}[${index}]`);
+    return addresses.length > 1 ? [invalid(at, addresses, "'None' must be the first and only value")] : [];
+  });
+  errors.push(...wrong);
+  if (addresses.length > 2) errors.push(invalid(at, addresses, 'may only hold up to 2 values'));
+  if (wrong.length > 0) return errors;
+  if (addresses.length > 1 && !isDualStack(addresses)) {
+    errors.push(invalid(at, addresses, 'may specify no more than one IP for each IP family'));
+  }
+  if (isHeadless(spec)) return errors;
+  for (const [index, address] of addresses.entries()) {
+    const family = families[index];
+    if (family === undefined || `IPv${isIP(address)}` === family || !FAMILIES.includes(family)) continue;
+    const detail = `expected an ${family} value as indicated by \`ipFamilies[${index}]\``;
+    errors.push(invalid(`${at}[${index}]`, address, detail));
   }
   return errors;
 }
 
+function validateSourceRanges(service: JsonObject, type: string): FieldError[] {
+  const ranges = listAt(service, 'spec', 'loadBalancerSourceRanges');
+  const annotation = objectAt(service, 'metadata', 'annotations')[SOURCE_RANGES];
+  const only = "may only be used when `type` is 'LoadBalancer'";
+  const wrongType = (at: string): FieldError[] => (type === 'LoadBalancer' ? [] : [forbidden(at, only)]);
+  if (ranges.length > 0) {
+    // Written so upstream, and padded with spaces since it was an annotation.
+    const at = 'spec.LoadBalancerSourceRanges';
+    return [
+      ...wrongType(at),
+      ...ranges.flatMap((range, index) => validCidr(textOf(range).trim(), `${at}[${index}]`)),
+    ];
+  }
+  if (annotation === undefined) return [];
+  const at = `metadata.annotations[${SOURCE_RANGES}]`;
+  const text = textOf(annotation).trim();
+  const listed = text === '' ? [] : text.split(',');
+  return [...wrongType(at), ...listed.flatMap((range) => validCidr(range.trim(), at))];
+}
+
+function validateBalancer(spec: JsonObject, type: string): FieldError[] {
+  const { allocateLoadBalancerNodePorts, loadBalancerClass } = spec;
+  const errors: FieldError[] = [];
+  const only = "may only be used when `type` is 'LoadBalancer'";
+  const at = 'spec.loadBalancerClass';
+  if (type !== 'LoadBalancer') {
+    if (allocateLoadBalancerNodePorts !== undefined) {
+      errors.push(forbidden('spec.allocateLoadBalancerNodePorts', only));
+    }
+    if (loadBalancerClass !== undefined) errors.push(forbidden(at, only));
+    return errors;
+  }
+  if (allocateLoadBalancerNodePorts === undefined) errors.push(required('allocateLoadBalancerNodePorts'));
+  return errors.concat(
+    typeof loadBalancerClass === 'string' ? formed(loadBalancerClass, at, qualifiedName) : [],
+  );
+}
+
+function needsHealthCheck(spec: JsonObject): boolean {
+  return spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
+}
+
+function validateExternalPolicy(spec: JsonObject, type: string): FieldError[] {
+  const accessible =
+    type === 'LoadBalancer' ||
+    type === 'NodePort' ||
+    (type === 'ClusterIP' && listAt(spec, 'externalIPs').length > 0);
+  const policy = stringAt(spec, 'externalTrafficPolicy');
+  const at = 'spec.externalTrafficPolicy';
+  const errors: FieldError[] = [];
+  if (!accessible) {
+    if (policy !== '') errors.push(invalid(at, policy, 'may only be set for externally-accessible services'));
+  } else if (policy === '') errors.push(required(at));
+  else errors.push(...notSupported(policy, at, POLICIES));
+  const port = numberAt(spec, 'healthCheckNodePort') ?? 0;
+  if (needsHealthCheck(spec)) {
+    // None yet: it is allocated after this.
+    if (port !== 0) {
+      errors.push(...portNumber(port).map((detail) => invalid('spec.healthCheckNodePort', port, detail)));
+    }
+  } else if (port !== 0) {
+    const detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+    errors.push(invalid('spec.healthCheckNodePort', port, detail));
+  }
+  return errors;
+}
+
+function validateInternalPolicy(spec: JsonObject, type: string): FieldError[] {
+  const { internalTrafficPolicy } = spec;
+  const at = 'spec.internalTrafficPolicy';
+  if (internalTrafficPolicy !== undefined) return notSupported(internalTrafficPolicy, at, POLICIES);
+  return ['ClusterIP', 'LoadBalancer', 'NodePort'].includes(type) ? [required(at)] : [];
+}
+
 export function validateServiceUpdate(service: JsonObject, old: JsonObject): FieldError[] {
-  const before = stringAt(old, 'spec', 'clusterIP');
-  const now = stringAt(service, 'spec', 'clusterIP');
-  const kept =
-    stringAt(old, 'spec', 'type') !== 'ExternalName' && stringAt(service, 'spec', 'type') !== 'ExternalName';
-  if (!kept || before === '' || before === now) return [];
-  return [invalid('spec.clusterIPs[0]', now, `field is immutable`)];
+  const [spec, before] = [objectAt(service, 'spec'), objectAt(old, 'spec')];
+  const errors: FieldError[] = [];
+  if (spec['type'] !== 'ExternalName' && before['type'] !== 'ExternalName') {
+    if (!(isHeadless(spec) && isHeadless(before))) errors.push(...validateAddressChange(spec, before));
+    if (!isHeadless(spec) && !isHeadless(before)) errors.push(...validateFamilyChange(spec, before));
+  }
+  if (spec['type'] === 'LoadBalancer' && before['type'] === 'LoadBalancer') {
+    const { loadBalancerClass: now } = spec;
+    if (now !== before['loadBalancerClass']) {
+      errors.push(invalid('spec.loadBalancerClass', now, 'may not change once set'));
+    }
+  }
+  const [port, was] = [spec, before].map((one) => numberAt(one, 'healthCheckNodePort') ?? 0);
+  if (needsHealthCheck(spec) && needsHealthCheck(before) && port !== was) {
+    errors.push(forbidden('spec.healthCheckNodePort', 'field is immutable'));
+  }
+  return errors;
+}
+
+/** The second address may come and go, and goes only with the policy that says so; the first stays. */
+function validateAddressChange(spec: JsonObject, before: JsonObject): FieldError[] {
+  const [now, was] = [addressesOf(spec), addressesOf(before)];
+  const at = 'spec.clusterIPs';
+  const fixed = 'may not change once set';
+  if (now.length === was.length) {
+    return was.flatMap((address, index) =>
+      address === now[index] ? [] : [invalid(`${at}[${index}]`, now, fixed)],
+    );
+  }
+  const errors: FieldError[] = [];
+  if (now.length === 0) errors.push(invalid(`${at}[0]`, now, 'primary clusterIP can not be unset'));
+  if (was.length > 0 && now.length > 0 && now[0] !== was[0]) errors.push(invalid(`${at}[0]`, now, fixed));
+  if (was.length > now.length && now.length === 1 && spec['ipFamilyPolicy'] !== 'SingleStack') {
+    const detail = "must be set to 'SingleStack' when releasing the secondary clusterIP";
+    errors.push(invalid('spec.ipFamilyPolicy', spec['ipFamilyPolicy'], detail));
+  }
+  return errors;
+}
+
+function validateFamilyChange(spec: JsonObject, before: JsonObject): FieldError[] {
+  const [now, was] = [spec, before].map((one) => listAt(one, 'ipFamilies')) as [string[], string[]];
+  const at = 'spec.ipFamilies[0]';
+  const fixed = 'may not change once set';
+  if (now.length === was.length) {
+    return was.flatMap((family, index) => (family === now[index] ? [] : [invalid(at, now, fixed)]));
+  }
+  const errors: FieldError[] = [];
+  const released = was.length > now.length;
+  if (released && addressesOf(spec).length === 0) {
+    errors.push(invalid(at, now, 'primary ipFamily can not be unset'));
+  }
+  if (was.length > 0 && now.length > 0 && now[0] !== was[0]) {
+    errors.push(invalid(at, addressesOf(spec), fixed));
+  }
+  if (released && now.length === 1 && spec['ipFamilyPolicy'] !== 'SingleStack') {
+    const detail = "must be set to 'SingleStack' when releasing the secondary ipFamily";
+    errors.push(invalid('spec.ipFamilyPolicy', spec['ipFamilyPolicy'], detail));
+  }
+  return errors;
+}
+
+/** What a load balancer says of how it is reached. */
+export function validateServiceStatus(service: JsonObject): FieldError[] {
+  const at = 'status.loadBalancer.ingress';
+  const ingresses = objectsAt(service, 'status', 'loadBalancer', 'ingress');
+  if (stringAt(service, 'spec', 'type') !== 'LoadBalancer' && ingresses.length > 0) {
+    return [forbidden(at, "may only be used when `spec.type` is 'LoadBalancer'")];
+  }
+  return ingresses.flatMap((ingress, index) => {
+    const here = `${at}[${index}]`;
+    const [ip, hostname] = [stringAt(ingress, 'ip'), stringAt(ingress, 'hostname')];
+    const { ipMode } = ingress;
+    const errors = ip === '' ? [] : validIp(ip, `${here}.ip`);
+    if (ipMode === undefined) {
+      if (ip !== '') errors.push(required(`${here}.ipMode`, 'must be specified when `ip` is set'));
+    } else if (ip === '') {
+      errors.push(forbidden(`${here}.ipMode`, 'may not be specified when `ip` is not set'));
+    } else errors.push(...notSupported(ipMode, `${here}.ipMode`, ['Proxy', 'VIP']));
+    if (hostname !== '') {
+      errors.push(...formed(hostname, `${here}.hostname`, dns1123Subdomain));
+      if (isIP(hostname) !== 0) {
+        errors.push(invalid(`${here}.hostname`, hostname, 'must be a DNS name, not an IP address'));
+      }
+    }
+    return errors;
+  });
 }

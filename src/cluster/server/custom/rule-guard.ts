@@ -1,6 +1,8 @@
 import { fieldErrorsError } from '../../api/field-error.ts';
 import { isJsonObject, jsonEqual, objectAt, objectsAt } from '../../api/json.ts';
-import { checkStructural, hasRules, parseStructural } from '../../api/structural/schema.ts';
+import { checkStructural } from '../../api/structural/check.ts';
+import { hasRules, parseStructural } from '../../api/structural/schema.ts';
+import { schemaPath } from '../../api/validate/extensions.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 
 /** Definitions whose rules cannot be evaluated, or would cost too much, are refused; what was taken before may stay. */
@@ -13,7 +15,12 @@ export const ruleGuard: AdmissionPlugin = {
     resource.resource === 'customresourcedefinitions',
   async validate({ object, old }) {
     const errors = [];
+    // Versions with the same schema share it, and what is wrong with it is said once.
+    const seen = new Set<string>();
     for (const [index, version] of objectsAt(object, 'spec', 'versions').entries()) {
+      const path = schemaPath(objectAt(object, 'spec'), index);
+      if (seen.has(path)) continue;
+      seen.add(path);
       const json = objectAt(version, 'schema')['openAPIV3Schema'];
       if (!isJsonObject(json) || checkStructural(json, '').length > 0) continue;
       const before = objectsAt(old, 'spec', 'versions').find(({ name }) => name === version['name']);
@@ -21,7 +28,7 @@ export const ruleGuard: AdmissionPlugin = {
       const schema = parseStructural(json);
       if (!hasRules(schema)) continue;
       const { checkRules } = await import('../../api/structural/rule-definitions.ts');
-      errors.push(...checkRules(schema, `spec.versions[${index}].schema.openAPIV3Schema`));
+      errors.push(...checkRules(schema, `${path}.openAPIV3Schema`));
     }
     if (errors.length > 0) throw fieldErrorsError(errors);
   },

@@ -181,7 +181,7 @@ test('rules that cannot be evaluated are refused with their place', async () => 
       properties: { a: property, list: { type: 'array', items: { type: 'string' } } },
       'x-kubernetes-validations': [rule],
     });
-  const at = 'spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0]';
+  const at = 'spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0]';
   const cases: readonly [JsonObject, string][] = [
     [
       withRule({ rule: 'self.nope == 1' }),

@@ -145,9 +145,9 @@ test('definitions say how their webhook is reached', async () => {
   const cases: readonly [JsonObject, RegExp][] = [
     [
       {},
-      /spec\.conversion\.webhook\.clientConfig: Required value: exactly one of url or service is required/,
+      /spec\.conversion\.webhookClientConfig: Required value: exactly one of url or service is required/,
     ],
-    [{ url: 'http://x/' }, /spec\.conversion\.webhook\.clientConfig\.url: Invalid value/],
+    [{ url: 'http://x/' }, /spec\.conversion\.webhookClientConfig\.url: Invalid value/],
   ];
   for (const [config, message] of cases) {
     const { status, body } = await api.call('POST', CRDS, definition(config));

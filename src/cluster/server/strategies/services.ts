@@ -4,7 +4,7 @@
  */
 import { uuid } from '../../../base/random.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
-import { isJsonObject, type JsonValue } from '../../api/json.ts';
+import { isJsonObject, jsonEqual, type JsonValue } from '../../api/json.ts';
 import type { Compare, Op } from '../../store/store.ts';
 import { contains, formatIpv4, parseIpv4, type Cidr } from '../cidr.ts';
 import type { Json, KubeObject } from '../object.ts';
@@ -23,9 +23,13 @@ export function serviceStrategy(ranges: ServiceRanges): Strategy {
   return {
     prepareForCreate(service) {
       service.status = { loadBalancer: {} };
+      agreeOnAddresses((service.spec ??= {}));
     },
     prepareForUpdate(service, old) {
-      inheritAllocated(service.spec ?? {}, old.spec ?? {});
+      const spec = (service.spec ??= {});
+      inheritAllocated(spec, old.spec ?? {});
+      agreeOnAddresses(spec, old.spec ?? {});
+      dropTypeDependent(spec, old.spec ?? {});
     },
     claims(service, old, context) {
       const claims = new ClaimSet(context);
@@ -218,6 +222,51 @@ function claimNodePorts({ service, spec, held, ranges, claims }: Claiming): void
 
 function refusePort(field: string, value: JsonValue, why: string): Error {
   return fieldErrorsError([invalid(field, value, why)]);
+}
+
+/** Old clients know only the first of the addresses: what they say of it goes for the list, and back. */
+function agreeOnAddresses(spec: Json, old: Json = {}): void {
+  const first = typeof spec['clusterIP'] === 'string' ? spec['clusterIP'] : '';
+  const list = Array.isArray(spec['clusterIPs']) ? spec['clusterIPs'] : [];
+  if (old['clusterIP'] === undefined) {
+    if (first !== '' && list.length === 0) spec['clusterIPs'] = [first];
+    return;
+  }
+  const before = Array.isArray(old['clusterIPs']) ? old['clusterIPs'] : [];
+  if (first === '') {
+    // Taken away in the one field and left in the other.
+    if (old['clusterIP'] !== '' && list.length > 0 && list[0] === before[0]) delete spec['clusterIPs'];
+  } else if (first !== old['clusterIP'] && (list.length === 0 || list[0] === before[0])) {
+    spec['clusterIPs'] = [first];
+  }
+}
+
+/** What the old type needed and the new one cannot have goes, where the client did not change it. */
+function dropTypeDependent(spec: Json, old: Json): void {
+  if (spec['type'] === 'ExternalName' && old['type'] !== 'ExternalName') {
+    for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) {
+      if (jsonEqual(spec[key] ?? null, old[key] ?? null)) delete spec[key];
+    }
+  }
+  const hadPorts = old['type'] === 'NodePort' || old['type'] === 'LoadBalancer';
+  const hasPorts = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
+  if (hadPorts && !hasPorts) {
+    const before = new Set(portsOf(old).map((port) => port['nodePort']));
+    for (const port of portsOf(spec)) if (before.has(port['nodePort'])) delete port['nodePort'];
+    const external = Array.isArray(spec['externalIPs']) && spec['externalIPs'].length > 0;
+    const accessible = spec['type'] === 'ClusterIP' && external;
+    if (!accessible && spec['externalTrafficPolicy'] === old['externalTrafficPolicy']) {
+      delete spec['externalTrafficPolicy'];
+    }
+  }
+  if (old['type'] !== 'LoadBalancer') return;
+  const checked = spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
+  if (!checked && spec['healthCheckNodePort'] === old['healthCheckNodePort'])
+    delete spec['healthCheckNodePort'];
+  if (spec['type'] === 'LoadBalancer') return;
+  for (const key of ['allocateLoadBalancerNodePorts', 'loadBalancerClass']) {
+    if (jsonEqual(spec[key] ?? null, old[key] ?? null)) delete spec[key];
+  }
 }
 
 /** A PUT or apply without allocated fields keeps what was allocated. */
