@@ -102,6 +102,8 @@ const ABSENT: Readonly<Record<string, string>> = {
 /** Selectors that upstream has named otherwise than the field of its own kind. */
 const RENAMED: Readonly<Record<string, { readonly of: string; readonly path: string } | undefined>> = {
   'status.successful': { of: 'batch/v1', path: 'status.succeeded' },
+  // What old clients call the node.
+  'spec.host': { of: 'v1', path: 'spec.nodeName' },
 };
 
 function fieldText(object: KubeObject, field: string): string {
@@ -109,7 +111,9 @@ function fieldText(object: KubeObject, field: string): string {
   const path = renamed?.of === object.apiVersion ? renamed.path : field;
   const value = getPath(object, ...path.split('.'));
   if (value === undefined || value === null) return ABSENT[field] ?? '';
-  // An event's source is a structure of which selectors mean the component.
-  if (isJsonObject(value)) return stringAt(value, 'component');
+  // An event's source is a structure of which selectors mean the component; newer events have that elsewhere.
+  if (isJsonObject(value)) return stringAt(value, 'component') || stringAt(object, 'reportingComponent');
+  // Accepted, and never true: a list equals no text.
+  if (Array.isArray(value)) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -13,6 +13,7 @@ import { extendedResourceToleration } from './plugins/extended-resource-tolerati
 import { limitRanger } from './plugins/limit-ranger.ts';
 import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 import { nodeRestriction } from './plugins/node-restriction.ts';
+import { podTopologyLabels } from './plugins/pod-topology-labels.ts';
 import { priority } from './plugins/priority.ts';
 import { resourceQuota } from './plugins/resource-quota.ts';
 import { runtimeClass } from './plugins/runtime-class.ts';
@@ -60,6 +61,7 @@ function all(mountTokens: boolean): readonly AdmissionPlugin[] {
     clusterTrustBundleAttest,
     certificateSubjectRestriction,
     defaultIngressClass,
+    podTopologyLabels,
     mutatingPolicies(),
     mutatingWebhooks(),
     validatingPolicies(),

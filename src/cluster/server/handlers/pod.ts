@@ -36,7 +36,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   if (target !== '' && target !== 'Node')
     throw badRequest(`target.kind: Unsupported value: "${target}": supported values: "Node"`);
   await admitCreation(context, binding);
-  const { uid = '', resourceVersion = '', annotations } = binding.metadata ?? {};
+  const { uid = '', resourceVersion = '', annotations, labels } = binding.metadata ?? {};
   await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: (pod) => {
@@ -69,13 +69,17 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
       if (pod.metadata.generation !== undefined) pod.metadata.generation += 1;
       if (annotations !== undefined)
         pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
+      // Where the node is (KEP-4742).
+      if (labels !== undefined) pod.metadata.labels = { ...pod.metadata.labels, ...labels };
       const condition = {
         type: 'PodScheduled',
         status: 'True',
         lastTransitionTime: rfc3339(server.clock.now()),
       };
       const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
-      pod.status = { ...pod.status, conditions: [...others, condition] };
+      // It has got a node: a wish for one is out of date (KEP-5278).
+      const { nominatedNodeName: _wished, ...status } = pod.status ?? {};
+      pod.status = { ...status, conditions: [...others, condition] };
       return { type: 'put', object: pod };
     },
   });

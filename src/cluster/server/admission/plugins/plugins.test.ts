@@ -359,3 +359,28 @@ function signingRequest(organization: string): string {
     rmSync(folder, { recursive: true });
   }
 }
+
+test('a pod that gets a node is labelled with where that is', async () => {
+  await using api = await TestServer.open();
+  const zone = { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1' };
+  await api.create('/api/v1/nodes', { metadata: { name: 'n1', labels: { ...zone, other: 'x' } } });
+  const direct = await api.create(PODS, pod('direct', { nodeName: 'n1' }));
+  assert.deepEqual(direct.metadata.labels, zone);
+  const made = pod('bound') as { metadata: JsonObject };
+  await api.create(PODS, {
+    ...made,
+    metadata: { name: 'bound', labels: { app: 'web', 'topology.kubernetes.io/zone': 'elsewhere' } },
+  });
+  const status = { nominatedNodeName: 'n2' };
+  await api.call('PATCH', `${PODS}/bound/status`, { status }, MERGE);
+  const binding = { metadata: { name: 'bound' }, target: { kind: 'Node', name: 'n1' } };
+  assert.equal((await api.call('POST', `${PODS}/bound/binding`, binding)).status, 201);
+  const bound = (await api.call('GET', `${PODS}/bound`)).body;
+  assert.deepEqual(bound.metadata.labels, { app: 'web', ...zone });
+  assert.equal(bound.status?.['nominatedNodeName'], undefined);
+  const listed = await api.call('GET', `${PODS}?fieldSelector=spec.host%3Dn1`);
+  assert.deepEqual(
+    listed.body.items?.map(({ metadata }) => metadata.name),
+    ['bound', 'direct'],
+  );
+});
