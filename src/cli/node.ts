@@ -159,7 +159,7 @@ function networkOf({ instance, kernel }: NodeParts): BridgeNetwork {
 }
 
 async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }): Promise<Engine> {
-  const { instance, clock, log, network } = parts;
+  const { instance, kernel, clock, log, network } = parts;
   const now = (): number => clock.now();
   const runtime = createRuntime({
     spareShim: true,
@@ -169,5 +169,5 @@ async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }):
     now,
   });
   const images = openImageStore({ dataDir: instance.dataDir });
-  return createEngine({ instance, runtime, images, network, log, now });
+  return createEngine({ instance, runtime, images, network, kernel, log, now });
 }

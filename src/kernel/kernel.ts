@@ -22,6 +22,11 @@ export interface Kernel {
    * absent: setns, socket, setns back, without a turn of the event loop between them.
    */
   netlink(protocol: NetlinkProtocol, netns?: string): NetlinkSocket;
+  /**
+   * A TCP connection to the loopback address of the network namespace at `netns`, or of our own: its descriptor, which
+   * does not block. What is refused is known at once, since no wire is between. `unavailable` when nobody listens.
+   */
+  connectLoopback(family: 'ipv4' | 'ipv6', port: number, netns?: string): number;
   /** umount2(2) with MNT_DETACH; false when nothing was mounted there. */
   unmountDetached(path: string): boolean;
   /** Free bytes and inodes of the file system at `path` (statfs(2)), and its type's magic number. */

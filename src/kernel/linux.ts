@@ -13,7 +13,7 @@ import type { Kernel, NetlinkProtocol, NetlinkSocket } from './kernel.ts';
 import { acknowledgementError, NLMSG_DONE, NLMSG_ERROR, splitMessages } from './netlink.ts';
 import { syscall, syscallError, trySyscall } from './syscall.ts';
 
-const { EAGAIN, EINVAL, EINTR, ENOENT } = constants.errno;
+const { EAGAIN, ECONNREFUSED, EINPROGRESS, EINVAL, EINTR, ENOENT } = constants.errno;
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
 const LOCK_EX = 2;
@@ -22,7 +22,11 @@ const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 const POLLIN = 1;
 const CLONE_NEWNET = 0x4000_0000;
+const AF_INET = 2;
+const AF_INET6 = 10;
 const AF_NETLINK = 16;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_TRUNC = 0x20;
@@ -64,8 +68,20 @@ export function linuxKernel(): Kernel {
     netlink(protocol, netns) {
       failpoint('kernel.netlink.open');
       return new LinuxNetlinkSocket(
-        netns === undefined ? openNetlink(protocol) : openNetlinkIn(protocol, netns),
+        netns === undefined ? openNetlink(protocol) : inNetwork(netns, () => openNetlink(protocol)),
       );
+    },
+    connectLoopback(family, port, netns) {
+      failpoint('kernel.connect');
+      const open = (): number =>
+        syscall('socket', family === 'ipv4' ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      const fd = netns === undefined ? open() : inNetwork(netns, open);
+      const address = loopbackAddress(family, port);
+      const failed = trySyscall('connect', fd, address, address.length);
+      if (failed === 0 || failed === -EINPROGRESS) return fd;
+      syscall('close', fd);
+      if (failed === -ECONNREFUSED) throw new PlatformError('unavailable', 'connection refused');
+      throw syscallError('connect', -failed);
     },
     unmountDetached(path) {
       failpoint('kernel.unmount');
@@ -90,6 +106,16 @@ export function linuxKernel(): Kernel {
   };
 }
 
+/** struct sockaddr_in, sockaddr_in6. */
+function loopbackAddress(family: 'ipv4' | 'ipv6', port: number): Buffer {
+  const address = Buffer.alloc(family === 'ipv4' ? 16 : 28);
+  address.writeUInt16LE(family === 'ipv4' ? AF_INET : AF_INET6);
+  address.writeUInt16BE(port, 2);
+  if (family === 'ipv4') address.writeUInt32BE(0x7f00_0001, 4);
+  else address[23] = 1;
+  return address;
+}
+
 function cString(text: string): Uint8Array {
   if (text.includes('\0'))
     throw new PlatformError('invalid', `path ${JSON.stringify(text)} holds a NUL byte`);
@@ -108,7 +134,7 @@ function openNetlink(protocol: NetlinkProtocol): number {
  * A socket stays in the namespace in which it was made, so the thread is away only for the time of one socket(2).
  * A thread that cannot come home must not go on: everything after would happen to the wrong machine.
  */
-function openNetlinkIn(protocol: NetlinkProtocol, netns: string): number {
+function inNetwork(netns: string, open: () => number): number {
   const home = openFile('/proc/thread-self/ns/net');
   try {
     const target = openFile(netns);
@@ -119,7 +145,7 @@ function openNetlinkIn(protocol: NetlinkProtocol, netns: string): number {
       syscall('close', target);
     }
     try {
-      return openNetlink(protocol);
+      return open();
     } finally {
       if (trySyscall('setns', home, CLONE_NEWNET) < 0) process.abort();
     }

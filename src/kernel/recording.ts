@@ -102,6 +102,10 @@ export function recordingKernel(): RecordingKernel {
         [Symbol.dispose]: () => {},
       };
     },
+    connectLoopback(family, port, netns) {
+      record('connectLoopback', family, port, ...(netns === undefined ? [] : [netns]));
+      return nextFd++;
+    },
     unmountDetached(path) {
       record('unmountDetached', path);
       return mounted.delete(path);

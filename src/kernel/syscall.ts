@@ -18,6 +18,7 @@ interface Seam {
 const X64 = {
   close: 3,
   socket: 41,
+  connect: 42,
   sendto: 44,
   recvfrom: 45,
   bind: 49,
@@ -39,6 +40,7 @@ export type SyscallName = keyof typeof X64;
 const ARM64: Readonly<Record<SyscallName, number>> = {
   close: 57,
   socket: 198,
+  connect: 203,
   sendto: 206,
   recvfrom: 207,
   bind: 200,

@@ -38,7 +38,7 @@ class Node implements AsyncDisposable {
   async engine(): Promise<Engine> {
     const { instance, cgroups } = this;
     const runtime = createRuntime({ instance, cgroups, shimPath: nativeFile('sampan-shim') });
-    const options = { instance, runtime, images: this.store, network: this.network };
+    const options = { instance, runtime, images: this.store, network: this.network, kernel: linuxKernel() };
     const engine = createEngine({ ...options, log: silentLogger, now: Date.now });
     await engine.recover();
     return engine;

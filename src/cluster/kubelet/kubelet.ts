@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import type { ImageService, RuntimeService } from '../../container/cri/cri.ts';
 import type { ContainerEventResponse } from '../../container/cri/generated/types.ts';
 import type { Pod, Service } from '../api/generated/core-v1.ts';
+import type { Transport } from '../api/transport.ts';
 import type {
   ApiObject,
   Client,
@@ -23,6 +24,7 @@ import { podLogs, type PodLogOptions } from './pod-logs.ts';
 import { PodQueue, type Next } from './pod-queue.ts';
 import { PodSync, type PodIdentity } from './pod-sync.ts';
 import { podUid } from './pod-terms.ts';
+import { kubeletApi } from './server/kubelet-api.ts';
 import { runProbe, type ProbeTools } from './probe.ts';
 import { Probes } from './probes.ts';
 import { RestartBackoff } from './restart-backoff.ts';
@@ -65,6 +67,8 @@ export interface Kubelet extends Controller {
    * `not-found` when the pod is not here, `invalid` when the container is not.
    */
   logs(namespace: string, pod: string, options?: PodLogOptions): AsyncIterable<Uint8Array>;
+  /** Its own HTTP API: logs, exec, attach, port-forward, and what it says of itself (server/kubelet-api.ts). */
+  readonly api: Transport;
 }
 
 /** Everything the runtime has is listed this often, in case an event was missed; more often while there are no events. */
@@ -90,6 +94,7 @@ class NodeKubelet implements Kubelet {
   #marks: ReadonlyMap<string, PodMark> = new Map();
   readonly #watchers = new Map<string, Set<() => void>>();
   #eventsFlow = false;
+  readonly api: Transport;
 
   constructor(options: KubeletOptions) {
     this.#options = options;
@@ -103,6 +108,17 @@ class NodeKubelet implements Kubelet {
     this.#context = this.#makeContext();
     this.#sync = new PodSync(this.#context, options.client);
     this.#queue = new PodQueue({ clock, log: this.#log, work: (uid) => this.#work(uid) });
+    this.api = kubeletApi({
+      clock,
+      runtime: options.runtime,
+      maxPods: options.capacity.pods,
+      clusterDomain: this.#context.clusterDomain,
+      clusterDns: options.clusterDns ?? [],
+      pods: () => this.#pods.list().map((pod) => this.#context.statuses.latest(pod)),
+      pod: (namespace, name) => this.#pods.get(`${namespace}/${name}`),
+      observed: (uid) => this.#sync.observed(uid),
+      logs: (namespace, name, more) => this.logs(namespace, name, more),
+    });
   }
 
   logs(namespace: string, pod: string, options: PodLogOptions = {}): AsyncIterable<Uint8Array> {

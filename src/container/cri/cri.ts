@@ -3,6 +3,7 @@
  * `generated/types.ts` (every field optional as in proto3 JSON; int64 as number; bytes as Uint8Array).
  * Errors are PlatformErrors; the gRPC server maps their codes to gRPC's.
  */
+import type { StreamingService } from './streaming.ts';
 import type * as v1 from './generated/types.ts';
 
 export interface RuntimeService {
@@ -27,6 +28,8 @@ export interface RuntimeService {
   ): Promise<void>;
   /** Runs a command in a running container and waits for its end; absent where the runtime cannot. */
   execSync?(request: v1.ExecSyncRequest): Promise<v1.ExecSyncResponse>;
+  /** Exec, Attach and PortForward; absent where the runtime cannot. */
+  readonly streams?: StreamingService;
 }
 
 export interface ImageService {

@@ -2,6 +2,7 @@ import type { Instance } from '../../base/instance.ts';
 import type { KeyedLock } from '../../base/lock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ImageStore } from '../image/image-store.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import type { PodNetwork } from '../network/network.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
 import { isPlatformError } from '../../base/errors.ts';
@@ -13,6 +14,7 @@ export interface EngineOptions {
   readonly runtime: Runtime;
   readonly images: ImageStore;
   readonly network: PodNetwork;
+  readonly kernel: Kernel;
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

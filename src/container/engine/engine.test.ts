@@ -7,6 +7,7 @@ import { isPlatformError, PlatformError } from '../../base/errors.ts';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { instanceOf } from '../../base/instance.ts';
 import { silentLogger } from '../../base/log.ts';
+import { recordingKernel } from '../../kernel/recording.ts';
 import type * as v1 from '../cri/generated/types.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { FakeImages, FakeNetwork, FakeRuntime } from './fakes.test-support.ts';
@@ -35,6 +36,7 @@ class Bench implements Disposable {
       runtime,
       images,
       network,
+      kernel: recordingKernel(),
       log: silentLogger,
       now: () => 5000,
     });

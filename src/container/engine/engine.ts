@@ -18,6 +18,7 @@ import { EventHub } from './event-hub.ts';
 import { EngineImages } from './image-service.ts';
 import { Records } from './records.ts';
 import { Sandboxes } from './sandboxes.ts';
+import { Streams } from './streams.ts';
 
 export interface Engine extends AsyncDisposable {
   readonly runtime: RuntimeService;
@@ -88,11 +89,13 @@ class EngineRuntime implements RuntimeService {
   readonly #context: EngineContext;
   readonly #containers: Containers;
   readonly #sandboxes: Sandboxes;
+  readonly streams: Streams;
 
   constructor(context: EngineContext, { containers, sandboxes }: Parts) {
     this.#context = context;
     this.#containers = containers;
     this.#sandboxes = sandboxes;
+    this.streams = new Streams(context, { containers, sandboxes });
   }
 
   async version(_request: v1.VersionRequest): Promise<v1.VersionResponse> {
@@ -187,6 +190,10 @@ class EngineRuntime implements RuntimeService {
 
   async containerStatus(request: v1.ContainerStatusRequest): Promise<v1.ContainerStatusResponse> {
     return { status: containerStatus(this.#containers.require(request.containerId ?? '')), info: {} };
+  }
+
+  execSync(request: v1.ExecSyncRequest): Promise<v1.ExecSyncResponse> {
+    return this.streams.execSync(request);
   }
 
   getContainerEvents(

@@ -77,6 +77,10 @@ export class FakeRuntime implements Runtime {
     this.held.delete(id);
   }
 
+  async attach(): Promise<never> {
+    throw new PlatformError('unsupported', 'nothing runs here');
+  }
+
   async exec(): Promise<never> {
     throw new PlatformError('unsupported', 'nothing runs here');
   }

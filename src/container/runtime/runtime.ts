@@ -113,6 +113,8 @@ export interface Runtime extends AsyncDisposable {
   wait(id: string, signal?: AbortSignal): Promise<ContainerState>;
   /** Starts one process more in a running container, as its user and within its limits. Dies with us. */
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
+  /** The container's own streams, from now on. `unsupported` from a shim that is older than this. */
+  attach(id: string, options: { readonly stdin: boolean }): Promise<ProcessStreams & Disposable>;
   /** Removes cgroup, socket and state. With `force` kills first; idempotent. */
   delete(id: string, options?: { force?: boolean }): Promise<void>;
 }

@@ -165,7 +165,7 @@ export class ShimConnection implements Disposable {
   }
 }
 
-function dial(path: string): Promise<Socket | 'gone' | 'busy'> {
+export function dial(path: string): Promise<Socket | 'gone' | 'busy'> {
   // A folder's descriptor stands in for a name that is too long for a socket's address.
   let folder = -1;
   let address = path;

@@ -9,6 +9,7 @@ import { compileContainer, compileContainerExec } from './compile/engine.ts';
 import { identityOf, isRunning } from './owner.ts';
 import { encodeProgram } from './program/program-text.ts';
 import type { ContainerSpec, ContainerState, ExecProcess, ExecSpec, Runtime } from './runtime.ts';
+import type { AttachedContainer } from './attached.ts';
 import { ShimConnection } from './shim-connection.ts';
 import { fitsSpare, type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
 import { type ExitFacts, StateFolders, type StoredContainer } from './state-folder.ts';
@@ -143,6 +144,14 @@ export class ShimRuntime implements Runtime {
     );
     failpoint('runtime.exec');
     return await startExec({ shimPath, containerId: id, program, stdin, environment: shimEnvironment });
+  }
+
+  async attach(id: string, { stdin }: { readonly stdin: boolean }): Promise<AttachedContainer> {
+    const { attachTo } = await import('./attached.ts');
+    const attached = await attachTo(join(this.#folders.path(id), 'shim.sock'), { stdin });
+    if (attached !== undefined) return attached;
+    await this.state(id);
+    throw new PlatformError('conflict', `container ${id} has stopped`);
   }
 
   async state(id: string): Promise<ContainerState> {
