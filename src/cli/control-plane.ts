@@ -5,14 +5,14 @@ import { errorMessage } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { UserInfo } from '../cluster/api/transport.ts';
+import type { Transport, UserInfo } from '../cluster/api/transport.ts';
 import { createClient } from '../cluster/client/client.ts';
 import type { Client, Controller, InformerFactory } from '../cluster/client/contract.ts';
 import { createEventRecorder, type EventRecorder } from '../cluster/client/event-recorder.ts';
 import { createInformerFactory } from '../cluster/client/informer.ts';
 import { createControllers } from '../cluster/controllers/controllers.ts';
 import { createScheduler } from '../cluster/scheduler/scheduler.ts';
-import { createApiServer, type LogSource } from '../cluster/server/api-server.ts';
+import { createApiServer } from '../cluster/server/api-server.ts';
 import { listen } from '../cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
@@ -46,8 +46,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
   /** What a component of ours needs to work on the API as `user`; `source` is whom its events come from. */
   componentOf(user: UserInfo, source: EventSource): Component;
-  /** Where `pods/log` gets its bytes from, once there is a node. */
-  connectLogs(source: LogSource): void;
+  /** The way to a node's kubelet, for logs, exec and all else that only it can answer. */
+  connectNode(name: string, kubelet: Transport): void;
   /** Writes what the cluster is to a file (datastore.ts). */
   backup(file: string): Promise<BackupSummary>;
 }
@@ -86,7 +86,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   ]);
   const { store, shared } = stack.use(kept);
 
-  let logSource: LogSource | undefined;
+  const kubelets = new Map<string, Transport>();
   const audit = await openAudit(options.apiServer?.audit, { clock, log: log.child('audit') });
   const server = stack.use(
     await createApiServer({
@@ -98,7 +98,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       serviceCidr,
       proxyClient: pki.frontProxyClient,
       clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
-      logs: () => logSource,
+      nodes: (name) => kubelets.get(name),
       ...options.apiServer?.server,
       ...(audit !== undefined && { audit }),
       authentication: {
@@ -175,9 +175,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return {
     url,
     componentOf,
-    connectLogs: (source) => {
-      logSource = source;
-    },
+    connectNode: (name, kubelet) => void kubelets.set(name, kubelet),
     backup: kept.backup,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

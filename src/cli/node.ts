@@ -93,7 +93,7 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
     log,
     capacity: { cpu: availableParallelism() * 1000, memoryBytes: totalmem(), pods: MAX_PODS },
   });
-  controlPlane.connectLogs(kubelet);
+  controlPlane.connectNode(nodeName, kubelet.api);
 
   const proxyUser = stack.use(
     controlPlane.componentOf(

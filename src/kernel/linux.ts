@@ -74,7 +74,12 @@ export function linuxKernel(): Kernel {
     connectLoopback(family, port, netns) {
       failpoint('kernel.connect');
       const open = (): number =>
-        syscall('socket', family === 'ipv4' ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        syscall(
+          'socket',
+          family === 'ipv4' ? AF_INET : AF_INET6,
+          SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+          0,
+        );
       const fd = netns === undefined ? open() : inNetwork(netns, open);
       const address = loopbackAddress(family, port);
       const failed = trySyscall('connect', fd, address, address.length);

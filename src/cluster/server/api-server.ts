@@ -40,7 +40,6 @@ import { startCompactor } from './compactor.ts';
 import {
   DEFAULT_LIMITS,
   type Handler,
-  type LogSource,
   type RequestContext,
   type ServerLimits,
   type ServerParts,
@@ -67,8 +66,6 @@ import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
 import { WatchCache } from './watch-cache.ts';
 
-export type { LogSource, PodLogRequest } from './context.ts';
-
 export interface ApiServerOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -78,8 +75,8 @@ export interface ApiServerOptions {
   readonly serviceCidr: string;
   /** First and last port that services may take on nodes; 30000 to 32767 when absent. */
   readonly nodePortRange?: readonly [number, number];
-  /** Where `pods/log` comes from, once there is a node. */
-  readonly logs?: () => LogSource | undefined;
+  /** The way to a node's kubelet by the node's name, for logs, exec and all else that only it can answer. */
+  readonly nodes?: (name: string) => Transport | undefined;
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
   readonly authentication?: AuthenticationOptions;
@@ -127,7 +124,7 @@ export interface ApiServer extends AsyncDisposable {
 
 /** Loads the cache and makes sure of the first objects; serves when it resolves. Disposing ends all watches. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, clock, random, log, logs = () => undefined, sharedStore = false } = options;
+  const { store, clock, random, log, nodes: kubelets = () => undefined, sharedStore = false } = options;
   await using stack = new AsyncDisposableStack();
   const addresses = parseCidr(options.serviceCidr);
   const limits: ServerLimits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -198,7 +195,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     clock,
     random,
     log: log.child('apiserver'),
-    logs,
+    nodes: kubelets,
     stopping: stop.signal,
   };
   let advertised: Advertised | undefined;

@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
-import type { ApiRequest, ApiResponse, UserInfo } from '../api/transport.ts';
+import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/admission.ts';
 import type { Authentication } from './authentication/authenticator.ts';
@@ -14,25 +14,6 @@ import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
 import type { WatchCache } from './watch-cache.ts';
-
-/** Where `pods/log` gets its bytes from. */
-export interface LogSource {
-  /** Throws before the first byte: `not-found` when the pod is not here, `invalid` when the container is not. */
-  logs(namespace: string, pod: string, options: PodLogRequest): AsyncIterable<Uint8Array>;
-}
-
-export interface PodLogRequest {
-  readonly container?: string;
-  readonly follow?: boolean;
-  readonly tailLines?: number;
-  readonly limitBytes?: number;
-  readonly previous?: boolean;
-  readonly timestamps?: boolean;
-  readonly sinceSeconds?: number;
-  /** RFC 3339. */
-  readonly sinceTime?: string;
-  readonly signal?: AbortSignal;
-}
 
 export interface ServerLimits {
   /** How long a request may take that is not a watch, a log or a connection. */
@@ -64,7 +45,8 @@ export interface ServerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly logs: () => LogSource | undefined;
+  /** The way to a node's kubelet, whose HTTP API it speaks; undefined for a node that is not connected. */
+  readonly nodes: (name: string) => Transport | undefined;
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
 }

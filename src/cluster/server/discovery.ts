@@ -243,7 +243,11 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
       name: `${resource}/${sub.name}`,
       singularName: '',
       namespaced,
-      ...(sub.kind !== undefined && { group: sub.kind.group, version: sub.kind.version }),
+      ...(sub.kind !== undefined &&
+        (sub.kind.group !== group || sub.kind.version !== version) && {
+          group: sub.kind.group,
+          version: sub.kind.version,
+        }),
       kind: sub.kind?.kind ?? kind,
       verbs: sub.verbs,
     }));

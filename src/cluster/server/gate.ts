@@ -2,6 +2,7 @@
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
 import type { ResourceContext } from './context.ts';
+import type { JsonObject } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import { isDryRun } from './request-body.ts';
 import type { Gate } from './writing.ts';
@@ -110,4 +111,26 @@ export async function admitCreation(context: ResourceContext, object: KubeObject
   await gate.mutate(object);
   await gate.validate(object);
   gate.written();
+}
+
+/** For requests that are passed on to somebody else: admission sees what is asked for, a kind like PodExecOptions. */
+export async function admitConnection(context: ResourceContext, options: JsonObject): Promise<void> {
+  const { resource, info, user, server } = context;
+  const request: AdmissionRequest = {
+    operation: 'CONNECT',
+    resource,
+    subresource: info.subresource,
+    namespace: resource.namespaced ? info.namespace : '',
+    name: info.name,
+    user,
+    dryRun: false,
+    // It has no metadata on the wire, but whoever looks at labels must find none instead of failing.
+    object: Object.defineProperty({ ...options }, 'metadata', { value: {}, enumerable: false }) as KubeObject,
+    server,
+    warn: () => {},
+    audit: (key, value) => void context.annotations?.set(key, value),
+    round: new Round(),
+  };
+  await server.admission.mutate(request);
+  await (await server.admission.validate(request)).giveBack();
 }

@@ -11,6 +11,8 @@ export interface RequestInfo {
   readonly resource: string;
   readonly name: string;
   readonly subresource: string;
+  /** What follows `proxy`, as it stands in the path: empty, or from its slash on. */
+  readonly subpath: string;
   /** Kubernetes' verb: get, list, watch, create, update, patch, delete, deletecollection; else the method in lower case. */
   readonly verb: string;
 }
@@ -39,6 +41,7 @@ export function parseRequest(method: string, url: string): RequestInfo {
     resource: '',
     name: '',
     subresource: '',
+    subpath: '',
   };
   const nonResource = { ...plain, isResource: false, verb: method.toLowerCase() };
   let segments: string[];
@@ -62,6 +65,7 @@ export function parseRequest(method: string, url: string): RequestInfo {
     if (rest.length > 2 && !OF_NAMESPACE.has(rest[2]!)) parts = rest.slice(2);
   }
   const [resource = '', name = '', ...sub] = parts;
+  const isProxy = sub[0] === 'proxy';
   return {
     ...plain,
     isResource: true,
@@ -70,9 +74,24 @@ export function parseRequest(method: string, url: string): RequestInfo {
     namespace,
     resource,
     name,
-    subresource: sub.join('/'),
-    verb: verbOf(method, name, query),
+    subresource: isProxy ? 'proxy' : sub.join('/'),
+    subpath: isProxy ? behind(path, segments.length - sub.length + 1) : '',
+    verb: sub.length > 0 ? verbOf(method, name, NOTHING) : verbOf(method, name, query),
   };
+}
+
+/** A subresource is never watched: what its query says is for whoever answers it. */
+const NOTHING = new URLSearchParams();
+
+/** The rest of a path behind its first segments. */
+function behind(path: string, segments: number): string {
+  let at = 0;
+  for (let seen = 0; seen < segments; seen++) {
+    while (path[at] === '/') at++;
+    const slash = path.indexOf('/', at);
+    at = slash === -1 ? path.length : slash;
+  }
+  return path.slice(at);
 }
 
 function verbOf(method: string, name: string, query: URLSearchParams): string {

@@ -54,7 +54,9 @@ export class Streams implements StreamingService {
     late.promise.catch(() => {});
     const deadline = timeout > 0 ? AbortSignal.timeout(timeout * 1000) : undefined;
     const text = `command ${JSON.stringify(cmd)} timed out`;
-    deadline?.addEventListener('abort', () => late.reject(new PlatformError('timeout', text)), { once: true });
+    deadline?.addEventListener('abort', () => late.reject(new PlatformError('timeout', text)), {
+      once: true,
+    });
     const all = Promise.all([process.exited, kept(process.stdout), kept(process.stderr)]);
     all.catch(() => {});
     const [exitCode, stdout, stderr] = await Promise.race([all, late.promise]);

@@ -58,7 +58,8 @@ function attached(
   const input = stdin
     ? new Writable({
         write: (chunk: Buffer, _encoding, done) => {
-          for (let at = 0; at < chunk.length; at += PIECE) socket.write(frame(STDIN, chunk.subarray(at, at + PIECE)));
+          for (let at = 0; at < chunk.length; at += PIECE)
+            socket.write(frame(STDIN, chunk.subarray(at, at + PIECE)));
           if (socket.writableNeedDrain) socket.once('drain', () => done());
           else done();
         },

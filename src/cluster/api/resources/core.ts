@@ -14,8 +14,16 @@ import { podColumns } from '../printers/pod.ts';
 import { resourceQuotaColumns } from '../printers/policy.ts';
 import { persistentVolumeClaimColumns, persistentVolumeColumns } from '../printers/storage.ts';
 import { podTemplateColumns, replicationControllerColumns } from '../printers/workloads.ts';
-import type { ResourceDeclaration } from '../resource-declaration.ts';
+import type { ResourceDeclaration, SubresourceDeclaration } from '../resource-declaration.ts';
 import { ALL_VERBS, declare, SCALE, SCALE_PATHS, STATUS } from './declare.ts';
+
+/** What is passed on is asked for as an object of a kind of its own, for admission. */
+const core = (kind: string): NonNullable<SubresourceDeclaration['kind']> => ({
+  group: '',
+  version: 'v1',
+  kind,
+});
+const PROXIED = ['create', 'delete', 'get', 'patch', 'update'] as const;
 
 export const coreResources: readonly ResourceDeclaration[] = [
   declare({
@@ -34,7 +42,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
     kind: 'Node',
     shortNames: ['no'],
     namespaced: false,
-    subresources: [STATUS],
+    subresources: [STATUS, { name: 'proxy', kind: core('NodeProxyOptions'), verbs: PROXIED }],
     columns: nodeColumns,
     selectableFields: ['spec.unschedulable'],
   }),
@@ -46,6 +54,10 @@ export const coreResources: readonly ResourceDeclaration[] = [
     subresources: [
       STATUS,
       { name: 'log', verbs: ['get'] },
+      { name: 'attach', kind: core('PodAttachOptions'), verbs: ['create', 'get'] },
+      { name: 'exec', kind: core('PodExecOptions'), verbs: ['create', 'get'] },
+      { name: 'portforward', kind: core('PodPortForwardOptions'), verbs: ['create', 'get'] },
+      { name: 'proxy', kind: core('PodProxyOptions'), verbs: PROXIED },
       { name: 'binding', kind: { group: '', version: 'v1', kind: 'Binding' }, verbs: ['create'] },
       { name: 'eviction', kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
     ],
@@ -69,7 +81,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
     kind: 'Service',
     shortNames: ['svc'],
     categories: ['all'],
-    subresources: [STATUS],
+    subresources: [STATUS, { name: 'proxy', kind: core('ServiceProxyOptions'), verbs: PROXIED }],
     columns: serviceColumns,
     selectableFields: ['spec.clusterIP', 'spec.type'],
   }),

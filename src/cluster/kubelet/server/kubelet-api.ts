@@ -46,14 +46,22 @@ export function kubeletApi(parts: KubeletApiParts): Transport {
 
 async function answer(parts: KubeletApiParts, request: ApiRequest): Promise<ApiResponse> {
   const { pathname, searchParams } = new URL(request.url, 'http://kubelet');
-  const [verb = '', ...words] = pathname.split('/').filter((part) => part !== '').map(decodeURIComponent);
+  const [verb = '', ...words] = pathname
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decodeURIComponent);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   switch (verb) {
     case 'exec':
     case 'attach':
     case 'portForward':
       if (request.method !== 'GET' && request.method !== 'POST') throw notAllowed();
-      return await stream(parts, { verb, request, query: searchParams, target: targetOf(parts, verb, words) });
+      return await stream(parts, {
+        verb,
+        request,
+        query: searchParams,
+        target: targetOf(parts, verb, words),
+      });
     case 'run':
       if (request.method !== 'POST') throw notAllowed();
       return await runCommand(parts, targetOf(parts, verb, words), searchParams.get('cmd') ?? '');
@@ -94,7 +102,8 @@ async function stream(
     if (sandbox === undefined) throw new PlatformError('internal', `pod not found ("${nameOf(target.pod)}")`);
     const { answerPortForward } = await import('../streaming/port-forward.ts');
     const { name = '', uid = '' } = target.pod.metadata ?? {};
-    const dial = (port: number): ReturnType<StreamingService['portForward']> => streams.portForward(sandbox.id, port);
+    const dial = (port: number): ReturnType<StreamingService['portForward']> =>
+      streams.portForward(sandbox.id, port);
     return answerPortForward({ ...options, pod: name, uid, dial });
   }
   const containerId = runningContainer(target).id;
@@ -106,13 +115,20 @@ async function runCommand({ runtime }: KubeletApiParts, target: Target, line: st
   const cmd = line.split(' ');
   const { id: containerId } = runningContainer(target);
   if (runtime.execSync === undefined) throw new PlatformError('internal', 'the runtime runs no commands');
-  const { stdout = new Uint8Array(0), stderr = new Uint8Array(0), exitCode = 0 } = await runtime.execSync({
+  const {
+    stdout = new Uint8Array(0),
+    stderr = new Uint8Array(0),
+    exitCode = 0,
+  } = await runtime.execSync({
     containerId,
     cmd,
   });
   const output = Buffer.concat([stdout, stderr]);
   if (exitCode === 0) return { ...text(''), body: output };
-  throw new PlatformError('internal', `command '${line}' exited with ${exitCode}: ${output.toString('utf8')}`);
+  throw new PlatformError(
+    'internal',
+    `command '${line}' exited with ${exitCode}: ${output.toString('utf8')}`,
+  );
 }
 
 async function containerLogs(
@@ -146,11 +162,13 @@ function targetOf(parts: KubeletApiParts, verb: string, words: readonly string[]
   const [namespace = '', name = '', ...rest] = words;
   const container = hasContainer ? (rest.pop() ?? '') : '';
   const [uid = '', ...more] = rest;
-  if (name === '' || more.length > 0 || (hasContainer && container === '')) throw notFound('404 page not found');
+  if (name === '' || more.length > 0 || (hasContainer && container === ''))
+    throw notFound('404 page not found');
   const pod = parts.pod(namespace, name);
   const own = pod?.metadata?.uid ?? '';
   const observed = parts.observed(own);
-  if (pod === undefined || observed === undefined || (uid !== '' && uid !== own)) throw notFound('pod does not exist');
+  if (pod === undefined || observed === undefined || (uid !== '' && uid !== own))
+    throw notFound('pod does not exist');
   return { pod, observed, container };
 }
 
@@ -171,7 +189,12 @@ const notFound = (message: string): PlatformError => new PlatformError('not-foun
 const notAllowed = (): PlatformError =>
   new PlatformError('invalid', '405: Method Not Allowed', { details: { code: 405 } });
 
-const STATUS: Readonly<Record<string, number>> = { 'not-found': 404, invalid: 400, forbidden: 403, timeout: 504 };
+const STATUS: Readonly<Record<string, number>> = {
+  'not-found': 404,
+  invalid: 400,
+  forbidden: 403,
+  timeout: 504,
+};
 
 function failure(error: unknown): ApiResponse {
   const code = isPlatformError(error) ? (error.details['code'] ?? STATUS[error.code]) : undefined;

@@ -5,17 +5,18 @@ import { text, type KubeletApiParts } from './kubelet-api.ts';
 
 type Page = 'pods' | 'runningpods' | 'configz' | 'metrics';
 
+const PAGES: Readonly<Record<Page, (parts: KubeletApiParts) => ApiResponse | Promise<ApiResponse>>> = {
+  pods: (parts) => json(podList(parts.pods())),
+  runningpods: async (parts) => json(podList(await runningPods(parts))),
+  configz: (parts) => json({ kubeletconfig: configuration(parts) }),
+  metrics: async (parts) => ({
+    ...text(await metrics(parts)),
+    headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+  }),
+};
+
 export async function page(name: Page, parts: KubeletApiParts): Promise<ApiResponse> {
-  switch (name) {
-    case 'pods':
-      return json(podList(parts.pods().map((pod) => ({ ...pod }))));
-    case 'runningpods':
-      return json(podList(await runningPods(parts)));
-    case 'configz':
-      return json({ kubeletconfig: configuration(parts) });
-    case 'metrics':
-      return { ...text(await metrics(parts)), headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } };
-  }
+  return await PAGES[name](parts);
 }
 
 function json(value: unknown): ApiResponse {
@@ -29,7 +30,9 @@ function podList(items: readonly unknown[]): unknown {
 
 /** As the runtime has them: name, namespace, uid and what runs. */
 async function runningPods({ runtime }: KubeletApiParts): Promise<unknown[]> {
-  const { containers = [] } = await runtime.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } });
+  const { containers = [] } = await runtime.listContainers({
+    filter: { state: { state: 'CONTAINER_RUNNING' } },
+  });
   const byPod = Map.groupBy(containers, ({ labels = {} }) => labels[LABELS.podUid] ?? '');
   return [...byPod].map(([uid, running]) => {
     const labels = running[0]?.labels ?? {};
@@ -65,7 +68,8 @@ async function metrics({ runtime }: KubeletApiParts): Promise<string> {
   ]);
   const states = ['created', 'running', 'exited', 'unknown'];
   const count = (state: string): number =>
-    containers.filter((one) => (one.state ?? 'CONTAINER_CREATED') === `CONTAINER_${state.toUpperCase()}`).length;
+    containers.filter((one) => (one.state ?? 'CONTAINER_CREATED') === `CONTAINER_${state.toUpperCase()}`)
+      .length;
   return [
     '# HELP kubelet_running_containers [ALPHA] Number of containers currently running',
     '# TYPE kubelet_running_containers gauge',

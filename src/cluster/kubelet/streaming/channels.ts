@@ -7,6 +7,7 @@ import { PassThrough, Writable, type Duplex } from 'node:stream';
 import type { Status } from '../../api/generated/meta-v1.ts';
 import { SizeReader, type RemoteSession, type StreamWishes } from './remote-session.ts';
 import { drained, WebSocketConnection } from './websocket.ts';
+import { afterwards, settle } from './settle.ts';
 
 export const REMOTE_COMMAND_PROTOCOLS: readonly string[] = [
   'v5.channel.k8s.io',
@@ -46,7 +47,7 @@ export function channelSession(connection: Duplex, protocol: string, wishes: Str
     }
     return socket.send(Buffer.concat([Buffer.from([channel]), data]));
   };
-  void socket.ended.then(() => {
+  void afterwards(socket.ended, () => {
     gone.abort();
     stdin?.end();
   });
@@ -74,7 +75,7 @@ export function plainStatus({ status, message }: Status): string {
 function outputTo(send: (data: Buffer) => Promise<void>): Writable {
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
-      send(chunk).then(() => done(), done);
+      void settle(send(chunk), done);
     },
   });
 }

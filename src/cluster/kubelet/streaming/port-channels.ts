@@ -6,7 +6,11 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketConnection } from './websocket.ts';
 
-export const PORT_CHANNEL_PROTOCOLS: readonly string[] = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io', ''];
+export const PORT_CHANNEL_PROTOCOLS: readonly string[] = [
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  '',
+];
 
 export interface PortChannels {
   readonly protocol: string;
@@ -32,7 +36,10 @@ export function forwardChannels(connection: Duplex, { protocol, ports, dial, err
   });
   const send = (channel: number, data: Uint8Array): Promise<void> =>
     isText
-      ? socket.send(Buffer.from(String.fromCharCode(0x30 + channel) + Buffer.from(data).toString('base64')), 'text')
+      ? socket.send(
+          Buffer.from(String.fromCharCode(0x30 + channel) + Buffer.from(data).toString('base64')),
+          'text',
+        )
       : socket.send(Buffer.concat([Buffer.from([channel]), data]));
   const serve = async (index: number): Promise<void> => {
     const port = ports[index]!;
@@ -46,8 +53,14 @@ export function forwardChannels(connection: Duplex, { protocol, ports, dial, err
       await send(2 * index + 1, Buffer.from(error(port, why)));
     }
   };
-  void Promise.all(ports.map((_port, index) => serve(index))).then(() => socket.close());
-  void socket.ended.then(async () => {
+  const serveAll = async (): Promise<void> => {
+    await Promise.all(ports.map((_port, index) => serve(index)));
+    socket.close();
+  };
+  const letGo = async (): Promise<void> => {
+    await socket.ended;
     for (const target of targets) (await target.catch(() => undefined))?.destroy();
-  });
+  };
+  void serveAll();
+  void letGo();
 }

@@ -13,6 +13,7 @@ import { SpdyConnection, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, isSpdyRequest } from './spdy-session.ts';
 import { acceptWebSocket, isWebSocketRequest } from './websocket.ts';
 import { webSocketTunnel } from './websocket-tunnel.ts';
+import { afterwards } from './settle.ts';
 
 const PORT_FORWARD = 'portforward.k8s.io';
 const TUNNELLED = `SPDY/3.1+${PORT_FORWARD}`;
@@ -37,9 +38,16 @@ export function answerPortForward(asked: PortForward): ApiResponse {
     const known = [TUNNELLED, ...PORT_CHANNEL_PROTOCOLS];
     const { protocol, headers: fields } = acceptWebSocket(headers, known);
     if (protocol === TUNNELLED) {
-      return { ...switching, headers: fields, tunnel: (connection) => serveSpdy(webSocketTunnel(connection), asked) };
+      return {
+        ...switching,
+        headers: fields,
+        tunnel: (connection) => serveSpdy(webSocketTunnel(connection), asked),
+      };
     }
-    const ports = (query.get('port') ?? '').split(',').filter((port) => port !== '').map(portOf);
+    const ports = (query.get('port') ?? '')
+      .split(',')
+      .filter((port) => port !== '')
+      .map(portOf);
     if (ports.length === 0) throw new PlatformError('invalid', 'query parameter "port" is required');
     const error = (port: number, why: unknown): string => errorText(asked, port, why);
     return {
@@ -99,7 +107,7 @@ function serveSpdy(connection: Duplex, asked: PortForward): void {
       pair?.data?.destroy();
       pair?.error?.end(`timed out waiting for streams of request ${id}`);
     });
-  void session.ended.then(() => {
+  void afterwards(session.ended, () => {
     for (const { timer } of pairs.values()) timer[Symbol.dispose]();
     session.close();
   });

@@ -6,6 +6,7 @@ import { PlatformError } from '../../../base/errors.ts';
 import { plainStatus } from './channels.ts';
 import { SizeReader, type RemoteSession, type StreamWishes } from './remote-session.ts';
 import { SpdyConnection, type SpdyStream } from './spdy.ts';
+import { afterwards } from './settle.ts';
 
 /** Newest first. */
 export const SPDY_COMMAND_PROTOCOLS: readonly string[] = [
@@ -28,7 +29,10 @@ export function isSpdyRequest(headers: Readonly<Record<string, string>>): boolea
 }
 
 /** Throws `forbidden` when there is none in common, as upstream answers it. */
-export function acceptSpdy(headers: Readonly<Record<string, string>>, known: readonly string[]): SpdyHandshake {
+export function acceptSpdy(
+  headers: Readonly<Record<string, string>>,
+  known: readonly string[],
+): SpdyHandshake {
   const offered = (headers['x-stream-protocol-version'] ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -54,7 +58,11 @@ export function acceptSpdy(headers: Readonly<Record<string, string>>, known: rea
 /** Resolves when all streams are there; rejects with `timeout` or `unavailable`. */
 export async function spdySession(
   connection: Duplex,
-  { protocol, wishes, clock }: { readonly protocol: string; readonly wishes: StreamWishes; readonly clock: Clock },
+  {
+    protocol,
+    wishes,
+    clock,
+  }: { readonly protocol: string; readonly wishes: StreamWishes; readonly clock: Clock },
 ): Promise<RemoteSession> {
   const wanted = new Set(['error']);
   for (const name of ['stdin', 'stdout', 'stderr'] as const) if (wishes[name]) wanted.add(name);
@@ -71,18 +79,20 @@ export async function spdySession(
       return true;
     },
   });
-  void session.ended.then(() => {
+  void afterwards(session.ended, () => {
     gone.abort();
     complete.reject(new PlatformError('unavailable', 'the client has gone'));
   });
-  {
-    using _timer = clock.after(OPEN_MS, () =>
-      complete.reject(new PlatformError('timeout', 'timed out waiting for client to create streams')),
-    );
-    await complete.promise.catch((error: unknown) => {
-      session.close();
-      throw error;
-    });
+  const timer = clock.after(OPEN_MS, () =>
+    complete.reject(new PlatformError('timeout', 'timed out waiting for client to create streams')),
+  );
+  try {
+    await complete.promise;
+  } catch (error) {
+    session.close();
+    throw error;
+  } finally {
+    timer[Symbol.dispose]();
   }
   const sizes = new SizeReader();
   streams.get('resize')?.on('data', (bytes: Buffer) => sizes.push(bytes));

@@ -7,6 +7,7 @@ import { Duplex } from 'node:stream';
 import { PlatformError } from '../../../base/errors.ts';
 import { HeaderInflater } from './spdy-headers.ts';
 import { drained } from './websocket.ts';
+import { settle } from './settle.ts';
 
 const SYN_STREAM = 1;
 const SYN_REPLY = 2;
@@ -120,7 +121,8 @@ export class SpdyConnection {
     const flags = head[4]!;
     if (type === SYN_STREAM) await this.#open(payload, flags);
     else if (type === SYN_REPLY || type === HEADERS) await this.#headers.read(payload.subarray(4));
-    else if (type === PING && size === 4 && (payload.readUInt32BE() & 1) === 1) this.#control(PING, 0, payload);
+    else if (type === PING && size === 4 && (payload.readUInt32BE() & 1) === 1)
+      this.#control(PING, 0, payload);
     else if (type === RST_STREAM && size === 8) this.#takeReset(payload.readUInt32BE());
     // Its streams go on to their ends; nothing that it sends after this is of interest.
     else if (type === GOAWAY) return this.#streams.size > 0;
@@ -157,7 +159,7 @@ export class SpdyConnection {
   async #data(id: number, { size, fin }: { size: number; fin: boolean }, source: Source): Promise<void> {
     // For a stream that is over it is read and dropped.
     const stream = this.#streams.get(id);
-    for (let left = size; left > 0; ) {
+    for (let left = size; left > 0;) {
       const piece = await source.some(left);
       if (piece === undefined) throw broken();
       left -= piece.length;
@@ -203,11 +205,11 @@ export class SpdyStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
-    this.#sendPieces(chunk).then(() => done(), done);
+    void settle(this.#sendPieces(chunk), done);
   }
 
   override _final(done: (error?: Error) => void): void {
-    this.#session.send(this.id, Buffer.alloc(0), true).then(() => done(), done);
+    void settle(this.#session.send(this.id, Buffer.alloc(0), true), done);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream';
 
 import { WebSocketConnection } from './websocket.ts';
+import { afterwards, settle } from './settle.ts';
 
 export function webSocketTunnel(connection: Duplex): Duplex {
   let room: (() => void) | undefined;
@@ -11,7 +12,7 @@ export function webSocketTunnel(connection: Duplex): Duplex {
       room = undefined;
     },
     write(chunk: Buffer, _encoding, done) {
-      socket.send(chunk).then(() => done(), done);
+      void settle(socket.send(chunk), done);
     },
     final(done) {
       socket.close();
@@ -28,7 +29,7 @@ export function webSocketTunnel(connection: Duplex): Duplex {
     if (inner.destroyed || inner.push(message)) return undefined;
     return new Promise<void>((resolve) => (room = resolve));
   });
-  void socket.ended.then(() => {
+  void afterwards(socket.ended, () => {
     if (!inner.destroyed) inner.push(null);
   });
   return inner;

@@ -189,15 +189,15 @@ function frameOf(bytes: Buffer): Frame | undefined {
   const opcode = first & 0x0f;
   const final = (first & 0x80) !== 0;
   if ((first & 0x70) !== 0) throw new Broken(1002, 'reserved bits are set');
-  if (opcode > PONG || (opcode > BINARY && opcode < CLOSE)) throw new Broken(1002, 'an unknown kind of frame');
+  if (opcode > PONG || (opcode > BINARY && opcode < CLOSE))
+    throw new Broken(1002, 'an unknown kind of frame');
   if ((second & 0x80) === 0) throw new Broken(1002, 'a frame without a mask');
   const short = second & 0x7f;
   if (opcode >= CLOSE && (!final || short > MAX_CONTROL)) throw new Broken(1002, 'a control frame in pieces');
   const extra = short === 126 ? 2 : short === 127 ? 8 : 0;
   const head = 2 + extra + 4;
   if (bytes.length < head) return undefined;
-  const size =
-    extra === 0 ? short : extra === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+  const size = extra === 0 ? short : extra === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
   if (size > MAX_MESSAGE) throw new Broken(1009, `a message is longer than ${MAX_MESSAGE} bytes`);
   if (bytes.length < head + size) return undefined;
   const payload = Buffer.from(bytes.subarray(head, head + size));

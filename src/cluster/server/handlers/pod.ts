@@ -1,19 +1,17 @@
 /** The subresources of a pod. */
 import { rfc3339 } from '../../../base/clock.ts';
-import { PlatformError, assert } from '../../../base/errors.ts';
+import { assert } from '../../../base/errors.ts';
 import { fieldErrorsError, required } from '../../api/field-error.ts';
 import { objectsAt, stringAt } from '../../api/json.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import type { PodLogRequest, ResourceContext } from '../context.ts';
+import type { ResourceContext } from '../context.ts';
 import { badRequest, conflict } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
-import { flag } from '../request-info.ts';
 import { respondWith } from '../respond.ts';
-import { numberOf } from './read.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 
@@ -84,55 +82,4 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
     },
   });
   return respondWith({ ...SUCCESS, code: 201 }, 201);
-}
-
-export async function podLog(context: ResourceContext): Promise<ApiResponse> {
-  const { server, resource, info, request } = context;
-  const { query, namespace, name } = info;
-  const pod = (await server.registry.get(resource, info)).object;
-  const container = containerOf(pod, query.get('container') ?? '');
-  const headers = { 'content-type': 'text/plain' };
-  // Nobody has it yet, so nobody has said anything.
-  if (stringAt(pod, 'spec', 'nodeName') === '') return { status: 200, headers, body: new Uint8Array(0) };
-  const source = server.logs();
-  if (source === undefined) {
-    throw new PlatformError('unavailable', `no connection to node ${stringAt(pod, 'spec', 'nodeName')}`);
-  }
-  const tailLines = numberOf(query, 'tailLines');
-  const limitBytes = numberOf(query, 'limitBytes');
-  const sinceSeconds = numberOf(query, 'sinceSeconds');
-  const sinceTime = query.get('sinceTime') ?? '';
-  const options: PodLogRequest = {
-    container,
-    follow: flag(query, 'follow'),
-    previous: flag(query, 'previous'),
-    timestamps: flag(query, 'timestamps'),
-    ...(tailLines !== undefined && { tailLines }),
-    ...(limitBytes !== undefined && { limitBytes }),
-    ...(sinceSeconds !== undefined && { sinceSeconds }),
-    ...(sinceTime !== '' && { sinceTime }),
-    signal:
-      request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
-  };
-  return { status: 200, headers, body: source.logs(namespace, name, options) };
-}
-
-function containerOf(pod: KubeObject, asked: string): string {
-  const all = ['containers', 'initContainers', 'ephemeralContainers'].flatMap((list) =>
-    objectsAt(pod, 'spec', list).map((container) => stringAt(container, 'name')),
-  );
-  const name = pod.metadata.name ?? '';
-  if (asked !== '') {
-    if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
-    return asked;
-  }
-  if (all.length > 1) {
-    const main = objectsAt(pod, 'spec', 'containers').map((container) => stringAt(container, 'name'));
-    const init = objectsAt(pod, 'spec', 'initContainers').map((container) => stringAt(container, 'name'));
-    const also = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : '';
-    throw badRequest(
-      `a container name must be specified for pod ${name}, choose one of: [${main.join(' ')}]${also}`,
-    );
-  }
-  return all[0] ?? '';
 }

@@ -7,9 +7,11 @@ import type { Resource } from '../resource.ts';
 import { warningHeader } from '../respond.ts';
 import { patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
+import { connectToPod, podLog } from './connect/to-pod.ts';
+import { proxyRequest } from './connect/proxy.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { evictPod } from './eviction.ts';
-import { bindPod, podLog } from './pod.ts';
+import { bindPod } from './pod.ts';
 import { getObject, listResource, watchResource } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { review } from './review.ts';
@@ -46,6 +48,10 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
   binding: bindPod,
   eviction: evictPod,
   log: podLog,
+  exec: connectToPod,
+  attach: connectToPod,
+  portforward: connectToPod,
+  proxy: proxyRequest,
   finalize: finalizeNamespace,
   token: requestToken,
 };

@@ -1,0 +1,131 @@
+/** What kubectl does through the API server on a node: exec, logs, cp, attach, port-forward, proxies, debug. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { TestCluster } from '../fixtures/sampan.ts';
+
+/** A page to fetch, a line to log, and a name to be asked for. */
+const MANIFEST = `
+apiVersion: v1
+kind: Pod
+metadata: { name: box, labels: { app: box } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: main
+      image: box
+      env: [{ name: GREETING, value: hello }]
+      ports: [{ containerPort: 8080 }]
+      command: [busybox, sh, -c]
+      args:
+        - busybox mkdir -p /bin /www; busybox --install -s /bin; echo '<a href="/x">page</a>' > /www/index.html; echo plain > /www/file.txt;
+          echo ready; exec httpd -f -p 8080 -h /www
+      readinessProbe: { exec: { command: [test, -f, /www/file.txt] }, periodSeconds: 1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: box }
+spec:
+  selector: { app: box }
+  ports: [{ name: web, port: 80, targetPort: 8080 }]
+`;
+
+describe('kubectl and a node', () => {
+  let cluster: TestCluster;
+  const folder = mkdtempSync(join(tmpdir(), 'sampan-streams-'));
+
+  before(async () => {
+    cluster = new TestCluster();
+    const packed = await cluster.sampan('image', 'from-host', 'box', 'busybox');
+    assert.equal(packed.code, 0, packed.stderr);
+    await cluster.up();
+    await cluster.ok(['apply', '-f', '-'], MANIFEST);
+    await cluster.ok(['wait', '--for=condition=Ready', 'pod/box', '--timeout=60s']);
+  });
+
+  after(async () => {
+    await cluster[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** kubectl's two ways to carry streams; the second is what older clients have. */
+  const WAYS: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+    ['WebSocket', {}],
+    ['SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }],
+  ];
+
+  for (const [way, env] of WAYS) {
+    test(`exec over ${way}: output, errors, environment, exit code, input to its end`, async () => {
+      const script = 'echo $GREETING; echo bad >&2; exit 7';
+      const { code, stdout, stderr } = await cluster.kubectl(
+        ['exec', 'box', '--', 'sh', '-c', script],
+        '',
+        env,
+      );
+      assert.deepEqual([code, stdout], [7, 'hello\n']);
+      assert.match(stderr, /^bad\ncommand terminated with exit code 7\n$/);
+      const input = 'x'.repeat(3_000_000);
+      const counted = await cluster.kubectl(['exec', '-i', 'box', '--', 'wc', '-c'], input, env);
+      assert.deepEqual([counted.code, counted.stdout.trim()], [0, String(input.length)]);
+      const much = await cluster.kubectl(['exec', 'box', '--', 'sh', '-c', 'yes | head -c 3000000'], '', env);
+      assert.deepEqual([much.code, much.stdout.length], [0, 3_000_000]);
+    });
+
+    test(`cp over ${way} brings a file there and back`, async () => {
+      const [there, back] = [join(folder, `there-${way}`), join(folder, `back-${way}`)];
+      writeFileSync(there, Buffer.alloc(1 << 20, way));
+      const to = await cluster.kubectl(['cp', there, `box:/tmp-${way}`], '', env);
+      assert.equal(to.code, 0, to.stderr);
+      const from = await cluster.kubectl(['cp', `box:/tmp-${way}`, back], '', env);
+      assert.equal(from.code, 0, from.stderr);
+      assert.deepEqual(readFileSync(back), readFileSync(there));
+    });
+  }
+
+  test('what cannot be executed says why', async () => {
+    const none = await cluster.kubectl(['exec', 'box', '--', 'nowhere']);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /exec: "nowhere": executable file not found in \$PATH/);
+    const wrong = await cluster.kubectl(['exec', 'box', '-c', 'nope', '--', 'true']);
+    assert.match(wrong.stderr, /container nope is not valid for pod box|container not found/);
+    const absent = await cluster.kubectl(['exec', 'absent', '--', 'true']);
+    assert.match(absent.stderr, /pods "absent" not found/);
+  });
+
+  test('logs come from the node', async () => {
+    assert.equal(await cluster.ok(['logs', 'box']), 'ready\n');
+    const previous = await cluster.kubectl(['logs', 'box', '--previous']);
+    assert.match(previous.stderr, /previous terminated container "main" in pod "box" not found/);
+  });
+
+  test('proxies reach pods, services and the node', async () => {
+    const raw = (path: string): Promise<string> => cluster.ok(['get', '--raw', path]);
+    assert.equal(await raw('/api/v1/namespaces/default/pods/box:8080/proxy/file.txt'), 'plain\n');
+    assert.equal(await raw('/api/v1/namespaces/default/pods/http:box:8080/proxy/file.txt'), 'plain\n');
+    assert.equal(await raw('/api/v1/namespaces/default/services/box:web/proxy/file.txt'), 'plain\n');
+    assert.equal(await raw('/api/v1/namespaces/default/services/box:80/proxy/file.txt'), 'plain\n');
+    assert.match(
+      await raw('/api/v1/namespaces/default/pods/box/proxy/'),
+      /<a href="\/api\/v1\/namespaces\/default\/pods\/box\/proxy\/x">/,
+    );
+    const [node] = (await cluster.ok(['get', 'nodes', '-o', 'name'])).trim().split('/').slice(1);
+    assert.equal(await raw(`/api/v1/nodes/${node}/proxy/healthz`), 'ok');
+    const pods = JSON.parse(await raw(`/api/v1/nodes/${node}/proxy/pods`)) as {
+      items: { metadata: object }[];
+    };
+    assert.deepEqual(
+      pods.items.map(({ metadata }) => (metadata as { name: string }).name),
+      ['box'],
+    );
+    const closed = await cluster.kubectl(['get', '--raw', '/api/v1/namespaces/default/pods/box:81/proxy/']);
+    assert.match(closed.stderr, /error trying to reach service: .*ECONNREFUSED|connection refused/);
+    const unknown = await cluster.kubectl([
+      'get',
+      '--raw',
+      '/api/v1/namespaces/default/services/box:9/proxy/',
+    ]);
+    assert.match(unknown.stderr, /no service port 9 found for service "box"/);
+  });
+});
