@@ -117,14 +117,24 @@ test('strategic merge: lists with a merge key merge by it', () => {
         name: 'a',
         image: '2',
         env: [
-          { name: 'X', value: '1' },
           { name: 'Y', value: '2' },
+          { name: 'X', value: '1' },
         ],
       },
-      { name: 'b' },
       { name: 'c' },
+      { name: 'b' },
     ),
   );
+});
+
+test("strategic merge: what is new comes in the patch's order, before what it does not name", () => {
+  assert.deepEqual(
+    strategic(containers({ name: 'a' }, { name: 'b' }), containers({ name: 'c' }, { name: 'b' })),
+    containers({ name: 'c' }, { name: 'a' }, { name: 'b' }),
+  );
+  assert.deepEqual(strategic({ metadata: { finalizers: ['a'] } }, { metadata: { finalizers: ['b'] } }), {
+    metadata: { finalizers: ['b', 'a'] },
+  });
 });
 
 test('strategic merge: atomic lists are replaced, nulls delete, maps merge', () => {

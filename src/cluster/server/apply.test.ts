@@ -126,7 +126,7 @@ test('an update takes what it changes and conflicts name it with its version and
   assert.equal(conflict.status, 409);
   assert.equal(
     conflict.body.message,
-    'Apply failed with 1 conflict: conflict with "kubectl-scale" using apps/v1 at 2026-01-01T00:00:00Z: .spec.replicas',
+    'Apply failed with 1 conflict: conflict with "kubectl-scale" using apps/v1: .spec.replicas',
   );
 });
 

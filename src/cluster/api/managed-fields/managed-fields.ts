@@ -279,9 +279,9 @@ function conflictError(conflicts: readonly Conflict[], entries: Entries): Platfo
   });
 }
 
-function describe({ manager, subresource, operation, apiVersion, time }: Entry): string {
+function describe({ manager, subresource, operation, apiVersion }: Entry): string {
   const on = subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`;
-  return `${JSON.stringify(manager)}${on}${operation === 'Apply' ? '' : ` using ${apiVersion}${time === '' ? '' : ` at ${time}`}`}`;
+  return `${JSON.stringify(manager)}${on}${operation === 'Apply' ? '' : ` using ${apiVersion}`}`;
 }
 
 function ignoredBy({ resets }: ManagedWrite): FieldSet {

@@ -90,7 +90,9 @@ function mergeField(document: JsonObject, change: Change, field: FieldSchema | u
   if (Array.isArray(value)) {
     if (!merges || field === undefined) return clean(value);
     const list = Array.isArray(present) ? present : [];
-    return field.type === 'message' ? mergeList(list, value, field) : mergePrimitives(list, value);
+    const merged = field.type === 'message' ? mergeList(list, value, field) : mergePrimitives(list, value);
+    // Without a directive the patch's own order counts, so that what is new in it comes first.
+    return ordered(merged, value, { original: list, mergeKey: field.patchMergeKey });
   }
   if (!isJsonObject(value)) return value;
   if (field?.patchStrategy.includes('replace')) return clean(value);
