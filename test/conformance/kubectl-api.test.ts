@@ -116,6 +116,7 @@ for (const [name, openStore] of Object.entries(STORES)) {
       assert.deepEqual((await ok('api-versions')).trim().split('\n'), [
         'admissionregistration.k8s.io/v1',
         'apiextensions.k8s.io/v1',
+        'apiregistration.k8s.io/v1',
         'apps/v1',
         'authentication.k8s.io/v1',
         'authorization.k8s.io/v1',

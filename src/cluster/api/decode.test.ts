@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeJson } from './decode.ts';
+import { decodeJson, decodeValue } from './decode.ts';
 import { getPath, type JsonValue } from './json.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
 import { decodeYaml } from './yaml.ts';
@@ -166,4 +166,10 @@ test('every published kind has a readable schema', () => {
   }
   assert.equal(kindSchema('apps', 'v1', 'PodSpec'), undefined);
   assert.equal(kindSchema('nowhere', 'v1', 'Pod'), undefined);
+});
+
+test('empty lists and maps that need not be there are not kept', () => {
+  const metadata = { name: 'p', labels: {}, finalizers: [], annotations: { a: '' } };
+  const { object } = decodeValue({ metadata, spec: { containers: [], volumes: [] } }, pod);
+  assert.deepEqual(object, { metadata: { name: 'p', annotations: { a: '' } }, spec: { containers: [] } });
 });

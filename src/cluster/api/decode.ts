@@ -63,6 +63,16 @@ interface Place {
   readonly type: string;
 }
 
+/**
+ * Lists and maps that need not be there are not kept when empty, as Go's omitempty writes them. Managed fields are told
+ * from none at all: an applied configuration may not even have an empty list of them.
+ */
+function isEmptyCollection(value: JsonValue, { kind, name }: FieldSchema): boolean {
+  if (name === 'managedFields') return false;
+  if (kind === 'list') return Array.isArray(value) && value.length === 0;
+  return kind === 'map' && isJsonObject(value) && Object.keys(value).length === 0;
+}
+
 class Walk {
   readonly unknown: string[] = [];
   readonly #kind: KindSchema;
@@ -77,7 +87,10 @@ class Walk {
       const field = schema.fields.get(key);
       const at = path === '' ? key : `${path}.${key}`;
       if (field === undefined) this.unknown.push(`unknown field "${at}"`);
-      else if (item !== null && item !== undefined) result[key] = this.#field(item, field, schema, at);
+      else if (item !== null && item !== undefined) {
+        const decoded = this.#field(item, field, schema, at);
+        if (field.required || !isEmptyCollection(decoded, field)) result[key] = decoded;
+      }
     }
     return result;
   }
