@@ -48,6 +48,11 @@ export interface ControlPlane extends AsyncDisposable {
   componentOf(user: UserInfo, source: EventSource): Component;
   /** The way to a node's kubelet, for logs, exec and all else that only it can answer. */
   connectNode(name: string, kubelet: Transport): void;
+  /**
+   * Lets pods reach the API at this address of the machine, and says so in the endpoints of the service
+   * `default/kubernetes`; others than those whom `from` takes are not heard there.
+   */
+  reachableAt(address: string, from: (address: string) => boolean): Promise<void>;
   /** Writes what the cluster is to a file (datastore.ts). */
   backup(file: string): Promise<BackupSummary>;
 }
@@ -96,6 +101,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       random,
       log,
       serviceCidr,
+      admissionOptions: { mountTokens: true },
       proxyClient: pki.frontProxyClient,
       clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
       nodes: (name) => kubelets.get(name),
@@ -176,6 +182,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     url,
     componentOf,
     connectNode: (name, kubelet) => void kubelets.set(name, kubelet),
+    async reachableAt(address, from) {
+      await listener.alsoOn(address, from);
+      await server.advertise({ address, port: listener.port });
+    },
     backup: kept.backup,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,6 +1,7 @@
 /** A node of one instance: runtime, images, network, engine, kubelet and proxy, in this process. */
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { BlockList } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
@@ -34,6 +35,8 @@ export interface NodeParts {
 export interface PreparedNode {
   readonly serviceCidr: string;
   readonly nodeIp: string;
+  /** Where pods reach the machine. */
+  readonly gateway: string;
   start(options: { readonly nodeName: string; readonly controlPlane: ControlPlane }): Promise<RunningNode>;
 }
 
@@ -52,6 +55,7 @@ export function prepareNode(parts: NodeParts): PreparedNode {
   return {
     serviceCidr: network.serviceCidr,
     nodeIp,
+    gateway: network.gateway,
     start: ({ nodeName, controlPlane }) => startNode({ ...parts, network, nodeIp, nodeName, controlPlane }),
   };
 }
@@ -68,6 +72,11 @@ async function startNode(options: StartOptions): Promise<RunningNode> {
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(await engineOf(options));
   await engine.recover();
+  const own = new BlockList();
+  const [first = '', bits] = network.podCidr.split('/');
+  own.addSubnet(first, Number(bits));
+  own.addAddress(nodeIp);
+  await controlPlane.reachableAt(network.gateway, (address) => own.check(address));
 
   const kubeletUser = stack.use(
     controlPlane.componentOf(

@@ -167,6 +167,21 @@ describe('HTTPS', () => {
     message.destroy();
   });
 
+  test('a further address hears only those it is for', async () => {
+    const heard = async (host: string): Promise<boolean> => {
+      const socket = connectTls({ host, port: listener.port, ca: pki.ca.cert, servername: 'localhost' });
+      const outcome = await Promise.race([
+        once(socket, 'secureConnect').then(() => true),
+        once(socket, 'close').then(() => false),
+      ]).catch(() => false);
+      socket.destroy();
+      return outcome;
+    };
+    await listener.alsoOn('127.0.0.2', (address) => address === '127.0.0.1' || address === '127.0.0.2');
+    await listener.alsoOn('127.0.0.3', () => false);
+    assert.deepEqual([await heard('127.0.0.2'), await heard('127.0.0.3')], [true, false]);
+  });
+
   test('a taken port is said so', async () => {
     const again = listen({
       server,

@@ -138,7 +138,7 @@ async function start(
       encryptionConfig,
       apiServer,
       serviceCidr: machine?.serviceCidr,
-      nodeIps: machine === undefined ? [] : [machine.nodeIp],
+      nodeIps: machine === undefined ? [] : [machine.nodeIp, machine.gateway],
     }),
   );
   const nodeName = hostname().toLowerCase();

@@ -45,11 +45,11 @@ export async function writeAtomically(
 
 async function writeAll(folder: string, payload: Payload, gid: number | undefined): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
-  for (const [path, { data, mode }] of payload) {
+  for (const [path, { data, mode, uid }] of payload) {
     const target = join(folder, path);
     await mkdir(dirname(target), { recursive: true, mode: 0o755 });
     await writeFile(target, data, { mode: 0o600 });
-    if (gid !== undefined) await chown(target, -1, gid);
+    if (gid !== undefined || uid !== undefined) await chown(target, uid ?? -1, gid ?? -1);
     // After the write: the umask has no say, and a read-only file could not have been written.
     await chmod(target, gid === undefined ? mode : mode | 0o440);
   }

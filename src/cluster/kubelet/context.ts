@@ -3,6 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { ImageService, RuntimeService } from '../../container/cri/cri.ts';
 import type { Service } from '../api/generated/core-v1.ts';
+import type { AccountTokens } from './account-tokens.ts';
 import type { PodReferences } from './container-env.ts';
 import type { PodFacts } from './field-ref.ts';
 import type { Images, PodEvent } from './images.ts';
@@ -31,6 +32,7 @@ export interface KubeletContext {
   readonly statuses: StatusWriter;
   readonly crashes: RestartBackoff;
   readonly folders: VolumeFolders;
+  readonly tokens: AccountTokens;
   readonly allocatable: PodFacts['allocatable'];
   references(namespace: string): PodReferences;
   services(): readonly Service[];

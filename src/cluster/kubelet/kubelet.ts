@@ -15,6 +15,7 @@ import type {
   ResourceType,
 } from '../client/contract.ts';
 import { configMaps, pods, secrets, services } from '../client/kinds.ts';
+import { AccountTokens } from './account-tokens.ts';
 import type { PodReferences } from './container-env.ts';
 import type { KubeletContext } from './context.ts';
 import { Images } from './images.ts';
@@ -195,6 +196,7 @@ class NodeKubelet implements Kubelet {
       statuses: new StatusWriter({ client, clock, log: this.#log }),
       crashes: new RestartBackoff(clock),
       folders,
+      tokens: new AccountTokens({ client, clock, log: this.#log }),
       allocatable: capacity,
       references: (namespace) => references(client, namespace),
       services: () => this.#services.list(),

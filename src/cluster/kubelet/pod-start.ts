@@ -33,7 +33,12 @@ export async function preparePod(
 ): Promise<VolumePaths> {
   const references = context.references(pod.metadata?.namespace ?? '');
   await mkdir(podLogDirectory(context.podLogsDir, pod), { recursive: true, mode: 0o755 });
-  return prepareVolumes(context.folders, { pod, facts: podFacts(context, pod, observed), references });
+  return prepareVolumes(context.folders, {
+    pod,
+    facts: podFacts(context, pod, observed),
+    references,
+    token: (wish) => context.tokens.get(pod, wish),
+  });
 }
 
 export async function createSandbox(context: KubeletContext, pod: Pod, attempt: number): Promise<void> {

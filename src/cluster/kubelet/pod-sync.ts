@@ -316,6 +316,7 @@ export class PodSync {
 
   async #removeFiles(identity: PodIdentity): Promise<void> {
     const { uid, name, namespace } = identity;
+    this.#context.tokens.forget(uid);
     await removePodFolder(this.#context.folders, uid);
     const pod = { metadata: { uid, name, namespace } };
     await rm(podLogDirectory(this.#context.podLogsDir, pod), { recursive: true, force: true });

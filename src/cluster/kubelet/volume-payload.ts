@@ -6,15 +6,19 @@ import type {
   KeyToPath,
   Pod,
   Secret,
+  ServiceAccountTokenProjection,
   Volume,
 } from '../api/generated/core-v1.ts';
 import { fieldValue, resourceValue, type PodFacts } from './field-ref.ts';
+import type { TokenWish } from './account-tokens.ts';
 import type { PodReferences } from './container-env.ts';
 
 export interface PayloadFile {
   readonly data: Uint8Array;
   /** Permission bits. */
   readonly mode: number;
+  /** Its owner; root when absent. */
+  readonly uid?: number;
 }
 
 /** By path below the volume's root. */
@@ -24,6 +28,8 @@ export interface PayloadInput {
   readonly pod: Pod;
   readonly facts: PodFacts;
   readonly references: PodReferences;
+  /** A token of the account that the pod runs as. */
+  readonly token: (wish: TokenWish) => Promise<string>;
 }
 
 const DEFAULT_MODE = 0o644;
@@ -69,8 +75,31 @@ async function projectedFiles(source: Projection, context: Context): Promise<Pay
   if (source.configMap !== undefined) return configMapFiles(source.configMap, context);
   if (source.secret !== undefined) return secretFiles(source.secret, context);
   if (source.downwardAPI !== undefined) return downwardFiles(source.downwardAPI.items ?? [], context);
+  if (source.serviceAccountToken !== undefined) return tokenFile(source.serviceAccountToken, context);
   const kind = Object.keys(source).join(', ');
   throw new PlatformError('unsupported', `projected volume source ${kind} is not supported`);
+}
+
+const HOUR_SECONDS = 3600;
+
+/** Nobody but the pod's own user may read a token, where it is known who that is. */
+async function tokenFile(source: ServiceAccountTokenProjection, context: Context): Promise<Payload> {
+  const { audience = '', expirationSeconds = HOUR_SECONDS } = source;
+  const data = Buffer.from(await context.token({ audience, expirationSeconds }));
+  const uid = onlyUser(context.pod);
+  const known = uid !== undefined || context.pod.spec?.securityContext?.fsGroup !== undefined;
+  const mode = known ? 0o600 : context.defaultMode;
+  return new Map([[safePath(source.path ?? ''), { data, mode, ...(uid !== undefined && { uid }) }]]);
+}
+
+/** The user that all containers of the pod run as, if they say so and agree. */
+function onlyUser({ spec }: Pod): number | undefined {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const users = new Set(
+    containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec?.securityContext?.runAsUser),
+  );
+  const [user] = users;
+  return users.size === 1 ? user : undefined;
 }
 
 async function configMapFiles(reference: Reference, context: Context): Promise<Payload> {

@@ -32,6 +32,7 @@ const references: PodReferences = {
     name === 'conf' ? { data: { a: '1', b: '2' }, binaryData: { bin: 'AAE=' } } : undefined,
   secret: async (name) => (name === 'sec' ? { data: { key: 'c2VjcmV0' } } : undefined),
 };
+const token = async ({ audience }: { audience: string }) => `token for ${audience}`;
 const facts = {
   nodeName: 'n',
   hostIp: '192.0.2.1',
@@ -44,7 +45,7 @@ const pod: Pod = {
 };
 
 async function payload(volume: Volume): Promise<Record<string, string>> {
-  const files = await volumePayload(volume, { pod, facts, references });
+  const files = await volumePayload(volume, { pod, facts, references, token });
   return Object.fromEntries(
     [...files!].map(([path, { data }]) => [path, Buffer.from(data).toString('latin1')]),
   );
@@ -97,7 +98,7 @@ test('volumes are made below the pod, host paths are checked by type', async (t)
     { name: 'tmp', emptyDir: {} },
     { name: 'host', hostPath: { path: podsDir, type: 'Directory' } },
   ];
-  const given = { facts, references };
+  const given = { facts, references, token };
   const folders = { podsDir, random: seededRandom(1) };
   const paths = await prepareVolumes(folders, { pod: { ...pod, spec: { volumes } }, ...given });
   assert.equal(paths.get('tmp'), join(podsDir, 'u/volumes/kubernetes.io~empty-dir/tmp'));
@@ -112,6 +113,39 @@ test('volumes are made below the pod, host paths are checked by type', async (t)
       /MountVolume.SetUp failed/,
     );
   }
+});
+
+test('a token is a file of its own user, beside what else is projected', async (t) => {
+  const podsDir = await folder(t);
+  const folders = { podsDir, random: seededRandom(1) };
+  const projected = {
+    sources: [
+      { serviceAccountToken: { path: 'token', audience: 'vault' } },
+      { configMap: { name: 'conf', items: [{ key: 'a', path: 'ca.crt' }] } },
+    ],
+  };
+  const volumes: Volume[] = [{ name: 'access', projected }];
+  const mount = async (spec: Pod['spec']): Promise<string> => {
+    const given = { facts, references, token };
+    return (await prepareVolumes(folders, { pod: { ...pod, spec: { ...spec, volumes } }, ...given })).get(
+      'access',
+    )!;
+  };
+  const open = await mount({ containers: [{ name: 'c' }] });
+  assert.equal(await readFile(join(open, 'token'), 'utf8'), 'token for vault');
+  assert.equal(await readFile(join(open, 'ca.crt'), 'utf8'), '1');
+  assert.equal((await stat(join(open, 'token'))).mode & 0o777, 0o644);
+  await rm(podsDir, { recursive: true });
+  const uid = process.getuid!();
+  const closed = await mount({ containers: [{ name: 'c', securityContext: { runAsUser: uid } }] });
+  const file = await stat(join(closed, 'token'));
+  assert.deepEqual([file.mode & 0o777, file.uid], [0o600, uid]);
+  assert.equal((await stat(join(closed, 'ca.crt'))).mode & 0o777, 0o644);
+});
+
+test('sources that are not there are refused by name', async () => {
+  const volume = { projected: { sources: [{ clusterTrustBundle: { path: 'x' } }] } } as Volume;
+  await assert.rejects(payload(volume), /projected volume source clusterTrustBundle is not supported/);
 });
 
 test('a subPath is made, and never leads through a link that a container could have planted', async (t) => {
@@ -132,6 +166,7 @@ test('a subPath into a config map leads to the real file', async (t) => {
   const podsDir = await folder(t);
   const volumes: Volume[] = [{ name: 'c', configMap: { name: 'conf' } }];
   const folders = { podsDir, random: seededRandom(1) };
-  const paths = await prepareVolumes(folders, { pod: { ...pod, spec: { volumes } }, facts, references });
+  const given = { facts, references, token };
+  const paths = await prepareVolumes(folders, { pod: { ...pod, spec: { volumes } }, ...given });
   assert.equal(await readFile(await resolveSubPath(paths.get('c')!, 'a'), 'utf8'), '1');
 });

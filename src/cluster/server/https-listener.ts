@@ -1,6 +1,6 @@
 /** TLS in front of an API server, HTTP/1.1 and HTTP/2 on one port: the client chooses by ALPN. */
 import { createServer as createHttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createPlainServer, type AddressInfo, type Server } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 
 import { systemClock, type Clock } from '../../base/clock.ts';
@@ -44,6 +44,11 @@ export interface Timeouts {
 export interface Listener extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /**
+   * Listens on the same port of another address of this machine too. Connections from addresses that `from` does not
+   * take are closed unheard: whoever has a route to us could reach any of our addresses.
+   */
+  alsoOn(host: string, from: (address: string) => boolean): Promise<void>;
 }
 
 const TIMEOUTS: Timeouts = { head: 30_000, request: 60_000, idle: 120_000 };
@@ -98,28 +103,45 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   // A handshake that fails is the client's business.
   secure.on('tlsClientError', (_error, socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    secure.once('error', reject);
-    secure.listen(port, host, () => {
-      secure.off('error', reject);
-      resolve();
-    });
-  }).catch((error: unknown) => {
+  await bind(secure, port, host).catch((error: unknown) => {
     http1.close();
-    throw new PlatformError('unavailable', `cannot listen on ${host}:${port}: ${errorMessage(error)}`, {
-      cause: error,
-      hint: 'choose another port, or stop the program that uses it',
-    });
+    throw error;
   });
+  const others: Server[] = [];
   return {
     host,
     port: (secure.address() as AddressInfo).port,
+    async alsoOn(address, from) {
+      const other = createPlainServer({ noDelay: true, keepAlive: true }, (socket) => {
+        if (from(socket.remoteAddress ?? '')) secure.emit('connection', socket);
+        else socket.destroy();
+      });
+      await bind(other, (secure.address() as AddressInfo).port, address);
+      others.push(other);
+    },
     async [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => secure.close(() => resolve()));
+      const closed = Promise.all(
+        [secure, ...others].map((one) => new Promise<void>((resolve) => one.close(() => resolve()))),
+      );
       http1.close();
       (await http2)?.[Symbol.dispose]();
       for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
+}
+
+async function bind(server: Server, port: number, host: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  }).catch((error: unknown) => {
+    throw new PlatformError('unavailable', `cannot listen on ${host}:${port}: ${errorMessage(error)}`, {
+      cause: error,
+      hint: 'choose another port, or stop the program that uses it',
+    });
+  });
 }
