@@ -47,8 +47,9 @@ async function rewrite<T extends ApiObject>(
   ownerReferences: readonly object[],
 ): Promise<readonly T[]> {
   const { uid, resourceVersion } = object.metadata ?? {};
+  const references = ownerReferences.length === 0 ? null : ownerReferences;
   try {
-    const body = { metadata: { uid, resourceVersion, ownerReferences } };
+    const body = { metadata: { uid, resourceVersion, ownerReferences: references } };
     return [await client.patch(type, refOf(object), { type: 'merge', body })];
   } catch (error) {
     if (isPlatformError(error, 'not-found')) return [];

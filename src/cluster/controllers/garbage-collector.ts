@@ -236,10 +236,14 @@ export function createGarbageCollector(environment: CatalogEnvironment): Control
     await rewrite(node, { finalizers });
   }
 
-  /** Lists are replaced whole, so it must still be the object that we saw. */
-  async function rewrite({ kind, object }: Node, metadata: object): Promise<void> {
+  /** Lists are replaced whole, so it must still be the object that we saw; an empty one is none. */
+  async function rewrite(
+    { kind, object }: Node,
+    lists: Readonly<Partial<Record<'ownerReferences' | 'finalizers', readonly unknown[]>>>,
+  ): Promise<void> {
     const { uid, resourceVersion } = object.metadata ?? {};
-    const body = { metadata: { uid, resourceVersion, ...metadata } };
+    const wanted = Object.entries(lists).map(([field, list]) => [field, list.length === 0 ? null : list]);
+    const body = { metadata: { uid, resourceVersion, ...Object.fromEntries(wanted) } };
     await client.patch(kind.type, refOf(object), { type: 'merge', body });
   }
 

@@ -43,7 +43,7 @@ export function createProtectionController<T extends ApiObject>(
         ? [...finalizers, finalizer]
         : finalizers.filter((other) => other !== finalizer);
     // Lists are replaced whole, so it must still be the object that we saw.
-    const body = { metadata: { uid, resourceVersion, finalizers: wanted } };
+    const body = { metadata: { uid, resourceVersion, finalizers: wanted.length === 0 ? null : wanted } };
     await client.patch(type, refOf(object), { type: 'merge', body });
   }
 
