@@ -13,7 +13,7 @@ import type { Kernel, NetlinkProtocol, NetlinkSocket } from './kernel.ts';
 import { acknowledgementError, NLMSG_DONE, NLMSG_ERROR, splitMessages } from './netlink.ts';
 import { syscall, syscallError, trySyscall } from './syscall.ts';
 
-const { EAGAIN, ECONNREFUSED, EINPROGRESS, EINVAL, EINTR, ENOENT } = constants.errno;
+const { EAGAIN, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EINVAL, EINTR, ENOENT } = constants.errno;
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
 const LOCK_EX = 2;
@@ -82,8 +82,10 @@ export function linuxKernel(): Kernel {
         );
       const fd = netns === undefined ? open() : inNetwork(netns, open);
       const address = loopbackAddress(family, port);
-      const failed = trySyscall('connect', fd, address, address.length);
-      if (failed === 0 || failed === -EINPROGRESS) return fd;
+      let failed = trySyscall('connect', fd, address, address.length);
+      // The answer over loopback is there by now; only a full backlog keeps it waiting, and then whoever uses it waits.
+      if (failed === -EINPROGRESS) failed = trySyscall('connect', fd, address, address.length);
+      if (failed === 0 || failed === -EISCONN || failed === -EALREADY) return fd;
       syscall('close', fd);
       if (failed === -ECONNREFUSED) throw new PlatformError('unavailable', 'connection refused');
       throw syscallError('connect', -failed);

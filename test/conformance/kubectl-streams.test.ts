@@ -1,9 +1,13 @@
 /** What kubectl does through the API server on a node: exec, logs, cp, attach, port-forward, proxies, debug. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../fixtures/eventually.ts';
+import { KUBECTL } from '../fixtures/kubectl.ts';
 import { TestCluster } from '../fixtures/sampan.ts';
 
 /** A page to fetch, a line to log, and a name to be asked for. */
@@ -82,6 +86,55 @@ describe('kubectl and a node', () => {
       assert.equal(from.code, 0, from.stderr);
       assert.deepEqual(readFileSync(back), readFileSync(there));
     });
+  }
+
+  for (const [way, env] of WAYS) {
+    test(`port-forward over ${way}: several connections, and a port where nobody listens`, async () => {
+      await using forward = await portForward(env);
+      const fetched = await Promise.all(
+        Array.from({ length: 5 }, () => cluster.curl(`${forward.urls[0]}/file.txt`)),
+      );
+      assert.deepEqual(
+        fetched.map(({ stdout }) => stdout),
+        Array.from({ length: 5 }, () => 'plain\n'),
+      );
+      assert.notEqual((await cluster.curl(`${forward.urls[1]}/`)).code, 0);
+      await eventually('kubectl has heard of it', () =>
+        /error forwarding port 81 to pod box, uid \S+: .*connection refused/.test(forward.said()),
+      );
+    });
+  }
+
+  async function portForward(env: Readonly<Record<string, string>>) {
+    const args = [
+      '--kubeconfig',
+      join(cluster.dataDir, 'kubeconfig'),
+      'port-forward',
+      'pod/box',
+      ':8080',
+      ':81',
+    ];
+    const child = spawn('nsenter', [`--net=/run/netns/${cluster.netns.name}`, '--', KUBECTL, ...args], {
+      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const output of [child.stdout, child.stderr])
+      output.on('data', (text: Buffer) => (said += text.toString()));
+    const ended = once(child, 'close');
+    const urls = await eventually('kubectl listens', () => {
+      const ports = [...said.matchAll(/Forwarding from 127\.0\.0\.1:(\d+)/g)].map(([, port]) => port);
+      assert.equal(ports.length, 2, said);
+      return ports.map((port) => `http://127.0.0.1:${port}`);
+    });
+    return {
+      urls,
+      said: () => said,
+      async [Symbol.asyncDispose]() {
+        child.kill('SIGKILL');
+        await ended;
+      },
+    };
   }
 
   test('what cannot be executed says why', async () => {
