@@ -7,6 +7,7 @@ import { structSchema, type ValueSchema } from './managed-fields/value-schema.ts
 import { strategicMergePatch } from './patch.ts';
 import type { KindSchema } from './schema.ts';
 import { validateCreate, validateUpdate } from './validate.ts';
+import { warningsOf } from './warnings.ts';
 
 export interface ObjectType {
   readonly group: string;
@@ -19,6 +20,8 @@ export interface ObjectType {
   validateCreate(object: JsonObject): readonly FieldError[];
   /** `endpoint`: `status` and the like; the object's own where it is left out. */
   validateUpdate(object: JsonObject, old: JsonObject, endpoint?: string): readonly FieldError[];
+  /** What the answer to a write warns of. */
+  warnings(object: JsonObject, old?: JsonObject): readonly string[];
   readonly ownership: ValueSchema;
   /** Names of the outermost fields, as far as they are known. */
   readonly fieldNames: readonly string[];
@@ -43,6 +46,7 @@ export function builtinType(schema: KindSchema): ObjectType {
     applyDefaults: (object) => void applyDefaults(schema, object),
     validateCreate: (object) => validateCreate(schema, object),
     validateUpdate: (object, old, endpoint = 'main') => validateUpdate(schema, object, { old, endpoint }),
+    warnings: (object, old) => warningsOf(`${group}/${kind}`, object, old),
     ownership: structSchema(schema.message),
     get fieldNames() {
       return [...schema.message.fields.keys()];

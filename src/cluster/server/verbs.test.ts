@@ -90,6 +90,19 @@ test('names are generated, and dry runs leave nothing', async () => {
   assert.equal((await api.call('GET', `${MAPS}/dry`)).status, 404);
 });
 
+test('what is seldom meant is taken with a warning', async () => {
+  await using api = await TestServer.open();
+  const body = deployment('a.b');
+  const { status, headers } = await api.call('POST', DEPLOYMENTS, body);
+  assert.equal(status, 201);
+  assert.equal(
+    headers['warning'],
+    '299 - "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]"',
+  );
+  const changed = await api.call('PATCH', `${DEPLOYMENTS}/a.b`, { spec: { replicas: 2 } }, MERGE);
+  assert.equal(changed.headers['warning'], undefined);
+});
+
 test('unknown fields: refused, warned of or ignored', async () => {
   await using api = await TestServer.open();
   const body = { ...(configMap('a') as object), colour: 'red' };

@@ -28,6 +28,8 @@ export interface CreateOptions {
 
 /** Those who have a say between the steps; `open` lets everything through. */
 export interface Gate {
+  /** What the answer says beside the object. */
+  readonly warnings?: string[];
   mutate(object: KubeObject, old?: KubeObject): Promise<void>;
   validate(object: KubeObject, old?: KubeObject): Promise<void>;
 }
@@ -69,6 +71,7 @@ export async function prepareCreate(
   if (author !== 'applied') recordUpdate(undefined, object, author);
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  gate.warnings?.push(...resource.type.warnings(object));
   await gate.validate(object);
   return object;
 }
@@ -111,6 +114,7 @@ export async function planUpdate(
   if (author !== 'applied') recordUpdate(old, object, author);
   const errors = resource.type.validateUpdate(object, old, endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
   await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
 }

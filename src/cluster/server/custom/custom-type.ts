@@ -7,6 +7,7 @@ import type { ObjectType } from '../../api/object-type.ts';
 import { builtinType } from '../../api/object-type.ts';
 import { assert, PlatformError } from '../../../base/errors.ts';
 import { apiVersionOf, kindSchema } from '../../api/schema.ts';
+import { finalizerWarnings } from '../../api/warnings.ts';
 import { ownershipOf } from '../../api/structural/ownership.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
@@ -80,6 +81,7 @@ export function customType({
     applyDefaults(object) {
       fillDefaults(object, own);
     },
+    warnings: finalizerWarnings,
     validateCreate(object) {
       const errors = [
         ...checkHead(object, group, version),

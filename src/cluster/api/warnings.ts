@@ -1,0 +1,237 @@
+/** What Kubernetes takes and warns of: old ways of saying things, and things that are seldom meant. */
+import { isIP } from 'node:net';
+import { goQuote } from './field-error.ts';
+import {
+  getPath,
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from './json.ts';
+import { dns1123Label } from './validate/names.ts';
+import { claimSpecWarnings, nodeTermWarnings, oldLabel, OLD_VOLUMES, podWarnings } from './warnings/pod.ts';
+
+type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
+
+/** By `group/Kind`. */
+const WARNERS: Readonly<Record<string, Warner>> = {
+  '/Pod': (pod, old) => [
+    ...(old === undefined ? nameWarnings(pod, "the Pod's hostname") : []),
+    ...podWarnings(pod, ''),
+  ],
+  '/PodTemplate': (template) => podWarnings(objectAt(template, 'template'), 'template'),
+  '/ReplicationController': templated('spec.template'),
+  'apps/Deployment': templated('spec.template'),
+  'apps/ReplicaSet': templated('spec.template'),
+  'apps/DaemonSet': templated('spec.template', { named: false }),
+  'apps/StatefulSet': templated('spec.template', { named: false }, (set) => [
+    ...objectsAt(set, 'spec', 'volumeClaimTemplates').flatMap((claim, index) =>
+      claimSpecWarnings(objectAt(claim, 'spec'), `spec.volumeClaimTemplates[${index}].spec`),
+    ),
+    ...((numberAt(set, 'spec', 'revisionHistoryLimit') ?? 0) < 0
+      ? [
+          'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended',
+        ]
+      : []),
+  ]),
+  'batch/Job': templated('spec.template', {}, (job) => jobWarnings(objectAt(job, 'spec'), 'spec')),
+  'batch/CronJob': (cronJob, old) => [
+    ...templated('spec.jobTemplate.spec.template', {}, () =>
+      jobWarnings(objectAt(cronJob, 'spec', 'jobTemplate', 'spec'), 'spec.jobTemplate.spec'),
+    )(cronJob, old),
+    // Written so upstream.
+    ...(old !== undefined && stringAt(cronJob, 'spec', 'schedule').includes('TZ')
+      ? [
+          'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details',
+        ]
+      : []),
+  ],
+  '/Service': (service) => serviceWarnings(service),
+  '/PersistentVolume': (volume) => volumeWarnings(volume),
+  '/PersistentVolumeClaim': (claim) => [
+    ...oldClass(claim),
+    ...claimSpecWarnings(objectAt(claim, 'spec'), 'spec'),
+  ],
+  '/Node': (node) => [
+    ...(getPath(node, 'spec', 'configSource') === undefined
+      ? []
+      : [
+          'spec.configSource: the spec.configSource field is deprecated since v1.22, support was removed in v1.24',
+        ]),
+    ...(getPath(node, 'spec', 'externalID') === undefined
+      ? []
+      : ['spec.externalID: this field is deprecated, and is unused by Kubernetes']),
+  ],
+  '/ServiceAccount': (account) =>
+    objectAt(account, 'metadata', 'annotations')['kubernetes.io/enforce-mountable-secrets'] === undefined
+      ? []
+      : [
+          'metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
+        ],
+  'networking.k8s.io/Ingress': (ingress, old) =>
+    old !== undefined ||
+    objectAt(ingress, 'metadata', 'annotations')['kubernetes.io/ingress.class'] === undefined
+      ? []
+      : [
+          'annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead',
+        ],
+  'node.k8s.io/RuntimeClass': (runtimeClass) =>
+    Object.keys(objectAt(runtimeClass, 'scheduling', 'nodeSelector')).flatMap((key) => {
+      const old = oldLabel(key);
+      return old === undefined ? [] : [`scheduling.nodeSelector: ${old}`];
+    }),
+  'storage.k8s.io/StorageClass': (storageClass) =>
+    objectsAt(storageClass, 'allowedTopologies').flatMap((term, index) =>
+      objectsAt(term, 'matchLabelExpressions').flatMap((item, position) => {
+        const key = stringAt(item, 'key');
+        const old = oldLabel(key);
+        const at = `allowedTopologies[${index}].matchLabelExpressions[${position}].key`;
+        return old === undefined ? [] : [`${at}: ${key} is ${old}`];
+      }),
+    ),
+};
+
+/** What the answer to a write warns of; `old` where there was an object already. */
+export function warningsOf(kind: string, object: JsonObject, old?: JsonObject): string[] {
+  return WARNERS[kind]?.(object, old) ?? [];
+}
+
+function nameWarnings(object: JsonObject, use: string): string[] {
+  const wrong = dns1123Label(stringAt(object, 'metadata', 'name'));
+  if (wrong.length === 0) return [];
+  return [
+    `metadata.name: this is used in ${use}, which can result in surprising behavior; a DNS label is recommended: [${wrong.join(' ')}]`,
+  ];
+}
+
+/** Kinds with a template: changes are looked at where they are changes of what is wanted. */
+function templated(
+  path: string,
+  options: { readonly named?: boolean } = {},
+  more: (object: JsonObject) => string[] = () => [],
+): Warner {
+  return (object, old) => {
+    const created = old === undefined;
+    if (!created && jsonEqual(object['spec'], old['spec'])) return [];
+    return [
+      ...(created && options.named !== false ? nameWarnings(object, 'Pod names and hostnames') : []),
+      ...more(object),
+      ...podWarnings(objectAt(object, ...path.split('.')), path),
+    ];
+  };
+}
+
+const MANY_COMPLETIONS = 100_000;
+const MANY_AT_ONCE = 10_000;
+
+function jobWarnings(spec: JsonObject, at: string): string[] {
+  const many =
+    spec['completionMode'] === 'Indexed' &&
+    (numberAt(spec, 'completions') ?? 0) > MANY_COMPLETIONS &&
+    (numberAt(spec, 'parallelism') ?? 0) > MANY_AT_ONCE;
+  return many
+    ? [
+        `${at}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`,
+      ]
+    : [];
+}
+
+/** An IPv6 address that is not written as it always should be. */
+function addressWarnings(address: string, at: string): string[] {
+  if (isIP(address) !== 6) return [];
+  if (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address)) {
+    const v4 = address.slice(address.lastIndexOf(':') + 1);
+    return [`${at}: non-standard IP address ${goQuote(address)} is invalid: use ${goQuote(v4)}`];
+  }
+  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  return canonical === address
+    ? []
+    : [
+        `${at}: IPv6 address ${goQuote(address)} should be in RFC 5952 canonical format (${goQuote(canonical)})`,
+      ];
+}
+
+function serviceWarnings(service: JsonObject): string[] {
+  const spec = objectAt(service, 'spec');
+  const hints = 'service.kubernetes.io/topology-aware-hints';
+  const type = stringAt(spec, 'type');
+  const external = listAt(spec, 'externalIPs').map((address) => textOf(address));
+  const headless = type === 'ClusterIP' && spec['clusterIP'] === 'None';
+  const warnings: string[] = [];
+  if (objectAt(service, 'metadata', 'annotations')[hints] !== undefined) {
+    warnings.push(
+      `annotation ${hints} is deprecated, please use service.kubernetes.io/topology-mode instead`,
+    );
+  }
+  for (const [index, address] of listAt(spec, 'clusterIPs').entries()) {
+    warnings.push(...addressWarnings(textOf(address), `spec.clusterIPs[${index}]`));
+  }
+  if (headless) {
+    const ignored = 'is ignored for headless services';
+    if (stringAt(spec, 'loadBalancerIP') !== '') warnings.push(`spec.loadBalancerIP ${ignored}`);
+    if (external.length > 0) warnings.push(`spec.externalIPs ${ignored}`);
+    if (spec['sessionAffinity'] !== 'None') warnings.push(`spec.SessionAffinity ${ignored}`);
+  }
+  for (const [index, address] of external.entries()) {
+    warnings.push(...addressWarnings(address, `spec.externalIPs[${index}]`));
+  }
+  if (external.length > 0 && !headless && type !== 'ExternalName') {
+    warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
+  }
+  warnings.push(...addressWarnings(stringAt(spec, 'loadBalancerIP'), 'spec.loadBalancerIP'));
+  if (type === 'ExternalName' && external.length > 0) {
+    warnings.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
+  }
+  if (type !== 'ExternalName' && stringAt(spec, 'externalName') !== '') {
+    warnings.push('spec.externalName is ignored when spec.type is not "ExternalName"');
+  }
+  if (spec['trafficDistribution'] === 'PreferClose') {
+    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
+  }
+  return warnings;
+}
+
+function oldClass(object: JsonObject): string[] {
+  const key = 'volume.beta.kubernetes.io/storage-class';
+  return objectAt(object, 'metadata', 'annotations')[key] === undefined
+    ? []
+    : [`metadata.annotations[${key}]: deprecated since v1.8; use "storageClassName" attribute instead`];
+}
+
+function volumeWarnings(volume: JsonObject): string[] {
+  const spec = objectAt(volume, 'spec');
+  const terms = objectsAt(spec, 'nodeAffinity', 'required', 'nodeSelectorTerms');
+  return [
+    ...terms.flatMap((term, index) =>
+      nodeTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`, false),
+    ),
+    ...oldClass(volume),
+    ...(spec['persistentVolumeReclaimPolicy'] === 'Recycle'
+      ? [
+          'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+        ]
+      : []),
+    ...OLD_VOLUMES.flatMap(([member, shown, why]) =>
+      spec[member] === undefined ? [] : [`spec.${shown}: ${why}`],
+    ),
+  ];
+}
+
+/** Finalizers without a path may be anybody's (metadata of definitions' own objects). */
+export function finalizerWarnings(object: JsonObject, old?: JsonObject): string[] {
+  const known = new Set(listAt(old, 'metadata', 'finalizers'));
+  const standard = new Set(['orphan', 'foregroundDeletion']);
+  return [...new Set(listAt(object, 'metadata', 'finalizers'))]
+    .filter((item) => !known.has(item))
+    .map((item) => textOf(item))
+    .toSorted()
+    .filter((name) => !name.includes('/') && !standard.has(name))
+    .map((name) => {
+      const path = name.includes('.') ? ' including a path (/)' : '';
+      return `metadata.finalizers: ${goQuote(name)}: prefer a domain-qualified finalizer name${path} to avoid accidental conflicts with other finalizer writers`;
+    });
+}

@@ -1,0 +1,334 @@
+/** What is taken of pods and templates, but seldom meant. */
+import { goQuote } from '../field-error.ts';
+import {
+  getPath,
+  isJsonObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { tryParseQuantity } from '../quantity.ts';
+import { labelValue } from '../validate/names.ts';
+
+const OLD_LABELS: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+  'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
+  'failure-domain.beta.kubernetes.io/region':
+    'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+  'failure-domain.beta.kubernetes.io/zone':
+    'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+  'beta.kubernetes.io/instance-type':
+    'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
+  'app.kubernetes.io/created-by': 'deprecated since v1.9',
+  'scheduler.alpha.kubernetes.io/preferAvoidPods':
+    'deprecated since v1.22; use Taints and Tolerations instead',
+  'node-role.kubernetes.io/master': 'use "node-role.kubernetes.io/control-plane" instead',
+};
+
+/** What there is to say of a node's label that nobody should select by any more. */
+export function oldLabel(key: string): string | undefined {
+  return Object.hasOwn(OLD_LABELS, key) ? OLD_LABELS[key] : undefined;
+}
+
+/** Old labels, and values that no label can have. */
+export function nodeTermWarnings(term: JsonObject, at: string, withValues: boolean): string[] {
+  return objectsAt(term, 'matchExpressions').flatMap((item, index) => {
+    const here = `${at}.matchExpressions[${index}]`;
+    const key = stringAt(item, 'key');
+    const old = oldLabel(key);
+    const values = Array.isArray(item['values']) && withValues ? item['values'] : [];
+    return [
+      ...(old === undefined ? [] : [`${here}.key: ${key} is ${old}`]),
+      ...values.flatMap((value, i) =>
+        labelValue(textOf(value)).map((why) => `${here}.values[${i}]: ${textOf(value)} is invalid, ${why}`),
+      ),
+    ];
+  });
+}
+
+const OLD_ANNOTATIONS: Readonly<Record<string, string>> = {
+  'scheduler.alpha.kubernetes.io/critical-pod':
+    'non-functional in v1.16+; use the "priorityClassName" field instead',
+  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+};
+
+/** Kinds of volume that nothing serves any more, with the names that upstream gives their fields here. */
+export const OLD_VOLUMES: readonly (readonly [string, string, string])[] = [
+  ['photonPersistentDisk', 'photonPersistentDisk', 'deprecated in v1.11, non-functional in v1.16+'],
+  ['gitRepo', 'gitRepo', 'deprecated in v1.11, and disabled by default in v1.33+'],
+  ['scaleIO', 'scaleIO', 'deprecated in v1.16, non-functional in v1.22+'],
+  ['flocker', 'flocker', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['storageos', 'storageOS', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['quobyte', 'quobyte', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['glusterfs', 'glusterfs', 'deprecated in v1.25, non-functional in v1.26+'],
+  ['cephfs', 'cephfs', 'deprecated in v1.28, non-functional in v1.31+'],
+  ['rbd', 'rbd', 'deprecated in v1.28, non-functional in v1.31+'],
+];
+
+/** `at` is '' for a pod and the template's path for a template. */
+export function podWarnings(holder: JsonObject, at: string): string[] {
+  const spec = objectAt(holder, 'spec');
+  const annotations = objectAt(holder, 'metadata', 'annotations');
+  const root = at === '' ? '' : `${at}.`;
+  const path = `${root}spec`;
+  return [
+    ...placementWarnings(spec, path),
+    ...Object.entries(OLD_ANNOTATIONS).flatMap(([key, why]) =>
+      annotations[key] === undefined ? [] : [`${root}metadata.annotations[${key}]: ${why}`],
+    ),
+    ...volumeWarnings(spec, path),
+    ...duplicateWarnings(spec, path),
+    ...['memory', 'ephemeral-storage'].flatMap((name) =>
+      fractional(objectAt(spec, 'overhead')[name], `${path}.overhead[${name}]`),
+    ),
+    ...profileWarnings(spec, annotations, root),
+    ...containersOf(spec, path).flatMap(({ container, at: place }) => containerWarnings(container, place)),
+    ...portWarnings(spec, path),
+    ...graceWarnings(spec, path),
+    ...affinityWarnings(spec, path),
+  ];
+}
+
+function placementWarnings(spec: JsonObject, path: string): string[] {
+  const warnings: string[] = [];
+  for (const key of Object.keys(objectAt(spec, 'nodeSelector'))) {
+    const old = oldLabel(key);
+    if (old !== undefined) warnings.push(`${path}.nodeSelector[${key}]: ${old}`);
+  }
+  const affinity = objectAt(spec, 'affinity', 'nodeAffinity');
+  const at = `${path}.affinity.nodeAffinity`;
+  const [required, preferred] = [
+    'requiredDuringSchedulingIgnoredDuringExecution',
+    'preferredDuringSchedulingIgnoredDuringExecution',
+  ] as const;
+  for (const [index, term] of objectsAt(affinity, required, 'nodeSelectorTerms').entries()) {
+    warnings.push(...nodeTermWarnings(term, `${at}.${required}.nodeSelectorTerms[${index}]`, false));
+  }
+  for (const [index, term] of objectsAt(affinity, preferred).entries()) {
+    const here = `${at}.${preferred}[${index}].preference`;
+    warnings.push(...nodeTermWarnings(objectAt(term, 'preference'), here, true));
+  }
+  for (const [index, constraint] of objectsAt(spec, 'topologySpreadConstraints').entries()) {
+    const here = `${path}.topologySpreadConstraints[${index}]`;
+    const key = stringAt(constraint, 'topologyKey');
+    const old = oldLabel(key);
+    if (old !== undefined) warnings.push(`${here}.topologyKey: ${key} is ${old}`);
+    if (constraint['labelSelector'] === undefined) warnings.push(`${here}.labelSelector: ${NO_SELECTOR}`);
+  }
+  return warnings;
+}
+
+const NO_SELECTOR = 'a null labelSelector results in matching no pod';
+
+function volumeWarnings(spec: JsonObject, path: string): string[] {
+  const tokens = new Set(
+    objectsAt(spec, 'volumes').flatMap((volume) =>
+      objectsAt(volume, 'projected', 'sources')
+        .map((source) => stringAt(source, 'serviceAccountToken', 'path'))
+        .filter((token) => token !== ''),
+    ),
+  );
+  const old = objectsAt(spec, 'volumes').flatMap((volume, index) => {
+    const here = `${path}.volumes[${index}]`;
+    const template = getPath(volume, 'ephemeral', 'volumeClaimTemplate', 'spec');
+    return [
+      ...OLD_VOLUMES.flatMap(([member, shown, why]) =>
+        volume[member] === undefined ? [] : [`${here}.${shown}: ${why}`],
+      ),
+      ...(isJsonObject(template)
+        ? claimSpecWarnings(template, `${here}.ephemeral.volumeClaimTemplate.spec`)
+        : []),
+    ];
+  });
+  if (tokens.size === 0) return old;
+  const doubled = objectsAt(spec, 'volumes').flatMap((volume, index) =>
+    objectsAt(volume, 'projected', 'sources').flatMap((source) =>
+      projectedWarnings(source, `${path}.volumes[${index}].projected.sources`, tokens),
+    ),
+  );
+  return [...old, ...doubled];
+}
+
+function projectedWarnings(source: JsonObject, at: string, tokens: ReadonlySet<string>): string[] {
+  const say = (where: string, file: string): string[] =>
+    tokens.has(file) ? [`${at}.${where}: has duplicated path with ServiceAccountToken ${goQuote(file)}`] : [];
+  const named: readonly (readonly [string, string])[] = [
+    ['configMap', 'configMap'],
+    ['secret', 'secrets'],
+    ['downwardAPI', 'downwardAPI'],
+  ];
+  return [
+    ...named.flatMap(([member, shown]) =>
+      objectsAt(source, member, 'items').flatMap((item, index) =>
+        say(`${shown}[${index}]`, stringAt(item, 'path')),
+      ),
+    ),
+    ...say('ClusterTrustBundle', stringAt(source, 'clusterTrustBundle', 'path')),
+  ];
+}
+
+/** Also of claims themselves. */
+export function claimSpecWarnings(spec: JsonObject, at: string): string[] {
+  return fractional(objectAt(spec, 'resources', 'requests')['storage'], `${at}.resources.requests[storage]`);
+}
+
+function fractional(value: JsonObject[string], at: string): string[] {
+  const quantity = value === undefined ? undefined : tryParseQuantity(textOf(value));
+  if (quantity === undefined || (quantity.nano / 1_000_000n) % 1000n === 0n) return [];
+  return [`${at}: fractional byte value ${goQuote(textOf(value))} is invalid, must be an integer`];
+}
+
+function duplicateWarnings(spec: JsonObject, path: string): string[] {
+  const twice = (list: string, key: string): string[] => {
+    const seen = new Set<string>();
+    return objectsAt(spec, list).flatMap((item, index) => {
+      const value = stringAt(item, key);
+      if (seen.has(value)) return [`${path}.${list}[${index}].${key}: duplicate ${key} ${goQuote(value)}`];
+      seen.add(value);
+      return [];
+    });
+  };
+  return [
+    ...twice('hostAliases', 'ip'),
+    ...twice('imagePullSecrets', 'name'),
+    ...objectsAt(spec, 'imagePullSecrets').flatMap((secret, index) =>
+      stringAt(secret, 'name') === ''
+        ? [`${path}.imagePullSecrets[${index}].name: invalid empty name ""`]
+        : [],
+    ),
+  ];
+}
+
+const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
+const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
+const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
+
+/** Profiles that only annotations give. */
+function profileWarnings(spec: JsonObject, annotations: JsonObject, root: string): string[] {
+  const at = (key: string): string => `${root}metadata.annotations[${key}]`;
+  const fields = 'non-functional in v1.27+; use the "seccompProfile" field instead';
+  const warnings: string[] = [];
+  const ofPod = objectAt(spec, 'securityContext');
+  if (ofPod['seccompProfile'] === undefined && annotations[SECCOMP_POD] !== undefined) {
+    warnings.push(`${at(SECCOMP_POD)}: ${fields}`);
+  }
+  for (const { container } of containersOf(spec, '')) {
+    const own = objectAt(container, 'securityContext');
+    const name = stringAt(container, 'name');
+    const [seccomp, apparmor] = [`${SECCOMP_CONTAINER}${name}`, `${APPARMOR}${name}`];
+    if (own['seccompProfile'] === undefined && annotations[seccomp] !== undefined) {
+      warnings.push(`${at(seccomp)}: ${fields}`);
+    }
+    const profile = own['appArmorProfile'] ?? ofPod['appArmorProfile'];
+    if (profile === undefined && annotations[apparmor] !== undefined) {
+      warnings.push(`${at(apparmor)}: deprecated since v1.30; use the "appArmorProfile" field instead`);
+    }
+  }
+  return warnings;
+}
+
+interface Placed {
+  readonly container: JsonObject;
+  readonly at: string;
+}
+
+function containersOf(spec: JsonObject, path: string): Placed[] {
+  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
+    objectsAt(spec, list).map((container, index) => ({ container, at: `${path}.${list}[${index}]` })),
+  );
+}
+
+function containerWarnings(container: JsonObject, at: string): string[] {
+  const warnings = ['memory', 'ephemeral-storage'].flatMap((name) =>
+    ['limits', 'requests'].flatMap((list) =>
+      fractional(objectAt(container, 'resources', list)[name], `${at}.resources.${list}[${name}]`),
+    ),
+  );
+  const seen = new Set<string>();
+  for (const [index, variable] of objectsAt(container, 'env').entries()) {
+    const name = stringAt(variable, 'name');
+    const value = stringAt(variable, 'value');
+    const reference = `$(${name})`;
+    // A later value may build on the earlier one, and only then both are meant.
+    const hides = variable['valueFrom'] !== undefined || value === reference || !value.includes(reference);
+    if (seen.has(name) && hides) {
+      const what = `hides previous definition of ${goQuote(name)}, which may be dropped when using apply`;
+      warnings.push(`${at}.env[${index}]: ${what}`);
+    }
+    seen.add(name);
+  }
+  return warnings;
+}
+
+interface PlacedPort {
+  readonly at: string;
+  readonly ip: string;
+  readonly hostPort: number;
+}
+
+function portWarnings(spec: JsonObject, path: string): string[] {
+  const warnings: string[] = [];
+  const all = new Map<string, PlacedPort[]>();
+  for (const { container, at } of containersOf(spec, path)) {
+    for (const [index, port] of objectsAt(container, 'ports').entries()) {
+      const own = {
+        at: `${at}.ports[${index}]`,
+        ip: stringAt(port, 'hostIP'),
+        hostPort: numberAt(port, 'hostPort') ?? 0,
+      };
+      const protocol = stringAt(port, 'protocol');
+      const number = numberAt(port, 'containerPort') ?? 0;
+      if (own.ip !== '' && own.hostPort === 0) {
+        const shown = `{Name:${stringAt(port, 'name')} HostPort:0 ContainerPort:${number} Protocol:${protocol} HostIP:${own.ip}}`;
+        warnings.push(`${own.at}: hostIP set without hostPort: ${shown}`);
+      }
+      const key = `${number}/${protocol}`;
+      const others = all.get(key) ?? [];
+      for (const other of others) {
+        const relation = portRelation(own, other);
+        if (relation !== undefined) warnings.push(`${own.at}: ${relation} port definition with ${other.at}`);
+      }
+      all.set(key, [...others, own]);
+    }
+  }
+  return warnings;
+}
+
+function portRelation(own: PlacedPort, other: PlacedPort): string | undefined {
+  if (own.ip === other.ip && own.hostPort === other.hostPort) return 'duplicate';
+  if (own.hostPort === 0 || other.hostPort === 0) return 'overlapping';
+  const oneIsOpen = (own.ip === '') !== (other.ip === '');
+  return own.hostPort === other.hostPort && oneIsOpen ? 'dangerously ambiguous' : undefined;
+}
+
+function graceWarnings(spec: JsonObject, path: string): string[] {
+  const grace = numberAt(spec, 'terminationGracePeriodSeconds') ?? 0;
+  return grace < 0
+    ? [
+        `${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
+      ]
+    : [];
+}
+
+function affinityWarnings(spec: JsonObject, path: string): string[] {
+  return ['podAffinity', 'podAntiAffinity'].flatMap((key) => {
+    const affinity = objectAt(spec, 'affinity', key);
+    const at = `${path}.affinity.${key}`;
+    const none = (term: JsonObject, here: string): string[] =>
+      term['labelSelector'] === undefined ? [`${here}.labelSelector: ${NO_SELECTOR}`] : [];
+    const [required, preferred] = [
+      'requiredDuringSchedulingIgnoredDuringExecution',
+      'preferredDuringSchedulingIgnoredDuringExecution',
+    ] as const;
+    return [
+      ...objectsAt(affinity, required).flatMap((term, index) => none(term, `${at}.${required}[${index}]`)),
+      ...objectsAt(affinity, preferred).flatMap((term, index) =>
+        none(objectAt(term, 'podAffinityTerm'), `${at}.${preferred}[${index}].podAffinityTerm`),
+      ),
+    ];
+  });
+}
