@@ -27,8 +27,8 @@ export function duplicateKeys(text: string): string[] {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
-      const start = at++;
-      while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+      const start = at;
+      at = endOfString(text, at);
       if (!expectKey || frame?.keys === undefined) continue;
       const raw = text.slice(start + 1, at);
       const key = raw.includes('\\') ? (JSON.parse(text.slice(start, at + 1)) as string) : raw;
@@ -57,6 +57,15 @@ export function duplicateKeys(text: string): string[] {
     }
   }
   return [...found];
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return end;
+  }
 }
 
 function childPath(frame: Frame): string {

@@ -75,9 +75,20 @@ export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): b
   );
 }
 
-/** A deep copy. */
+/** A deep copy; several times faster than structuredClone, which has to expect more than JSON. */
 export function jsonCopy<T extends JsonValue>(value: T): T {
-  return structuredClone(value);
+  return copyOf(value) as T;
+}
+
+function copyOf(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  const copy = { ...value };
+  for (const key of Object.keys(copy)) {
+    const item = copy[key];
+    if (typeof item === 'object' && item !== null) setOwn(copy, key, copyOf(item));
+  }
+  return copy;
 }
 
 /** A scalar as text; what is not a scalar as JSON. */

@@ -11,11 +11,7 @@ const METADATA = Buffer.from(',"metadata":{');
 export function encodeForStorage(object: KubeObject): Uint8Array {
   const { kind, apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _version, ...stored } = metadata;
-  const text = JSON.stringify({ kind, apiVersion, metadata: stored, ...rest });
-  // Not from Buffer's pool: what is stored stays, and would keep a whole slab of short-lived neighbours with it.
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-  bytes.write(text);
-  return bytes;
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
 }
 
 /** Where the bytes of a stored object are, and its version. */

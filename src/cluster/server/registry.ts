@@ -8,12 +8,14 @@ import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import { encodeForStorage } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound } from './failure.ts';
 import type { SharedLeases } from './shared-leases.ts';
-import { isJsonObject, jsonEqual, type JsonValue } from '../api/json.ts';
+import { isJsonObject, jsonCopy, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import type { Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
 import { CachedObject, type WatchCache } from './watch-cache.ts';
+
+const NO_CLAIMS: Claims = { compares: [], ops: [] };
 
 /** Tries of one write against others on the same object before the client is told. */
 const MAX_TRIES = 64;
@@ -86,7 +88,7 @@ export class Registry {
       // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
       if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
-      const attempt = resource.strategy.claims === undefined ? object : structuredClone(object);
+      const attempt = resource.strategy.claims === undefined ? object : jsonCopy(object);
       const claims = this.#claims(resource, attempt, undefined, refused);
       const value = encodeForStorage(attempt);
       if (dryRun) return new CachedObject(key, value, 0);
@@ -115,15 +117,18 @@ export class Registry {
     const key = keyOf(resource, ref.namespace, ref.name);
     const refused = new Set<string>();
     let current: CachedObject | undefined = await this.find(resource, ref);
+    // Asked first, as it costs a decoded copy of what is there.
+    const hasClaims = resource.strategy.claims !== undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (current === undefined) throw notFound(resource, ref.name);
       const change = await options.change(current.mutable());
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
-      const claims = this.#claims(resource, object, current.object, refused);
-      if (object !== undefined && isUnchanged(object, current.object))
-        return { type: 'keep', object: current };
+      const claims = hasClaims ? this.#claims(resource, object, current.object, refused) : NO_CLAIMS;
       const value = object === undefined ? current.stored : encodeForStorage(object);
+      // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
+      const mayBeSame = object !== undefined && value.length === current.length;
+      if (mayBeSame && isUnchanged(object, current.object)) return { type: 'keep', object: current };
       if (options.dryRun === true) {
         return { type: change.type, object: new CachedObject(key, value, current.revision) };
       }
@@ -152,12 +157,11 @@ export class Registry {
     old: KubeObject | undefined,
     refused: ReadonlySet<string>,
   ): Claims {
-    const none: Claims = { compares: [], ops: [] };
     return (
       resource.strategy.claims?.(object, old, {
         taken: (key) => refused.has(key) || this.#claimed(key),
         random: () => this.#random.next(),
-      }) ?? none
+      }) ?? NO_CLAIMS
     );
   }
 

@@ -7,6 +7,7 @@
  */
 import { PlatformError } from '../../../base/errors.ts';
 import { getOwn, isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
+import { RecentTexts } from './recent-texts.ts';
 
 /** Deeper sets are nobody's honest work. */
 const MAX_DEPTH = 256;
@@ -15,6 +16,7 @@ export class FieldSet {
   /** True when the path that leads here is itself in the set. */
   readonly member: boolean;
   readonly children: ReadonlyMap<string, FieldSet>;
+  #json: JsonObject | undefined;
 
   static readonly empty: FieldSet = new FieldSet(false, new Map());
   static readonly leaf: FieldSet = new FieldSet(true, new Map());
@@ -101,7 +103,12 @@ export class FieldSet {
     }
   }
 
+  /** Shared by all who ask: never change it. */
   toJson(): JsonObject {
+    return (this.#json ??= this.#makeJson());
+  }
+
+  #makeJson(): JsonObject {
     const json: JsonObject = {};
     if (this.member && this.children.size > 0) json['.'] = {};
     for (const step of [...this.children.keys()].toSorted()) json[step] = this.children.get(step)!.toJson();
@@ -111,9 +118,12 @@ export class FieldSet {
   /** Throws `invalid` for what is not FieldsV1. */
   static fromJson(json: JsonValue | undefined): FieldSet {
     if (!isJsonObject(json)) return FieldSet.empty;
-    return parse(json, false, 0);
+    return parsed.get(JSON.stringify(json), () => parse(json, false, 0));
   }
 }
+
+/** Objects made alike have the same owners: there are few different sets. */
+const parsed = new RecentTexts<FieldSet>();
 
 /** In FieldsV1 an object without members is a leaf; the outermost is the empty set. */
 function parse(json: JsonObject, nested: boolean, depth: number): FieldSet {
@@ -172,6 +182,8 @@ export function pathText(path: readonly string[]): string {
 /** Builds a set path by path. */
 export class FieldSetBuilder {
   #member = false;
+  /** All that is at and below this place. */
+  #whole: FieldSet | undefined;
   readonly #children = new Map<string, FieldSetBuilder>();
 
   add(path: readonly string[], from = 0): void {
@@ -185,7 +197,20 @@ export class FieldSetBuilder {
     next.add(path, from + 1);
   }
 
+  /** Everything at and below a path, which nothing else may be added to. */
+  graft(path: readonly string[], set: FieldSet): void {
+    const [step, ...rest] = path;
+    if (step === undefined) {
+      this.#whole = set;
+      return;
+    }
+    let next = this.#children.get(step);
+    if (next === undefined) this.#children.set(step, (next = new FieldSetBuilder()));
+    next.graft(rest, set);
+  }
+
   build(): FieldSet {
+    if (this.#whole !== undefined) return this.#whole;
     if (this.#children.size === 0) return this.#member ? FieldSet.leaf : FieldSet.empty;
     return new FieldSet(
       this.#member,

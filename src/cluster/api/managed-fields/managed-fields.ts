@@ -9,6 +9,7 @@ import {
   getOwn,
   getPath,
   isJsonObject,
+  jsonCopy,
   objectsAt,
   stringAt,
   type JsonObject,
@@ -208,7 +209,7 @@ export function applyConfiguration(
   let result = apply(options.force);
   if ('conflicts' in result && mayTakeOver(live, result.conflicts, options)) result = apply(true);
   if ('conflicts' in result) throw conflictError(result.conflicts, before);
-  const object = structuredClone(result.object) as JsonObject;
+  const object = jsonCopy(result.object) as JsonObject;
   const entries = entriesOf(result.owners, before, acting);
   const mine = entries.get(key);
   const unchanged = mine !== undefined && before.get(key)?.fields.equals(mine.fields) === true;

@@ -5,6 +5,7 @@
 import { PlatformError } from '../../../base/errors.ts';
 import { getOwn, isJsonObject, jsonEqual, setOwn, type JsonObject, type JsonValue } from '../json.ts';
 import { FieldSet, FieldSetBuilder, fieldStep, keyStep, pathText, valueStep } from './field-set.ts';
+import { RecentTexts } from './recent-texts.ts';
 import { UNTYPED, type ValueSchema } from './value-schema.ts';
 
 type Path = readonly string[];
@@ -149,6 +150,7 @@ function compareAt(before: JsonValue | undefined, after: JsonValue | undefined, 
   if (before === undefined && after === undefined) return;
   if (after === undefined) return addTree(before!, schema, path, builders.removed);
   if (before === undefined) return addTree(after, schema, path, builders.added);
+  if (Array.isArray(before) && jsonEqual(before, after)) return;
   const [left, right] = [shapeOf(before, schema), shapeOf(after, schema)];
   if (left.kind === 'object' && right.kind === 'object') {
     const names = new Set([...Object.keys(left.value), ...Object.keys(right.value)]);
@@ -175,6 +177,26 @@ function compareAt(before: JsonValue | undefined, after: JsonValue | undefined, 
 
 /** A path that comes or goes, with all that is in it. */
 function addTree(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
+  // What replicas of one template have in common. Metadata is never the same twice.
+  const isShared = path.length === 1 && path[0] !== 'f:metadata' && isJsonObject(value);
+  if (!isShared) return addPaths(value, schema, path, into);
+  const set = setsOf(schema).get(JSON.stringify(value), () => {
+    const builder = new FieldSetBuilder();
+    addPaths(value, schema, path, builder);
+    return builder.build().at(path) ?? FieldSet.empty;
+  });
+  if (!set.isEmpty) into.graft(path, set);
+}
+
+const knownSets = new WeakMap<ValueSchema, RecentTexts<FieldSet>>();
+
+function setsOf(schema: ValueSchema): RecentTexts<FieldSet> {
+  let sets = knownSets.get(schema);
+  if (sets === undefined) knownSets.set(schema, (sets = new RecentTexts()));
+  return sets;
+}
+
+function addPaths(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
   const last = path.at(-1) ?? '';
   if (!last.startsWith('f:') || shapeOf(value, schema).kind === 'leaf' || isEmptyObject(value))
     into.add(path);

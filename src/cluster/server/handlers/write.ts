@@ -1,5 +1,5 @@
 import { parseJson, type Decoded } from '../../api/decode.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { isJsonObject, jsonCopy, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import type { ApiResponse } from '../../api/transport.ts';
@@ -99,7 +99,7 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
   const endpoint = endpointOf(info.subresource);
   const author = authorOf(context);
   const changed = await modifyAs(context, (old, gate) =>
-    planUpdate(resource, structuredClone(sent), { old, endpoint, author, gate }),
+    planUpdate(resource, jsonCopy(sent), { old, endpoint, author, gate }),
   );
   const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
   return showObject(context, changed.object, { headers, view });
@@ -175,7 +175,7 @@ export function patchedObject(
 }
 
 function apply(old: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
-  const document = structuredClone(old);
+  const document = jsonCopy(old);
   if (format === 'json') return jsonPatch(document, value);
   if (format === 'merge') return mergePatch(document, value);
   if (kind.strategicMerge === undefined) {
