@@ -110,6 +110,32 @@ test('the propagation policy is marked for the garbage collector', async () => {
   assert.equal((await api.call('GET', `${url}/a`)).status, 404);
 });
 
+test('dependents of kinds older than garbage collection stay, unless someone says otherwise', async () => {
+  await using api = await TestServer.open();
+  const template = {
+    metadata: { labels: { app: 'a' } },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] },
+  };
+  const jobs = '/apis/batch/v1/namespaces/default/jobs';
+  for (const name of ['a', 'b'])
+    await api.create(jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec: { template } });
+  const kept = await api.call('DELETE', `${jobs}/a`);
+  assert.deepEqual(kept.body.metadata.finalizers, ['orphan']);
+  assert.match(kept.headers['warning'] ?? '', /child pods are preserved by default/);
+  const gone = await api.call('DELETE', `${jobs}/b`, { propagationPolicy: 'Background' });
+  assert.deepEqual([gone.body.status, gone.headers['warning']], ['Success', undefined]);
+
+  const sets = '/api/v1/namespaces/default/replicationcontrollers';
+  const running = { ...template, spec: { ...template.spec, restartPolicy: 'Always' } };
+  const made = { apiVersion: 'v1', kind: 'ReplicationController', metadata: { name: 'a' } };
+  await api.create(sets, { ...made, spec: { template: running } });
+  const foreground = await api.call('DELETE', `${sets}/a`, { propagationPolicy: 'Foreground' });
+  assert.deepEqual(foreground.body.metadata.finalizers, ['foregroundDeletion']);
+  // What was said first holds.
+  const again = await api.call('DELETE', `${sets}/a`);
+  assert.deepEqual(again.body.metadata.finalizers, ['foregroundDeletion']);
+});
+
 test('a collection goes by selector', async () => {
   await using api = await TestServer.open();
   await api.create(MAPS, configMap('a', {}, { app: 'x' }));

@@ -64,7 +64,9 @@ export function planDelete(
   const { metadata } = object;
   checkPreconditions(resource, object, request);
   strategy.checkDelete?.(object);
-  const finalizers = withPropagation(metadata.finalizers ?? [], request.propagationPolicy);
+  const policy =
+    request.propagationPolicy ?? (strategy.orphansDependents === true ? unsaid(metadata) : undefined);
+  const finalizers = withPropagation(metadata.finalizers ?? [], policy);
   const grace = strategy.graceSeconds?.(object, request.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionTimestamp;
   const pending = metadata.deletionGracePeriodSeconds ?? 0;
@@ -82,6 +84,11 @@ export function planDelete(
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   strategy.markDeleted?.(object);
   return { type: 'put', object };
+}
+
+/** An earlier choice holds. */
+function unsaid({ finalizers = [] }: KubeObject['metadata']): Propagation | undefined {
+  return finalizers.includes(ORPHAN) || finalizers.includes(FOREGROUND) ? undefined : 'Orphan';
 }
 
 function withPropagation(finalizers: readonly string[], policy: Propagation | undefined): string[] {

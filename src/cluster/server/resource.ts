@@ -69,6 +69,10 @@ export interface Strategy {
   prepareForStatus?(object: KubeObject, old: KubeObject, endpoint: 'status' | 'approval'): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
   claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
+  /** What happens to dependents when nobody says: kinds older than garbage collection leave them. */
+  readonly orphansDependents?: boolean;
+  /** Told to who deletes without saying. */
+  readonly orphaningWarning?: string;
   /** Seconds between a delete and the removal; 0 (the default) removes at once. */
   graceSeconds?(object: KubeObject, requested: number | undefined): number;
   /** Throws when an object may not be deleted at all. */

@@ -143,10 +143,7 @@ test('what the webhook must not do, and what it fails at, is told', async () => 
 test('definitions say how their webhook is reached', async () => {
   await using api = await TestServer.open();
   const cases: readonly [JsonObject, RegExp][] = [
-    [
-      {},
-      /spec\.conversion\.webhookClientConfig: Required value: exactly one of url or service is required/,
-    ],
+    [{}, /spec\.conversion\.webhookClientConfig: Required value: exactly one of url or service is required/],
     [{ url: 'http://x/' }, /spec\.conversion\.webhookClientConfig\.url: Invalid value/],
   ];
   for (const [config, message] of cases) {

@@ -7,10 +7,10 @@ import { encodeList } from '../encoding.ts';
 import { listObjects } from '../listing.ts';
 import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../request-body.ts';
-import { jsonResponse, respondWith } from '../respond.ts';
+import { jsonResponse, warningHeader } from '../respond.ts';
 import { selectionOf } from '../selection.ts';
 import { shownAs } from '../resource.ts';
-import { bytesOf, prepared } from '../view.ts';
+import { bytesOf, prepared, toBytes } from '../view.ts';
 import { numberOf, showObject } from './read.ts';
 
 /** Resources whose delete answers with the object rather than with a Status. */
@@ -25,8 +25,10 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
     request: options,
     dryRun,
   });
+  const unsaid = options.propagationPolicy === undefined ? resource.strategy.orphaningWarning : undefined;
+  const headers = warningHeader([...changed.warnings, ...(unsaid === undefined ? [] : [unsaid])]);
   if (changed.type !== 'delete' || RETURNS_OBJECT.has(resource.resource))
-    return showObject(context, changed.object);
+    return showObject(context, changed.object, { headers });
   const { uid } = changed.object.object.metadata;
   const details = {
     name: info.name,
@@ -34,7 +36,8 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
     kind: resource.resource,
     uid,
   };
-  return respondWith({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+  const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
+  return jsonResponse(200, toBytes(status), headers);
 }
 
 export async function remove(
@@ -47,7 +50,7 @@ export async function remove(
     /** Under another name: as an eviction. */
     readonly admitted?: boolean;
   },
-): Promise<Changed> {
+): Promise<Changed & { readonly warnings: readonly string[] }> {
   const { server, resource } = context;
   await using gate = new AdmissionGate(context, 'DELETE', { dryRun: what.dryRun });
   const changed = await server.registry.modify(resource, what, {
@@ -64,7 +67,7 @@ export async function remove(
   });
   if (changed.type !== 'keep') gate.written();
   await prepared(resource, () => [changed.object]);
-  return changed;
+  return { ...changed, warnings: [...new Set(gate.warnings)] };
 }
 
 /** Deletes what a list with the same query would show; answers with that list. */

@@ -55,7 +55,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     priorityclasses: priorityClassStrategy,
     prioritylevelconfigurations: controlled(),
     replicasets: controlled({ replicas: 0 }),
-    replicationcontrollers: controlled({ replicas: 0 }),
+    replicationcontrollers: { ...controlled({ replicas: 0 }), orphansDependents: true },
     resourceclaims: controlled(),
     resourcequotas: controlled(),
     servicecidrs: controlled(),

@@ -10,6 +10,9 @@ const LEGACY_CONTROLLER_UID = 'controller-uid';
 const LEGACY_JOB_NAME = 'job-name';
 
 export const jobStrategy: Strategy = {
+  orphansDependents: true,
+  orphaningWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   prepareForCreate(job) {
     job.status = {};
     if (job.spec?.['manualSelector'] !== true) selectByUid(job);
