@@ -66,7 +66,7 @@ export const commands: readonly Command[] = [
   {
     name: 'up',
     usage:
-      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]\n         [--datastore URL] [--encryption-provider-config FILE]\n         [flags of kube-apiserver]',
+      'sampan up [--detach] [--data-dir DIR] [--port N] [--no-node] [--kubeconfig FILE]\n         [--datastore URL] [--encryption-provider-config FILE]\n         [--pki DIR] [--service-cidr CIDR] [flags of kube-apiserver]',
     summary: 'start a one-node cluster; runs in the foreground unless detached',
     options: [
       { name: 'detach', short: 'd', help: 'return once the API answers and the node is ready' },
@@ -80,6 +80,16 @@ export const commands: readonly Command[] = [
       kubeconfig,
       datastore,
       encryption,
+      {
+        name: 'pki',
+        value: 'DIR',
+        help: 'what servers on one datastore have alike: authorities, the key for tokens, the admin token (made when missing)',
+      },
+      {
+        name: 'service-cidr',
+        value: 'CIDR',
+        help: 'where cluster addresses come from; the same on all servers of a datastore (default: chosen)',
+      },
       ...apiServerOptions,
       { name: 'verbose', short: 'v', help: 'debug lines in the log' },
     ],
@@ -91,7 +101,10 @@ export const commands: readonly Command[] = [
         'with a record of who did what',
       ],
       ['sampan up --event-ttl 24h --service-node-port-range 20000-22767', 'other limits'],
-      ['sampan up --datastore etcd://10.0.0.1:2379,10.0.0.2:2379', 'one of several servers on an etcd'],
+      [
+        'sampan up --datastore etcd://10.0.0.1:2379 --pki /etc/sampan/pki --service-cidr 10.96.0.0/16',
+        'one of several servers on an etcd: start the first, copy the folder to the others',
+      ],
     ],
     load: () => import('./commands/up.ts'),
   },

@@ -1,17 +1,14 @@
 /** The control plane of one instance: store, API server, controllers, scheduler, in this process. */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { errorMessage } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Transport, UserInfo } from '../cluster/api/transport.ts';
 import { createClient } from '../cluster/client/client.ts';
-import type { Client, Controller, InformerFactory } from '../cluster/client/contract.ts';
+import type { Client, InformerFactory } from '../cluster/client/contract.ts';
 import { createEventRecorder, type EventRecorder } from '../cluster/client/event-recorder.ts';
 import { createInformerFactory } from '../cluster/client/informer.ts';
-import { createControllers } from '../cluster/controllers/controllers.ts';
-import { createScheduler } from '../cluster/scheduler/scheduler.ts';
 import { createApiServer } from '../cluster/server/api-server.ts';
 import { listen } from '../cluster/server/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
@@ -21,6 +18,7 @@ import type { BackupSummary } from '../cluster/store/backup-file.ts';
 import { openAudit, type ApiServerFlags } from './api-server-flags.ts';
 import { openDatastore } from './datastore.ts';
 import { firstAddress } from './first-address.ts';
+import { runManager } from './manager.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
 
 export interface ControlPlaneOptions {
@@ -34,6 +32,8 @@ export interface ControlPlaneOptions {
   /** The instance's own choice when absent. */
   readonly serviceCidr: string | undefined;
   readonly nodeIps: readonly string[];
+  /** A folder with what all servers of one cluster have alike (server/pki.ts); the instance's own when absent. */
+  readonly pki?: string | undefined;
   /** Where the cluster is kept (datastore.ts); a file of the instance when absent. */
   readonly datastore?: string | undefined;
   /** An EncryptionConfiguration; nothing is encrypted when absent. */
@@ -85,6 +85,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     openDatastore({ instance, clock, random, log, datastore, encryptionConfig }),
     loadOrCreatePki({
       dir: join(instance.dataDir, 'pki'),
+      ...(options.pki !== undefined && { clusterDir: options.pki }),
       clock,
       names: [firstAddress(serviceCidr), ...nodeIps],
     }),
@@ -158,24 +159,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     };
   };
 
-  const manager = stack.use(
-    componentOf(
-      // All controllers are this one user; what a role could take away is in this process anyway.
-      { name: 'system:kube-controller-manager', groups: ['system:masters', 'system:authenticated'] },
-      { component: 'controller-manager' },
-    ),
-  );
-  const cell = stack.use(
-    componentOf(
-      { name: 'system:kube-scheduler', groups: ['system:authenticated'] },
-      { component: 'default-scheduler' },
-    ),
-  );
-  const controllers = createControllers({ ...manager, clock, random, log, rootCa: pki.ca.cert });
-  // It reads what the controllers read: one decoded copy of every pod and node, not two.
-  const scheduler = createScheduler({ ...cell, informers: manager.informers, clock, random, log });
-  stack.use(runAll([...controllers, scheduler], log));
-  manager.informers.start();
+  stack.use(runManager({ componentOf, clock, random, log, rootCa: pki.ca.cert, shared }));
 
   const owned = stack.move();
   return {
@@ -188,21 +172,5 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
     backup: kept.backup,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
-}
-
-/** Runs controllers until disposed. One that ends by itself is a bug of ours: it is logged, the others go on. */
-export function runAll(controllers: readonly Controller[], log: Logger): AsyncDisposable {
-  const stop = new AbortController();
-  const running = controllers.map((controller) =>
-    controller.run(stop.signal).catch((error: unknown) => {
-      if (!stop.signal.aborted) log.error(`${controller.name} ended`, { error: errorMessage(error) });
-    }),
-  );
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await Promise.all(running);
-    },
   };
 }

@@ -20,10 +20,13 @@ import { cgroupHost } from '../kernel/cgroup.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { nativeFile } from '../kernel/native-files.ts';
 import { createServiceRules } from '../kernel/service-rules.ts';
-import { runAll, type ControlPlane } from './control-plane.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { runAll } from './run-all.ts';
 import { nodeAddress } from './node-address.ts';
 
 export interface NodeParts {
+  /** Where cluster addresses come from; chosen with the pods' network when absent. */
+  readonly serviceCidr?: string | undefined;
   readonly instance: Instance;
   readonly kernel: Kernel;
   readonly clock: Clock;
@@ -161,10 +164,15 @@ export async function tearDownNode(parts: NodeParts): Promise<void> {
   await rm(instance.runDir, { recursive: true, force: true });
 }
 
-function networkOf({ instance, kernel }: NodeParts): BridgeNetwork {
+function networkOf({ instance, kernel, serviceCidr }: NodeParts): BridgeNetwork {
   const stateDir = join(instance.dataDir, 'network');
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  return createBridgeNetwork({ instance, kernel, stateDir });
+  return createBridgeNetwork({
+    instance,
+    kernel,
+    stateDir,
+    ...(serviceCidr !== undefined && { serviceCidr }),
+  });
 }
 
 async function engineOf(parts: NodeParts & { readonly network: BridgeNetwork }): Promise<Engine> {

@@ -6,6 +6,7 @@ import { PlatformError } from '../../base/errors.ts';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { createLogger, type Logger } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
+import { parseCidr } from '../../kernel/ipv4.ts';
 import { linuxKernel } from '../../kernel/linux.ts';
 import { readApiServerFlags, type ApiServerFlags } from '../api-server-flags.ts';
 import type { CommandInput, OptionValue } from '../command-table.ts';
@@ -47,6 +48,8 @@ export async function run({ options, operands }: CommandInput): Promise<number> 
     verbose: options['verbose'] === true,
     datastore,
     encryptionConfig,
+    pki: typeof options['pki'] === 'string' ? resolve(options['pki']) : undefined,
+    serviceCidr: serviceCidrOption(options['service-cidr']),
   };
   return options['detach'] === true ? await detached(paths, up) : await foreground(paths, up);
 }
@@ -58,6 +61,8 @@ interface UpOptions {
   readonly verbose: boolean;
   readonly datastore: string | undefined;
   readonly encryptionConfig: string | undefined;
+  readonly pki: string | undefined;
+  readonly serviceCidr: string | undefined;
 }
 
 async function detached(paths: InstancePaths, options: UpOptions): Promise<number> {
@@ -84,6 +89,8 @@ async function detached(paths: InstancePaths, options: UpOptions): Promise<numbe
   if (verbose) args.push('--verbose');
   if (datastore !== undefined) args.push('--datastore', datastore);
   if (encryptionConfig !== undefined) args.push('--encryption-provider-config', encryptionConfig);
+  if (options.pki !== undefined) args.push('--pki', options.pki);
+  if (options.serviceCidr !== undefined) args.push('--service-cidr', options.serviceCidr);
   args.push(...apiServer.args);
   const record = await detach(args, join(instance.dataDir, 'sampan.log'));
   process.stdout.write(`running at ${record.url}\nkubeconfig: ${record.kubeconfig}\n`);
@@ -119,7 +126,7 @@ interface StartOptions extends UpOptions {
 /** Starts everything onto `stack`, which takes it down in reverse. */
 async function start(
   stack: AsyncDisposableStack,
-  { paths, port, withNode, log, datastore, encryptionConfig, apiServer }: StartOptions,
+  { paths, port, withNode, log, datastore, encryptionConfig, apiServer, pki, serviceCidr }: StartOptions,
 ): Promise<DaemonRecord> {
   const { instance, kubeconfig } = paths;
   const startedAt = systemClock.now();
@@ -127,7 +134,7 @@ async function start(
   const ownership = stack.use(takeOwnership(kernel, instance));
   const parts = { instance, clock: systemClock, random: systemRandom, log };
   const machine = withNode
-    ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel }))
+    ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel, serviceCidr }))
     : undefined;
   const controlPlane = stack.use(
     await startControlPlane({
@@ -137,7 +144,8 @@ async function start(
       datastore,
       encryptionConfig,
       apiServer,
-      serviceCidr: machine?.serviceCidr,
+      pki,
+      serviceCidr: machine?.serviceCidr ?? serviceCidr,
       nodeIps: machine === undefined ? [] : [machine.nodeIp, machine.gateway],
     }),
   );
@@ -188,6 +196,19 @@ function reporter(): (report: StartReport) => void {
     writeSync(REPORT_FD, JSON.stringify(report));
     closeSync(REPORT_FD);
   };
+}
+
+function serviceCidrOption(value: OptionValue): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  try {
+    const { prefix } = parseCidr(value);
+    if (prefix >= 8 && prefix <= 30) return value;
+  } catch {
+    // Said below, with the flag's name.
+  }
+  throw new PlatformError('invalid', `--service-cidr ${JSON.stringify(value)}: is no network`, {
+    hint: 'want an IPv4 network of 8 to 30 bits, like 10.96.0.0/16',
+  });
 }
 
 function portOf(value: OptionValue): number {

@@ -78,3 +78,18 @@ test('the kubeconfig embeds everything', () => {
   assert.match(text, /server: "https:\/\/127.0.0.1:6443"/);
   assert.match(text, new RegExp(`client-key-data: ${Buffer.from('key').toString('base64')}`));
 });
+
+test('servers of one cluster have alike what the cluster folder has, and certificates of their own', async () => {
+  const clock = new ManualClock();
+  const clusterDir = join(dir, 'cluster');
+  const at = (name: string) => ({ dir: join(dir, name), clusterDir, clock, names: [`${name}.example`] });
+  const one = await loadOrCreatePki(at('one'));
+  const two = await loadOrCreatePki(at('two'));
+  for (const field of ['ca', 'frontProxyCa', 'serviceAccountKey', 'adminToken'] as const)
+    assert.deepEqual(two[field], one[field], field);
+  assert.notEqual(two.server.cert, one.server.cert);
+  const authority = new X509Certificate(one.ca.cert);
+  assert.ok(new X509Certificate(two.server.cert).verify(authority.publicKey));
+  assert.equal(new X509Certificate(two.server.cert).checkHost('two.example'), 'two.example');
+  assert.deepEqual(await loadOrCreatePki(at('one')), one);
+});

@@ -44,6 +44,11 @@ export interface Pki {
 export interface PkiOptions {
   /** Folder for the files; made (0700) when missing. */
   readonly dir: string;
+  /**
+   * Folder for what all servers of one cluster have alike: both authorities, the key for tokens of service accounts, the
+   * administrator's token. The same as `dir` when absent.
+   */
+  readonly clusterDir?: string;
   readonly clock: Clock;
   /** Further names and addresses in the server certificate: the first service address, node addresses. */
   readonly names: readonly string[];
@@ -60,21 +65,21 @@ const FIXED_NAMES = [
 ];
 
 export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
-  const { dir, clock } = options;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const { dir, clock, clusterDir = dir } = options;
+  for (const folder of [dir, clusterDir]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = [...new Set([...FIXED_NAMES, ...options.names])];
   const [oldCa, oldServer, oldAdmin, oldProxyCa, oldProxy, oldToken, oldAccountKey] = await Promise.all([
-    readPair(dir, 'ca'),
+    readPair(clusterDir, 'ca'),
     readPair(dir, 'server'),
     readPair(dir, 'admin'),
-    readPair(dir, 'front-proxy-ca'),
+    readPair(clusterDir, 'front-proxy-ca'),
     readPair(dir, 'front-proxy-client'),
-    readText(join(dir, 'admin.token')),
-    readText(join(dir, 'sa.key')),
+    readText(join(clusterDir, 'admin.token')),
+    readText(join(clusterDir, 'sa.key')),
   ]);
   const now = clock.now();
   const caFits = oldCa !== undefined && isFresh(oldCa, now);
-  const ca = caFits ? oldCa : keep(dir, 'ca', await makeAuthority(now, 'sampan-ca'));
+  const ca = caFits ? oldCa : keep(clusterDir, 'ca', await makeAuthority(now, 'sampan-ca'));
   const issuedByUs = (pair: KeyPair | undefined): pair is KeyPair =>
     caFits && pair !== undefined && isFresh(pair, now) && isIssuedBy(pair, ca);
   const server =
@@ -91,7 +96,7 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   const proxyCaFits = oldProxyCa !== undefined && isFresh(oldProxyCa, now);
   const frontProxyCa = proxyCaFits
     ? oldProxyCa
-    : keep(dir, 'front-proxy-ca', await makeAuthority(now, 'sampan-front-proxy-ca'));
+    : keep(clusterDir, 'front-proxy-ca', await makeAuthority(now, 'sampan-front-proxy-ca'));
   const proxyFits =
     proxyCaFits && oldProxy !== undefined && isFresh(oldProxy, now) && isIssuedBy(oldProxy, frontProxyCa);
   const frontProxyClient = proxyFits
@@ -101,13 +106,14 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
         'front-proxy-client',
         await issue(frontProxyCa, now, { kind: 'client', name: 'front-proxy-client' }),
       );
-  const serviceAccountKey = isPrivateKey(oldAccountKey) ? oldAccountKey : makeServiceAccountKey(dir);
-  const token = oldToken?.trim() ?? '';
-  const pki = { ca, server, admin, frontProxyCa, frontProxyClient, serviceAccountKey };
-  if (token !== '') return { ...pki, adminToken: token };
-  const adminToken = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32))).toString('base64url');
-  writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
-  return { ...pki, adminToken };
+  const serviceAccountKey = isPrivateKey(oldAccountKey) ? oldAccountKey : makeServiceAccountKey(clusterDir);
+  const adminToken = oldToken?.trim() || makeAdminToken(clusterDir);
+  if (clusterDir !== dir) {
+    // Clients on this machine look for both beside the instance's own.
+    writeAtomically(join(dir, 'ca.crt'), ca.cert);
+    writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
+  }
+  return { ca, server, admin, frontProxyCa, frontProxyClient, serviceAccountKey, adminToken };
 }
 
 function isPrivateKey(pem: string | undefined): pem is string {
@@ -117,6 +123,12 @@ function isPrivateKey(pem: string | undefined): pem is string {
   } catch {
     return false;
   }
+}
+
+function makeAdminToken(dir: string): string {
+  const token = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+  writeAtomically(join(dir, 'admin.token'), `${token}\n`);
+  return token;
 }
 
 function makeServiceAccountKey(dir: string): string {

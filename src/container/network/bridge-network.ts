@@ -51,6 +51,8 @@ export interface BridgeNetworkOptions {
   readonly stateDir: string;
   /** First choice instead of the instance's; 64..127. */
   readonly subnetOctet?: number;
+  /** Instead of the one that belongs to the pod network. */
+  readonly serviceCidr?: string;
 }
 
 export interface BridgeNetwork extends PodNetwork {
@@ -66,13 +68,20 @@ export function createBridgeNetwork({
   kernel,
   stateDir,
   subnetOctet,
+  serviceCidr,
 }: BridgeNetworkOptions): BridgeNetwork {
   const octet = chooseSubnet(
     join(stateDir, 'subnet'),
     subnetOctet ?? instance.subnetOctet,
     usedNetworks(kernel, instance.bridge),
   );
-  return new LinuxBridgeNetwork({ instance, kernel, stateDir, octet });
+  return new LinuxBridgeNetwork({
+    instance,
+    kernel,
+    stateDir,
+    octet,
+    serviceCidr: serviceCidr ?? serviceCidrOf(octet),
+  });
 }
 
 class LinuxBridgeNetwork implements BridgeNetwork {
@@ -86,10 +95,16 @@ class LinuxBridgeNetwork implements BridgeNetwork {
   readonly #addresses: AddressPool;
   #bridgeIndex = 0;
 
-  constructor(options: { instance: Instance; kernel: Kernel; stateDir: string; octet: number }) {
+  constructor(options: {
+    instance: Instance;
+    kernel: Kernel;
+    stateDir: string;
+    octet: number;
+    serviceCidr: string;
+  }) {
     const { instance, kernel, stateDir, octet } = options;
     this.podCidr = podCidrOf(octet);
-    this.serviceCidr = serviceCidrOf(octet);
+    this.serviceCidr = options.serviceCidr;
     this.gateway = numberToIpv4(parseCidr(this.podCidr).first + 1);
     this.#kernel = kernel;
     this.#bridge = instance.bridge;
