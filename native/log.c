@@ -18,7 +18,7 @@
 #define HEADER_MAX 64
 
 struct stream {
-	int fd;
+	int fd, number;
 	const char *name;
 	size_t length;
 	char buffer[LINE_MAX_BYTES];
@@ -67,6 +67,7 @@ void log_attach(int fd, const char *name)
 	struct stream *stream = &state.streams[state.count++];
 	stream->fd = fd;
 	stream->name = name;
+	stream->number = strcmp(name, "stderr") == 0 ? STDERR_FILENO : STDOUT_FILENO;
 }
 
 int log_poll_count(void)
@@ -175,6 +176,7 @@ bool log_read(int index)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (got > 0) {
+		attach_output(stream->number, stream->buffer + stream->length, (size_t)got);
 		stream->length += (size_t)got;
 		write_lines(stream, false);
 		return true;
@@ -193,6 +195,8 @@ void log_finish(void)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got > 0) {
+			attach_flush();
+			attach_output(stream->number, stream->buffer + stream->length, (size_t)got);
 			stream->length += (size_t)got;
 			write_lines(stream, false);
 			continue;

@@ -21,7 +21,7 @@
 
 struct client {
 	int fd;
-	bool waits;
+	bool waits, leaves;
 	unsigned used;
 	char line[LINE_MAX_BYTES];
 };
@@ -121,6 +121,13 @@ static void serve(struct client *client, char *line, struct container *container
 	} else if (strcmp(line, "wait") == 0) {
 		client->waits = true;
 		protocol_answer(fd, "ok wait");
+	} else if (strcmp(line, "attach") == 0) {
+		/* It goes on in frames, on a descriptor of attach.c's. The answer comes before what is told there. */
+		bool writes = strcmp(argument, "stdin") == 0;
+		if (attach_add(fd, writes) < 0)
+			return protocol_answer(fd, "error attach %s %s", errno_name(failure_code()), failure_text());
+		protocol_answer(fd, "ok attach %s", attach_kinds(writes));
+		client->leaves = true;
 	} else if (strcmp(line, "reopen-log") == 0) {
 		if (log_reopen() < 0)
 			protocol_answer(fd, "error reopen-log %s %s", errno_name(failure_code()), failure_text());
@@ -146,6 +153,8 @@ static bool read_client(struct client *client, struct container *container)
 			break;
 		*newline = 0;
 		serve(client, client->line, container);
+		if (client->leaves)
+			return false;
 		unsigned length = (unsigned)(newline - client->line) + 1;
 		client->used -= length;
 		memmove(client->line, newline + 1, client->used);

@@ -20,12 +20,13 @@
 #include <termios.h>
 
 #define CONTROL_FD 3
-#define POLL_MAX 64
+#define POLL_MAX 80
 
 static struct {
 	struct container container;
 	struct launch launch;
-	int pipes[2];	       /* our ends of stdout and stderr; -1 none */
+	int pipes[2], input;   /* our ends of stdout, stderr and stdin; -1 none */
+	bool has_input, once;
 	bool foreground;       /* we end when whoever holds the other end of CONTROL_FD does */
 	pid_t terminal_group;  /* whose the terminal was */
 	char oom_file[512];
@@ -33,6 +34,7 @@ static struct {
     .container = {.pidfd = -1, .starter = -1},
     .launch = {.stdio = {-1, -1, -1, false}, .pidfd = -1, .sync = -1, .watch = -1, .console = -1},
     .pipes = {-1, -1},
+    .input = -1,
 };
 
 /* A state file is there wholly or not at all, also after a power cut where the state folder survives one. */
@@ -69,20 +71,53 @@ static int do_shim(const struct instruction *in)
 	return 0;
 }
 
-/* log <path>: stdout and stderr are pipes of ours, stdin is empty. */
+/*
+ * log <path> <pipes|terminal> <empty|keep|once>: stdout and stderr are pipes of ours, or a terminal (console-to relay,
+ * console); stdin is empty, or what those write who are attached.
+ */
 static int do_log(const struct instruction *in)
 {
-	if (want_args(in, 1, 1) < 0 || log_open(in->argv[0]) < 0)
+	if (want_args(in, 3, 3) < 0 || log_open(in->argv[0]) < 0)
 		return -1;
-	int out[2], err[2];
+	struct init_stdio *stdio = &shim.launch.stdio;
+	shim.has_input = strcmp(in->argv[2], "empty") != 0;
+	shim.once = strcmp(in->argv[2], "once") == 0;
+	bool pipes = strcmp(in->argv[1], "pipes") == 0;
+	int input[2], out[2], err[2];
+	if (pipes && shim.has_input) {
+		if (pipe2(input, O_CLOEXEC) < 0)
+			return fail_errno("pipe");
+		stdio->in = input[0];
+		shim.input = input[1];
+	} else if ((stdio->in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) {
+		return fail_errno("open /dev/null");
+	}
+	/* A terminal replaces them. */
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
 		return fail_errno("pipe");
 	shim.pipes[0] = out[0];
 	shim.pipes[1] = err[0];
-	shim.launch.stdio.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	shim.launch.stdio.out = out[1];
-	shim.launch.stdio.err = err[1];
-	return shim.launch.stdio.in < 0 ? fail_errno("open /dev/null") : 0;
+	stdio->out = out[1];
+	stdio->err = err[1];
+	return 0;
+}
+
+/* What is read for the log and written by those who are attached, once it is there. */
+static void connect_output(void)
+{
+	int master = shim.launch.console;
+	if (master >= 0) {
+		log_attach(fcntl(master, F_DUPFD_CLOEXEC, 3), "stdout");
+		attach_input(shim.has_input ? master : -1, master, shim.once);
+	} else {
+		attach_input(shim.input, -1, shim.once);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (master >= 0)
+			close_owned(&shim.pipes[i]);
+		else if (shim.pipes[i] >= 0)
+			log_attach(shim.pipes[i], i == 0 ? "stdout" : "stderr");
+	}
 }
 
 /* no-output: a sandbox has none. */
@@ -214,6 +249,7 @@ static void finish(struct container *container)
 	while (waitpid(container->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	log_finish();
+	attach_close();
 	container->finished_ms = now_ms();
 	container->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	container->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -239,12 +275,15 @@ static void serve(struct container *container)
 		int count = 0;
 		polls[count++] = (struct pollfd){.fd = shim.launch.sync, .events = POLLIN};
 		polls[count++] = (struct pollfd){.fd = shim.foreground ? CONTROL_FD : -1, .events = 0};
-		int first_log = count, logs = log_poll_count();
+		int first_log = count, logs = attach_is_behind() ? 0 : log_poll_count();
 		for (int i = 0; i < logs; i++)
 			polls[count++] = (struct pollfd){.fd = log_poll_fd(i), .events = POLLIN};
 		int first_client = count, clients = protocol_poll_count();
 		for (int i = 0; i < clients; i++)
 			polls[count++] = (struct pollfd){.fd = protocol_poll_fd(i), .events = POLLIN};
+		int first_attached = count, attached = attach_count();
+		for (int i = 0; i < attached; i++, count += 2)
+			attach_poll(i, &polls[count], &polls[count + 1]);
 		int ended = count;
 		polls[count++] = (struct pollfd){.fd = container->pidfd, .events = POLLIN};
 		if (poll(polls, (nfds_t)count, -1) < 0)
@@ -257,8 +296,10 @@ static void serve(struct container *container)
 		}
 		/* Downwards: what ends is replaced in its place by the last one. */
 		for (int i = logs - 1; i >= 0; i--)
-			if (polls[first_log + i].revents != 0)
+			if (polls[first_log + i].revents != 0 && !attach_is_behind())
 				log_read(i);
+		for (int i = attached - 1; i >= 0; i--)
+			attach_event(i, polls[first_attached + 2 * i].revents, polls[first_attached + 2 * i + 1].revents);
 		for (int i = clients - 1; i >= 0; i--)
 			if (polls[first_client + i].revents != 0)
 				protocol_event(i, container);
@@ -335,9 +376,7 @@ int main(int argc, char **argv)
 	release_stack();
 	if (!shim.foreground)
 		close(CONTROL_FD);
-	for (int i = 0; i < 2; i++)
-		if (shim.pipes[i] >= 0)
-			log_attach(shim.pipes[i], i == 0 ? "stdout" : "stderr");
+	connect_output();
 	serve(&shim.container);
 	return 0;
 }

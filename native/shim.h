@@ -307,6 +307,26 @@ void protocol_close(void);
 /* --- shim.c --- */
 int container_start(struct container *container, int client);
 
+/* --- attach.c: clients that see the container's output and write to its input --- */
+
+struct pollfd;
+/* The container's stdin: a pipe, or its terminal's master; -1 none, as for a master. `once`: it ends with the first who was attached to it. */
+void attach_input(int fd, int master, bool once);
+int attach_add(int fd, bool writes);
+/* What such a client is told that it gets. */
+const char *attach_kinds(bool writes);
+int attach_count(void);
+void attach_poll(int index, struct pollfd *socket, struct pollfd *input);
+/* What ends is replaced in its place by the last one. */
+void attach_event(int index, short socket, short input);
+/* Somebody has not taken the last output yet: no more is to be read. */
+bool attach_is_behind(void);
+/* At most as much as log.c reads at once. */
+void attach_output(int stream, const char *data, size_t length);
+/* Waits, not for ever, until everybody has taken it. */
+void attach_flush(void);
+void attach_close(void);
+
 /* --- exec.c: the parent of one process more in a container; its exit code --- */
 int exec_main(char **arguments);
 

@@ -137,6 +137,17 @@ describe('kubectl and a node', () => {
     };
   }
 
+  for (const [way, env] of WAYS) {
+    test(`a pod that reads what kubectl is given, over ${way}`, async () => {
+      const name = `reader-${way.toLowerCase()}`;
+      const args = ['run', name, '-i', '--rm', '--restart=Never', '--image=box', '--command', '--'];
+      const script = 'while read line; do echo got $line; done; echo end';
+      const ran = await cluster.kubectl([...args, 'busybox', 'sh', '-c', script], 'one\ntwo\n', env);
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.match(ran.stdout, /got one\ngot two\nend\n/);
+    });
+  }
+
   test('what cannot be executed says why', async () => {
     const none = await cluster.kubectl(['exec', 'box', '--', 'nowhere']);
     assert.equal(none.code, 1);

@@ -49,7 +49,11 @@ async function outputOf(box: RuntimeFixture, script: string, changes: Changes): 
     id: 'box',
     bundle: box.dir,
     rootless: false,
-    parent: { type: 'shim', output: { type: 'log', path: join(folder, 'log') }, init: 'become' },
+    parent: {
+      type: 'shim',
+      output: { type: 'log', terminal: false, input: 'empty', path: join(folder, 'log') },
+      init: 'become',
+    },
     root: { type: 'path', path: rootfs! },
     procsFiles: [],
     hierarchies: [],

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { isPlatformError } from '../../src/base/errors.ts';
 import type { ExecProcess, ExecSpec } from '../../src/container/runtime/runtime.ts';
-import { RuntimeFixture, until } from '../fixtures/runtime-fixture.ts';
+import { RuntimeFixture, streamOf, until } from '../fixtures/runtime-fixture.ts';
 
 const PLAIN = { terminal: false, stdin: false };
 
@@ -81,4 +81,63 @@ test('a killed process has 128 and the signal; what cannot be run says why', asy
   await box.runtime.kill('main', 9);
   await box.runtime.wait('main');
   await assert.rejects(exec({}), (error) => isPlatformError(error, 'conflict'));
+});
+
+async function attachable(
+  box: RuntimeFixture,
+  args: readonly string[],
+  stdio: { readonly terminal?: boolean; readonly input?: 'keep' | 'once' },
+): Promise<void> {
+  const spec = box.spec(args, { id: 'main' });
+  await box.runtime.create({ ...spec, stdio: { type: 'cri-log', path: box.log('main'), ...stdio } });
+}
+
+test('whoever is attached sees the output, and so does the log; input ends with the first of them', async () => {
+  await using box = new RuntimeFixture();
+  await attachable(box, ['sh', '-c', 'echo ready; cat; echo over >&2; exit 4'], { input: 'once' });
+  using first = await box.runtime.attach('main', { stdin: true });
+  using second = await box.runtime.attach('main', { stdin: false });
+  await box.runtime.start('main');
+  assert.equal(second.stdin, undefined);
+  first.stdin!.end(Buffer.alloc(300_000, 'abcdefg\n'));
+  const seen = await Promise.all(
+    [first.stdout, first.stderr!, second.stdout, second.stderr!].map((one) => text(one)),
+  );
+  assert.deepEqual(
+    seen.map((one) => one.length),
+    [300_006, 5, 300_006, 5],
+  );
+  assert.equal((await box.runtime.wait('main')).exitCode, 4);
+  assert.equal(streamOf(box.logText('main'), 'stdout'), seen[0]);
+});
+
+test('input that is kept outlives those who are attached', async () => {
+  await using box = new RuntimeFixture();
+  await attachable(box, ['sh', '-c', 'read a; read b; echo $a-$b'], { input: 'keep' });
+  await box.runtime.start('main');
+  for (const word of ['one', 'two']) {
+    using attached = await box.runtime.attach('main', { stdin: true });
+    attached.stdin!.end(`${word}\n`);
+    await new Promise((resolve) => attached.stdin!.once('close', resolve));
+  }
+  await box.runtime.wait('main');
+  assert.equal(streamOf(box.logText('main'), 'stdout'), 'one-two\n');
+});
+
+test('a container with a terminal: its size, its keys, its log', async () => {
+  await using box = new RuntimeFixture();
+  await attachable(box, ['sh'], { terminal: true, input: 'keep' });
+  await box.runtime.start('main');
+  using attached = await box.runtime.attach('main', { stdin: true });
+  let seen = '';
+  attached.stdout.on('data', (part: Buffer) => (seen += part.toString()));
+  attached.resize({ width: 99, height: 31 });
+  attached.stdin!.write('tty; stty size; sleep 600\n');
+  await until('the size', () => /31 99/.test(seen));
+  attached.stdin!.write('\x03');
+  attached.stdin!.write('echo still $((40 + 2)); exit 5\n');
+  assert.equal((await box.runtime.wait('main')).exitCode, 5);
+  assert.match(seen, /\/dev\/pts\/0/);
+  await until('the rest', () => /still 42/.test(seen));
+  assert.match(box.logText('main'), / stdout F still 42/);
 });

@@ -62,10 +62,12 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
       drop: security.capabilities?.dropCapabilities ?? [],
     },
     noNewPrivileges: security.noNewPrivs === true,
-    stdio:
-      input.logPath === ''
-        ? { type: 'cri-log', path: '/dev/null' }
-        : { type: 'cri-log', path: input.logPath },
+    stdio: {
+      type: 'cri-log',
+      path: input.logPath === '' ? '/dev/null' : input.logPath,
+      ...(config.tty === true && { terminal: true }),
+      ...(config.stdin === true && { input: config.stdinOnce === true ? 'once' : 'keep' }),
+    },
     labels: { [KIND_LABEL]: 'container' },
   };
 }
@@ -100,7 +102,11 @@ function processSpec({ config, image, sandbox }: ContainerSpecInput): ProcessSpe
   const oomScoreAdj = config.linux?.resources?.oomScoreAdj;
   return {
     args: all,
-    env: environment(defaults.Env ?? [], config.envs ?? [], sandboxHostname(sandbox.config)),
+    env: environment(
+      [...(config.tty === true ? ['TERM=xterm'] : []), ...(defaults.Env ?? [])],
+      config.envs ?? [],
+      sandboxHostname(sandbox.config),
+    ),
     cwd,
     user: userOf(security, defaults.User ?? ''),
     additionalGids: security.supplementalGroups ?? [],

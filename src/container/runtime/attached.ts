@@ -33,7 +33,7 @@ export async function attachTo(
   const source = new Source(socket);
   try {
     if ((await source.line()) === undefined) return undefined;
-    socket.write('attach\n');
+    socket.write(stdin ? 'attach stdin\n' : 'attach\n');
     const line = await source.line();
     if (line === undefined) return undefined;
     const answer = parseAnswer(line);

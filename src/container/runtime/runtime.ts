@@ -27,7 +27,15 @@ export interface ContainerSpec {
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
   readonly noNewPrivileges?: boolean;
   /** Where stdout and stderr go. */
-  readonly stdio: { readonly type: 'cri-log'; readonly path: string } | { readonly type: 'inherit' };
+  readonly stdio:
+    | {
+        readonly type: 'cri-log';
+        readonly path: string;
+        readonly terminal?: boolean;
+        /** From those who attach: `once` ends with the first of them. Empty when absent. */
+        readonly input?: 'keep' | 'once';
+      }
+    | { readonly type: 'inherit' };
   readonly labels?: Readonly<Record<string, string>>;
 }
 

@@ -49,7 +49,12 @@ export interface ShimParent {
   readonly type: 'shim';
   /** `log`: CRI log lines; `inherit`: the caller's own stdio, and an end with it; `none`: there is no output. */
   readonly output:
-    | { readonly type: 'log'; readonly path: string }
+    | {
+        readonly type: 'log';
+        readonly path: string;
+        readonly terminal: boolean;
+        readonly input: 'empty' | 'keep' | 'once';
+      }
     | { readonly type: 'inherit' }
     | { readonly type: 'none' };
   /** memory.events or memory.oom_control. */

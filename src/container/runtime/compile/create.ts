@@ -67,7 +67,10 @@ function parentSteps({ parent, seccomp }: CreateContext): Instruction[] {
   const { output, oomFile } = parent;
   return [
     step('shim', output.type === 'inherit' ? 'foreground' : 'detached'),
-    ...(output.type === 'log' ? [step('log', output.path)] : []),
+    ...(output.type === 'log'
+      ? [step('log', output.path, output.terminal ? 'terminal' : 'pipes', output.input)]
+      : []),
+    ...(output.type === 'log' && output.terminal ? [step('console-to', 'relay')] : []),
     ...(output.type === 'none' ? [step('no-output')] : []),
     ...(oomFile === undefined ? [] : [step('oom', oomFile)]),
     ...listener,
@@ -152,7 +155,9 @@ function hooksAroundRoot(config: RuntimeConfig, context: CreateContext): Instruc
 }
 
 function consoleSteps({ process }: RuntimeConfig, { parent }: CreateContext): Instruction[] {
-  if (process === undefined || parent.type === 'shim') return [];
+  if (process === undefined) return [];
+  // The session is the user's process' own: what keys send is not for the shim's PID 1.
+  if (parent.type === 'shim') return terminalSteps(process, 'bind');
   return [...terminalSteps(process, 'bind'), step('session')];
 }
 
@@ -226,6 +231,7 @@ function processSteps(config: RuntimeConfig, context: CreateContext): Instructio
     step('created'),
     // PID 1 stays as it is; the child becomes the user's process.
     step(parent.init),
+    ...(process.terminal === true ? [step('session')] : []),
     step('foreground'),
     step('oom-score-adj', String(process.oomScoreAdj ?? 0), 'lenient'),
     ...identitySteps(process, options),

@@ -144,6 +144,7 @@ function processConfig(spec: ContainerSpec, process: ProcessSpec): ProcessConfig
     capabilities: { bounding: names, effective: names, permitted: names },
     noNewPrivileges: spec.noNewPrivileges ?? spec.privileged !== true,
     oomScoreAdj: process.oomScoreAdj ?? 0,
+    ...(spec.stdio.type === 'cri-log' && spec.stdio.terminal === true && { terminal: true }),
   };
 }
 

@@ -73,7 +73,12 @@ function shimParent({ process, stdio, join = {} }: ContainerSpec, oomFile: strin
       process === undefined
         ? { type: 'none' }
         : stdio.type === 'cri-log'
-          ? { type: 'log', path: stdio.path }
+          ? {
+              type: 'log',
+              path: stdio.path,
+              terminal: stdio.terminal === true,
+              input: stdio.input ?? 'empty',
+            }
           : { type: 'inherit' },
     ...(oomFile === undefined ? {} : { oomFile }),
     init:
@@ -105,7 +110,8 @@ export function compileContainerExec(
 ): Instruction[] {
   const { args, terminal, pid, startTime, procsFiles } = exec;
   const config = engineConfig({ ...spec, process: { ...spec.process, args } });
-  const { process, annotations } = config;
+  const { process: own, annotations } = config;
+  const process = own && { ...own, terminal };
   assert(process !== undefined, 'a container that is not a sandbox has a process');
   const seccomp = spec.privileged === true ? undefined : defaultSeccomp(process.capabilities?.bounding ?? []);
   const env =

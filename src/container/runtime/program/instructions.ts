@@ -22,8 +22,11 @@ export interface Instructions {
   // --- parent, before clone ---
   /** The shim alone: how it lives. */
   shim: [mode: 'detached' | 'foreground'];
-  /** The shim alone: stdout and stderr as CRI log lines; stdin is empty. */
-  log: [path: string];
+  /**
+   * The shim alone: output as CRI log lines, from pipes or from the terminal that `console-to relay` brings; input from
+   * whoever is attached, or none.
+   */
+  log: [path: string, output: 'pipes' | 'terminal', input: 'empty' | 'keep' | 'once'];
   'no-output': [];
   /** The shim alone: memory.events or memory.oom_control, read when the container has ended. */
   oom: [path: string];
