@@ -49,6 +49,7 @@ import { auditHandler, type AuditOptions } from './audit/audit.ts';
 import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
 import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
+import { StartUp } from './health/start-up.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
@@ -135,7 +136,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   const kept = resources.all.filter(({ declaration }) => !declaration.virtual);
   const prefixes = new Set([...kept.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
+  const startUp = new StartUp();
   const cache = stack.use(await WatchCache.open({ store, clock, prefixes: [...prefixes] }));
+  startUp.done('cache');
   const registry = new Registry({
     store,
     cache,
@@ -207,17 +210,23 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (options.clientTrust !== undefined) await publishTrust(parts, options.clientTrust);
     if (advertised !== undefined) await advertise(parts, advertised);
   };
+  startUp.done('admission');
   await repair();
+  startUp.done('objects');
   await bootstrapRoles(parts);
+  startUp.done('roles');
   stack.use(keepBootstrapped(parts, repair));
   stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
   stack.use(await CustomResources.start(parts));
+  startUp.done('definitions');
   stack.use(followPolicies(parts));
   const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
+  startUp.done('aggregation');
   const discovery = new Discovery(resources, aggregation);
   const metrics = new ServerMetrics();
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
+  startUp.done('fairness');
   for (const sink of options.audit?.sinks ?? []) stack.use(sink);
   const checks: readonly HealthCheck[] = [
     { name: 'ping', live: true, check: () => {} },
@@ -225,9 +234,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // Under the name that probes exclude it by, whatever the store is.
     { name: 'etcd', live: true, check: async () => void (await store.revision()) },
     { name: 'informer-sync', live: false, check: () => cache.waitFor(0) },
+    ...startUp.checks,
     {
       name: 'autoregister-completion',
-      live: false,
+      live: true,
       check: () => assert(aggregation.local.complete, 'missing APIService'),
     },
     { name: 'shutdown', live: false, check: () => stop.signal.throwIfAborted() },

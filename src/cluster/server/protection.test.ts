@@ -43,6 +43,8 @@ test('health: all together, by name, verbose, with exclusions, and failing', asy
   const [, verbose] = await textOf(api, '/readyz?verbose');
   assert.match(verbose, /^\[\+\]ping ok\n[^]*\[\+\]disk ok\nreadyz check passed\n$/);
   broken = true;
+  for (const hook of ['start-apiextensions-controllers', 'bootstrap-controller', 'rbac/bootstrap-roles'])
+    assert.ok(verbose.includes(`[+]poststarthook/${hook} ok\n`), hook);
   const [status, failing] = await textOf(api, '/readyz');
   assert.equal(status, 500);
   assert.match(failing, /\[-\]disk failed: reason withheld\nreadyz check failed\n$/);
