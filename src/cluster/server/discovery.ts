@@ -79,7 +79,7 @@ export class Discovery {
     const path = info.path.replace(/\/+$/, '');
     const accept = request.headers['accept'];
     if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
-      return this.#answerOpenApi(path, info.query);
+      return await this.#answerOpenApi(path, info.query);
     if (path === '/openapi/v2') return await this.#answerOpenApiV2(accept, request.headers['if-none-match']);
     const root = path === '/api' || path === '/apis';
     if (root && wantsAggregatedDiscovery(accept))
@@ -145,20 +145,23 @@ export class Discovery {
     return jsonResponse(200, bytes, headers);
   }
 
-  #answerOpenApi(path: string, query: URLSearchParams): ApiResponse {
+  async #answerOpenApi(path: string, query: URLSearchParams): Promise<ApiResponse> {
+    const isOlder = ({ foreign }: GroupVersion): boolean =>
+      foreign !== undefined && foreign.openApiUrl === undefined;
+    if (this.#versions.some((version) => isOlder(version))) await this.#aggregation.openApi.refresh();
     if (path === '/openapi/v3') {
       const paths = this.#versions.flatMap((version): [string, unknown][] => {
+        const document = this.#openApiOf(version);
         const serverRelativeURL =
-          version.foreign === undefined
-            ? `/openapi/v3${pathOf(version)}?hash=${this.#openApiOf(version).hash}`
-            : version.foreign.openApiUrl;
+          version.foreign?.openApiUrl ?? (document && `/openapi/v3${pathOf(version)}?hash=${document.hash}`);
         return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
       });
       return respondWith({ paths: Object.fromEntries(paths) });
     }
     const version = this.#versions.find((one) => `/openapi/v3${pathOf(one)}` === path);
-    if (version === undefined || version.foreign !== undefined) throw noSuchPath();
-    const { bytes, hash } = this.#openApiOf(version);
+    const document = version && this.#openApiOf(version);
+    if (document === undefined) throw noSuchPath();
+    const { bytes, hash } = document;
     // The hash names the content, so what is under it never changes.
     const forever = query.get('hash') === hash;
     const cache = forever ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
@@ -199,7 +202,22 @@ export class Discovery {
     );
   }
 
-  #openApiOf(about: GroupVersion): { readonly bytes: Uint8Array; readonly hash: string } {
+  #foreignOpenApi({
+    group,
+    version,
+    foreign,
+  }: GroupVersion): { bytes: Uint8Array; hash: string } | undefined {
+    const service = this.#aggregation.services.remote(group, version);
+    if (service === undefined || foreign?.openApiUrl !== undefined) return undefined;
+    const document = this.#aggregation.openApi.version3(service);
+    if (document === undefined) return undefined;
+    const bytes = toBytes(document);
+    return { bytes, hash: hashOf(bytes).toUpperCase() };
+  }
+
+  /** Undefined for what another server has, unless it has to be made here. */
+  #openApiOf(about: GroupVersion): { readonly bytes: Uint8Array; readonly hash: string } | undefined {
+    if (about.foreign !== undefined) return this.#foreignOpenApi(about);
     const path = pathOf(about);
     let document = this.#openApi.get(path);
     if (document === undefined) {

@@ -515,6 +515,52 @@ test('descriptions of both servers are one', async () => {
   assert.ok(Buffer.from(await wholeBody(protobuf.body)).includes('com.example.Flunder'));
 });
 
+test('a description in the older form is made into the newer one', async () => {
+  await using both = await registered();
+  const { server, backend } = both;
+  const reference = { $ref: '#/definitions/com.example.Flunder' };
+  backend.answerJson('/openapi/v2', {
+    swagger: '2.0',
+    info: { title: 'Wardle', version: '1' },
+    paths: {
+      [FLUNDERS]: {
+        parameters: [{ name: 'pretty', in: 'query', type: 'string', uniqueItems: true }],
+        post: {
+          consumes: ['application/json'],
+          produces: ['application/json'],
+          parameters: [{ name: 'body', in: 'body', required: true, schema: reference }],
+          responses: { 200: { description: 'OK', schema: reference } },
+          'x-kubernetes-action': 'post',
+        },
+      },
+    },
+    definitions: { 'com.example.Flunder': { type: 'object', properties: { next: reference } } },
+  });
+  const { body } = await server.call('GET', '/openapi/v3');
+  const entry = objectAt(body, 'paths')['apis/wardle.example.com/v1alpha1'];
+  const url = stringAt(entry, 'serverRelativeURL');
+  assert.match(url, /^\/openapi\/v3\/apis\/wardle\.example\.com\/v1alpha1\?hash=[0-9A-F]+$/);
+  const described = await server.call('GET', url);
+  const next = { $ref: '#/components/schemas/com.example.Flunder' };
+  const content = { 'application/json': { schema: next } };
+  assert.deepEqual(described.body, {
+    openapi: '3.0.0',
+    info: { title: 'Wardle', version: '1' },
+    paths: {
+      [FLUNDERS]: {
+        parameters: [{ name: 'pretty', in: 'query', schema: { type: 'string', uniqueItems: true } }],
+        post: {
+          'x-kubernetes-action': 'post',
+          parameters: [],
+          requestBody: { content, required: true },
+          responses: { 200: { description: 'OK', content } },
+        },
+      },
+    },
+    components: { schemas: { 'com.example.Flunder': { type: 'object', properties: { next } } } },
+  });
+});
+
 test('what stands between it and its backend is said', async () => {
   await using both = await pair();
   const { server, backend } = both;

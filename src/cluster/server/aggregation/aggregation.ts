@@ -30,7 +30,7 @@ export class Aggregation implements AsyncDisposable {
     const parts = { services: this.services, locator, connections };
     this.discovery = new ForeignDiscovery(parts, server);
     this.openApi = new ForeignOpenApi(parts, server);
-    this.handler = proxyHandler(parts);
+    this.handler = proxyHandler(parts, this.discovery);
     this.local = new LocalServices(server, this.services);
     const { discovery } = this;
     stack.use(this.services.subscribe(() => discovery.forget()));

@@ -1,6 +1,10 @@
-/** OpenAPI v2 of backends, merged into this server's own: fetched when somebody asks, and again after a minute. */
+/**
+ * OpenAPI v2 of backends: merged into this server's own, and made into v3 for those that have no v3 themselves. Fetched
+ * when somebody asks, and again after a minute.
+ */
 import { errorMessage } from '../../../base/errors.ts';
 import { getOwn, isJsonObject, objectAt, setOwn, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { openApiV3Of } from '../../api/openapi/version3.ts';
 import type { ServerParts } from '../context.ts';
 import { isRemote, type RemoteService } from './api-services.ts';
 import { ask } from './ask.ts';
@@ -14,6 +18,8 @@ interface Fetched {
   readonly etag: string | undefined;
   /** What concerns the service alone. */
   readonly part: JsonObject;
+  /** The same as v3, once somebody has asked. */
+  version3?: JsonObject;
 }
 
 export class ForeignOpenApi {
@@ -73,6 +79,12 @@ export class ForeignOpenApi {
     }
   }
 
+  /** The service's v3 document, made of its v2; undefined while it has not said anything. */
+  version3({ name }: RemoteService): JsonObject | undefined {
+    const fetched = this.#fetched.get(name);
+    return fetched && (fetched.version3 ??= openApiV3Of(fetched.part));
+  }
+
   /** This server's document with those of the backends. */
   merged(own: JsonObject): JsonObject {
     const paths = { ...objectAt(own, 'paths') };
@@ -118,7 +130,14 @@ function partOf(document: JsonObject, { group, version }: RemoteService): JsonOb
     setOwn(definitions, name, definition);
     open.push(...references(definition));
   }
-  return { paths, definitions };
+  const { info, consumes, produces } = document;
+  return {
+    paths,
+    definitions,
+    ...(info !== undefined && { info }),
+    ...(consumes !== undefined && { consumes }),
+    ...(produces !== undefined && { produces }),
+  };
 }
 
 function* references(value: JsonValue): Generator<string> {

@@ -7,6 +7,7 @@ import type { ApiServices, RemoteService } from './api-services.ts';
 import { AGGREGATOR } from './ask.ts';
 import type { Connections } from './connections.ts';
 import { outgoingHeaders } from './identity.ts';
+import type { ForeignDiscovery } from './foreign-discovery.ts';
 import type { Locator } from './locate.ts';
 
 export interface ProxyParts {
@@ -19,21 +20,28 @@ export interface ProxyParts {
 const LIMIT_MS = 60_000;
 const LASTING = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
-export function proxyHandler(parts: ProxyParts): Handler {
+export function proxyHandler(parts: ProxyParts, discovery: ForeignDiscovery): Handler {
   return async (context, next) => {
     const service = serviceFor(parts.services, context);
     if (service === undefined) return await next();
+    // A backend that has no such document: it is made here of an older one.
+    const described = describes(context) && discovery.version(service).openApiUrl === undefined;
+    if (described) return await next();
     context.delegated = true;
     return await delegate(parts, context, service);
   };
 }
 
-function serviceFor(services: ApiServices, { info }: RequestContext): RemoteService | undefined {
+function describes({ info }: RequestContext): boolean {
+  return info.path.startsWith('/openapi/v3/apis/');
+}
+
+function serviceFor(services: ApiServices, context: RequestContext): RemoteService | undefined {
+  const { info } = context;
   if (info.isResource) return services.remote(info.group, info.version);
   // The version's own document, and what is below it without being a resource's.
   const segments = info.path.split('/').filter((segment) => segment !== '');
-  const describes = info.path.startsWith('/openapi/v3/apis/');
-  const [root, group = '', version = ''] = describes ? segments.slice(2) : segments;
+  const [root, group = '', version = ''] = describes(context) ? segments.slice(2) : segments;
   if (root === 'apis' && version !== '') return services.remote(group, version);
   return root === 'api' ? services.remote('', 'v1') : undefined;
 }
@@ -43,9 +51,9 @@ async function delegate(
   context: RequestContext,
   service: RemoteService,
 ): Promise<ApiResponse> {
-  const { request, info, server } = context;
+  const { request, server } = context;
   // A description is for everybody: the backend is not asked whether this one may read it.
-  const user = info.path.startsWith('/openapi/') ? AGGREGATOR : context.user;
+  const user = describes(context) ? AGGREGATOR : context.user;
   if (!service.available) return plain('service unavailable');
   const url = cleanUrl(request.url);
   let address;
