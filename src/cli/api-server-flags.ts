@@ -9,6 +9,7 @@ import { errorMessage, PlatformError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { durationToNanoseconds } from '../cluster/api/time.ts';
 import type { ApiServerOptions } from '../cluster/server/api-server.ts';
+import type { AuthenticationOptions } from '../cluster/server/authentication/authentication-of.ts';
 import type { AuditOptions, AuditSink } from '../cluster/server/audit/audit.ts';
 import type { AuditPolicy } from '../cluster/server/audit/policy.ts';
 import type { WebhookClient } from '../cluster/server/webhooks/kubeconfig-client.ts';
@@ -21,6 +22,12 @@ export interface ApiServerFlags {
   readonly args: readonly string[];
   readonly server: Pick<ApiServerOptions, 'flowControl' | 'inFlight' | 'limits' | 'nodePortRange'>;
   readonly audit: AuditFlags | undefined;
+  /** Who is believed to be who, and who decides what they may. */
+  readonly access: AccessFlags;
+}
+
+export interface AccessFlags extends Pick<ApiServerOptions, 'authorization'> {
+  readonly authentication: Pick<AuthenticationOptions, 'configuration' | 'webhook' | 'tokenFile'>;
 }
 
 interface AuditFlags {
@@ -45,7 +52,16 @@ interface WebhookFlags {
   readonly firstBackoffMs: number;
 }
 
-const FILES = new Set(['audit-policy-file', 'audit-log-path', 'audit-webhook-config-file']);
+const FILES = new Set([
+  'audit-policy-file',
+  'audit-log-path',
+  'audit-webhook-config-file',
+  'authentication-config',
+  'authentication-token-webhook-config-file',
+  'token-auth-file',
+  'authorization-config',
+  'authorization-webhook-config-file',
+]);
 const MODES = ['batch', 'blocking', 'blocking-strict'];
 const WEBHOOK_TIMEOUT_MS = 30_000;
 const DAY_MS = 86_400_000;
@@ -60,6 +76,7 @@ export async function readApiServerFlags(
     args: flags.args(),
     server: serverFlags(flags),
     audit: await auditFlags(flags, clock),
+    access: accessFlags(flags),
   };
 }
 
@@ -131,6 +148,43 @@ function serverFlags(flags: Flags): ApiServerFlags['server'] {
       eventSeconds: Math.max(1, Math.round(flags.duration('event-ttl', 3_600_000) / 1000)),
     },
     nodePortRange: portRange(flags),
+  };
+}
+
+/** What the files say is read when the server starts, and again when they change. */
+function accessFlags(flags: Flags): AccessFlags {
+  const file = (name: string): string | undefined => {
+    const path = flags.text(name);
+    if (path === undefined || statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
+    throw flags.wrong(name, 'there is no such file');
+  };
+  const authentication = {
+    configuration: file('authentication-config'),
+    webhook: file('authentication-token-webhook-config-file'),
+    tokenFile: file('token-auth-file'),
+  };
+  const authorization = {
+    configuration: file('authorization-config'),
+    webhook: file('authorization-webhook-config-file'),
+  };
+  const keptMs = flags.duration('authentication-token-webhook-cache-ttl', 120_000);
+  if (authorization.configuration !== undefined && authorization.webhook !== undefined) {
+    throw flags.wrong(
+      'authorization-config',
+      'cannot be given together with --authorization-webhook-config-file',
+    );
+  }
+  const { configuration, webhook, tokenFile } = authentication;
+  return {
+    authentication: {
+      ...(configuration !== undefined && { configuration }),
+      ...(webhook !== undefined && { webhook: { kubeconfig: webhook, keptMs } }),
+      ...(tokenFile !== undefined && { tokenFile }),
+    },
+    authorization: {
+      ...(authorization.configuration !== undefined && { configuration: authorization.configuration }),
+      ...(authorization.webhook !== undefined && { webhook: authorization.webhook }),
+    },
   };
 }
 

@@ -3,6 +3,36 @@ import type { OptionSpec } from './command-table.ts';
 
 export const apiServerOptions: readonly OptionSpec[] = [
   {
+    name: 'authentication-config',
+    value: 'FILE',
+    help: 'an AuthenticationConfiguration: whose tokens are believed (OpenID Connect), who may come without any',
+  },
+  {
+    name: 'authentication-token-webhook-config-file',
+    value: 'FILE',
+    help: 'a kubeconfig of a program that is asked who has a token',
+  },
+  {
+    name: 'authentication-token-webhook-cache-ttl',
+    value: 'TIME',
+    help: 'how long its answers hold (default 2m0s)',
+  },
+  {
+    name: 'token-auth-file',
+    value: 'FILE',
+    help: 'tokens that are known: lines of token,user,uid,"group1,group2"',
+  },
+  {
+    name: 'authorization-config',
+    value: 'FILE',
+    help: 'an AuthorizationConfiguration: who decides what a user may do, in which order',
+  },
+  {
+    name: 'authorization-webhook-config-file',
+    value: 'FILE',
+    help: 'a kubeconfig of a program that decides when nobody else has',
+  },
+  {
     name: 'audit-policy-file',
     value: 'FILE',
     help: 'an audit.k8s.io/v1 Policy: which requests are recorded, and how much of them',

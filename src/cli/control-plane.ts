@@ -17,6 +17,7 @@ import { serviceCidrOf } from '../container/network/choose-subnet.ts';
 import type { BackupSummary } from '../cluster/store/backup-file.ts';
 import { openAudit, type ApiServerFlags } from './api-server-flags.ts';
 import { openDatastore } from './datastore.ts';
+import { fileAccess } from './file-access.ts';
 import { firstAddress } from './first-address.ts';
 import { runManager } from './manager.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
@@ -108,7 +109,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       nodes: (name) => kubelets.get(name),
       ...options.apiServer?.server,
       ...(audit !== undefined && { audit }),
+      files: fileAccess,
+      ...(options.apiServer !== undefined && { authorization: options.apiServer.access.authorization ?? {} }),
       authentication: {
+        ...options.apiServer?.access.authentication,
         tokens: new Map([[pki.adminToken, { name: 'kubernetes-admin', groups: ['system:masters'] }]]),
         serviceAccounts: { signingKey: pki.serviceAccountKey, issuer: ISSUER, audiences: [ISSUER] },
       },

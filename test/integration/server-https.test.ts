@@ -1,5 +1,6 @@
 /** The API server behind real TLS sockets: who gets in, how answers and streams travel. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request, type RequestOptions } from 'node:https';
@@ -105,9 +106,43 @@ describe('HTTPS', () => {
     assert.equal(status, 200);
   });
 
-  test('a certificate of another authority is nobody, even with a token', async () => {
-    const stranger = { key: strangers.admin.key, cert: strangers.admin.cert, ...withToken(pki.adminToken) };
-    assert.equal((await ask('/api/v1/namespaces', stranger)).status, 401);
+  test('a certificate of another authority is nobody, not even anonymous; a token beside it counts as ever', async () => {
+    const stranger = { key: strangers.admin.key, cert: strangers.admin.cert };
+    assert.equal((await ask('/version', stranger)).status, 401);
+    assert.equal((await ask('/version', { ...stranger, ...withToken('nobody') })).status, 401);
+    // As kube-apiserver: each way of saying who one is stands for itself.
+    assert.equal(
+      (await ask('/api/v1/namespaces', { ...stranger, ...withToken(pki.adminToken) })).status,
+      200,
+    );
+  });
+
+  test('a scheme that is no token says nothing: the request is anonymous', async () => {
+    for (const authorization of ['Basic YTpi', 'Bearer', 'Bearer ']) {
+      const { status, body } = await ask('/api/v1/namespaces', { headers: { authorization } });
+      assert.equal(status, 403, authorization);
+      assert.match(body.toString(), /User \\"system:anonymous\\" cannot list/);
+    }
+  });
+
+  test('a certificate says which one it was; a WebSocket may bring its token as a protocol', async () => {
+    const review = { key: pki.admin.key, cert: pki.admin.cert, method: 'POST', body: '{}' };
+    const asked = await ask('/apis/authentication.k8s.io/v1/selfsubjectreviews', review);
+    const { status } = JSON.parse(asked.body.toString()) as {
+      status: { userInfo: { extra: Record<string, string[]> } };
+    };
+    const digest = new X509Certificate(pki.admin.cert).fingerprint256.replaceAll(':', '').toLowerCase();
+    assert.deepEqual(status.userInfo.extra['authentication.kubernetes.io/credential-id'], [
+      `X509SHA256=${digest}`,
+    ]);
+    const protocol = `base64url.bearer.authorization.k8s.io.${Buffer.from('guest').toString('base64url')}`;
+    const headers = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-protocol': `v4.channel.k8s.io, ${protocol}`,
+    };
+    const socket = await ask('/api/v1/namespaces', { headers });
+    assert.match(socket.body.toString(), /User \\"guest\\" cannot list/);
   });
 
   test('tokens: known, known without rights, unknown', async () => {

@@ -18,15 +18,12 @@ import { Admission, type AdmissionPlugin } from './admission/admission.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
-import { Authentication, staticTokens, type Credentials } from './authentication/authenticator.ts';
-import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
+import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
+import type { Credentials } from './authentication/authenticator.ts';
 import { impersonated } from './authentication/impersonation.ts';
-import {
-  ServiceAccountTokens,
-  type Lookup,
-  type ServiceAccountTokenOptions,
-} from './authentication/service-account-tokens.ts';
+import { ServiceAccountTokens, type Lookup } from './authentication/service-account-tokens.ts';
 import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
+import { authorizersOf, type AuthorizationOptions } from './authorization/authorizers-of.ts';
 import { administrators } from './authorization/administrators.ts';
 import { nodeRules } from './authorization/default-roles.ts';
 import { escalationGuard } from './authorization/escalation.ts';
@@ -53,6 +50,7 @@ import { StartUp } from './health/start-up.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
+import type { FileAccess } from './configuration/file-access.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
@@ -81,8 +79,12 @@ export interface ApiServerOptions {
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
   readonly authentication?: AuthenticationOptions;
+  /** Who decides besides role-based access control and the Node authorizer, or instead of them. */
+  readonly authorization?: AuthorizationOptions;
   /** Asked after those that are always there. */
   readonly authorizers?: readonly Authorizer[];
+  /** Where the files are that the options name; needed when there are any. */
+  readonly files?: FileAccess;
   /** Asked after those that are on by default. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Nothing is recorded without it. Its sinks end with the server. */
@@ -99,13 +101,6 @@ export interface ApiServerOptions {
   readonly proxyClient?: ProxyClient;
   /** Published for servers that want to know whom this one believes; nothing is when absent. */
   readonly clientTrust?: ClientTrust;
-}
-
-export interface AuthenticationOptions {
-  /** Bearer tokens that are known from the start, and whom they stand for. */
-  readonly tokens?: ReadonlyMap<string, UserInfo>;
-  /** Without it there are no tokens for service accounts. */
-  readonly serviceAccounts?: ServiceAccountTokenOptions;
 }
 
 export interface ApiServer extends AsyncDisposable {
@@ -163,19 +158,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       resourceSlices: resources.get('resource.k8s.io', 'v1', 'resourceslices'),
     }),
   );
+  const metrics = new ServerMetrics();
   const nodes = new NodeAuthorizer(relations, nodeRules());
+  const authorizer = firstOf([
+    administrators,
+    ...(await authorizersOf(options, { node: nodes, rbac, stack, metrics })),
+    ...(options.authorizers ?? []),
+  ]);
   const lookup: Lookup = async (resource, namespace, name) =>
     (await registry.find(resources.get('', 'v1', resource), { namespace, name }))?.object;
-  const { tokens = new Map(), serviceAccounts: accounts } = options.authentication ?? {};
+  const accounts = options.authentication?.serviceAccounts;
   const serviceAccounts = accounts && new ServiceAccountTokens(accounts, { clock, random, lookup });
-  const authentication = new Authentication(
-    [
-      staticTokens(tokens),
-      ...(serviceAccounts === undefined ? [] : [serviceAccounts]),
-      bootstrapTokens({ clock, lookup }),
-    ],
-    accounts?.audiences ?? [],
-  );
+  const authentication = await authenticationOf(options, { serviceAccounts, lookup, stack, metrics });
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const parts: ServerParts = {
@@ -186,7 +180,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     rbac,
     authentication,
     ...(serviceAccounts !== undefined && { serviceAccounts }),
-    authorizer: firstOf([administrators, nodes, rbac, ...(options.authorizers ?? [])]),
+    authorizer,
     admission: new Admission([
       escalationGuard,
       ruleGuard,
@@ -223,7 +217,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
   startUp.done('aggregation');
   const discovery = new Discovery(resources, aggregation);
-  const metrics = new ServerMetrics();
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
   startUp.done('fairness');

@@ -7,7 +7,7 @@ import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Credentials } from './authentication/authenticator.ts';
 import { proxiedUser, type Standing, type StandingOf } from './authentication/front-proxy.ts';
-import { tooLarge, unauthorized } from './failure.ts';
+import { tooLarge } from './failure.ts';
 import { ListBody } from './list-body.ts';
 import { MAX_BODY_BYTES } from './request-body.ts';
 import { statusResponse } from './respond.ts';
@@ -60,7 +60,10 @@ function certificateOf(socket: TLSSocket, standingOf: StandingOf): Holder | unde
   // An empty object when the client sent none.
   if (subject !== undefined) {
     const certificate = { ...subject } as Credentials['certificate'] & object;
-    found = socket.authorized ? { standing: standingOf(socket), credentials: { certificate } } : STRANGER;
+    const fingerprint = socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase();
+    found = socket.authorized
+      ? { standing: standingOf(socket), credentials: { certificate, fingerprint } }
+      : STRANGER;
   }
   certificates.set(socket, found);
   return found;
@@ -71,12 +74,31 @@ function credentialsOf(exchange: Exchange, standingOf: StandingOf): Credentials 
   if (holder !== undefined) {
     const proxied = holder.standing.proxy ? proxiedUser(exchange) : undefined;
     if (proxied !== undefined) return { proxied };
-    if (!holder.standing.client) throw unauthorized();
-    return holder.credentials;
+    if (holder.standing.client) return holder.credentials;
   }
-  const { authorization } = exchange.headers;
-  if (authorization === undefined) return {};
-  return { token: /^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
+  const token = tokenOf(exchange.headers);
+  const [path] = exchange.url.split('?', 1);
+  return {
+    ...(path !== undefined && { path }),
+    ...(token !== undefined && { token }),
+    ...(holder !== undefined && { stranger: true }),
+  };
+}
+
+/** Browsers cannot set headers of a WebSocket: there the token may be one of the protocols that are asked for. */
+const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+
+function tokenOf(headers: Readonly<Record<string, string>>): string | undefined {
+  const { authorization } = headers;
+  // Of another scheme it says nothing to us.
+  if (authorization !== undefined) return /^bearer\s+(\S+)\s*$/i.exec(authorization.trim())?.[1];
+  if (headers['upgrade']?.toLowerCase() !== 'websocket') return undefined;
+  const protocols = (headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
+  const [found, ...more] = protocols.filter((protocol) => protocol.startsWith(TOKEN_PROTOCOL));
+  if (found === undefined) return undefined;
+  // Two tokens are one too many: neither is known.
+  if (more.length > 0) return '';
+  return Buffer.from(found.slice(TOKEN_PROTOCOL.length), 'base64url').toString('utf8');
 }
 
 /** Answers it. Never throws: what goes wrong after the headers ends the connection or stream. */

@@ -3,19 +3,29 @@
  * knows are refused, no credentials are the anonymous user
  * (https://kubernetes.io/docs/reference/access-authn-authz/authentication/).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { errorMessage } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import { ANONYMOUS } from '../authorization/administrators.ts';
+import { aggregated } from '../authorization/authorizer.ts';
 import { unauthorized } from '../failure.ts';
+import type { AnonymousConfiguration } from './authentication-configuration.ts';
 
 /** What came with a request. */
 export interface Credentials {
   /** The subject of a client certificate that our authority has issued. */
   readonly certificate?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** SHA-256 of that certificate, in hexadecimal. */
+  readonly fingerprint?: string;
+  /** There is a client certificate, of an authority that is not ours: nobody is anonymous with it. */
+  readonly stranger?: boolean;
   /** Whom a proxy that may pass requests on does so for. */
   readonly proxied?: UserInfo;
   /** The bearer token. */
   readonly token?: string;
+  /** Of the request, without the query: anonymous users may be let in for some alone. */
+  readonly path?: string;
 }
 
 export interface Authenticated {
@@ -29,39 +39,86 @@ export interface TokenAuthenticator {
   authenticate(token: string, audiences: readonly string[]): Promise<Authenticated | undefined>;
 }
 
+/** What is said of a token: whose it is, or why nobody took it. Neither: nobody knows it. */
+export interface Reviewed {
+  readonly found?: Authenticated;
+  readonly error?: string;
+}
+
+export interface AuthenticationParts {
+  readonly tokens: readonly TokenAuthenticator[];
+  /** What a token must be for, when it says what it is for. */
+  readonly audiences: readonly string[];
+  /** Whom to let in without credentials; undefined: everybody. */
+  readonly anonymous?: () => AnonymousConfiguration | undefined;
+  /** After each request: `failure` is for credentials that nobody knows, `error` for such as are no good. */
+  readonly attempted?: (result: 'success' | 'failure' | 'error') => void;
+  readonly log?: Logger;
+}
+
 export const AUTHENTICATED = 'system:authenticated';
 
 export class Authentication {
-  readonly #tokens: readonly TokenAuthenticator[];
-  /** What a token must be for, when it says what it is for. */
-  readonly audiences: readonly string[];
+  readonly #parts: AuthenticationParts;
 
-  constructor(tokens: readonly TokenAuthenticator[], audiences: readonly string[]) {
-    this.#tokens = tokens;
-    this.audiences = audiences;
+  constructor(parts: AuthenticationParts) {
+    this.#parts = parts;
   }
 
-  async authenticate({ certificate, proxied, token }: Credentials): Promise<UserInfo> {
+  get audiences(): readonly string[] {
+    return this.#parts.audiences;
+  }
+
+  async authenticate(credentials: Credentials): Promise<UserInfo> {
+    try {
+      const user = await this.#userOf(credentials);
+      this.#parts.attempted?.('success');
+      return user;
+    } catch (error) {
+      this.#parts.attempted?.(credentials.token === undefined ? 'failure' : 'error');
+      throw error;
+    }
+  }
+
+  async #userOf({
+    certificate,
+    fingerprint,
+    stranger,
+    proxied,
+    token,
+    path,
+  }: Credentials): Promise<UserInfo> {
     if (proxied !== undefined) return withAuthenticated(proxied);
-    if (certificate !== undefined) return withAuthenticated(userOfSubject(certificate));
-    if (token === undefined) return ANONYMOUS;
-    const found = await this.review(token, this.audiences);
-    if (found === undefined) throw unauthorized();
-    return found.user;
+    if (certificate !== undefined) return withAuthenticated(userOfSubject(certificate, fingerprint));
+    if (token === undefined) {
+      if (stranger === true || !this.#letsIn(path)) throw unauthorized();
+      return ANONYMOUS;
+    }
+    const { found, error } = await this.review(token, this.audiences);
+    if (found !== undefined) return found.user;
+    this.#parts.log?.debug('unable to authenticate the request', { error: error ?? 'invalid bearer token' });
+    throw unauthorized();
   }
 
-  /** Undefined when nobody accepts the token. */
-  async review(token: string, audiences: readonly string[]): Promise<Authenticated | undefined> {
-    if (token === '') return undefined;
-    for (const authenticator of this.#tokens) {
+  #letsIn(path: string | undefined): boolean {
+    const anonymous = this.#parts.anonymous?.();
+    if (anonymous === undefined) return true;
+    return anonymous.enabled && (anonymous.paths.length === 0 || anonymous.paths.includes(path ?? ''));
+  }
+
+  async review(token: string, audiences: readonly string[]): Promise<Reviewed> {
+    const errors: string[] = [];
+    if (token === '') return {};
+    for (const authenticator of this.#parts.tokens) {
       try {
         const found = await authenticator.authenticate(token, audiences);
-        if (found !== undefined) return { ...found, user: withAuthenticated(found.user) };
-      } catch {
+        if (found !== undefined) return { found: { ...found, user: withAuthenticated(found.user) } };
+      } catch (error) {
         // No good for this one; another may know it.
+        errors.push(errorMessage(error));
       }
     }
-    return undefined;
+    return errors.length === 0 ? {} : { error: aggregated(errors) };
   }
 }
 
@@ -69,27 +126,49 @@ function withAuthenticated(user: UserInfo): UserInfo {
   return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
 }
 
-/** CN is the user, each O a group, UID (OID 1.3.6.1.4.1.57683.2) its uid. */
-function userOfSubject(subject: NonNullable<Credentials['certificate']>): UserInfo {
+/** CN is the user, each O a group, UID (OID 1.3.6.1.4.1.57683.2) its uid; which certificate it was is told too (KEP-4193). */
+function userOfSubject(
+  subject: NonNullable<Credentials['certificate']>,
+  fingerprint: string | undefined,
+): UserInfo {
   const [name] = [subject['CN'] ?? []].flat();
   if (name === undefined || name === '') throw unauthorized();
   const [uid] = [subject['1.3.6.1.4.1.57683.2'] ?? []].flat();
-  return { name, groups: [subject['O'] ?? []].flat(), ...(uid !== undefined && { uid }) };
+  return {
+    name,
+    groups: [subject['O'] ?? []].flat(),
+    ...(uid !== undefined && { uid }),
+    ...(fingerprint !== undefined && {
+      extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
+    }),
+  };
 }
 
 /** Tokens that are known from the start. */
 export function staticTokens(tokens: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
-  // Compared by digest: equal lengths, and no hint of how far a guess was right.
-  const known = [...tokens].map(([token, user]) => ({ digest: digestOf(token), user }));
+  // Found by digest: how long that takes gives no hint of how far a guess was right.
+  const known = new Map([...tokens].map(([token, user]) => [digestOf(token), user]));
   return {
     async authenticate(token) {
-      const digest = digestOf(token);
-      const found = known.find((one) => timingSafeEqual(one.digest, digest));
-      return found && { user: found.user };
+      const user = known.get(digestOf(token));
+      return user && { user };
     },
   };
 }
 
-function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
+
+/** For tokens that say nothing of audiences: they are for this server, whose audiences are given. */
+export function forAudiences(audiences: readonly string[], inner: TokenAuthenticator): TokenAuthenticator {
+  return {
+    async authenticate(token, wanted) {
+      if (wanted.length === 0) return await inner.authenticate(token, wanted);
+      const granted = audiences.filter((audience) => wanted.includes(audience));
+      if (granted.length === 0) return undefined;
+      const found = await inner.authenticate(token, wanted);
+      return found && { ...found, audiences: granted };
+    },
+  };
 }

@@ -10,6 +10,7 @@ import type { JsonObject } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { KubeObject } from '../object.ts';
 import type { Authenticated, TokenAuthenticator } from './authenticator.ts';
+import { issuerOf } from './unverified.ts';
 
 export interface ServiceAccountTokenOptions {
   /** PEM of an EC P-256 or RSA private key; signs. */
@@ -193,18 +194,6 @@ export function serviceAccountUser(
 
 function refused(why: string): PlatformError {
   return new PlatformError('unauthenticated', `the token is not accepted: ${why}`);
-}
-
-/** Without trusting it: only to know whose token it is. */
-function issuerOf(token: string): string | undefined {
-  const [, payload] = token.split('.');
-  if (payload === undefined) return undefined;
-  try {
-    const { iss } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { iss?: unknown };
-    return typeof iss === 'string' ? iss : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The key's id is the digest of its public half, as upstream's. */

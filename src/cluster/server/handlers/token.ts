@@ -131,11 +131,13 @@ export async function reviewToken({ server }: ResourceContext, spec: JsonObject)
   if (token === '') throw fieldErrorsError([required('spec.token')]);
   const audiences = listAt(spec, 'audiences') as string[];
   const { authentication } = server;
-  const found = await authentication.review(
+  const { found, error } = await authentication.review(
     token,
     audiences.length === 0 ? authentication.audiences : audiences,
   );
-  if (found === undefined) return { authenticated: false, user: {} };
+  if (found === undefined) {
+    return { authenticated: false, user: {}, ...(error !== undefined && { error }) };
+  }
   const { name, uid, groups, extra } = found.user;
   return {
     authenticated: true,

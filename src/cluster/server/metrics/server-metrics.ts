@@ -1,4 +1,5 @@
 /** What the API server counts about itself, under upstream's names. */
+import { createHash } from 'node:crypto';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { RequestContext, ServerParts } from '../context.ts';
 import type { RequestInfo } from '../request-info.ts';
@@ -50,6 +51,41 @@ export class ServerMetrics {
       labels: ['verb', 'component'],
       read: () => [[['WATCH', 'apiserver'], this.#watching]],
     });
+  }
+
+  /** Counts whether changes of a configuration file could be taken over. */
+  reloads(of: 'authentication' | 'authorization'): (succeeded: boolean) => void {
+    const counter = this.registry.counter(
+      `apiserver_${of}_config_controller_automatic_reloads_total`,
+      `Changes of the ${of} configuration, by whether they were taken over.`,
+      ['status'],
+    );
+    return (succeeded) => counter.add([succeeded ? 'success' : 'failure']);
+  }
+
+  authenticationAttempts(): (result: string) => void {
+    const counter = this.registry.counter(
+      'authentication_attempts',
+      'Requests by whether they were authenticated.',
+      ['result'],
+    );
+    return (result) => counter.add([result]);
+  }
+
+  /** Tokens of issuers that a configuration names; which one is told by the digest of its URL, as upstream does. */
+  tokensOfIssuers(): (issuer: string, succeeded: boolean, ms: number) => void {
+    const histogram = this.registry.histogram(
+      'apiserver_authentication_jwt_authenticator_latency_seconds',
+      'Time to judge a token, by result and issuer.',
+      {
+        labels: ['result', 'jwt_issuer_hash'],
+        buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      },
+    );
+    return (issuer, succeeded, ms) => {
+      const hash = `sha256:${createHash('sha256').update(issuer).digest('hex')}`;
+      histogram.observe([succeeded ? 'success' : 'failure', hash], ms / 1000);
+    };
   }
 
   /** Numbers that are read from the server's parts at each scrape. */
