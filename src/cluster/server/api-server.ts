@@ -47,6 +47,7 @@ import { FlowControl, type FlowControlOptions } from './flow-control/flow-contro
 import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
+import { admissionMetrics } from './metrics/admission-metrics.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
@@ -181,13 +182,16 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authentication,
     ...(serviceAccounts !== undefined && { serviceAccounts }),
     authorizer,
-    admission: new Admission([
-      escalationGuard,
-      ruleGuard,
-      expressionGuard,
-      ...defaultAdmissionPlugins(options.admissionOptions),
-      ...(options.admission ?? []),
-    ]),
+    admission: new Admission(
+      [
+        escalationGuard,
+        ruleGuard,
+        expressionGuard,
+        ...defaultAdmissionPlugins(options.admissionOptions),
+        ...(options.admission ?? []),
+      ],
+      admissionMetrics(metrics.registry, () => clock.monotonic()),
+    ),
     limits,
     clock,
     random,
@@ -350,7 +354,11 @@ function serving({ discovery, checks, metrics }: Served): Handler {
     const { info, server } = context;
     if (info.isResource) return await answerResource(context);
     if (info.verb !== 'get' && info.verb !== 'head') throw noSuchPath();
-    const health = await answerHealth(info.path, info.query, { checks, log: server.log });
+    const health = await answerHealth(info.path, info.query, {
+      checks,
+      log: server.log,
+      checked: (type, name, healthy) => metrics.checked(type, name, healthy),
+    });
     if (health !== undefined) return health;
     if (info.path === '/metrics') return metricsResponse(metrics);
     const keys = await answerKeys(context);

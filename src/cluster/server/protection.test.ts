@@ -76,11 +76,37 @@ test('metrics count requests, objects and watchers', async () => {
   assert.match(line('apiserver_request_duration_seconds_count{verb="POST"'), / 1$/);
   assert.match(line('apiserver_storage_objects{resource="configmaps"}'), / 1$/);
   assert.match(line('apiserver_registered_watchers{group="",version="v1",kind="ConfigMap"}'), / 1$/);
-  assert.match(line('apiserver_longrunning_requests{verb="WATCH"'), / 1$/);
+  assert.match(line('apiserver_longrunning_requests{verb="WATCH",group="",version="v1"'), / 1$/);
+  assert.match(line('apiserver_response_sizes_count{verb="GET",group="",version="v1"'), / 1$/);
+  const plugin = 'apiserver_admission_controller_admission_duration_seconds_count';
+  assert.match(
+    line(`${plugin}{name="NamespaceLifecycle",operation="CREATE",rejected="false",type="admit"}`),
+    / 1$/,
+  );
+  const step = 'apiserver_admission_step_admission_duration_seconds_count';
+  assert.match(line(`${step}{operation="CREATE",rejected="false",type="admit"}`), / 1$/);
   watch.stop();
   assert.equal(await watch.next(), undefined);
   const [, after] = await textOf(api, '/metrics');
-  assert.match(after, /apiserver_longrunning_requests\{verb="WATCH",component="apiserver"\} 0\n/);
+  assert.match(after, /apiserver_longrunning_requests\{verb="WATCH",[^}]*component="apiserver"\} 0\n/);
+});
+
+test('metrics tell of checks, of what is deprecated, and of what admission refuses', async () => {
+  await using api = await TestServer.open();
+  await textOf(api, '/readyz');
+  await api.call('GET', '/api/v1/namespaces/default/endpoints');
+  await api.call('DELETE', '/api/v1/namespaces/kube-system');
+  const [, text] = await textOf(api, '/metrics');
+  assert.match(text, /kubernetes_healthcheck\{type="readyz",name="ping"\} 1\n/);
+  assert.match(text, /kubernetes_healthchecks_total\{type="readyz",name="etcd",status="success"\} 1\n/);
+  assert.match(
+    text,
+    /apiserver_requested_deprecated_apis\{group="",version="v1",resource="endpoints",subresource="",removed_release=""\} 1\n/,
+  );
+  assert.match(
+    text,
+    /apiserver_admission_step_admission_duration_seconds_count\{operation="DELETE",rejected="true",type="[a-z]+"\} 1\n/,
+  );
 });
 
 test('answers for people: indented, or YAML', async () => {

@@ -73,39 +73,109 @@ export interface AdmissionPlugin {
 
 export type Undo = () => Promise<void>;
 
+/** One plugin, webhook or step, when it is over. */
+export interface Admitted {
+  readonly operation: Operation;
+  readonly type: 'admit' | 'validate' | 'validating';
+  readonly rejected: boolean;
+  /** By the observer's `now`. */
+  readonly start: number;
+}
+
+/** Hears how long everything took. */
+export interface AdmissionObserver {
+  now(): number;
+  plugin(name: string, admitted: Admitted): void;
+  webhook(name: string, admitted: Admitted): void;
+  step(admitted: Admitted): void;
+}
+
 export class Admission {
+  readonly observer: AdmissionObserver | undefined;
   readonly #plugins: readonly AdmissionPlugin[];
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+  constructor(plugins: readonly AdmissionPlugin[], observer?: AdmissionObserver) {
     this.#plugins = plugins;
+    this.observer = observer;
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
-    do {
-      for (const plugin of this.#plugins) {
-        if (plugin.mutate === undefined || !plugin.handles(request)) continue;
-        const done = plugin.mutate(request);
-        if (done !== undefined) await done;
-      }
-    } while (request.round.next());
+    const step = this.#begin(request, 'admit');
+    try {
+      do {
+        for (const plugin of this.#plugins) {
+          if (plugin.mutate === undefined || !plugin.handles(request)) continue;
+          step.next(plugin);
+          const done = plugin.mutate(request);
+          if (done !== undefined) await done;
+        }
+      } while (request.round.next());
+    } catch (error) {
+      step.end(true);
+      throw error;
+    }
+    step.end(false);
   }
 
   /** Dispose what it returns unless the write has happened. */
   async validate(request: AdmissionRequest): Promise<Reservations> {
     const undo: Undo[] = [];
     const reservations = new Reservations(undo);
+    const step = this.#begin(request, 'validate');
     try {
       for (const plugin of this.#plugins) {
         if (plugin.validate === undefined || !plugin.handles(request)) continue;
+        step.next(plugin);
         const answer = plugin.validate(request);
         const back = answer instanceof Promise ? await answer : answer;
         if (typeof back === 'function') undo.push(back);
       }
     } catch (error) {
+      step.end(true);
       await reservations.giveBack();
       throw error;
     }
+    step.end(false);
     return reservations;
+  }
+
+  #begin({ operation }: AdmissionRequest, type: Admitted['type']): Step {
+    return new Step(this.observer, operation, type);
+  }
+}
+
+/** Times a step and each plugin of it. */
+class Step {
+  readonly #observer: AdmissionObserver | undefined;
+  readonly #operation: Operation;
+  readonly #type: Admitted['type'];
+  readonly #start: number;
+  #plugin: AdmissionPlugin | undefined;
+  #since = 0;
+
+  constructor(observer: AdmissionObserver | undefined, operation: Operation, type: Admitted['type']) {
+    this.#observer = observer;
+    this.#operation = operation;
+    this.#type = type;
+    this.#start = observer?.now() ?? 0;
+  }
+
+  /** The plugin before it is done. */
+  next(plugin: AdmissionPlugin | undefined, rejected = false): void {
+    const observer = this.#observer;
+    if (observer === undefined) return;
+    if (this.#plugin !== undefined) observer.plugin(this.#plugin.name, this.#admitted(rejected, this.#since));
+    this.#plugin = plugin;
+    this.#since = observer.now();
+  }
+
+  end(rejected: boolean): void {
+    this.next(undefined, rejected);
+    this.#observer?.step(this.#admitted(rejected, this.#start));
+  }
+
+  #admitted(rejected: boolean, start: number): Admitted {
+    return { operation: this.#operation, type: this.#type, rejected, start };
   }
 }
 

@@ -84,6 +84,10 @@ export class FlowControl implements Disposable {
     );
     const each = (read: (set: QueueSet) => number) => () =>
       [...this.#sets].map(([name, set]): [string[], number] => [[name], read(set)]);
+    metrics.gauge('apiserver_flowcontrol_nominal_limit_seats', 'Seats that there are.', {
+      labels: ['priority_level'],
+      read: each((set) => set.seats),
+    });
     metrics.gauge('apiserver_flowcontrol_current_executing_seats', 'Seats that are taken.', {
       labels: ['priority_level'],
       read: each((set) => set.executing),

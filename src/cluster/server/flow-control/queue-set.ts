@@ -47,6 +47,11 @@ export class QueueSet {
     this.#queues = emptyQueues(limits.queues);
   }
 
+  /** Seats that there are. */
+  get seats(): number {
+    return this.#limits.seats;
+  }
+
   get executing(): number {
     return this.#executing;
   }

@@ -14,11 +14,18 @@ export interface HealthCheck {
 
 const PATH = /^\/(healthz|livez|readyz)(?:\/([^/]+))?\/?$/;
 
+export interface HealthOptions {
+  readonly checks: readonly HealthCheck[];
+  readonly log: Logger;
+  /** Hears every result. */
+  readonly checked?: (type: string, name: string, healthy: boolean) => void;
+}
+
 /** Undefined for paths that are none of these. */
 export async function answerHealth(
   path: string,
   query: URLSearchParams,
-  { checks, log }: { readonly checks: readonly HealthCheck[]; readonly log: Logger },
+  { checks, log, checked }: HealthOptions,
 ): Promise<ApiResponse | undefined> {
   const [, group, name] = PATH.exec(path) ?? [];
   if (group === undefined) return undefined;
@@ -27,6 +34,7 @@ export async function answerHealth(
     const one = asked.find((check) => check.name === name);
     if (one === undefined) return undefined;
     const failure = await failureOf(one);
+    checked?.(group, name, failure === undefined);
     return failure === undefined
       ? textResponse('ok')
       : textResponse(`internal server error: ${failure}\n`, 500);
@@ -40,6 +48,7 @@ export async function answerHealth(
       continue;
     }
     const failure = await failureOf(check);
+    checked?.(group, check.name, failure === undefined);
     // The reason is for the log: who asks here has not said who they are.
     lines.push(failure === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     if (failure !== undefined) failed.push(`${check.name}: ${failure}`);

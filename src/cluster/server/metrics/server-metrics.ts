@@ -1,11 +1,14 @@
 /** What the API server counts about itself, under upstream's names. */
 import { createHash } from 'node:crypto';
 import type { ApiResponse } from '../../api/transport.ts';
+import { ListBody } from '../list-body.ts';
 import type { RequestContext, ServerParts } from '../context.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { Metrics, type Counter, type Histogram } from './metrics.ts';
 
 const REQUEST = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
+/** Of what is not counted by its outcome. */
+const LASTING = REQUEST.filter((label) => label !== 'dry_run');
 const SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
@@ -27,7 +30,11 @@ export class ServerMetrics {
   readonly #seconds: Histogram;
   #reading = 0;
   #writing = 0;
-  #watching = 0;
+  readonly #watching = new Map<string, { readonly labels: readonly string[]; count: number }>();
+  readonly #sizes: Histogram;
+  readonly #checks: Counter;
+  readonly #health = new Map<string, readonly [labels: readonly string[], healthy: number]>();
+  readonly #deprecated = new Map<string, readonly string[]>();
 
   constructor() {
     const { registry } = this;
@@ -47,9 +54,33 @@ export class ServerMetrics {
         [['readOnly'], this.#reading],
       ],
     });
+    const watches = this.#watching;
     registry.gauge('apiserver_longrunning_requests', 'Watches that are open.', {
-      labels: ['verb', 'component'],
-      read: () => [[['WATCH', 'apiserver'], this.#watching]],
+      labels: LASTING,
+      *read() {
+        for (const { labels, count } of watches.values()) yield [labels, count];
+      },
+    });
+    this.#sizes = registry.histogram('apiserver_response_sizes', 'Bytes of answers to reads.', {
+      labels: LASTING,
+      buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9],
+    });
+    const health = this.#health;
+    registry.gauge('kubernetes_healthcheck', 'The last result of a health check.', {
+      labels: ['type', 'name'],
+      read: () => health.values(),
+    });
+    this.#checks = registry.counter('kubernetes_healthchecks_total', 'Results of health checks.', [
+      'type',
+      'name',
+      'status',
+    ]);
+    const deprecated = this.#deprecated;
+    registry.gauge('apiserver_requested_deprecated_apis', 'Deprecated APIs that somebody has asked for.', {
+      labels: ['group', 'version', 'resource', 'subresource', 'removed_release'],
+      *read() {
+        for (const labels of deprecated.values()) yield [labels, 1];
+      },
     });
   }
 
@@ -141,7 +172,7 @@ export class ServerMetrics {
   }
 
   /** A request has begun; call what it returns with the answer. */
-  begin({ info }: RequestContext, monotonic: () => number): (response: ApiResponse) => ApiResponse {
+  begin({ info, server }: RequestContext, monotonic: () => number): (response: ApiResponse) => ApiResponse {
     const start = monotonic();
     const reads = info.verb === 'get' || info.verb === 'list' || info.verb === 'watch';
     if (reads) this.#reading++;
@@ -151,21 +182,41 @@ export class ServerMetrics {
       else this.#writing--;
       const labels = labelsOf(info);
       this.#total.add([...labels, String(response.status)]);
+      this.#noteDeprecated(info, server);
+      const lasting = labels.toSpliced(1, 1);
       if (info.verb !== 'watch') {
         this.#seconds.observe(labels, (monotonic() - start) / 1000);
+        const size = reads ? sizeOf(response.body) : undefined;
+        if (size !== undefined) this.#sizes.observe(lasting, size);
         return response;
       }
       if (response.body instanceof Uint8Array) return response;
-      return { ...response, body: this.#counted(response.body) };
+      return { ...response, body: this.#counted(response.body, lasting) };
     };
   }
 
-  #counted(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  /** Of `/healthz`, `/livez` and `/readyz`, each check by itself. */
+  checked(type: string, name: string, healthy: boolean): void {
+    this.#health.set(`${type}/${name}`, [[type, name], healthy ? 1 : 0]);
+    this.#checks.add([type, name, healthy ? 'success' : 'error']);
+  }
+
+  #noteDeprecated(info: RequestInfo, { resources }: ServerParts): void {
+    const { group, version, resource, subresource } = info;
+    if (resources.find(group, version, resource)?.declaration.deprecation === undefined) return;
+    const labels = [group, version, resource, subresource, ''];
+    this.#deprecated.set(labels.join('/'), labels);
+  }
+
+  #counted(body: AsyncIterable<Uint8Array>, labels: readonly string[]): AsyncIterable<Uint8Array> {
     const iterator = body[Symbol.asyncIterator]();
-    this.#watching++;
+    const key = labels.join('/');
+    const open = this.#watching.get(key) ?? { labels, count: 0 };
+    this.#watching.set(key, open);
+    open.count++;
     let over = false;
     const end = (): void => {
-      if (!over) this.#watching--;
+      if (!over) open.count--;
       over = true;
     };
     const counted: AsyncIterableIterator<Uint8Array> = {
@@ -182,6 +233,11 @@ export class ServerMetrics {
     };
     return counted;
   }
+}
+
+/** Undefined where nobody knows before the end. */
+function sizeOf(body: ApiResponse['body']): number | undefined {
+  return body instanceof Uint8Array || body instanceof ListBody ? body.length : undefined;
 }
 
 function labelsOf(info: RequestInfo): string[] {

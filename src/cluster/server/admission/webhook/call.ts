@@ -23,8 +23,31 @@ import type { Webhook } from './configurations.ts';
 
 const REVIEW = { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' };
 
-/** Asks; resolves with the JSON patch of a webhook that lets the request through, and throws for one that does not. */
+export interface CallOptions {
+  /** The version that the webhook wants to see. */
+  readonly as: Resource;
+  readonly type: 'admit' | 'validating';
+}
+
+/** Asks; resolves with the object as a webhook wants it that lets the request through, and throws for one that does not. */
 export async function callWebhook(
+  request: AdmissionRequest,
+  webhook: Webhook,
+  { as, type }: CallOptions,
+): Promise<KubeObject | undefined> {
+  const { observer } = request.server.admission;
+  const start = observer?.now() ?? 0;
+  let rejected = true;
+  try {
+    const changed = await call(request, webhook, as);
+    rejected = false;
+    return changed;
+  } finally {
+    observer?.webhook(webhook.name, { operation: request.operation, type, rejected, start });
+  }
+}
+
+async function call(
   request: AdmissionRequest,
   webhook: Webhook,
   as: Resource,

@@ -62,7 +62,7 @@ async function call(
   try {
     const as = matches(request, webhook.matcher);
     if (as === undefined || !(await conditionsHold(request, webhook, as))) return undefined;
-    const result = await callWebhook(request, webhook, as);
+    const result = await callWebhook(request, webhook, { as, type: 'admit' });
     changed = result !== undefined;
     if (result !== undefined && object !== undefined) {
       replace(request, object, await outOfVersion(request, result, as));

@@ -25,7 +25,7 @@ async function call(request: AdmissionRequest, webhook: Webhook, index: number):
   try {
     const as = matches(request, webhook.matcher);
     if (as === undefined || !(await conditionsHold(request, webhook, as))) return;
-    await callWebhook(request, webhook, as);
+    await callWebhook(request, webhook, { as, type: 'validating' });
   } catch (thrown) {
     const error = answerFailure(webhook, thrown);
     if (!(error instanceof CallFailure) || !webhook.failsOpen) throw error;
