@@ -282,6 +282,9 @@ spec:
       assert.match(await ok('apply -f -', widget), /widget.example.com\/w created/);
       assert.match(await ok('get wd'), /^NAME +SIZE\nw +3$/m);
       assert.match(await ok('get all'), /widget.example.com\/w/);
+      assert.match(await ok('explain widget'), /apiVersion\t<string>\n +APIVersion defines/);
+      const metadata = await ok('explain widget.metadata');
+      assert.match(metadata, /Standard object's metadata[^]*creationTimestamp[^]*CreationTimestamp is/);
       assert.match(await ok('explain widget.spec.size'), /FIELD: size <integer>[^]*How big\./);
       await ok('scale widget w --replicas=4');
       assert.equal(await ok('get widget w -o jsonpath={.spec.replicas}'), '4');

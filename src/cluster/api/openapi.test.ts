@@ -26,6 +26,16 @@ test('every reference leads to a schema', () => {
   }
 });
 
+test('fields that every object has are described, and where they are beside a kind only', () => {
+  const schemas = objectAt(apps, 'components', 'schemas');
+  const descriptionOf = (schema: string, field: string): JsonValue | undefined =>
+    getPath(schemas, schema, 'properties', field, 'description');
+  assert.match(String(descriptionOf('io.k8s.api.apps.v1.Deployment', 'spec')), /^What is wanted/);
+  const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+  assert.match(String(descriptionOf(meta, 'uid')), /^UID tells objects/);
+  assert.equal(descriptionOf('io.k8s.api.apps.v1.DeploymentCondition', 'status'), undefined);
+});
+
 test('schemas carry what kubectl merges and explains by', () => {
   const schemas = objectAt(apps, 'components', 'schemas');
   assert.deepEqual(getPath(schemas, 'io.k8s.api.apps.v1.Deployment', 'x-kubernetes-group-version-kind'), [

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
 import type { ResourceDeclaration } from '../resource-declaration.ts';
+import { description, descriptionInKind } from './descriptions.ts';
 import { kindSchema, type FieldSchema, type KindSchema, type MessageSchema } from '../schema.ts';
 
 export interface GroupVersionKind {
@@ -73,9 +74,14 @@ export class SchemaCollector {
     const list = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadataList');
     const metadataOf = (schema: KindSchema | undefined): JsonObject => {
       const message = schema?.message.fields.get('metadata')?.message;
-      return message === undefined ? { type: 'object' } : { allOf: [this.#reference(message)] };
+      return message === undefined
+        ? { type: 'object' }
+        : { ...describedInKind('metadata'), allOf: [this.#reference(message)] };
     };
-    const head = { apiVersion: { type: 'string' }, kind: { type: 'string' } };
+    const head = {
+      apiVersion: { ...describedInKind('apiVersion'), type: 'string' },
+      kind: { ...describedInKind('kind'), type: 'string' },
+    };
     const gvk = (name: string): JsonObject[] => [{ group, version, kind: name }];
     const name = customName(resource);
     const properties = isJsonObject(openApi['properties']) ? openApi['properties'] : {};
@@ -91,7 +97,7 @@ export class SchemaCollector {
       properties: {
         ...head,
         metadata: metadataOf(list),
-        items: { type: 'array', items: { allOf: [reference(name)] } },
+        items: { ...describedInKind('items'), type: 'array', items: { allOf: [reference(name)] } },
       },
       required: ['items'],
       'x-kubernetes-group-version-kind': gvk(listKind),
@@ -133,12 +139,15 @@ export class SchemaCollector {
   #schema(name: string, message: MessageSchema): JsonObject {
     const properties: JsonObject = {};
     const required: string[] = [];
+    const describe =
+      message.fields.has('kind') && message.fields.has('apiVersion') ? descriptionInKind : description;
     for (const field of message.fields.values()) {
-      properties[field.name] = this.#field(field);
+      properties[field.name] = { ...described(describe(name, field.name)), ...this.#field(field) };
       if (field.required && field.number > 0) required.push(field.name);
     }
     const kinds = this.#kinds.get(name);
     return {
+      ...described(description(name)),
       type: 'object',
       ...(message.fields.size > 0 ? { properties } : {}),
       ...(required.length > 0 ? { required } : {}),
@@ -167,6 +176,14 @@ export class SchemaCollector {
     this.#named.set(named.name, named.schema);
     return { allOf: [reference(named.name)] };
   }
+}
+
+function described(text: string | undefined): JsonObject {
+  return text === undefined ? {} : { description: text };
+}
+
+function describedInKind(field: string): JsonObject {
+  return described(descriptionInKind('', field));
 }
 
 /** `com.example.v1.Widget` for Widget of example.com/v1. */
