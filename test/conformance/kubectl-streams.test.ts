@@ -148,6 +148,33 @@ describe('kubectl and a node', () => {
     });
   }
 
+  test('debug puts a container into a running pod, which sees the processes of the one that it looks at', async () => {
+    const args = ['debug', 'box', '--image=box', '--target=main', '-i', '-c', 'look', '--', 'busybox', 'sh'];
+    const ran = await cluster.kubectl(args, 'busybox ps -o args; echo seen; exit\n');
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /httpd -f -p 8080[^]*seen/);
+    const status = await eventually('its status', async () => {
+      const path = '{.status.ephemeralContainerStatuses[?(@.name=="look")].state.terminated.reason}';
+      return (await cluster.ok(['get', 'pod', 'box', '-o', `jsonpath=${path}`])) || undefined;
+    });
+    assert.equal(status, 'Completed');
+    const gone = [{ op: 'remove', path: '/spec/ephemeralContainers' }];
+    const patch = [
+      'patch',
+      'pod',
+      'box',
+      '--subresource=ephemeralcontainers',
+      '--type=json',
+      '-p',
+      JSON.stringify(gone),
+    ];
+    assert.match(
+      (await cluster.kubectl(patch)).stderr,
+      /existing ephemeral containers "look" may not be removed/,
+    );
+    assert.equal(await cluster.ok(['get', 'pod', 'box', '-o', 'jsonpath={.status.phase}']), 'Running');
+  });
+
   test('what cannot be executed says why', async () => {
     const none = await cluster.kubectl(['exec', 'box', '--', 'nowhere']);
     assert.equal(none.code, 1);

@@ -17,6 +17,8 @@ export interface ContainerInput {
   readonly pod: Pod;
   readonly container: Container;
   readonly restartCount: number;
+  /** The container whose processes it is to see. */
+  readonly targetId?: string;
   /** The runtime's name of the image. */
   readonly imageRef: string;
   readonly env: ReadonlyMap<string, string>;
@@ -146,7 +148,9 @@ function securityContext(input: ContainerInput): LinuxContainerSecurityContext {
     },
     namespaceOptions: {
       network: mode(pod.spec?.hostNetwork),
-      pid: pod.spec?.hostPID === true ? 'NODE' : processMode(pod),
+      ...(input.targetId === undefined
+        ? { pid: pod.spec?.hostPID === true ? 'NODE' : processMode(pod) }
+        : { pid: 'TARGET', targetId: input.targetId }),
       ipc: mode(pod.spec?.hostIPC),
     },
     ...(runAsUser === undefined ? {} : { runAsUser: { value: runAsUser } }),

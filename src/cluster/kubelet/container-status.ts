@@ -71,9 +71,11 @@ function absentStatus(
   facts: { readonly waiting: Waiting; readonly isInit: boolean },
 ): ContainerStatus {
   const name = container.name ?? '';
-  const known = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
-    (one) => one.name === name,
-  );
+  const known = [
+    ...(pod.status?.initContainerStatuses ?? []),
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.ephemeralContainerStatuses ?? []),
+  ].find((one) => one.name === name);
   const over = known?.state?.terminated !== undefined && restartPolicyOf(pod) !== 'Always';
   if (known !== undefined && over) return known;
   return {

@@ -6,6 +6,7 @@ import type { Container, Pod } from '../api/generated/core-v1.ts';
 import { newest, type ObservedContainer, type ObservedPod } from './observed.ts';
 import {
   containersOf,
+  ephemeralContainersOf,
   initContainersOf,
   isSidecar,
   restartPolicyOf,
@@ -50,12 +51,14 @@ export function computePodActions(
   // More than one ready sandbox, or the newest not ready: none can be trusted, begin again.
   if (ready.length !== 1 || latest?.state !== 'ready') return withoutSandbox(pod, observed, policy);
   const plan = new Plan(observed, latest.id, knowledge, policy);
+  plan.ephemeral(pod);
+  const visitors = plan.starting;
   const initialized = plan.init(pod);
   if (initialized === 'failed')
     return { ...plan.actions(), sandbox: 'kill', toStart: [], initialized: false };
   if (initialized === 'done') plan.regular(pod);
   const actions = plan.actions();
-  const over = initialized === 'done' && plan.alive === 0 && actions.toStart.length === 0;
+  const over = initialized === 'done' && plan.alive === 0 && actions.toStart.length === visitors;
   return { ...actions, sandbox: over ? 'kill' : 'keep', initialized: initialized === 'done' };
 }
 
@@ -156,6 +159,18 @@ class Plan {
   #start(container: Container): 'pending' {
     this.#toStart.push(container.name ?? '');
     return 'pending';
+  }
+
+  /** How many are to be started so far. */
+  get starting(): number {
+    return this.#toStart.length;
+  }
+
+  /** Once, whatever the others do; they keep no pod alive. */
+  ephemeral(pod: Pod): void {
+    for (const { name = '' } of ephemeralContainersOf(pod)) {
+      if (newest(this.#observed, name) === undefined) this.#toStart.push(name);
+    }
   }
 
   regular(pod: Pod): void {

@@ -90,6 +90,7 @@ function chooseRun(
   const status = [
     ...(pod.status?.containerStatuses ?? []),
     ...(pod.status?.initContainerStatuses ?? []),
+    ...(pod.status?.ephemeralContainerStatuses ?? []),
   ].find((one) => one.name === name);
   const reason = status?.state?.waiting?.reason ?? 'ContainerCreating';
   throw new PlatformError(

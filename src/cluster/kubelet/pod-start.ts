@@ -12,7 +12,7 @@ import { hostsFile } from './hosts-file.ts';
 import { configError, ImageWaiting } from './images.ts';
 import { currentSandbox, newest, type ObservedContainer, type ObservedPod } from './observed.ts';
 import { ignoreGone } from './pod-stop.ts';
-import { containerLogPath, podKey, podLogDirectory, podUid } from './pod-terms.ts';
+import { containerLogPath, podKey, podLogDirectory, podUid, ephemeralContainersOf } from './pod-terms.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import { serviceEnvironment } from './service-env.ts';
 import { prepareVolumes, type VolumePaths } from './volumes.ts';
@@ -174,8 +174,11 @@ async function create(
   });
   const { image } = await context.imageService.imageStatus({ image: { image: input.imageRef } });
   const name = container.name ?? '';
+  const target = ephemeralContainersOf(pod).find((one) => one.name === name)?.targetContainerName ?? '';
+  const targetId = target === '' ? undefined : newest(observed, target)?.id;
   const config = await containerConfig({
     ...input,
+    ...(targetId === undefined ? {} : { targetId }),
     env,
     terminationLog: await emptyFile(terminationLogPath(context, podUid(pod), { name, restartCount })),
     hostsFile: await hostsFile(context, pod, sandbox.ips),

@@ -3,7 +3,14 @@ import { rfc3339 } from '../../base/clock.ts';
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../api/generated/core-v1.ts';
 import { containerStatus, type StatusKnowledge } from './container-status.ts';
 import { currentSandbox, type ObservedPod } from './observed.ts';
-import { containersOf, initContainersOf, isSidecar, isTerminalPhase, restartPolicyOf } from './pod-terms.ts';
+import {
+  containersOf,
+  ephemeralContainersOf,
+  initContainersOf,
+  isSidecar,
+  isTerminalPhase,
+  restartPolicyOf,
+} from './pod-terms.ts';
 import { qosClass } from './resources.ts';
 
 export interface StatusContext {
@@ -20,6 +27,12 @@ export function podStatus(pod: Pod, context: StatusContext): PodStatus {
   const { observed, now, terminating } = context;
   const init = initContainersOf(pod).map((container) => containerStatus(pod, container, context));
   const regular = containersOf(pod).map((container) => containerStatus(pod, container, context));
+  // Nobody waits for them, so they are never ready (KEP-277).
+  const visitors = ephemeralContainersOf(pod).map((container) => ({
+    ...containerStatus(pod, container, context),
+    ready: false,
+    started: false,
+  }));
   const previous = pod.status ?? {};
   const phase = isTerminalPhase(previous.phase)
     ? previous.phase!
@@ -40,6 +53,7 @@ export function podStatus(pod: Pod, context: StatusContext): PodStatus {
     startTime: previous.startTime ?? rfc3339(now),
     ...(init.length === 0 ? {} : { initContainerStatuses: init }),
     containerStatuses: regular,
+    ...(visitors.length === 0 ? {} : { ephemeralContainerStatuses: visitors }),
     qosClass: previous.qosClass ?? qosClass(pod),
   };
 }

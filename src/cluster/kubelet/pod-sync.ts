@@ -164,7 +164,11 @@ export class PodSync {
     if (pod.metadata?.deletionTimestamp !== undefined) return [];
     const podIp =
       pod.spec?.hostNetwork === true ? this.#context.nodeIp : (observed.sandboxes[0]?.ips[0] ?? '');
-    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+    const statuses = [
+      ...(pod.status?.containerStatuses ?? []),
+      ...(pod.status?.initContainerStatuses ?? []),
+      ...(pod.status?.ephemeralContainerStatuses ?? []),
+    ];
     return observed.containers
       .filter(({ state }) => state === 'running')
       .flatMap(({ id, name, startedAt }) => {

@@ -1,5 +1,5 @@
 /** Words for pods that several files of this room need. */
-import type { Container, Pod } from '../api/generated/core-v1.ts';
+import type { Container, EphemeralContainer, Pod } from '../api/generated/core-v1.ts';
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
 
@@ -28,8 +28,13 @@ export function containersOf(pod: Pod): readonly Container[] {
   return pod.spec?.containers ?? [];
 }
 
+/** Containers that somebody has put into a running pod to look around (KEP-277); they are never restarted. */
+export function ephemeralContainersOf(pod: Pod): readonly EphemeralContainer[] {
+  return pod.spec?.ephemeralContainers ?? [];
+}
+
 export function allContainersOf(pod: Pod): readonly Container[] {
-  return [...initContainersOf(pod), ...containersOf(pod)];
+  return [...initContainersOf(pod), ...containersOf(pod), ...ephemeralContainersOf(pod)];
 }
 
 export function isTerminalPhase(phase: string | undefined): boolean {

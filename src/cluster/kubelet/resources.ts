@@ -1,6 +1,6 @@
 import type { LinuxContainerResources } from '../../container/cri/generated/types.ts';
 import type { Container, Pod } from '../api/generated/core-v1.ts';
-import { allContainersOf, containersOf } from './pod-terms.ts';
+import { containersOf, initContainersOf } from './pod-terms.ts';
 import { parseQuantity } from './quantities.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -40,7 +40,7 @@ function wanted(container: Container): Wanted {
  * BestEffort when none has any, Burstable otherwise.
  */
 export function qosClass(pod: Pod): QosClass {
-  const all = allContainersOf(pod).map(wanted);
+  const all = [...initContainersOf(pod), ...containersOf(pod)].map(wanted);
   const none = all.every((one) => !Object.values(one).some((value) => value > 0));
   if (none) return 'BestEffort';
   const guaranteed = all.every(

@@ -4,7 +4,7 @@ import type { ObjectType } from '../api/object-type.ts';
 import type { ResourceDeclaration } from '../api/resource-declaration.ts';
 import type { UserInfo } from '../api/transport.ts';
 import type { GroupResource } from './failure.ts';
-import type { KubeObject } from './object.ts';
+import type { Json, KubeObject } from './object.ts';
 
 export interface Resource extends GroupResource {
   readonly declaration: ResourceDeclaration;
@@ -65,6 +65,8 @@ export interface Strategy {
   /** After defaulting, before validation. */
   prepareForCreate?(object: KubeObject, user?: UserInfo): void;
   prepareForUpdate?(object: KubeObject, old: KubeObject): void;
+  /** What of `object`'s spec an endpoint takes over that writes a part of it; the rest is the old one's. */
+  specAt?(endpoint: 'ephemeralcontainers' | 'resize', object: KubeObject, old: KubeObject): Json;
   /** The same for what only writes the status. */
   prepareForStatus?(object: KubeObject, old: KubeObject, endpoint: 'status' | 'approval'): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */

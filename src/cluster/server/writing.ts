@@ -76,7 +76,14 @@ export async function prepareCreate(
   return object;
 }
 
-export type Endpoint = 'main' | 'status' | 'approval';
+export type Endpoint = 'main' | 'status' | 'approval' | Narrow;
+
+/** Endpoints that write a part of what the user wants, and nothing else. */
+export type Narrow = 'ephemeralcontainers' | 'resize';
+
+function isNarrow(endpoint: Endpoint): endpoint is Narrow {
+  return endpoint === 'ephemeralcontainers' || endpoint === 'resize';
+}
 
 export interface UpdateOptions {
   readonly old: KubeObject;
@@ -103,11 +110,13 @@ export async function planUpdate(
     throw conflict(resource, name, MODIFIED);
   }
   const owners = metadata.managedFields;
-  const object = endpoint === 'main' ? sent : statusUpdate(sent, old);
-  if (endpoint === 'main') keepServerFields(resource, object, old);
+  const isWish = endpoint === 'main' || isNarrow(endpoint);
+  const object = isWish ? sent : statusUpdate(sent, old);
+  if (isWish) keepServerFields(resource, object, old);
   resource.type.applyDefaults(object);
   await gate.mutate(object, old);
-  if (endpoint === 'main') finishMain(resource, object, old);
+  if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
+  if (endpoint === 'main' || isNarrow(endpoint)) finishMain(resource, object, old);
   else resource.strategy.prepareForStatus?.(object, old, endpoint);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
@@ -127,6 +136,17 @@ function statusUpdate(sent: KubeObject, old: KubeObject): KubeObject {
     metadata: { ...old.metadata },
     ...(sent.status !== undefined && { status: sent.status }),
   };
+}
+
+/** Of the metadata nothing changes, of the rest what the strategy says that the endpoint writes. */
+function narrow(
+  { strategy }: Resource,
+  object: KubeObject,
+  { old, endpoint }: { readonly old: KubeObject; readonly endpoint: Narrow },
+): void {
+  object.metadata = { ...old.metadata };
+  const spec = strategy.specAt?.(endpoint, object, old);
+  if (spec !== undefined) object.spec = spec;
 }
 
 /** What clients cannot change: the system's part of the metadata, and the status on the main endpoint. */

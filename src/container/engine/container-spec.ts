@@ -16,6 +16,8 @@ export interface ContainerSpecInput {
   /** Host pid of the sandbox's infra process. */
   readonly sandboxPid: number;
   readonly config: v1.ContainerConfig;
+  /** The PID namespace of the container that `namespaceOptions.targetId` names. */
+  readonly targetPid?: { readonly path: string; readonly inode: number };
   readonly image: ImageConfig;
   readonly root: Snapshot;
   readonly logPath: string;
@@ -155,7 +157,7 @@ function mountsOf({ config, etcFiles }: ContainerSpecInput): BindMount[] {
 
 type Joins = NonNullable<ContainerSpec['join']>;
 
-function joinOf({ sandbox, sandboxPid, config }: ContainerSpecInput): Joins {
+function joinOf({ sandbox, sandboxPid, config, targetPid }: ContainerSpecInput): Joins {
   const options = config.linux?.securityContext?.namespaceOptions ?? {};
   const ofSandbox = (kind: string): { path: string; inode: number } => {
     const inode = sandbox.namespaces[kind];
@@ -165,7 +167,7 @@ function joinOf({ sandbox, sandboxPid, config }: ContainerSpecInput): Joins {
   };
   // proto3: what is not said is the first value.
   const pid = options.pid ?? 'POD';
-  if (pid === 'NODE' || pid === 'TARGET') {
+  if (pid === 'NODE') {
     throw new PlatformError('unsupported', `namespaceOptions.pid: ${pid} is not supported by this runtime`);
   }
   if (options.ipc === 'NODE') {
@@ -176,6 +178,7 @@ function joinOf({ sandbox, sandboxPid, config }: ContainerSpecInput): Joins {
     ipc: ofSandbox('ipc'),
     uts: ofSandbox('uts'),
     ...(pid === 'POD' ? { pid: ofSandbox('pid') } : {}),
+    ...(pid === 'TARGET' && targetPid !== undefined ? { pid: targetPid } : {}),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errorMessage, isPlatformError, PlatformError } from '../../base/errors.ts';
 import { failpoint } from '../../base/failpoint.ts';
@@ -225,12 +225,32 @@ export class Containers {
       sandbox,
       sandboxPid: infra.pid,
       config,
+      ...(await this.#targetOf(sandbox, config)),
       image: image.config,
       root,
       logPath: record.logPath,
       etcFiles: etcMounts(join(sandboxes.folder(sandbox.id), 'etc')),
     });
     await runtime.create(spec);
+  }
+
+  /** Only another container of the same pod can be looked into. */
+  async #targetOf(
+    sandbox: SandboxRecord,
+    config: v1.ContainerConfig,
+  ): Promise<{ targetPid?: { path: string; inode: number } }> {
+    const { pid, targetId = '' } = config.linux?.securityContext?.namespaceOptions ?? {};
+    if (pid !== 'TARGET') return {};
+    const target = this.require(targetId);
+    const state = await stateIfThere(this.#context.runtime, target.id);
+    if (target.sandboxId !== sandbox.id || state?.status !== 'running') {
+      throw new PlatformError(
+        'invalid',
+        `namespaceOptions.targetId: container ${targetId} does not run in this pod`,
+      );
+    }
+    const path = `/proc/${state.pid}/ns/pid`;
+    return { targetPid: { path, inode: (await stat(path)).ino } };
   }
 
   /** Writes down how a container ended, once. `undefined`: the runtime knows nothing of it any more. */

@@ -53,6 +53,8 @@ export const coreResources: readonly ResourceDeclaration[] = [
     categories: ['all'],
     subresources: [
       STATUS,
+      { name: 'ephemeralcontainers', verbs: ['get', 'patch', 'update'] },
+      { name: 'resize', verbs: ['get', 'patch', 'update'] },
       { name: 'log', verbs: ['get'] },
       { name: 'attach', kind: core('PodAttachOptions'), verbs: ['create', 'get'] },
       { name: 'exec', kind: core('PodExecOptions'), verbs: ['create', 'get'] },

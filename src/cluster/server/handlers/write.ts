@@ -64,8 +64,10 @@ export async function storeNew(
   return { created, admissionWarnings: gate.warnings };
 }
 
+const ENDPOINTS: readonly Endpoint[] = ['status', 'approval', 'ephemeralcontainers', 'resize'];
+
 export function endpointOf(subresource: string): Endpoint {
-  return subresource === 'status' || subresource === 'approval' ? subresource : 'main';
+  return ENDPOINTS.find((endpoint) => endpoint === subresource) ?? 'main';
 }
 
 /** Applies a plan that was made in the resource's version to an object in the stored one. */

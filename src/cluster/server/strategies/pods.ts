@@ -17,6 +17,24 @@ export const podStrategy: Strategy = {
     // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
     if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) pod.status['conditions'] = [{ ...GATED }];
   },
+  specAt(endpoint, pod, old) {
+    const spec = pod.spec ?? {};
+    if (endpoint === 'ephemeralcontainers') {
+      const { ephemeralContainers: _before, ...rest } = old.spec ?? {};
+      const now = spec['ephemeralContainers'];
+      return { ...rest, ...(now !== undefined && { ephemeralContainers: now }) };
+    }
+    const lists = ['initContainers', 'containers'] as const;
+    const resized = lists.map((list) => resizedContainers(spec, old.spec ?? {}, list));
+    // Validation says what is wrong with containers that come, go or change places.
+    if (resized.includes(undefined)) return spec;
+    return {
+      ...old.spec,
+      ...Object.fromEntries(
+        lists.flatMap((list, at) => (resized[at]!.length === 0 ? [] : [[list, resized[at]!]])),
+      ),
+    };
+  },
   graceSeconds(pod, requested) {
     const wanted = requested ?? getPath(pod, 'spec', 'terminationGracePeriodSeconds');
     const phase = stringAt(pod, 'status', 'phase');
@@ -25,3 +43,18 @@ export const podStrategy: Strategy = {
     return typeof wanted === 'number' ? Math.max(wanted, 0) : 30;
   },
 };
+
+/** The old containers with the new resources and resize policies; undefined when they are not the same containers. */
+function resizedContainers(spec: Json, old: Json, list: string): Json[] | undefined {
+  const [now, before] = [objectsAt(spec, list), objectsAt(old, list)];
+  if (now.length !== before.length) return undefined;
+  if (now.some((container, at) => container['name'] !== before[at]!['name'])) return undefined;
+  return now.map(({ resources, resizePolicy }, at) => {
+    const { resources: _resources, resizePolicy: _policy, ...rest } = before[at]!;
+    return {
+      ...rest,
+      ...(resizePolicy !== undefined && { resizePolicy }),
+      ...(resources !== undefined && { resources }),
+    };
+  });
+}
