@@ -30,6 +30,10 @@ test('made once, found again, renewed when it must be', async () => {
   const admin = new X509Certificate(first.admin.cert);
   assert.deepEqual(admin.subject.split('\n').toSorted(), ['CN=kubernetes-admin', 'O=system:masters']);
   assert.ok(server.verify(new X509Certificate(first.ca.cert).publicKey));
+  const proxy = new X509Certificate(first.frontProxyClient.cert);
+  assert.equal(proxy.subject, 'CN=front-proxy-client');
+  assert.ok(proxy.verify(new X509Certificate(first.frontProxyCa.cert).publicKey));
+  assert.ok(!proxy.checkIssued(new X509Certificate(first.ca.cert)));
   for (const name of ['ca.key', 'server.key', 'admin.key', 'admin.token']) {
     assert.equal((await stat(join(dir, 'pki', name))).mode & 0o777, 0o600, name);
   }
@@ -44,6 +48,8 @@ test('made once, found again, renewed when it must be', async () => {
   const renewed = await loadOrCreatePki(at);
   assert.equal(renewed.ca.cert, first.ca.cert);
   assert.notEqual(renewed.admin.cert, first.admin.cert);
+  assert.equal(renewed.frontProxyCa.cert, first.frontProxyCa.cert);
+  assert.notEqual(renewed.frontProxyClient.cert, first.frontProxyClient.cert);
   assert.equal(renewed.adminToken, first.adminToken);
   await clock.advance(3300 * DAY_MS);
   assert.notEqual((await loadOrCreatePki(at)).ca.cert, first.ca.cert);
