@@ -236,7 +236,7 @@ spec:
       /^The Pod "Bad_Name" is invalid: $/m,
       /^\* metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of/m,
       /^\* metadata\.labels: Invalid value: "x y": a valid label must be an empty string or consist of/m,
-      /^\* spec\.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"$/m,
+      /^\* spec\.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"$/m,
       /^\* spec\.containers\[0\]\.imagePullPolicy: Unsupported value: "Maybe": supported values: "Always", "IfNotPresent", "Never"$/m,
       /^\* spec\.containers\[0\]\.ports\[0\]\.containerPort: Required value$/m,
     ]) {
