@@ -51,6 +51,8 @@ import {
   validateConfigMapUpdate,
   validateEvent,
   validateLease,
+  validateNamespace,
+  validateNamespaceStatus,
   validateNode,
   validateNodeUpdate,
   validateSecret,
@@ -71,6 +73,7 @@ import {
   validatePriorityClass,
   validatePriorityClassUpdate,
   validateResourceQuota,
+  validateResourceQuotaStatus,
   validateResourceQuotaUpdate,
   validateRuntimeClass,
   validateRuntimeClassUpdate,
@@ -132,7 +135,12 @@ const NETWORKING = 'networking.k8s.io';
 const STORAGE = 'storage.k8s.io';
 
 const RULES: Readonly<Record<string, Rules>> = {
-  '/Namespace': { name: 'label', clusterScoped: true },
+  '/Namespace': {
+    name: 'label',
+    clusterScoped: true,
+    object: validateNamespace,
+    status: validateNamespaceStatus,
+  },
   '/Node': { name: 'subdomain', clusterScoped: true, object: validateNode, update: validateNodeUpdate },
   '/Pod': {
     name: 'subdomain',
@@ -230,6 +238,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     object: validateResourceQuota,
     update: validateResourceQuotaUpdate,
+    status: validateResourceQuotaStatus,
   },
   [`${ADMISSION}/MutatingAdmissionPolicy`]: {
     custom: true,

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { listAt, numberAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { formed, notSpecialIp, validIp } from './checks.ts';
 import { immutable } from './metadata.ts';
-import { dns1123Label, dns1123Subdomain, portNumber } from './names.ts';
+import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from './names.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const ADDRESS_TYPES = ['FQDN', 'IPv4', 'IPv6'];
-const BAD_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 export function validateEndpoints(endpoints: JsonObject): FieldError[] {
   return objectsAt(endpoints, 'subsets').flatMap((subset, index) => {
@@ -19,20 +19,36 @@ export function validateEndpoints(endpoints: JsonObject): FieldError[] {
     }
     for (const [name, list] of Object.entries({ addresses, notReadyAddresses: notReady })) {
       for (const [position, address] of list.entries()) {
-        const ip = stringAt(address, 'ip');
-        if (isIP(ip) === 0) errors.push(invalid(`${at}.${name}[${position}].ip`, ip, BAD_IP));
+        errors.push(...validateAddress(address, `${at}.${name}[${position}]`));
       }
     }
     const ports = objectsAt(subset, 'ports');
     for (const [position, port] of ports.entries()) {
       const portAt = `${at}.ports[${position}]`;
-      if (ports.length > 1 && stringAt(port, 'name') === '') errors.push(required(`${portAt}.name`));
+      const name = stringAt(port, 'name');
+      if (ports.length > 1 && name === '') errors.push(required(`${portAt}.name`));
+      else if (name !== '') errors.push(...formed(name, `${portAt}.name`, dns1123Label));
       const number = numberAt(port, 'port') ?? 0;
       errors.push(...portNumber(number).map((detail) => invalid(`${portAt}.port`, number, detail)));
-      errors.push(...validateProtocol(port, portAt));
+      errors.push(...validateProtocol(port, portAt), ...validateAppProtocol(port, portAt));
     }
     return errors;
   });
+}
+
+function validateAddress(address: JsonObject, at: string): FieldError[] {
+  const [ip, hostname, node] = ['ip', 'hostname', 'nodeName'].map((key) => stringAt(address, key));
+  return [
+    ...validIp(ip ?? '', `${at}.ip`),
+    ...(hostname === '' ? [] : formed(hostname ?? '', `${at}.hostname`, dns1123Label)),
+    ...(address['nodeName'] === undefined ? [] : formed(node ?? '', `${at}.nodeName`, dns1123Subdomain)),
+    ...notSpecialIp(ip ?? '', `${at}.ip`),
+  ];
+}
+
+function validateAppProtocol(port: JsonObject, at: string): FieldError[] {
+  const { appProtocol } = port;
+  return typeof appProtocol === 'string' ? formed(appProtocol, `${at}.appProtocol`, qualifiedName) : [];
 }
 
 export function validateEndpointSlice(slice: JsonObject): FieldError[] {

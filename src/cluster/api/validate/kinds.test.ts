@@ -19,7 +19,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     },
     'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
     'spec.limits[0].defaultRequest[cpu]: Invalid value: "1": min value 2 is greater than default request value 1',
-    'spec.limits[0].default[cpu]: Invalid value: "1": min value 2 is greater than default value 1',
+    'spec.limits[0].default[cpu]: Invalid value: "2": min value 2 is greater than default value 1',
   ],
   [
     '/LimitRange',
@@ -75,6 +75,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     '/ResourceQuota',
     { spec: { hard: { chairs: '1', pods: '0.5', cpu: '-1' } } },
     'spec.hard[pods]: Invalid value: "0.5": must be an integer',
+    'spec.hard[chairs]: Invalid value: "chairs": must be a standard resource type or fully qualified',
     'spec.hard[chairs]: Invalid value: "chairs": must be a standard resource for quota',
     'spec.hard[cpu]: Invalid value: "-1": must be greater than or equal to 0',
   ],

@@ -1,7 +1,19 @@
-import { forbidden, invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
-import { jsonEqual, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { immutable } from './metadata.ts';
+import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
+import {
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { formed, isDualStack, notSupported, validCidr } from './checks.ts';
+import { immutable, validateFinalizerName, validateStandardFinalizer } from './metadata.ts';
 import { dataKey, labelValue, qualifiedName } from './names.ts';
+import { validateResourceQuantity } from './resource-names.ts';
+import { EFFECTS } from './tolerations.ts';
 
 /** All data of a config map or a secret, in bytes. */
 const MAX_DATA = 1024 * 1024;
@@ -36,7 +48,10 @@ export function validateSecret(secret: JsonObject): FieldError[] {
   if (base64Size(data) > MAX_DATA) errors.push(tooLong('data', MAX_DATA));
   const type = stringAt(secret, 'type');
   for (const key of SECRET_KEYS[type] ?? []) {
-    if (!Object.hasOwn(data, key)) errors.push(required(`data[${key}]`));
+    const missing = type === 'kubernetes.io/ssh-auth' ? textOf(data[key]) === '' : !Object.hasOwn(data, key);
+    if (missing) errors.push(required(`data[${key}]`));
+    else if (type.startsWith('kubernetes.io/dockerc'))
+      errors.push(...validateJson(data[key], `data[${key}]`));
   }
   if (
     type === 'kubernetes.io/basic-auth' &&
@@ -52,6 +67,19 @@ export function validateSecret(secret: JsonObject): FieldError[] {
     errors.push(required('metadata.annotations[kubernetes.io/service-account.name]'));
   }
   return errors;
+}
+
+/** What is inside is nobody's business, so that it is not shown. */
+function validateJson(value: JsonObject[string], at: string): FieldError[] {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(textOf(value), 'base64').toString());
+    if (typeof parsed === 'object' && !Array.isArray(parsed)) return [];
+    const what = Array.isArray(parsed) ? 'array' : typeof parsed === 'boolean' ? 'bool' : typeof parsed;
+    const detail = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`;
+    return [invalid(at, '<secret contents redacted>', detail)];
+  } catch {
+    return [invalid(at, '<secret contents redacted>', 'invalid character or unexpected end of JSON input')];
+  }
 }
 
 export function validateSecretUpdate(secret: JsonObject, old: JsonObject): FieldError[] {
@@ -85,42 +113,95 @@ function validateFrozen(object: JsonObject, old: JsonObject, keys: readonly stri
   ];
 }
 
-const EFFECTS = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
-
 export function validateNode(node: JsonObject): FieldError[] {
+  return [
+    ...validateTaints(objectsAt(node, 'spec', 'taints')),
+    ...['capacity', 'allocatable'].flatMap((list) =>
+      Object.entries(objectAt(node, 'status', list)).flatMap(([name, value]) =>
+        validateResourceQuantity(name, value, `status.${list}.${name}`),
+      ),
+    ),
+    ...validatePodRanges(node),
+  ];
+}
+
+/** Upstream looks for them in the metadata. */
+function validateTaints(taints: readonly JsonObject[]): FieldError[] {
   const seen = new Set<string>();
-  return objectsAt(node, 'spec', 'taints').flatMap((taint, index) => {
-    const at = `spec.taints[${index}]`;
-    const key = stringAt(taint, 'key');
-    const value = stringAt(taint, 'value');
-    const effect = stringAt(taint, 'effect');
-    const errors = [
-      ...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)),
-      ...labelValue(value).map((detail) => invalid(`${at}.value`, value, detail)),
+  return taints.flatMap((taint, index) => {
+    const at = `metadata.taints[${index}]`;
+    const [key, value, effect] = [
+      stringAt(taint, 'key'),
+      stringAt(taint, 'value'),
+      stringAt(taint, 'effect'),
     ];
-    if (effect === '') errors.push(required(`${at}.effect`));
-    else if (!EFFECTS.includes(effect)) errors.push(unsupported(`${at}.effect`, effect, EFFECTS));
+    const wrong = labelValue(value);
+    const errors = formed(key, `${at}.key`, qualifiedName);
+    if (wrong.length > 0) errors.push(invalid(`${at}.value`, value, wrong.join(';')));
+    errors.push(
+      ...(effect === '' ? [required(`${at}.effect`)] : notSupported(effect, `${at}.effect`, EFFECTS)),
+    );
     const identity = `${key}:${effect}`;
-    if (seen.has(identity))
-      errors.push({
-        type: 'Duplicate value',
-        field: at,
-        value: taint,
-        detail: 'taints must be unique by key and effect pair',
-      });
+    const detail = 'taints must be unique by key and effect pair';
+    if (seen.has(identity)) errors.push({ type: 'Duplicate value', field: at, value: taint, detail });
     seen.add(identity);
     return errors;
   });
 }
 
+function validatePodRanges(node: JsonObject): FieldError[] {
+  const at = 'spec.podCIDRs';
+  const ranges = listAt(node, 'spec', 'podCIDRs').map((range) => textOf(range));
+  const errors = ranges.flatMap((range, index) => validCidr(range, `${at}[${index}]`));
+  if (ranges.length < 2) return errors;
+  if (!isDualStack(ranges) || ranges.length > 2) {
+    errors.push(invalid(at, ranges, 'may specify no more than one CIDR for each IP family'));
+  }
+  for (const [index, range] of ranges.entries()) {
+    if (ranges.indexOf(range) < index) errors.push(duplicate(`${at}[${index}]`, range));
+  }
+  return errors;
+}
+
 /** Where a node's pods get their addresses is settled once. */
 export function validateNodeUpdate(node: JsonObject, old: JsonObject): FieldError[] {
-  return ['podCIDR', 'providerID'].flatMap((key) => {
-    const before = stringAt(old, 'spec', key);
-    return before === '' || stringAt(node, 'spec', key) === before
-      ? []
-      : [forbidden(`spec.${key}`, `node updates may not change ${key} except from "" to valid`)];
-  });
+  const errors: FieldError[] = [];
+  const addresses = objectsAt(node, 'status', 'addresses');
+  for (const [index, address] of addresses.entries()) {
+    const first = addresses.findIndex((other) => jsonEqual(other, address));
+    if (first < index) errors.push(duplicate(`status.addresses[${index}]`, address));
+  }
+  const before = listAt(old, 'spec', 'podCIDRs');
+  if (before.length > 0 && !jsonEqual(listAt(node, 'spec', 'podCIDRs'), before)) {
+    const detail = 'node updates may not change podCIDR except from "" to valid';
+    errors.push(forbidden('spec.podCIDRs', detail));
+  }
+  const provider = stringAt(old, 'spec', 'providerID');
+  if (provider !== '' && stringAt(node, 'spec', 'providerID') !== provider) {
+    const detail = 'node updates may not change providerID except from "" to valid';
+    errors.push(forbidden('spec.providerID', detail));
+  }
+  if (stringAt(node, 'spec', 'externalID') !== stringAt(old, 'spec', 'externalID')) {
+    errors.push(forbidden('spec.externalID', 'may not be updated'));
+  }
+  return errors;
+}
+
+export function validateNamespace(namespace: JsonObject): FieldError[] {
+  return listAt(namespace, 'spec', 'finalizers').flatMap((item) => [
+    ...validateFinalizerName(textOf(item), 'spec.finalizers'),
+    ...validateStandardFinalizer(textOf(item), 'spec.finalizers'),
+  ]);
+}
+
+/** A namespace is on its way out exactly when it has been deleted. */
+export function validateNamespaceStatus(namespace: JsonObject): FieldError[] {
+  const deleted = objectAt(namespace, 'metadata')['deletionTimestamp'] !== undefined;
+  const phase = stringAt(namespace, 'status', 'phase');
+  const wanted = deleted ? 'Terminating' : 'Active';
+  if (phase === wanted) return [];
+  const detail = `may only be '${wanted}' if \`deletionTimestamp\` is ${deleted ? 'not empty' : 'empty'}`;
+  return [invalid('status.Phase', phase, detail)];
 }
 
 export function validateEvent(event: JsonObject): FieldError[] {

@@ -16,6 +16,14 @@ import { amount, atMostWhole, formed, IMMUTABLE, notNegativeQuantity, oneOf, unc
 import { validateLabelSelector } from './label-selector.ts';
 import { validateLabels } from './metadata.ts';
 import { dns1123Label, qualifiedName } from './names.ts';
+import {
+  isStandardForQuota,
+  mayOvercommit,
+  validateContainerResourceName,
+  validateQuotaResourceName,
+  validateResourceName,
+  validateResourceQuantity,
+} from './resource-names.ts';
 import { validateTolerations } from './tolerations.ts';
 
 export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
@@ -38,41 +46,25 @@ export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
   return errors;
 }
 
-const COUNTED = new Set([
-  'configmaps',
-  'persistentvolumeclaims',
-  'pods',
-  'replicationcontrollers',
-  'resourcequotas',
-  'secrets',
-  'services',
-  'services.loadbalancers',
-  'services.nodeports',
-]);
-const MEASURED =
-  /^((requests\.|limits\.)?(cpu|memory|ephemeral-storage)|requests\.storage|(requests\.)?hugepages-.+)$/;
-
 export function validateResourceQuota(quota: JsonObject): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const [section, list] of [
-    ['spec', 'hard'],
-    ['status', 'hard'],
-    ['status', 'used'],
-  ] as const) {
-    for (const [name, value] of Object.entries(objectAt(quota, section, list))) {
-      const at = `${section}.${list}[${name}]`;
-      errors.push(...formed(name, at, qualifiedName), ...notNegativeQuantity(value, at));
-      if (!name.includes('/') && !COUNTED.has(name) && !MEASURED.test(name)) {
-        errors.push(invalid(at, name, 'must be a standard resource for quota'));
-      }
-      const quantity = tryParseQuantity(textOf(value));
-      const whole = COUNTED.has(name) || name.startsWith('count/');
-      if (whole && quantity !== undefined && quantity.nano % 1_000_000_000n !== 0n) {
-        errors.push(invalid(at, value, 'must be an integer'));
-      }
-    }
-  }
-  return [...errors, ...validateScopes(quota), ...validateScopeSelector(quota)];
+  const spec = validateAmounts(quota, 'spec', 'hard');
+  return [
+    ...spec,
+    ...validateScopes(quota),
+    ...validateScopeSelector(quota),
+    ...validateResourceQuotaStatus(quota),
+  ];
+}
+
+export function validateResourceQuotaStatus(quota: JsonObject): FieldError[] {
+  return [...validateAmounts(quota, 'status', 'hard'), ...validateAmounts(quota, 'status', 'used')];
+}
+
+function validateAmounts(quota: JsonObject, section: 'spec' | 'status', list: string): FieldError[] {
+  return Object.entries(objectAt(quota, section, list)).flatMap(([name, value]) => {
+    const at = `${section}.${list}[${name}]`;
+    return [...validateQuotaResourceName(name, at), ...validateResourceQuantity(name, value, at)];
+  });
 }
 
 const SCOPES = [
@@ -85,75 +77,83 @@ const SCOPES = [
   'VolumeAttributesClass',
 ];
 
+const COMPUTE = new Set(['cpu', 'memory'].flatMap((name) => [name, `limits.${name}`, `requests.${name}`]));
+
 /** What a scope can be about: pods that have no resources are only counted. */
 function fitsScope(scope: string, name: string): boolean {
-  if (scope === 'BestEffort') return name === 'pods' || name === 'count/pods';
-  if (scope === 'VolumeAttributesClass') {
-    return name === 'persistentvolumeclaims' || name === 'requests.storage';
+  switch (scope) {
+    case 'BestEffort':
+      return name === 'pods';
+    case 'VolumeAttributesClass':
+      return name === 'persistentvolumeclaims' || name === 'requests.storage';
+    case 'CrossNamespacePodAffinity':
+    case 'NotBestEffort':
+    case 'NotTerminating':
+    case 'PriorityClass':
+    case 'Terminating':
+      return name === 'pods' || COMPUTE.has(name);
+    default:
+      return true;
   }
-  return (
-    name === 'count/pods' ||
-    name === 'pods' ||
-    (MEASURED.test(name) && name !== 'requests.storage') ||
-    name.includes('/')
-  );
 }
 
-function scopeComplaints(scopes: readonly string[], quota: JsonObject, at: string): FieldError[] {
-  const hard = Object.keys(objectAt(quota, 'spec', 'hard'));
-  const errors = scopes.flatMap((scope) => {
-    if (!SCOPES.includes(scope)) return [invalid(at, [...scopes], 'unsupported scope')];
-    return hard
-      .filter((name) => !fitsScope(scope, name))
-      .map((name) => invalid(at, [...scopes], `unsupported scope applied to resource: ${name}`));
-  });
-  for (const pair of [
+function misfits(quota: JsonObject, scope: string): number {
+  const names = Object.keys(objectAt(quota, 'spec', 'hard'));
+  return names.filter((name) => isStandardForQuota(name) && !fitsScope(scope, name)).length;
+}
+
+function conflicts(quota: JsonObject, scopes: readonly string[], at: string): FieldError[] {
+  const pairs = [
     ['BestEffort', 'NotBestEffort'],
     ['Terminating', 'NotTerminating'],
-  ]) {
-    if (pair.every((scope) => scopes.includes(scope))) {
-      errors.push(invalid(at, [...scopes], 'conflicting scopes'));
-    }
-  }
-  return errors;
+  ];
+  // Whichever list they come from, upstream shows the one without a selector.
+  return pairs
+    .filter((pair) => pair.every((scope) => scopes.includes(scope)))
+    .map(() => invalid(at, objectAt(quota, 'spec')['scopes'], 'conflicting scopes'));
 }
+
+const MISFIT = 'unsupported scope applied to resource';
 
 function validateScopes(quota: JsonObject): FieldError[] {
-  return scopeComplaints(
-    listAt(quota, 'spec', 'scopes').map((scope) => textOf(scope)),
-    quota,
-    'spec.scopes',
-  );
+  const at = 'spec.scopes';
+  const scopes = listAt(quota, 'spec', 'scopes').map((scope) => textOf(scope));
+  const errors = scopes.flatMap((scope) => [
+    ...(SCOPES.includes(scope) ? [] : [invalid(at, scopes, 'unsupported scope')]),
+    ...Array.from({ length: misfits(quota, scope) }, () => invalid(at, scopes, MISFIT)),
+  ]);
+  return [...errors, ...conflicts(quota, scopes, at)];
 }
 
+const ONLY_EXISTS =
+  "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+
 function validateScopeSelector(quota: JsonObject): FieldError[] {
-  const terms = objectsAt(quota, 'spec', 'scopeSelector', 'matchExpressions');
+  const selector = objectAt(quota, 'spec')['scopeSelector'];
   const field = 'spec.scopeSelector.matchExpressions';
+  const terms = objectsAt(selector, 'matchExpressions');
   const names = terms.map((term) => stringAt(term, 'scopeName'));
-  const errors = terms.flatMap((term) => {
-    const name = stringAt(term, 'scopeName');
+  const errors = terms.flatMap((term, index) => {
+    const name = names[index] ?? '';
     const operator = stringAt(term, 'operator');
     const values = listAt(term, 'values');
     const found: FieldError[] = [];
+    if (!SCOPES.includes(name)) found.push(invalid(`${field}.scopeName`, name, 'unsupported scope'));
+    found.push(...Array.from({ length: misfits(quota, name) }, () => invalid(field, selector, MISFIT)));
     const valued = name === 'PriorityClass' || name === 'VolumeAttributesClass';
     if (SCOPES.includes(name) && !valued && operator !== 'Exists') {
-      const detail = `must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort, NotBestEffort or CrossNamespacePodAffinity`;
-      found.push(invalid(`${field}.operator`, operator, detail));
+      found.push(invalid(`${field}.operator`, operator, ONLY_EXISTS));
     }
-    if ((operator === 'In' || operator === 'NotIn') && values.length === 0) {
+    if (operator === 'In' || operator === 'NotIn') {
       const detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
-      found.push(required(`${field}.values`, detail));
-    }
-    if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0) {
-      const detail = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector";
-      found.push(invalid(`${field}.values`, values, detail));
-    }
-    if (!['In', 'NotIn', 'Exists', 'DoesNotExist'].includes(operator)) {
-      found.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
-    }
+      if (values.length === 0) found.push(required(`${field}.values`, detail));
+    } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+      const detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+      if (values.length > 0) found.push(invalid(`${field}.values`, values, detail));
+    } else found.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
     return found;
   });
-  return terms.length === 0 ? [] : [...scopeComplaints(names, quota, `${field}.scopeName`), ...errors];
+  return [...errors, ...conflicts(quota, names, field)];
 }
 
 export function validateResourceQuotaUpdate(quota: JsonObject, old: JsonObject): FieldError[] {
@@ -184,19 +184,16 @@ export function validateLimitRange(range: JsonObject): FieldError[] {
   });
 }
 
-const LIMITED = /^(cpu|memory|ephemeral-storage|hugepages-.+)$/;
-
 function validateLimits(limit: JsonObject, type: string, at: string): FieldError[] {
   const errors: FieldError[] = [];
   const names = new Set<string>();
   for (const list of LIMIT_LISTS) {
+    if (type === 'Pod' && list.startsWith('default')) continue;
     for (const name of Object.keys(objectAt(limit, list))) {
       names.add(name);
       const here = `${at}.${list}[${name}]`;
-      errors.push(...formed(name, here, qualifiedName));
-      if ((type === 'Container' || type === 'Pod') && !name.includes('/') && !LIMITED.test(name)) {
-        errors.push(invalid(here, name, 'must be a standard resource for containers'));
-      }
+      const ofPods = type === 'Container' || type === 'Pod';
+      errors.push(...(ofPods ? validateContainerResourceName(name, here) : validateResourceName(name, here)));
     }
   }
   if (type === 'Pod') {
@@ -236,6 +233,9 @@ const ORDER = [
   ['default', 'max', 'default', 'default value', 'max value'],
 ] as const;
 
+/** Whose amount is shown where it is not the list's that the complaint stands on. */
+const SHOWN: Readonly<Record<string, 'max' | 'min'>> = { 'min default': 'min', 'default max': 'max' };
+
 function compareLimits(limit: JsonObject, name: string, at: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [lowerList, upperList, shownList, lowerName, upperName] of ORDER) {
@@ -243,7 +243,7 @@ function compareLimits(limit: JsonObject, name: string, at: string): FieldError[
     const upper = boundOf(limit, upperList, name);
     if (lower === undefined || upper === undefined) continue;
     if (compareQuantities(lower.quantity, upper.quantity) <= 0) continue;
-    const shown = boundOf(limit, shownList, name)?.text;
+    const shown = boundOf(limit, SHOWN[`${lowerList} ${upperList}`] ?? shownList, name)?.text;
     const detail = `${lowerName} ${lower.text} is greater than ${upperName} ${upper.text}`;
     errors.push(invalid(`${at}.${shownList}[${name}]`, shown, detail));
   }
@@ -252,14 +252,30 @@ function compareLimits(limit: JsonObject, name: string, at: string): FieldError[
     const detail = `ratio ${ratio.text} is less than 1`;
     errors.push(invalid(`${at}.maxLimitRequestRatio[${name}]`, ratio.text, detail));
   }
+  errors.push(...compareRatio(limit, name, at));
   const given = boundOf(limit, 'default', name);
   const asked = boundOf(limit, 'defaultRequest', name);
-  const exact = name.includes('/') || name.startsWith('hugepages-');
+  const exact = !mayOvercommit(name);
   if (exact && given !== undefined && asked !== undefined && given.quantity.nano !== asked.quantity.nano) {
     const detail = `default value ${given.text} must equal to defaultRequest value ${asked.text} in ${name}`;
-    errors.push(invalid(`${at}.defaultRequest[${name}]`, given.text, detail));
+    errors.push(invalid(`${at}.defaultRequest[${name}]`, asked.text, detail));
   }
   return errors;
+}
+
+/** A ratio that even the widest of what is allowed does not reach. */
+function compareRatio(limit: JsonObject, name: string, at: string): FieldError[] {
+  const [ratio, least, most] = (['maxLimitRequestRatio', 'min', 'max'] as const).map((list) =>
+    boundOf(limit, list, name),
+  );
+  if (ratio === undefined || least === undefined || most === undefined) return [];
+  const [widest, asked] = [
+    Number(most.quantity.nano) / Number(least.quantity.nano),
+    Number(ratio.quantity.nano) / 1e9,
+  ];
+  if (asked <= widest) return [];
+  const detail = `ratio ${ratio.text} is greater than max/min = ${widest.toFixed(6)}`;
+  return [invalid(`${at}.maxLimitRequestRatio[${name}]`, ratio.text, detail)];
 }
 
 const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
