@@ -158,6 +158,53 @@ describe('controllers behind kubectl', () => {
     assert.equal(await names(), '');
   });
 
+  test('jobs run to their end, by index, and fail when they are to', async () => {
+    const job = (name: string, spec: object, script: string): string =>
+      JSON.stringify({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name },
+        spec: {
+          ...spec,
+          template: {
+            spec: {
+              restartPolicy: 'Never',
+              containers: [
+                {
+                  name: 'c',
+                  image: 'localhost/hello',
+                  imagePullPolicy: 'Never',
+                  command: ['sh', '-c', script],
+                },
+              ],
+            },
+          },
+        },
+      });
+    const indexed = { completionMode: 'Indexed', completions: 3, parallelism: 2 };
+    await cluster.ok(['create', '-f', '-'], job('count', indexed, 'echo index $JOB_COMPLETION_INDEX'));
+    await cluster.ok(['wait', '--for=condition=Complete', 'job/count', '--timeout=60s']);
+    const [done, state] = (
+      await cluster.ok([
+        'get',
+        'job',
+        'count',
+        '-o',
+        'jsonpath={.status.completedIndexes} {.status.succeeded}',
+      ])
+    ).split(' ');
+    assert.deepEqual([done, state], ['0-2', '3']);
+    assert.match(await cluster.ok(['logs', 'job/count', '--all-pods=true']), /index [012]/);
+    const rules = [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } }];
+    await cluster.ok(['create', '-f', '-'], job('fatal', { podFailurePolicy: { rules } }, 'exit 42'));
+    await cluster.ok(['wait', '--for=condition=Failed', 'job/fatal', '--timeout=60s']);
+    assert.match(await cluster.ok(['describe', 'job', 'fatal']), /PodFailurePolicy/);
+    await cluster.ok(['delete', 'job', 'count', 'fatal', '--timeout=60s']);
+    await eventually('no pods', async () => {
+      return (await cluster.ok(['get', 'pods', '-l', 'batch.kubernetes.io/job-name', '-o', 'name'])) === '';
+    });
+  });
+
   test('a pod asks the API with its own token, and may what its account may', async () => {
     await cluster.ok(['create', 'role', 'reader', '--verb=list', '--resource=pods']);
     await cluster.ok([

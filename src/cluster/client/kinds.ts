@@ -1,5 +1,6 @@
 /** The resources that the rooms below `client` use, with the types of their objects. */
 import type { Deployment, ReplicaSet, StatefulSet } from '../api/generated/apps-v1.ts';
+import type { CronJob, Job } from '../api/generated/batch-v1.ts';
 import type { Lease } from '../api/generated/coordination-v1.ts';
 import type {
   Binding,
@@ -86,6 +87,10 @@ export const statefulSets: ResourceType<StatefulSet> = {
   resource: 'statefulsets',
   kind: 'StatefulSet',
 };
+const batch = { group: 'batch', version: 'v1', namespaced: true } as const;
+export const jobs: ResourceType<Job> = { ...batch, resource: 'jobs', kind: 'Job' };
+export const cronJobs: ResourceType<CronJob> = { ...batch, resource: 'cronjobs', kind: 'CronJob' };
+
 export const volumeAttributesClasses: ResourceType<VolumeAttributesClass> = {
   group: 'storage.k8s.io',
   version: 'v1',
@@ -150,6 +155,8 @@ export const allTypes: readonly ResourceType[] = [
   persistentVolumes,
   persistentVolumeClaims,
   volumeAttributesClasses,
+  jobs,
+  cronJobs,
   replicationControllers,
   resourceQuotas,
   customResourceDefinitions,

@@ -61,6 +61,7 @@ test('controllers that report events do so under their own names', async () => {
     'deployment-controller',
     'replicaset-controller',
     'replication-controller',
+    'job-controller',
     'node-controller',
     'controllermanager',
   ]);

@@ -6,6 +6,7 @@ import { createEndpointSliceController } from './endpoint-slice-controller.ts';
 import { createEndpointsController } from './endpoints-controller.ts';
 import type { ControllerEnvironment, EventSink } from './environment.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
+import { createJobController } from './job-controller.ts';
 import { createNamespaceController } from './namespace-controller.ts';
 import { createNodeLifecycleController } from './node-lifecycle-controller.ts';
 import { createPodGarbageCollector } from './pod-garbage-collector.ts';
@@ -20,6 +21,7 @@ import {
   createClaimProtection,
   createVolumeProtection,
 } from './storage-protection.ts';
+import { createTtlAfterFinishedController } from './ttl-after-finished-controller.ts';
 
 export interface ControllersEnvironment extends RootCaPublisherEnvironment {
   /** Where events go that come from the controller of this name. */
@@ -33,6 +35,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createEndpointsController,
     createServiceAccountController,
     createPodGarbageCollector,
+    createTtlAfterFinishedController,
     createClusterRoleAggregationController,
     createClaimProtection,
     createVolumeProtection,
@@ -52,6 +55,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createDeploymentController(from('deployment-controller')),
     createReplicaSetController(from('replicaset-controller')),
     createReplicationController(from('replication-controller')),
+    createJobController(from('job-controller')),
     createNodeLifecycleController(from('node-controller')),
     createDisruptionController(from('controllermanager')),
     ...create.map((one) => one(environment)),
