@@ -3,7 +3,7 @@ import { duplexPair, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 
 import { eventually } from '../../../../test/fixtures/eventually.ts';
-import { systemClock } from '../../../base/clock.ts';
+import { ManualClock, systemClock, type Clock } from '../../../base/clock.ts';
 import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../../api/transport.ts';
 import { wholeBody } from '../list-body.ts';
@@ -21,13 +21,13 @@ interface Pair extends AsyncDisposable {
 }
 
 /** A server and one behind it, which is not registered yet. */
-async function pair(): Promise<Pair> {
+async function pair(clock: Clock = systemClock): Promise<Pair> {
   await using stack = new AsyncDisposableStack();
   const backend = stack.use(await TestBackend.open());
   const { asking } = backend;
   const server = stack.use(
     await TestServer.open({
-      clock: systemClock,
+      clock,
       proxyClient: asking.frontProxyClient,
       clientTrust: { clientCa: asking.ca.cert, requestHeaderCa: asking.frontProxyCa.cert },
     }),
@@ -50,8 +50,8 @@ async function reason(server: TestServer, wanted: string): Promise<JsonObject> {
   });
 }
 
-async function registered(): Promise<Pair> {
-  const both = await pair();
+async function registered(clock: Clock = systemClock): Promise<Pair> {
+  const both = await pair(clock);
   await both.server.create(SERVICES, both.backend.apiService());
   await reason(both.server, 'Passed');
   return both;
@@ -263,6 +263,49 @@ test('a watch comes piece by piece, and ends with its reader', async () => {
   assert.deepEqual(await watch.summary(1), ['DELETED a']);
   watch.stop();
   await closed.promise;
+});
+
+test('a request is over after a minute, a watch is not', async () => {
+  const clock = new ManualClock();
+  await using both = await registered(clock);
+  const { server, backend } = both;
+  const arrived = Promise.withResolvers<void>();
+  backend.answers.set(FLUNDERS, (message, response) => {
+    arrived.resolve();
+    if (message.url?.includes('watch') === true) response.writeHead(200).flushHeaders();
+  });
+  const watch = await ask(server, `${FLUNDERS}?watch=true`);
+  const slow = ask(server, FLUNDERS);
+  await arrived.promise;
+  await eventually(
+    'both have arrived',
+    () => backend.asked('/apis/wardle.example.com/v1alpha1').length === 2,
+  );
+  await clock.advance(60_000);
+  const answer = await slow;
+  assert.equal(answer.status, 504);
+  assert.match(await text(answer), /"reason":"Timeout"/);
+  const first = (watch.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  const silent = Symbol('silent');
+  const piece = await Promise.race([first.next(), Promise.resolve(silent)]);
+  assert.equal(piece, silent);
+  await backend.stop();
+});
+
+test('a client that goes takes its request along', async () => {
+  await using both = await registered();
+  const { server, backend } = both;
+  const [arrived, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  backend.answers.set(FLUNDERS, (_message, response) => {
+    response.on('close', () => gone.resolve());
+    arrived.resolve();
+  });
+  const leave = new AbortController();
+  const request = ask(server, FLUNDERS, { signal: leave.signal });
+  await arrived.promise;
+  leave.abort();
+  await gone.promise;
+  await request;
 });
 
 test('a connection changes its protocol', async () => {
