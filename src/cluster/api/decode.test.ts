@@ -146,7 +146,7 @@ test('YAML decodes like JSON, duplicates included', async () => {
   const { object, unknown } = await decodeYaml(bytes(text), pod);
   assert.equal(getPath(object, 'metadata', 'name'), 'web2');
   assert.equal(unknown.length, 2);
-  assert.match(unknown[0] ?? '', /unique/);
+  assert.match(unknown[0] ?? '', /line 5: key "name" already set in map/);
   assert.equal(unknown[1], 'unknown field "spec.foo"');
   await assert.rejects(decodeYaml(bytes('a: [1'), pod), { code: 'invalid' });
 });

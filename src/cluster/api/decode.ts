@@ -47,7 +47,7 @@ export function decodeValue(value: JsonValue, kind: KindSchema, duplicates: read
   const walk = new Walk(kind);
   if (!isJsonObject(value)) throw walk.wrongType(value, { path: '', owner: kind.kind, type: kind.kind });
   const object = walk.message(value, kind.message, '');
-  return { object, unknown: [...duplicates.map((path) => `duplicate field "${path}"`), ...walk.unknown] };
+  return { object, unknown: [...walk.unknown, ...duplicates.map((path) => `duplicate field "${path}"`)] };
 }
 
 function badRequest(message: string, cause?: unknown): PlatformError {

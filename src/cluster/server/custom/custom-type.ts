@@ -74,8 +74,9 @@ export function customType({
         if (child !== undefined) setOwn(HEAD.has(name) ? head : rest, name, child);
       }
       const decodedHead = decodeValue(head, metaSchema);
-      const unknown = [...duplicates.map((path) => `duplicate field "${path}"`), ...decodedHead.unknown];
+      const unknown = [...decodedHead.unknown];
       const pruned = prune(rest, own, unknown) as JsonObject;
+      for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
       return { object: { ...decodedHead.object, ...pruned }, unknown };
     },
     applyDefaults(object) {

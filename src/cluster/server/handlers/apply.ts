@@ -7,9 +7,9 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { applyConflict, notFound, untypedPatch } from '../failure.ts';
+import { applyConflict, badRequest, notFound, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { bodyOf, checkKind, isDryRun } from '../request-body.ts';
+import { bodyOf, checkKind, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
 import { warningHeader } from '../respond.ts';
 import { planUpdate } from '../writing.ts';
@@ -27,7 +27,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
     throw fieldErrorsError([required('fieldManager', 'is required for apply patch')]);
   }
   const options = { ...authorOf(context), force: flag(query, 'force') };
-  const configuration = await readConfiguration(context);
+  const { configuration, warnings } = await readConfiguration(context);
   const endpoint = endpointOf(info.subresource);
   for (let tries = 1; ; tries++) {
     try {
@@ -42,7 +42,11 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
             author: 'applied',
           },
         );
-        return showObject(context, created, { status: 201, headers: warningHeader(admissionWarnings), view });
+        return showObject(context, created, {
+          status: 201,
+          headers: warningHeader([...warnings, ...admissionWarnings]),
+          view,
+        });
       }
       const changed = await modifyAs(context, (old, gate) =>
         planUpdate(resource, merged(old, configuration, options, context), {
@@ -52,7 +56,10 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
           gate,
         }),
       );
-      return showObject(context, changed.object, { headers: warningHeader(changed.admissionWarnings), view });
+      return showObject(context, changed.object, {
+        headers: warningHeader([...warnings, ...changed.admissionWarnings]),
+        view,
+      });
     } catch (error) {
       const lostRace =
         endpoint === 'main' &&
@@ -68,16 +75,21 @@ async function changedSides({ server, resource, info }: ResourceContext, error: 
   return there === isPlatformError(error, 'already-exists');
 }
 
-async function readConfiguration(context: ResourceContext): Promise<KubeObject> {
+async function readConfiguration(
+  context: ResourceContext,
+): Promise<{ readonly configuration: KubeObject; readonly warnings: readonly string[] }> {
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
   const { object, unknown } = resource.type.decode(value);
-  const refused = [...duplicates, ...unknown];
-  if (refused.length > 0) throw untypedPatch(resource, info, refused);
+  const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);
+  const validation = fieldValidationOf(info.query);
+  if (twice[0] !== undefined && validation === 'Strict')
+    throw badRequest(`error strict decoding YAML: ${twice[0]}`);
+  if (unknown.length > 0) throw untypedPatch(resource, info, unknown);
   checkKind(object, resource.type);
   const configuration = object as KubeObject;
   checkAddress(context, configuration);
-  return configuration;
+  return { configuration, warnings: validation === 'Warn' ? twice : [] };
 }
 
 function merged(
