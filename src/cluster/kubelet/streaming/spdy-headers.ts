@@ -39,13 +39,17 @@ export class HeaderInflater implements Disposable {
       const done = (error?: Error | null): void => {
         inflate.off('data', take);
         inflate.off('error', done);
-        if (error == null) resolve(Buffer.concat(parts));
-        else reject(new PlatformError('invalid', `spdy headers: ${error.message}`, { cause: error }));
+        // A stream that is destroyed calls back as if it had done its work.
+        const why = size > MAX_BLOCK ? `more than ${MAX_BLOCK} bytes` : error?.message;
+        if (why === undefined) resolve(Buffer.concat(parts));
+        else reject(new PlatformError('invalid', `spdy headers: ${why}`, { cause: error }));
       };
       const take = (part: Buffer): void => {
         size += part.length;
         parts.push(part);
-        if (size > MAX_BLOCK) inflate.destroy(new Error(`more than ${MAX_BLOCK} bytes`));
+        if (size <= MAX_BLOCK) return;
+        inflate.destroy();
+        done();
       };
       inflate.on('data', take);
       inflate.on('error', done);

@@ -8,7 +8,6 @@ import { badRequest } from '../../failure.ts';
 import { admitConnection } from '../../gate.ts';
 import type { KubeObject } from '../../object.ts';
 import { flag } from '../../request-info.ts';
-import { numberOf } from '../read.ts';
 import { askNode, passOn } from './node.ts';
 
 type Subresource = 'exec' | 'attach' | 'portforward';
@@ -102,8 +101,11 @@ function logQuery(query: URLSearchParams): URLSearchParams {
     if (query.has(name) && flag(query, name)) passed.set(name, 'true');
   }
   for (const [name, { least, why }] of Object.entries(numbers)) {
-    const value = numberOf(query, name);
-    if (value === undefined) continue;
+    const text = query.get(name) ?? '';
+    if (text === '') continue;
+    if (!/^[+-]?\d{1,15}$/.test(text))
+      throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    const value = Number(text);
     if (value < least) errors.push(invalid(name, value, why));
     passed.set(name, String(value));
   }
