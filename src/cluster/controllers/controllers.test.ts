@@ -62,6 +62,7 @@ test('controllers that report events do so under their own names', async () => {
     'replicaset-controller',
     'replication-controller',
     'job-controller',
+    'cronjob-controller',
     'node-controller',
     'controllermanager',
   ]);

@@ -1,5 +1,6 @@
 import type { Controller } from '../client/contract.ts';
 import { createClusterRoleAggregationController } from './cluster-role-aggregation-controller.ts';
+import { createCronJobController } from './cron-job-controller.ts';
 import { createDeploymentController } from './deployment-controller.ts';
 import { createDisruptionController } from './disruption-controller.ts';
 import { createEndpointSliceController } from './endpoint-slice-controller.ts';
@@ -56,6 +57,7 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createReplicaSetController(from('replicaset-controller')),
     createReplicationController(from('replication-controller')),
     createJobController(from('job-controller')),
+    createCronJobController(from('cronjob-controller')),
     createNodeLifecycleController(from('node-controller')),
     createDisruptionController(from('controllermanager')),
     ...create.map((one) => one(environment)),
