@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(dir $(NODE)):$(PATH)
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help up down setup setup-test setup-vm generate native native-arm64 build check types format format-fix lint layers test test-vm vm-shell unit integration bench bench-oci bench-api oci-validation package clean
+.PHONY: help up down setup setup-test setup-vm generate native native-arm64 build check types format format-fix lint layers test test-vm vm-shell unit integration bench bench-oci bench-api bench-store oci-validation package clean
 
 help: ## What there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench-oci: setup-test build ## The OCI runtime beside runc and crun, in one run
 
 bench-api: setup build ## The API server under load, beside kube-apiserver's figures; wants wrk
 	@$(NODE) bench/apiserver.ts
+
+bench-store: setup build ## The stores alone: writes, reads and watches
+	@$(NODE) $(QUIET) bench/store.ts
 
 oci-validation: setup-test build ## The OCI runtime by the independent suite; CHECKOUT=its clone, GO=a Go of 1.21 or newer
 	@$(NODE) tools/oci-validation.ts $(CHECKOUT) $(if $(GO),--go $(GO))

@@ -21,6 +21,7 @@ import {
   type DaemonRecord,
   type StartReport,
 } from '../daemon.ts';
+import { boundHeapGrowth } from '../heap-growth.ts';
 import { instanceOptions, type InstancePaths } from '../instance-options.ts';
 import { packageVersion } from '../package-root.ts';
 import { requireNode } from '../require-node.ts';
@@ -133,6 +134,7 @@ async function start(
   const kernel = linuxKernel();
   const ownership = stack.use(takeOwnership(kernel, instance));
   const parts = { instance, clock: systemClock, random: systemRandom, log };
+  stack.use(boundHeapGrowth(systemClock));
   const machine = withNode
     ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel, serviceCidr }))
     : undefined;

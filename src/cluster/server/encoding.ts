@@ -11,7 +11,31 @@ const METADATA = Buffer.from(',"metadata":{');
 export function encodeForStorage(object: KubeObject): Uint8Array {
   const { kind, apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _version, ...stored } = metadata;
-  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
+  return lasting(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
+}
+
+const POOL_BYTES = 64 * 1024;
+let pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+let used = 0;
+
+/**
+ * Not from Buffer's pool: what is stored stays for a while in the store's window of changes, and would keep whole blocks
+ * of short-lived neighbours with it. Here all neighbours are alike.
+ */
+function lasting(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  if (length > POOL_BYTES / 4) {
+    const own = Buffer.allocUnsafeSlow(length);
+    own.write(text);
+    return own;
+  }
+  if (used + length > POOL_BYTES) {
+    pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+    used = 0;
+  }
+  const bytes = pool.subarray(used, used + length);
+  used += bytes.write(text);
+  return bytes;
 }
 
 /** Where the bytes of a stored object are, and its version. */

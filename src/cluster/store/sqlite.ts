@@ -56,6 +56,9 @@ export function sqliteWorkerUrl(moduleUrl: string): URL {
   );
 }
 
+/** What the worker allocates is gone with the next reply: it needs no large young generation. */
+const YOUNG_MB = 6;
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -65,7 +68,8 @@ const NOTHING = new Uint8Array(0);
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { path, clock, workerUrl = sqliteWorkerUrl(import.meta.url), failpoints = '' } = options;
   // Node's own flags are the main program's business: some (--input-type) even keep a worker from starting.
-  const worker = new Worker(workerUrl, { workerData: { path, failpoints }, execArgv: [] });
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+  const worker = new Worker(workerUrl, { workerData: { path, failpoints }, execArgv: [], resourceLimits });
   const opened = await new Promise<Opened>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (message: Opened | OpenFailed) => {
