@@ -5,6 +5,7 @@
  */
 import { yieldToLoop } from '../../../../base/yield-to-loop.ts';
 import { objectAt, stringAt } from '../../../api/json.ts';
+import type { KubeObject } from '../../object.ts';
 import type { CachedObject, ResourceCache, WatchCache } from '../../watch-cache.ts';
 import { podReferences, volumeSecretKeys, type PodReferences } from './pod-references.ts';
 
@@ -110,17 +111,22 @@ export class NodeRelations implements Disposable {
   }
 
   async #fill(): Promise<void> {
-    const follow = ({ prefix, cache }: Held, take: (object: CachedObject, gone: boolean) => void) => {
-      this.#stack.use(cache.subscribe(({ current, deleted }) => take(current, deleted)));
+    const follow = ({ prefix, cache }: Held, take: (key: string, object?: KubeObject) => void) => {
+      // Watchers that select by field look at the same decoded object.
+      this.#stack.use(
+        cache.subscribe(({ current, deleted }) =>
+          deleted ? take(current.key) : take(current.key, current.object),
+        ),
+      );
       return { cache, prefix, take };
     };
     const followed = [
-      follow(this.#pods, (pod, gone) => {
-        const node = gone ? '' : stringAt(pod.peek(), 'spec', 'nodeName');
-        this.#podsByNode.put(pod.key, node === '' ? [] : [node]);
+      follow(this.#pods, (key, pod) => {
+        const node = stringAt(pod, 'spec', 'nodeName');
+        this.#podsByNode.put(key, node === '' ? [] : [node]);
       }),
-      follow(this.#volumes, (volume, gone) =>
-        this.#volumesBySecret.put(volume.key, gone ? [] : volumeSecretKeys(volume.peek())),
+      follow(this.#volumes, (key, volume) =>
+        this.#volumesBySecret.put(key, volume === undefined ? [] : volumeSecretKeys(volume)),
       ),
     ];
     for (const { cache, prefix, take } of followed) {
@@ -129,7 +135,7 @@ export class NodeRelations implements Disposable {
         for (const { key } of all.slice(from, from + SLICE)) {
           // As it is by now: it may have changed, or gone, since the list was taken.
           const object = cache.get(key);
-          if (object !== undefined) take(object, false);
+          if (object !== undefined) take(key, object.peek());
         }
         await yieldToLoop();
       }
