@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { eventually } from '../../../../../test/fixtures/eventually.ts';
 import type { JsonObject } from '../../../api/json.ts';
@@ -197,6 +197,27 @@ test('tokens that are made up are refused, whatever they say', async () => {
   ];
   for (const token of tokens) await assert.rejects(server.who(token), REFUSED, token.slice(0, 200));
   await server.who(signed(KEY, { ...claims, nbf: now + 299, aud: ['them', 'us'] }));
+});
+
+test('keys of kinds that are not allowed are none, though the issuer itself shows them', async () => {
+  await using issuer = await Issuer.open(KEY);
+  const secret = Buffer.alloc(32, 7);
+  const ed = generateKeyPairSync('ed25519');
+  issuer.moreKeys = [
+    { kty: 'oct', kid: 'shared', use: 'sig', alg: 'HS256', k: secret.toString('base64url') },
+    { ...ed.publicKey.export({ format: 'jwk' }), kid: 'ed', use: 'sig', alg: 'EdDSA' },
+    { kty: 'odd', kid: 'odd' },
+    { kid: 'empty' },
+  ];
+  await using server = await opened(config([entry(issuer)]));
+  const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const text = `${encode({ alg: 'HS256', kid: 'shared' })}.${encode(server.claims(issuer))}`;
+  const token = `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
+  await assert.rejects(server.who(token), REFUSED);
+  const edwards = `${encode({ alg: 'EdDSA', kid: 'ed' })}.${encode(server.claims(issuer))}`;
+  const signature = sign(undefined, Buffer.from(edwards), ed.privateKey).toString('base64url');
+  await assert.rejects(server.who(`${edwards}.${signature}`), REFUSED, 'upstream does not know it either');
+  await server.who(signed(KEY, server.claims(issuer)));
 });
 
 test('a new key is found; made-up key ids do not make us ask again and again', async () => {

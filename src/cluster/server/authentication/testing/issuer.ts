@@ -25,6 +25,8 @@ export class Issuer implements AsyncDisposable {
   readonly server: JsonServer;
   /** Those that it shows. */
   keys: readonly SigningKey[];
+  /** JSON web keys beside them. */
+  moreKeys: readonly object[] = [];
   /** It answers nothing at all. */
   silent = false;
 
@@ -52,7 +54,7 @@ export class Issuer implements AsyncDisposable {
       use: 'sig',
       alg: 'RS256',
     }));
-    return { body: { keys } };
+    return { body: { keys: [...keys, ...this.moreKeys] } };
   }
 
   get url(): string {

@@ -105,7 +105,7 @@ export class NodeRelations implements Disposable {
       if (pod === undefined) continue;
       let references = this.#references.get(pod);
       if (references === undefined) this.#references.set(pod, (references = podReferences(pod.peek())));
-      if (references.node === node && names(references)) return true;
+      if (names(references)) return true;
     }
     return false;
   }

@@ -4,7 +4,6 @@ import type { KubeObject } from '../../object.ts';
 
 /** In the pod's namespace. */
 export interface PodReferences {
-  readonly node: string;
   readonly serviceAccount: string;
   readonly secrets: ReadonlySet<string>;
   readonly configMaps: ReadonlySet<string>;
@@ -16,11 +15,9 @@ const MIRROR = 'kubernetes.io/config.mirror';
 const NOTHING: ReadonlySet<string> = new Set();
 
 export function podReferences(pod: KubeObject): PodReferences {
-  const node = stringAt(pod, 'spec', 'nodeName');
   // A node makes its mirror pods itself: they must not let it read anything.
   if (pod.metadata.annotations?.[MIRROR] !== undefined) {
     return {
-      node,
       serviceAccount: '',
       secrets: NOTHING,
       configMaps: NOTHING,
@@ -56,7 +53,6 @@ export function podReferences(pod: KubeObject): PodReferences {
   }
   for (const found of [secrets, configMaps, claims]) found.delete('');
   return {
-    node,
     serviceAccount: stringAt(pod, 'spec', 'serviceAccountName'),
     secrets,
     configMaps,
