@@ -40,6 +40,7 @@ import {
   validateIngressClass,
   validateIngressClassUpdate,
   validateIngressCreate,
+  validateIngressStatus,
   validateIpAddress,
   validateIpAddressUpdate,
   validateNetworkPolicy,
@@ -322,6 +323,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     create: validateIngressCreate,
     object: validateIngress,
+    status: validateIngressStatus,
   },
   [`${NETWORKING}/IngressClass`]: {
     name: 'subdomain',

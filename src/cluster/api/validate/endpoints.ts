@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
-import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { listAt, numberAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { formed, notSpecialIp, validIp } from './checks.ts';
+import { duplicate, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
+import { formed, notSpecialIp, tooMany, validIp } from './checks.ts';
 import { immutable } from './metadata.ts';
-import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from './names.ts';
+import { dns1123Label, dns1123Subdomain, labelValue, portNumber, qualifiedName } from './names.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const ADDRESS_TYPES = ['FQDN', 'IPv4', 'IPv6'];
@@ -57,40 +57,75 @@ export function validateEndpointSlice(slice: JsonObject): FieldError[] {
   if (type === '') errors.push(required('addressType'));
   else if (!ADDRESS_TYPES.includes(type)) errors.push(unsupported('addressType', type, ADDRESS_TYPES));
   const endpoints = objectsAt(slice, 'endpoints');
-  if (endpoints.length > 1000) {
-    errors.push({
-      type: 'Too many',
-      field: 'endpoints',
-      value: endpoints.length,
-      detail: 'must have at most 1000 items',
-    });
+  errors.push(...tooMany('endpoints', endpoints.length, 1000));
+  if (endpoints.length <= 1000) {
+    for (const [index, endpoint] of endpoints.entries()) {
+      errors.push(...validateEndpoint(endpoint, `endpoints[${index}]`, type));
+    }
   }
-  for (const [index, endpoint] of endpoints.entries()) {
-    errors.push(...validateEndpoint(endpoint, `endpoints[${index}]`, type));
-  }
+  const ports = objectsAt(slice, 'ports');
+  if (ports.length > 100) return [...errors, ...tooMany('ports', ports.length, 100)];
   const names = new Set<string>();
-  for (const [index, port] of objectsAt(slice, 'ports').entries()) {
+  for (const [index, port] of ports.entries()) {
     const at = `ports[${index}]`;
     const name = stringAt(port, 'name');
-    if (name !== '') errors.push(...dns1123Label(name).map((detail) => invalid(`${at}.name`, name, detail)));
-    if (names.has(name))
-      errors.push({ type: 'Duplicate value', field: `${at}.name`, value: name, detail: '' });
+    if (name !== '') errors.push(...formed(name, `${at}.name`, dns1123Label));
+    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
-    errors.push(...validateProtocol(port, at));
+    errors.push(...validateProtocol(port, at), ...validateAppProtocol(port, at));
   }
   return errors;
 }
 
 function validateEndpoint(endpoint: JsonObject, at: string, type: string): FieldError[] {
   const addresses = listAt(endpoint, 'addresses').map((item) => textOf(item));
-  if (addresses.length === 0) return [required(`${at}.addresses`, 'must contain at least 1 address')];
+  const { hostname, nodeName } = endpoint;
+  const topology = objectAt(endpoint, 'deprecatedTopology');
+  return [
+    ...(addresses.length === 0 ? [required(`${at}.addresses`, 'must contain at least 1 address')] : []),
+    ...tooMany(`${at}.addresses`, addresses.length, 100),
+    ...addresses.flatMap((address, index) =>
+      validateSliceAddress(address, `${at}.addresses[${index}]`, type),
+    ),
+    ...(typeof nodeName === 'string' ? formed(nodeName, `${at}.nodeName`, dns1123Subdomain) : []),
+    ...tooMany(`${at}.deprecatedTopology`, Object.keys(topology).length, 16),
+    ...(typeof hostname === 'string' ? formed(hostname, `${at}.hostname`, dns1123Label) : []),
+    ...validateHints(objectAt(endpoint, 'hints'), `${at}.hints`),
+  ];
+}
+
+function validateSliceAddress(address: string, at: string, type: string): FieldError[] {
+  if (type === 'FQDN') return validateDomain(address, at);
   const family = { IPv4: 4, IPv6: 6 }[type];
-  return addresses.flatMap((address, index) => {
-    const field = `${at}.addresses[${index}]`;
-    if (type === 'FQDN') return dns1123Subdomain(address).map((detail) => invalid(field, address, detail));
-    return family === undefined || isIP(address) === family
-      ? []
-      : [invalid(field, address, `must be an ${type} address`)];
+  if (family === undefined) return [];
+  const errors = validIp(address, at);
+  if (errors.length > 0) return errors;
+  if (isIP(address) !== family) errors.push(invalid(at, address, `must be an ${type} address`));
+  return [...errors, ...notSpecialIp(address, at)];
+}
+
+/** A name of two parts or more, and the dot at its end if somebody wrote it. */
+function validateDomain(text: string, at: string): FieldError[] {
+  if (text === '') return [required(at)];
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  const complaints = dns1123Subdomain(name);
+  if (complaints.length > 0) return [invalid(at, name, complaints.join(','))];
+  const labels = name.split('.');
+  if (labels.length < 2) {
+    return [invalid(at, name, 'should be a domain with at least two segments separated by dots')];
+  }
+  const bad = labels.find((label) => dns1123Label(label).length > 0);
+  return bad === undefined ? [] : [invalid(at, bad, dns1123Label(bad).join(','))];
+}
+
+function validateHints(hints: JsonObject, at: string): FieldError[] {
+  const zones = objectsAt(hints, 'forZones');
+  if (zones.length > 8) return tooMany(`${at}.forZones`, zones.length, 8);
+  const names = zones.map((zone) => stringAt(zone, 'name'));
+  return names.flatMap((name, index) => {
+    const field = `${at}.forZones[${index}].name`;
+    const again = names.indexOf(name) < index ? [duplicate(field, name)] : [];
+    return [...again, ...formed(name, field, labelValue)];
   });
 }
 

@@ -116,7 +116,7 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
   [
     'networking.k8s.io/ServiceCIDR',
     { spec: { cidrs: ['10.98.0.0/16'] } },
-    [`spec.cidrs: Invalid value: ["10.98.0.0/16"]: ${IMMUTABLE}`],
+    [`spec.cidrs[0]: Invalid value: "10.98.0.0/16": ${IMMUTABLE}`],
   ],
   ['networking.k8s.io/ServiceCIDR', { spec: { cidrs: ['10.97.0.0/16', 'fd00::/112'] } }, []],
   [

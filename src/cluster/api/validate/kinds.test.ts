@@ -215,7 +215,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'networking.k8s.io/Ingress',
     { spec: { defaultBackend: null } },
-    'spec: Invalid value: []: either `defaultBackend` or `rules` must be specified',
+    'spec: Invalid value: null: either `defaultBackend` or `rules` must be specified',
   ],
   [
     'networking.k8s.io/Ingress',

@@ -12,14 +12,16 @@ import {
 } from '../json.ts';
 import {
   BAD_CIDR,
+  IMMUTABLE,
   domainPrefixedPath,
   formed,
   isStrictSubnet,
   longerThan,
-  needed,
-  oneOf,
+  named,
+  notSupported,
   parseCidrText,
   unchanged,
+  validIp,
 } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import {
@@ -32,6 +34,7 @@ import {
   wildcardSubdomain,
 } from './names.ts';
 
+const NOT_AN_ADDRESS = 'must be a DNS name, not an IP address';
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 export function validateIngress(ingress: JsonObject): FieldError[] {
@@ -41,7 +44,7 @@ export function validateIngress(ingress: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
   if (rules.length === 0 && !isJsonObject(defaultBackend)) {
     const detail = 'either `defaultBackend` or `rules` must be specified';
-    errors.push(invalid('spec', listAt(spec, 'rules'), detail));
+    errors.push(invalid('spec', spec['rules'], detail));
   }
   if (isJsonObject(defaultBackend)) errors.push(...validateBackend(defaultBackend, 'spec.defaultBackend'));
   for (const [index, rule] of rules.entries()) errors.push(...validateRule(rule, `spec.rules[${index}]`));
@@ -57,15 +60,10 @@ export function validateIngress(ingress: JsonObject): FieldError[] {
 /** Only for new ones: older ones may have both. */
 export function validateIngressCreate(ingress: JsonObject): FieldError[] {
   const annotation = objectAt(ingress, 'metadata', 'annotations')[CLASS_ANNOTATION];
-  return annotation !== undefined && stringAt(ingress, 'spec', 'ingressClassName') !== ''
-    ? [
-        invalid(
-          `annotations.${CLASS_ANNOTATION}`,
-          annotation,
-          'can not be set when the class field is also set',
-        ),
-      ]
-    : [];
+  const className = objectAt(ingress, 'spec')['ingressClassName'];
+  if (annotation === undefined || className === undefined || annotation === className) return [];
+  const detail = 'must match `ingressClassName` when both are specified';
+  return [invalid(`annotations.${CLASS_ANNOTATION}`, annotation, detail)];
 }
 
 function validateTls(tls: JsonObject, at: string): FieldError[] {
@@ -84,8 +82,8 @@ function validateRule(rule: JsonObject, at: string): FieldError[] {
   const host = stringAt(rule, 'host');
   const errors: FieldError[] = [];
   if (host !== '') {
-    if (isIP(host) === 0) errors.push(...validateHost(host, `${at}.host`));
-    else errors.push(invalid(`${at}.host`, host, 'must be a DNS name, not an IP address'));
+    if (isIP(host) !== 0) errors.push(invalid(`${at}.host`, host, NOT_AN_ADDRESS));
+    errors.push(...validateHost(host, `${at}.host`));
   }
   const { http } = rule;
   if (!isJsonObject(http)) return errors;
@@ -107,8 +105,8 @@ function validatePath(entry: JsonObject, at: string): FieldError[] {
   const { pathType } = entry;
   const errors: FieldError[] = [];
   const absolute = path.startsWith('/');
-  if (pathType === undefined) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
-  else if (pathType === 'Exact' || pathType === 'Prefix') {
+  if (pathType === undefined) return [required(`${at}.pathType`, 'pathType must be specified')];
+  if (pathType === 'Exact' || pathType === 'Prefix') {
     if (!absolute) errors.push(invalid(`${at}.path`, path, 'must be an absolute path'));
     if (path !== '') {
       for (const part of BAD_SEQUENCES.filter((sequence) => path.includes(sequence))) {
@@ -130,12 +128,7 @@ function validateBackend(backend: JsonObject, at: string): FieldError[] {
     return [invalid(at, '', 'cannot set both resource and service backends')];
   }
   if (isJsonObject(resource)) {
-    const group = stringAt(resource, 'apiGroup');
-    return [
-      ...(group === '' ? [] : formed(group, `${at}.resource.apiGroup`, dns1123Subdomain)),
-      ...needed(resource, `${at}.resource`, 'kind', 'name'),
-      ...formed(stringAt(resource, 'name'), `${at}.resource.name`, pathSegment),
-    ];
+    return validateReference(resource, `${at}.resource`);
   }
   if (!isJsonObject(service)) return [invalid(at, '', 'resource or service backend is required')];
   const name = stringAt(service, 'name');
@@ -152,6 +145,31 @@ function validateBackend(backend: JsonObject, at: string): FieldError[] {
   return errors;
 }
 
+/** What an object of some group, kind and name is pointed at by. */
+function validateReference(reference: JsonObject, at: string): FieldError[] {
+  const { apiGroup } = reference;
+  return [
+    ...(typeof apiGroup === 'string' ? formed(apiGroup, `${at}.apiGroup`, dns1123Subdomain) : []),
+    ...named(reference, 'kind', { field: at, rule: pathSegment }),
+    ...named(reference, 'name', { field: at, rule: pathSegment }),
+  ];
+}
+
+export function validateIngressStatus(ingress: JsonObject, old: JsonObject): FieldError[] {
+  const at = 'status.loadBalancer.ingress';
+  const before = objectsAt(old, 'status', 'loadBalancer', 'ingress').map((entry) => entry['ip']);
+  return objectsAt(ingress, 'status', 'loadBalancer', 'ingress').flatMap((entry, index) => {
+    const ip = stringAt(entry, 'ip');
+    const host = stringAt(entry, 'hostname');
+    const field = `${at}[${index}]`;
+    return [
+      ...(ip === '' || before.includes(ip) ? [] : validIp(ip, `${field}.ip`)),
+      ...(host === '' ? [] : formed(host, `${field}.hostname`, dns1123Subdomain)),
+      ...(isIP(host) === 0 ? [] : [invalid(`${field}.hostname`, host, NOT_AN_ADDRESS)]),
+    ];
+  });
+}
+
 export function validateIngressClass(ingressClass: JsonObject): FieldError[] {
   const controller = stringAt(ingressClass, 'spec', 'controller');
   const errors = [
@@ -164,16 +182,9 @@ export function validateIngressClass(ingressClass: JsonObject): FieldError[] {
 
 function validateParameters(parameters: JsonObject): FieldError[] {
   const at = 'spec.parameters';
-  const group = stringAt(parameters, 'apiGroup');
-  const scope = stringAt(parameters, 'scope');
-  const { namespace } = parameters;
-  const errors = group === '' ? [] : formed(group, `${at}.apiGroup`, dns1123Subdomain);
-  for (const key of ['kind', 'name']) {
-    const value = stringAt(parameters, key);
-    if (value === '') errors.push(required(`${at}.${key}`, `${key} is required`));
-    else errors.push(...formed(value, `${at}.${key}`, pathSegment));
-  }
-  if (scope === '') errors.push(required(`${at}.scope`));
+  const { namespace, scope } = parameters;
+  const errors = validateReference(parameters, at);
+  if (scope === undefined) errors.push(required(`${at}.scope`));
   else if (scope === 'Cluster') {
     if (namespace !== undefined) {
       errors.push(forbidden(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
@@ -209,7 +220,7 @@ export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
   if (types.length > 2) {
     return [...errors, invalid('spec.policyTypes', types, 'may not specify more than two policyTypes')];
   }
-  const supported = ['Egress', 'Ingress'];
+  const supported = ['Ingress', 'Egress'];
   for (const [index, type] of types.entries()) {
     if (!supported.includes(textOf(type))) {
       errors.push(unsupported(`spec.policyTypes[${index}]`, type, supported));
@@ -219,8 +230,9 @@ export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
 }
 
 function validatePolicyPort(entry: JsonObject, at: string): FieldError[] {
-  const errors = oneOf(entry, 'protocol', { field: at, supported: ['SCTP', 'TCP', 'UDP'] });
-  const { port, endPort } = entry;
+  const { port, endPort, protocol } = entry;
+  const errors =
+    protocol === undefined ? [] : notSupported(protocol, `${at}.protocol`, ['TCP', 'UDP', 'SCTP']);
   if (port === undefined) {
     if (endPort !== undefined) {
       errors.push(invalid(`${at}.endPort`, endPort, 'may not be specified when `port` is not specified'));
@@ -293,13 +305,13 @@ export function validateServiceCidr(serviceCidr: JsonObject): FieldError[] {
   const cidrs = listAt(serviceCidr, 'spec', 'cidrs').map((cidr) => textOf(cidr));
   const at = 'spec.cidrs';
   if (cidrs.length === 0) return [required(at, 'at least one CIDR required')];
-  if (cidrs.length > 2) return [invalid(at, cidrs, 'may only hold up to 2 values')];
+  if (cidrs.length > 2) return [invalid(at, objectAt(serviceCidr, 'spec'), 'may only hold up to 2 values')];
   const parsed = cidrs.map((cidr) => parseCidrText(cidr));
   const errors = cidrs
     .map((cidr, index) => (parsed[index] === undefined ? invalid(`${at}[${index}]`, cidr, BAD_CIDR) : []))
     .flat();
-  const families = new Set(parsed.map((cidr) => cidr?.family));
-  if (errors.length === 0 && families.size < cidrs.length) {
+  const [first, second] = parsed;
+  if (first !== undefined && first.family === second?.family) {
     const detail = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
     errors.push(invalid(at, cidrs, detail));
   }
@@ -310,7 +322,9 @@ export function validateServiceCidr(serviceCidr: JsonObject): FieldError[] {
 export function validateServiceCidrUpdate(serviceCidr: JsonObject, old: JsonObject): FieldError[] {
   const before = listAt(old, 'spec', 'cidrs');
   const now = listAt(serviceCidr, 'spec', 'cidrs');
-  return before.every((cidr, index) => now[index] === cidr)
-    ? []
-    : [invalid('spec.cidrs', now, 'field is immutable')];
+  const added = before.length === 1 && now.length === 2;
+  if (now.length !== before.length && !added) return [invalid('spec.cidrs', now, IMMUTABLE)];
+  return before.flatMap((cidr, index) =>
+    now[index] === cidr ? [] : [invalid(`spec.cidrs[${index}]`, now[index], IMMUTABLE)],
+  );
 }
