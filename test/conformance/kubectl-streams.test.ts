@@ -175,6 +175,30 @@ describe('kubectl and a node', () => {
     assert.equal(await cluster.ok(['get', 'pod', 'box', '-o', 'jsonpath={.status.phase}']), 'Running');
   });
 
+  test('hooks run in the container: after its start and before its end', async () => {
+    const hooked = `
+apiVersion: v1
+kind: Pod
+metadata: { name: hooked }
+spec:
+  terminationGracePeriodSeconds: 5
+  volumes: [{ name: shared, hostPath: { path: ${folder} } }]
+  containers:
+    - name: main
+      image: box
+      command: [busybox, sleep, "600"]
+      volumeMounts: [{ name: shared, mountPath: /shared }]
+      lifecycle:
+        postStart: { exec: { command: [busybox, sh, -c, "echo started > /shared/started"] } }
+        preStop: { exec: { command: [busybox, sh, -c, "echo stopping > /shared/stopping"] } }
+`;
+    await cluster.ok(['apply', '-f', '-'], hooked);
+    await cluster.ok(['wait', '--for=condition=Ready', 'pod/hooked', '--timeout=30s']);
+    assert.equal(readFileSync(join(folder, 'started'), 'utf8'), 'started\n');
+    await cluster.ok(['delete', 'pod', 'hooked', '--timeout=30s']);
+    assert.equal(readFileSync(join(folder, 'stopping'), 'utf8'), 'stopping\n');
+  });
+
   test('what cannot be executed says why', async () => {
     const none = await cluster.kubectl(['exec', 'box', '--', 'nowhere']);
     assert.equal(none.code, 1);

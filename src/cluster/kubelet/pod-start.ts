@@ -7,6 +7,7 @@ import { containerConfig } from './container-config.ts';
 import { containerEnvironment } from './container-env.ts';
 import type { Waiting } from './container-status.ts';
 import type { KubeletContext } from './context.ts';
+import { runHook } from './hooks.ts';
 import type { PodFacts } from './field-ref.ts';
 import { hostsFile } from './hosts-file.ts';
 import { configError, ImageWaiting } from './images.ts';
@@ -82,6 +83,7 @@ export async function startContainer(
     context.event(pod, 'Normal', 'Created', `Created container: ${container.name ?? ''}`);
     await run(context, id);
     context.event(pod, 'Normal', 'Started', `Started container ${container.name ?? ''}`);
+    await postStart(context, start, id);
     return 'started';
   } catch (error) {
     if (error instanceof ImageWaiting) return error;
@@ -95,7 +97,7 @@ export async function startContainer(
 class RuntimeRefusal extends Error {
   readonly waiting: Waiting;
 
-  constructor(reason: 'CreateContainerError' | 'RunContainerError', cause: unknown) {
+  constructor(reason: 'CreateContainerError' | 'RunContainerError' | 'PostStartHookError', cause: unknown) {
     super(errorMessage(cause), { cause });
     this.waiting = { reason, message: errorMessage(cause) };
   }
@@ -107,6 +109,26 @@ async function run(context: KubeletContext, id: string): Promise<void> {
   } catch (error) {
     throw new RuntimeRefusal('RunContainerError', error);
   }
+}
+
+/** A container whose first duty fails does not live on. */
+async function postStart(
+  context: KubeletContext,
+  {
+    pod,
+    container,
+    observed,
+  }: { readonly pod: Pod; readonly container: Container; readonly observed: ObservedPod },
+  containerId: string,
+): Promise<void> {
+  const hook = container.lifecycle?.postStart;
+  if (hook === undefined) return;
+  const podIp = currentSandbox(observed)?.ips[0] ?? context.nodeIp;
+  const outcome = await runHook(context, hook, { target: { containerId, container, podIp }, seconds: 0 });
+  if (outcome.success) return;
+  context.event(pod, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${outcome.message}`);
+  await context.runtime.stopContainer({ containerId, timeout: 0 });
+  throw new RuntimeRefusal('PostStartHookError', new Error(outcome.message));
 }
 
 function crashKey(pod: Pod, container: string): string {

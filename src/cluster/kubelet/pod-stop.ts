@@ -1,11 +1,10 @@
 /** Taking containers and sandboxes down, in the order that the pod's life cycle asks for. */
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
-import { sleep } from '../../base/clock.ts';
 import type { Pod } from '../api/generated/core-v1.ts';
 import type { KubeletContext } from './context.ts';
 import type { ObservedContainer, ObservedPod } from './observed.ts';
 import { allContainersOf, initContainersOf, isSidecar } from './pod-terms.ts';
-import { httpProbe } from './probe.ts';
+import { runHook } from './hooks.ts';
 
 /** When a pod's containers must be dead; may come nearer while they are being stopped. */
 export interface Deadline {
@@ -104,18 +103,11 @@ async function preStop(
   const hook = container?.lifecycle?.preStop;
   const seconds = secondsLeft(context, deadline);
   if (container === undefined || hook === undefined || seconds === 0) return;
-  if (hook.httpGet !== undefined) {
-    const podIp = observed.sandboxes[0]?.ips[0] ?? context.nodeIp;
-    const target = { containerId: stop.container.id, container, podIp };
-    const outcome = await httpProbe(hook.httpGet, { target, timeoutSeconds: seconds, clock: context.clock });
-    if (!outcome.success) {
-      context.event(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${outcome.message}`);
-    }
-  } else if (hook.sleep !== undefined) {
-    await sleep(context.clock, Math.min(hook.sleep.seconds ?? 0, seconds) * 1000);
-  } else {
-    const kind = Object.keys(hook).join(', ');
-    context.event(pod, 'Warning', 'FailedPreStopHook', `PreStopHook ${kind} is not supported by this node`);
+  const podIp = observed.sandboxes[0]?.ips[0] ?? context.nodeIp;
+  const target = { containerId: stop.container.id, container, podIp };
+  const outcome = await runHook(context, hook, { target, seconds });
+  if (!outcome.success) {
+    context.event(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${outcome.message}`);
   }
 }
 
