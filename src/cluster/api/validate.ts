@@ -164,7 +164,8 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/ConfigMap': { name: 'subdomain', object: validateConfigMap, update: validateConfigMapUpdate },
   '/Secret': { name: 'subdomain', object: validateSecret, update: validateSecretUpdate },
   '/ServiceAccount': { name: 'subdomain' },
-  '/Event': { name: 'subdomain', object: validateEvent },
+  // Only the newer version is strict about names; clients put dots at the end of generateName in this one.
+  '/Event': { name: 'path-segment', object: validateEvent },
   'events.k8s.io/Event': { name: 'subdomain', object: validateEvent },
   'apiextensions.k8s.io/CustomResourceDefinition': {
     custom: true,

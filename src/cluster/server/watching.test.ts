@@ -103,7 +103,9 @@ test('bookmarks come while nothing of interest happens, and the watch ends in ti
   const bookmark = await watch.next();
   assert.equal(bookmark?.type, 'BOOKMARK');
   assert.equal(bookmark?.object.metadata.resourceVersion, String(await api.store.revision()));
+  // And a last one, two seconds before the end.
   await api.clock.advance(60_000);
+  assert.equal((await watch.next())?.type, 'BOOKMARK');
   assert.equal(await watch.next(), undefined);
 });
 

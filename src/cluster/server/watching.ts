@@ -20,6 +20,8 @@ import {
 /** Frames that a watcher may be behind before it is cut off and has to come back. */
 const MAX_BEHIND = 10_000;
 const BOOKMARK_MS = 60_000;
+/** Before a watch ends by itself, its client gets the newest version to come back with. */
+const LAST_BOOKMARK_MS = 2000;
 /** What is encoded of the present state in one go. */
 const INITIAL_BYTES = 128 * 1024;
 const INITIAL_OBJECTS = 128;
@@ -153,6 +155,13 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     };
     timer = this.#clock.after(BOOKMARK_MS, again);
     this.#resources.defer(() => timer[Symbol.dispose]());
+    const last = this.#request.timeoutMs - LAST_BOOKMARK_MS;
+    if (last <= 0) return;
+    this.#resources.use(
+      this.#clock.after(last, () => {
+        if (this.#held === undefined) this.#bookmark(false);
+      }),
+    );
   }
 
   #bookmark(endOfInitial: boolean): void {
