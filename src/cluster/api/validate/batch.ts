@@ -118,6 +118,8 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
 function validateRestarts(policy: string, field: string, failurePolicy: boolean): FieldError[] {
   const at = `${field}.template.spec.restartPolicy`;
   if (policy === '' || policy === 'Always') return [required(at, 'valid values: "OnFailure", "Never"')];
+  const supported = ['OnFailure', 'Never'];
+  if (!supported.includes(policy)) return [unsupported(at, policy, supported)];
   if (failurePolicy && policy !== 'Never') {
     return [invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')];
   }
@@ -132,7 +134,7 @@ function validateManagedBy(spec: JsonObject, field: string): FieldError[] {
 }
 
 function validateCompletionMode(spec: JsonObject, field: string): FieldError[] {
-  const errors = oneOf(spec, 'completionMode', { field, supported: ['Indexed', 'NonIndexed'] });
+  const errors = oneOf(spec, 'completionMode', { field, supported: ['NonIndexed', 'Indexed'] });
   const perIndex = numberAt(spec, 'backoffLimitPerIndex');
   const failed = numberAt(spec, 'maxFailedIndexes');
   if (failed !== undefined && perIndex === undefined) {
@@ -215,8 +217,9 @@ function validateFailurePolicy(spec: JsonObject, field: string): FieldError[] {
   return errors;
 }
 
+/** As Go shows a list of texts. */
 function quoted(values: readonly string[]): string {
-  return values.map((value) => JSON.stringify(value)).join(', ');
+  return `[${values.map((value) => JSON.stringify(value)).join(' ')}]`;
 }
 
 function validateExitCodes(
