@@ -10,7 +10,7 @@ import type { Resource } from './resource.ts';
 /** A piece: some 0.1 ms to encrypt. */
 const PIECE_BYTES = 128 * 1024;
 /** Encoded in one go when the bytes are not there already. */
-const PIECE_OBJECTS = 32;
+const PIECE_OBJECTS = 16;
 /** Lists of fewer objects are one piece. */
 const WHOLE_OBJECTS = 64;
 

@@ -113,7 +113,7 @@ function candidatesIn(
 }
 
 /** Objects that are looked into in one go. */
-const SLICE = 128;
+const SLICE = 64;
 
 async function pageOf(
   candidates: readonly CachedObject[],

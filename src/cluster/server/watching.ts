@@ -24,7 +24,7 @@ const BOOKMARK_MS = 60_000;
 const LAST_BOOKMARK_MS = 2000;
 /** What is encoded of the present state in one go. */
 const INITIAL_BYTES = 128 * 1024;
-const INITIAL_OBJECTS = 128;
+const INITIAL_OBJECTS = 64;
 
 /** A frame for each object, undefined for those that are not selected. */
 type Initial = Generator<Uint8Array | undefined>;
