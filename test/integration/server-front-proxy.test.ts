@@ -134,7 +134,9 @@ describe('requests that are passed on', () => {
     // May not even ask: it is a user without rights who happens to have that name.
     const { status, user } = await whoAmI(namesake, FOR_JANE);
     assert.equal(status, 201);
-    assert.deepEqual(user, { username: 'front-proxy-client', groups: ['system:authenticated'] });
+    const { username, groups } = user as { username: string; groups: readonly string[] };
+    assert.equal(username, 'front-proxy-client');
+    assert.deepEqual(groups, ['system:authenticated']);
   });
 
   test('nobody stays nobody', async () => {
