@@ -18,7 +18,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { compilePattern } from './schema.ts';
+import { patternProblem } from '../pattern/lazy.ts';
 
 /** How deep a schema may be; recursion is not possible without references, which are not allowed. */
 const MAX_DEPTH = 200;
@@ -169,13 +169,10 @@ function checkValues(json: JsonObject, { path, errors, intOrString }: ValuePlace
   const not = getOwn(json, 'not');
   if (isJsonObject(not)) checkBranch(not, { path: `${path}.not`, errors, intOrString: false });
   const pattern = stringAt(json, 'pattern');
-  if (pattern === '') return;
-  try {
-    compilePattern(pattern);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    errors.push(invalid(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${why}`));
-  }
+  const problem = pattern === '' ? undefined : patternProblem(pattern);
+  if (problem === undefined) return;
+  const why = `must be a valid regular expression, but isn't: ${problem}`;
+  errors.push(invalid(`${path}.pattern`, pattern, why));
 }
 
 /** Members that stand outside of branches, and how their absence is called. */

@@ -13,6 +13,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
+import { lazyPattern, type LinearPattern } from '../pattern/lazy.ts';
 
 export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | '';
 
@@ -39,7 +40,7 @@ export interface Structural {
 /** The keywords that only say which values are allowed; they may stand below allOf and the like as well. */
 export interface Checks {
   readonly enum: readonly JsonValue[] | undefined;
-  readonly pattern: RegExp | undefined;
+  readonly pattern: LinearPattern | undefined;
   readonly minimum: number | undefined;
   readonly exclusiveMinimum: boolean;
   readonly maximum: number | undefined;
@@ -76,13 +77,6 @@ export function hasRules({ rules, properties, items, additional }: Structural): 
     (items !== undefined && hasRules(items)) ||
     (typeof additional === 'object' && hasRules(additional))
   );
-}
-
-/** Go's regular expressions have inline flags and `\z`, ours do not; the rest that schemas use is the same. */
-export function compilePattern(text: string): RegExp {
-  const flags = /^\(\?([ims]+)\)/.exec(text);
-  const body = flags === null ? text : text.slice(flags[0].length);
-  return new RegExp(body.replaceAll(/\\z/g, '$').replaceAll(/\\A/g, '^'), `u${flags?.[1] ?? ''}`);
 }
 
 const boolean = (json: JsonObject, name: string): boolean => getOwn(json, name) === true;
@@ -140,7 +134,7 @@ function parseChecks(json: JsonObject): Checks {
   const branches = (name: string): readonly Structural[] => objectsAt(json, name).map(parseStructural);
   return {
     enum: Array.isArray(values) ? values : undefined,
-    pattern: pattern === '' ? undefined : compilePattern(pattern),
+    pattern: pattern === '' ? undefined : lazyPattern(pattern),
     minimum: numberAt(json, 'minimum'),
     exclusiveMinimum: boolean(json, 'exclusiveMinimum'),
     maximum: numberAt(json, 'maximum'),

@@ -2,6 +2,7 @@
 import { goQuote, invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonObject, type JsonValue } from '../json.ts';
 import { tooMany } from '../validate/checks.ts';
+import { patternProblem } from '../pattern/lazy.ts';
 import { formatProblem } from './formats.ts';
 import { isSchema } from './prune.ts';
 import type { Checks, Structural } from './schema.ts';
@@ -145,7 +146,11 @@ function checkString(value: string, checks: Checks, path: string, errors: FieldE
   // What is counted in characters is complained about in bytes.
   if (maxLength !== undefined && length > maxLength) errors.push(tooLong(path, maxLength));
   if (minLength !== undefined && length < minLength) bad(`should be at least ${minLength} chars long`);
-  if (pattern !== undefined && !pattern.test(value)) bad(`should match '${pattern.source}'`);
+  if (pattern === undefined) return;
+  // Stored when other patterns were taken than are now.
+  const problem = patternProblem(pattern.source);
+  if (problem !== undefined) bad(`should match '${pattern.source}, but pattern is invalid: ${problem}'`);
+  else if (!pattern.test(value)) bad(`should match '${pattern.source}'`);
 }
 
 function checkArray(value: readonly JsonValue[], checks: Checks, path: string, errors: FieldError[]): void {

@@ -297,7 +297,11 @@ test('definitions that cannot be served are refused with the field', async () =>
     ],
     [
       withSchema({ type: 'object', properties: { a: { type: 'string', pattern: '[' } } }),
-      /properties\[a\]\.pattern: Invalid value: "\[": must be a valid regular expression/,
+      /properties\[a\]\.pattern: Invalid value: "\[": must be a valid regular expression, but isn't: error parsing regexp: missing closing \]: `\[`/,
+    ],
+    [
+      withSchema({ type: 'object', properties: { a: { type: 'string', anyOf: [{ pattern: '(?=a)' }] } } }),
+      /properties\[a\]\.anyOf\[0\]\.pattern: Invalid value: "\(\?=a\)": must be a valid regular expression, but isn't: error parsing regexp: invalid or unsupported Perl syntax: `\(\?=`/,
     ],
     [
       withSchema({ type: 'object', properties: { a: { type: 'integer', default: 'x' } } }),
@@ -350,4 +354,34 @@ test('what is stored is read by the schema of today: defaults come and stay, wha
     listed.body.items?.map(({ spec }) => spec),
     [{ b: 'B' }, { a: 'A', b: 'B' }],
   );
+});
+
+test('a pattern that other engines would try for ever is answered at once', async () => {
+  await using api = await TestServer.open();
+  const hostile: JsonObject = {
+    type: 'object',
+    properties: { spec: { type: 'object', properties: { text: { type: 'string', pattern: '^(a+)+$' } } } },
+  };
+  await defined(
+    api,
+    definition(
+      {},
+      {
+        schema: { openAPIV3Schema: hostile },
+        subresources: {},
+        additionalPrinterColumns: [],
+        selectableFields: [],
+      },
+    ),
+  );
+  const spent = process.cpuUsage();
+  const answer = await api.call('POST', WIDGETS, {
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name: 'w' },
+    spec: { text: `${'a'.repeat(50_000)}!` },
+  });
+  assert.equal(answer.status, 422);
+  assert.match(answer.body.message ?? '', /spec\.text in body should match '\^\(a\+\)\+\$'/);
+  assert.ok(process.cpuUsage(spent).user < 2_000_000);
 });

@@ -22,6 +22,7 @@ import type {
 } from '../../api/resource-declaration.ts';
 import { apiVersionOf } from '../../api/schema.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
+import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { hasRules, parseStructural, type Structural } from '../../api/structural/schema.ts';
 import { humanDuration, timeToMs } from '../../api/time.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
@@ -35,6 +36,7 @@ const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 /** One resource for each served version; none while another definition has the names. */
 export async function resourcesOf(definition: KubeObject, server: ServerParts): Promise<readonly Resource[]> {
   if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
+  await loadPatterns();
   const versions = objectsAt(definition, 'spec', 'versions');
   const served = versions.filter((version) => version['served'] === true);
   return await Promise.all(served.map((version) => resourceOf(definition, version, server)));

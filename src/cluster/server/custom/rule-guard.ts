@@ -1,5 +1,6 @@
 import { fieldErrorsError } from '../../api/field-error.ts';
 import { isJsonObject, jsonEqual, objectAt, objectsAt } from '../../api/json.ts';
+import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { checkStructural } from '../../api/structural/check.ts';
 import { hasRules, parseStructural } from '../../api/structural/schema.ts';
 import { schemaPath } from '../../api/validate/extensions.ts';
@@ -9,10 +10,12 @@ import type { AdmissionPlugin } from '../admission/admission.ts';
 export const ruleGuard: AdmissionPlugin = {
   name: 'CustomResourceRules',
   handles: ({ resource, subresource, operation }) =>
-    subresource === '' &&
+    (subresource === '' || subresource === 'status') &&
     operation !== 'DELETE' &&
     resource.group === 'apiextensions.k8s.io' &&
     resource.resource === 'customresourcedefinitions',
+  /** Validation cannot wait; what it takes to check patterns is loaded before. */
+  mutate: loadPatterns,
   async validate({ object, old }) {
     const errors = [];
     // Versions with the same schema share it, and what is wrong with it is said once.
