@@ -8,7 +8,7 @@ import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { BackupSummary } from '../cluster/store/backup-file.ts';
 import type { EtcdTarget, EtcdTls } from '../cluster/store/etcd-target.ts';
-import { createEncryption } from '../cluster/store/encryption.ts';
+import { createEncryption, loadSecretbox } from '../cluster/store/encryption.ts';
 import type { EncryptionConfig } from '../cluster/store/encryption-config.ts';
 import { openSqliteStore } from '../cluster/store/sqlite.ts';
 import type { Store } from '../cluster/store/store.ts';
@@ -58,7 +58,8 @@ export async function openDatastore(options: DatastoreOptions): Promise<Datastor
   const config = await readEncryptionConfig(options.encryptionConfig);
   const opened = isEtcd(datastore) ? await openEtcd(datastore, options) : await openFile(options);
   const resourceOf = config.resources.length === 0 ? () => undefined : await storedResources();
-  const transform = createEncryption({ config, random, resourceOf });
+  const secretbox = await loadSecretbox(config);
+  const transform = createEncryption({ config, random, resourceOf, secretbox });
   const stop = new AbortController();
   const rewriting =
     config.resources.length === 0

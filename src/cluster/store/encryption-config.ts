@@ -13,14 +13,16 @@ export interface EncryptionConfig {
 export type EncryptionProvider =
   | { readonly type: 'identity' }
   | {
-      readonly type: 'aesgcm' | 'aescbc';
+      readonly type: KeyedType;
       /** The first writes, all read. */
       readonly keys: readonly EncryptionKey[];
     };
 
+export type KeyedType = 'aesgcm' | 'aescbc' | 'secretbox';
+
 export interface EncryptionKey {
   readonly name: string;
-  /** 16, 24 or 32 bytes. */
+  /** 16, 24 or 32 bytes; 32 for secretbox. */
   readonly secret: Uint8Array;
 }
 
@@ -66,7 +68,7 @@ function parseProvider(value: unknown, path: string): EncryptionProvider {
   const [type = ''] = types;
   if (types.length !== 1) throw invalid(path, `want exactly one of ${KNOWN.join(', ')}`);
   if (type === 'identity') return { type };
-  if (type !== 'aesgcm' && type !== 'aescbc') {
+  if (!isKeyed(type)) {
     if (!KNOWN.includes(type)) throw invalid(path, `unknown provider ${JSON.stringify(type)}`);
     throw new PlatformError('unsupported', `encryption configuration: ${path}: ${type} is not supported`, {
       hint: 'use aesgcm',
@@ -81,17 +83,27 @@ function parseProvider(value: unknown, path: string): EncryptionProvider {
       throw invalid(`${at}.name`, 'want a name without colons');
     if (names.has(name)) throw invalid(`${at}.name`, `${JSON.stringify(name)} is used twice`);
     names.add(name);
-    return { name, secret: parseSecret(secret, `${at}.secret`) };
+    return { name, secret: parseSecret(secret, `${at}.secret`, SIZES[type]) };
   });
   return { type, keys };
 }
 
-function parseSecret(value: unknown, path: string): Uint8Array {
+const SIZES: Readonly<Record<KeyedType, readonly number[]>> = {
+  aesgcm: [16, 24, 32],
+  aescbc: [16, 24, 32],
+  secretbox: [32],
+};
+
+function isKeyed(type: string): type is KeyedType {
+  return Object.hasOwn(SIZES, type);
+}
+
+function parseSecret(value: unknown, path: string, sizes: readonly number[]): Uint8Array {
   if (typeof value !== 'string' || !/^[A-Za-z0-9+/]+={0,2}$/.test(value))
     throw invalid(path, 'want a key in base64');
   const secret = new Uint8Array(Buffer.from(value, 'base64'));
-  if (![16, 24, 32].includes(secret.length))
-    throw invalid(path, `has ${secret.length} bytes, want 16, 24 or 32`);
+  if (!sizes.includes(secret.length))
+    throw invalid(path, `has ${secret.length} bytes, want ${sizes.join(', ').replace(/, (\d+)$/, ' or $1')}`);
   return secret;
 }
 

@@ -5,7 +5,7 @@ import { ManualClock } from '../../base/clock.ts';
 import { isPlatformError, type PlatformError } from '../../base/errors.ts';
 import { seededRandom } from '../../base/random.ts';
 import { parseEncryptionConfig } from './encryption-config.ts';
-import { createEncryption } from './encryption.ts';
+import { createEncryption, loadSecretbox } from './encryption.ts';
 import { openMemoryStore } from './memory.ts';
 import { storeSuite } from './store-suite.ts';
 import type { Store, WatchBatch } from './store.ts';
@@ -26,11 +26,16 @@ function configOf(resources: readonly string[], ...providers: unknown[]): unknow
   };
 }
 
+const secretbox = await loadSecretbox(
+  parseEncryptionConfig(configOf(['secrets'], keyed('secretbox', ['key1', 1]))),
+);
+
 function encryption(resources: readonly string[], ...providers: unknown[]): ValueTransform {
   return createEncryption({
     config: parseEncryptionConfig(configOf(resources, ...providers)),
     random: seededRandom(1),
     resourceOf: (key) => key.split('/')[2],
+    secretbox,
   });
 }
 
@@ -45,13 +50,14 @@ const fails = (pattern: RegExp) => (error: PlatformError) => {
 };
 
 // Every key is in a resource that is encrypted: the wrapper must change nothing of the contract.
-for (const type of ['aesgcm', 'aescbc']) {
+for (const type of ['aesgcm', 'aescbc', 'secretbox']) {
   storeSuite(`memory, encrypted with ${type}`, async () => {
     const clock = new ManualClock();
     const transform = createEncryption({
       config: parseEncryptionConfig(configOf(['*.*'], keyed(type, ['key1', 1]))),
       random: seededRandom(1),
       resourceOf: () => 'secrets',
+      secretbox,
     });
     const store = transformStore(await openMemoryStore({ clock }), transform);
     return { store, clock, cleanUp: async () => store[Symbol.asyncDispose]() };
@@ -80,6 +86,26 @@ describe('encryption', () => {
     const transform = encryption(['secrets'], keyed('aesgcm', ['key2', 2], ['key1', 1]));
     assert.equal(text(transform.fromStore(SECRET, value)), 'from afar');
     assert.ok(transform.isStale(SECRET, value));
+  });
+
+  test('what Kubernetes wrote with secretbox is read', () => {
+    // The first test of NaCl's secretbox (cr.yp.to/highspeed/naclcrypto-20090310.pdf, section 10).
+    const hex = (digits: string): Buffer => Buffer.from(digits, 'hex');
+    const secret = hex('1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389').toString('base64');
+    const nonce = hex('69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37');
+    const sealed = hex(
+      'f3ffc7703f9400e52a7dfb4b3d3305d98e993b9f48681273c29650ba32fc76ce48332ea7164d96a4476fb8c531a1186ac0dfc17c98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab932164548e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6599b1f654cb45a74e355a5',
+    );
+    const opened =
+      'be075fc53c81f2d5cf141316ebeb0c7b5228c52a4c62cbd44b66849b64244ffce5ecbaaf33bd751a1ac728d45e6c61296cdc3c01233561f41db66cce314adb310e3be8250c46f06dceea3a7fa1348057e2f6556ad6b1318a024a838f21af1fde048977eb48f59ffd4924ca1c60902e52f0a089bc76897040e082f937763848645e0705';
+    const transform = encryption(['secrets'], { secretbox: { keys: [{ name: 'key1', secret }] } });
+    const value = Buffer.concat([Buffer.from('k8s:enc:secretbox:v1:key1:'), nonce, sealed]);
+    assert.equal(Buffer.from(transform.fromStore(SECRET, value)).toString('hex'), opened);
+    value[value.length - 1]! ^= 1;
+    assert.throws(
+      () => transform.fromStore(SECRET, value),
+      fails(/secretbox key "key1": another secret, or changed/),
+    );
   });
 
   test('a new key reads what the old one wrote, writes with itself, and lets the old one go', async () => {
@@ -196,7 +222,11 @@ describe('encryption configuration', () => {
     [configOf(['secrets'], {}), /exactly one of/],
     [configOf(['secrets'], { aesgcm: {}, identity: {} }), /exactly one of/],
     [configOf(['secrets'], { rot13: {} }), /unknown provider "rot13"/],
-    [configOf(['secrets'], { secretbox: { keys: [] } }), /secretbox is not supported/],
+    [configOf(['secrets'], { secretbox: { keys: [] } }), /secretbox.keys: want a list/],
+    [
+      configOf(['secrets'], { secretbox: { keys: [{ name: 'a', secret: secretOf(1, 16) }] } }),
+      /has 16 bytes, want 32/,
+    ],
     [configOf(['secrets'], { kms: {} }), /kms is not supported/],
     [configOf(['secrets'], { aesgcm: { keys: [{ name: 'a:b', secret: secretOf(1) }] } }), /keys\[0\]\.name/],
     [configOf(['secrets'], { aesgcm: { keys: [{ name: 'a', secret: secretOf(1, 20) }] } }), /has 20 bytes/],

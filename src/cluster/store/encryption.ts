@@ -1,18 +1,19 @@
 /**
  * Values as they lie in the store, encrypted as Kubernetes does it, so that either can read what the other wrote:
- * `k8s:enc:aesgcm:v1:KEY:` and then nonce and sealed value (the object's key is sealed in), or `k8s:enc:aescbc:v1:KEY:`
- * and then vector and padded blocks.
+ * `k8s:enc:aesgcm:v1:KEY:` and then nonce and sealed value (the object's key is sealed in), `k8s:enc:aescbc:v1:KEY:`
+ * and then vector and padded blocks, or `k8s:enc:secretbox:v1:KEY:` and then nonce and box.
  */
 import { createCipheriv, createDecipheriv, type CipherGCMTypes } from 'node:crypto';
-import { PlatformError } from '../../base/errors.ts';
+import { assert, PlatformError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import type { EncryptionConfig, EncryptionKey, EncryptionProvider } from './encryption-config.ts';
+import type { EncryptionConfig, EncryptionKey, EncryptionProvider, KeyedType } from './encryption-config.ts';
 import type { ValueTransform } from './transform.ts';
 
 const MARK = 'k8s:enc:';
 const NONCE = 12;
 const TAG = 16;
 const BLOCK = 16;
+const BOX_NONCE = 24;
 
 export interface EncryptionOptions {
   readonly config: EncryptionConfig;
@@ -20,6 +21,20 @@ export interface EncryptionOptions {
   readonly random: Random;
   /** The resource that a key holds (`secrets`, `deployments.apps`), undefined when it holds no object. */
   readonly resourceOf: (key: string) => string | undefined;
+  /** XSalsa20-Poly1305, as `loadSecretbox` gives it; needed for a configuration that names secretbox. */
+  readonly secretbox?: Secretbox | undefined;
+}
+
+/** Both throw when the key is another or the value was changed; a sealed value begins with its tag. */
+export type Secretbox = (
+  key: Uint8Array,
+  nonce: Uint8Array,
+) => { seal(value: Uint8Array): Uint8Array; open(value: Uint8Array): Uint8Array };
+
+/** The cipher is a library's; who does not use it does not load it. */
+export async function loadSecretbox({ resources }: EncryptionConfig): Promise<Secretbox | undefined> {
+  const wanted = resources.some(({ providers }) => providers.some(({ type }) => type === 'secretbox'));
+  return wanted ? (await import('@noble/ciphers/salsa.js')).secretbox : undefined;
 }
 
 /** One way to seal and open, with the mark that its values bear. */
@@ -36,10 +51,15 @@ interface Rule {
 }
 
 /** The transform for `transformStore`. Without a configuration, with an empty list, it only refuses what is encrypted. */
-export function createEncryption({ config, random, resourceOf }: EncryptionOptions): ValueTransform {
+export function createEncryption({
+  config,
+  random,
+  resourceOf,
+  secretbox,
+}: EncryptionOptions): ValueTransform {
   const rules = config.resources.map(({ resources, providers }): Rule => ({
     resources,
-    sealers: providers.flatMap((provider) => sealersOf(provider, random)),
+    sealers: providers.flatMap((provider) => sealersOf(provider, { random, secretbox })),
   }));
   const cache = new Map<string, Rule | undefined>();
   const ruleOf = (key: string): Rule | undefined => {
@@ -101,14 +121,22 @@ function covers(name: string, resource: string): boolean {
   return name.slice(2) === (dot === -1 ? '' : resource.slice(dot + 1));
 }
 
-function sealersOf(provider: EncryptionProvider, random: Random): (Sealer | undefined)[] {
+type Means = Pick<EncryptionOptions, 'random' | 'secretbox'>;
+
+const MAKE: Readonly<Record<KeyedType, (key: EncryptionKey, means: Means) => Sealer>> = {
+  aesgcm: aesGcm,
+  aescbc: aesCbc,
+  secretbox: boxed,
+};
+
+function sealersOf(provider: EncryptionProvider, means: Means): (Sealer | undefined)[] {
   if (provider.type === 'identity') return [undefined];
-  const make = provider.type === 'aesgcm' ? aesGcm : aesCbc;
-  return provider.keys.map((key) => make(key, random));
+  const make = MAKE[provider.type];
+  return provider.keys.map((key) => make(key, means));
 }
 
 /** The key's path in the store is authenticated too: a value that is moved to another object does not open. */
-function aesGcm({ name, secret }: EncryptionKey, random: Random): Sealer {
+function aesGcm({ name, secret }: EncryptionKey, { random }: Means): Sealer {
   const algorithm = `aes-${secret.length * 8}-gcm` as CipherGCMTypes;
   const mark = Buffer.from(`${MARK}aesgcm:v1:${name}:`);
   return {
@@ -129,7 +157,7 @@ function aesGcm({ name, secret }: EncryptionKey, random: Random): Sealer {
   };
 }
 
-function aesCbc({ name, secret }: EncryptionKey, random: Random): Sealer {
+function aesCbc({ name, secret }: EncryptionKey, { random }: Means): Sealer {
   const algorithm = `aes-${secret.length * 8}-cbc`;
   const mark = Buffer.from(`${MARK}aescbc:v1:${name}:`);
   return {
@@ -143,6 +171,25 @@ function aesCbc({ name, secret }: EncryptionKey, random: Random): Sealer {
       if (value.length < 2 * BLOCK) throw new Error('too short');
       const decipher = createDecipheriv(algorithm, secret, value.subarray(0, BLOCK));
       return Buffer.concat([decipher.update(value.subarray(BLOCK)), decipher.final()]);
+    },
+  };
+}
+
+/** NaCl's secretbox: nonce, tag, value. */
+function boxed({ name, secret }: EncryptionKey, { random, secretbox }: Means): Sealer {
+  assert(secretbox !== undefined, 'secretbox is loaded for a configuration that names it');
+  const mark = Buffer.from(`${MARK}secretbox:v1:${name}:`);
+  return {
+    mark,
+    seal(_key, value) {
+      const nonce = random.bytes(BOX_NONCE);
+      return Buffer.concat([mark, nonce, secretbox(secret, nonce).seal(value)]);
+    },
+    open(_key, value) {
+      if (value.length < BOX_NONCE + TAG) throw new Error('too short');
+      // The library wants plain bytes: a Buffer is one of its own kind.
+      const sealed = new Uint8Array(value.subarray(BOX_NONCE));
+      return secretbox(secret, new Uint8Array(value.subarray(0, BOX_NONCE))).open(sealed);
     },
   };
 }
