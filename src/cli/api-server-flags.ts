@@ -24,6 +24,8 @@ export interface ApiServerFlags {
   readonly audit: AuditFlags | undefined;
   /** Who is believed to be who, and who decides what they may. */
   readonly access: AccessFlags;
+  /** The encryption configuration is followed. */
+  readonly reloadEncryption: boolean;
 }
 
 export interface AccessFlags extends Pick<ApiServerOptions, 'authorization'> {
@@ -76,6 +78,7 @@ export async function readApiServerFlags(
     args: flags.args(),
     server: serverFlags(flags),
     audit: await auditFlags(flags, clock),
+    reloadEncryption: flags.boolean('encryption-provider-config-automatic-reload', false),
     access: accessFlags(flags),
   };
 }

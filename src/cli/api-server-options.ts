@@ -76,6 +76,11 @@ export const apiServerOptions: readonly OptionSpec[] = [
     help: 'how long it takes to a second try (default 10s)',
   },
   {
+    name: 'encryption-provider-config-automatic-reload',
+    value: 'BOOL',
+    help: 'true: changes of the encryption configuration count without a restart (default false)',
+  },
+  {
     name: 'max-requests-inflight',
     value: 'N',
     help: 'requests at once that read (default 400); with fairness, seats of all levels together with the next',

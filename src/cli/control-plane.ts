@@ -83,7 +83,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const serviceCidr = options.serviceCidr ?? serviceCidrOf(instance.subnetOctet);
   const { datastore, encryptionConfig } = options;
   const [kept, pki] = await Promise.all([
-    openDatastore({ instance, clock, random, log, datastore, encryptionConfig }),
+    openDatastore({
+      instance,
+      clock,
+      random,
+      log,
+      datastore,
+      encryptionConfig,
+      reloadEncryption: options.apiServer?.reloadEncryption,
+    }),
     loadOrCreatePki({
       dir: join(instance.dataDir, 'pki'),
       ...(options.pki !== undefined && { clusterDir: options.pki }),

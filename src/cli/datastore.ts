@@ -1,18 +1,15 @@
 /** Which store an instance keeps its cluster in: a file of its own, or an etcd that it may share with other servers. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { errorMessage, PlatformError } from '../base/errors.ts';
+import { PlatformError } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { BackupSummary } from '../cluster/store/backup-file.ts';
 import type { EtcdTarget, EtcdTls } from '../cluster/store/etcd-target.ts';
-import { createEncryption, loadSecretbox } from '../cluster/store/encryption.ts';
-import type { EncryptionConfig } from '../cluster/store/encryption-config.ts';
 import { openSqliteStore } from '../cluster/store/sqlite.ts';
 import type { Store } from '../cluster/store/store.ts';
-import { rewriteStale, transformStore } from '../cluster/store/transform.ts';
+import { openEncryption } from './encryption-at-rest.ts';
 
 export interface DatastoreOptions {
   readonly instance: Instance;
@@ -23,6 +20,8 @@ export interface DatastoreOptions {
   readonly datastore: string | undefined;
   /** A file with an EncryptionConfiguration. */
   readonly encryptionConfig?: string | undefined;
+  /** Follows changes of that file. */
+  readonly reloadEncryption?: boolean | undefined;
 }
 
 export interface Datastore extends AsyncDisposable {
@@ -53,32 +52,12 @@ export async function checkDatastore(datastore: string | undefined): Promise<voi
 
 /** Opens the datastore. With an encryption configuration, what older keys wrote is written anew in the background. */
 export async function openDatastore(options: DatastoreOptions): Promise<Datastore> {
-  const { datastore, random, log } = options;
+  const { datastore, encryptionConfig: file, reloadEncryption: reload = false } = options;
   await checkDatastore(datastore);
-  const config = await readEncryptionConfig(options.encryptionConfig);
+  const encryption = await openEncryption({ ...options, file, reload });
   const opened = isEtcd(datastore) ? await openEtcd(datastore, options) : await openFile(options);
-  const resourceOf = config.resources.length === 0 ? () => undefined : await storedResources();
-  const secretbox = await loadSecretbox(config);
-  const transform = createEncryption({ config, random, resourceOf, secretbox });
-  const stop = new AbortController();
-  const rewriting =
-    config.resources.length === 0
-      ? undefined
-      : rewriteStale(opened.store, transform, { prefix: '/registry/', signal: stop.signal }).then(
-          (count) => count > 0 && log.info('objects written anew with the first key', { count }),
-          (error: unknown) =>
-            stop.signal.aborted ||
-            log.warn('cannot write all objects anew with the first key', { error: errorMessage(error) }),
-        );
-  return {
-    ...opened,
-    store: transformStore(opened.store, transform),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await opened.store[Symbol.asyncDispose]();
-      await rewriting;
-    },
-  };
+  const store = encryption.over(opened.store);
+  return { ...opened, store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }
 
 /** A backup by a process that does not serve: the caller holds the data folder. */
@@ -123,45 +102,4 @@ async function etcdTarget(datastore: string): Promise<Omit<EtcdTarget, 'tls'> & 
   const { parseEtcdUrl, readTlsFiles } = await import('../cluster/store/etcd-target.ts');
   const { tls, ...target } = parseEtcdUrl(datastore);
   return { ...target, ...(tls !== undefined && { tls: readTlsFiles(tls) }) };
-}
-
-async function readEncryptionConfig(file: string | undefined): Promise<EncryptionConfig> {
-  if (file === undefined) return { resources: [] };
-  const [{ parseYaml }, { parseEncryptionConfig }] = await Promise.all([
-    import('../cluster/api/yaml.ts'),
-    import('../cluster/store/encryption-config.ts'),
-  ]);
-  try {
-    const { value, duplicates } = await parseYaml(readFileSync(file));
-    if (duplicates[0] !== undefined) throw new PlatformError('invalid', duplicates[0]);
-    return parseEncryptionConfig(value);
-  } catch (error) {
-    const code = error instanceof PlatformError ? error.code : 'invalid';
-    throw new PlatformError(code, `--encryption-provider-config ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-/** Which resource a key of the store holds, by the layout of resource-table.ts: `secrets`, `deployments.apps`. */
-async function storedResources(): Promise<(key: string) => string | undefined> {
-  const [{ resources }, { ResourceTable }] = await Promise.all([
-    import('../cluster/api/resources.ts'),
-    import('../cluster/server/resource-table.ts'),
-  ]);
-  const table = new ResourceTable({ addresses: { base: 0, size: 0 }, nodePorts: [0, 0] });
-  const names = new Map<string, string>();
-  for (const { group, resource, prefix } of table.all) {
-    const stored = resources.find((item) => item.group === group && item.resource === resource)?.storage;
-    const owner = stored?.group ?? group;
-    // The first to name a prefix is the one it is named for: events are those of the core group.
-    if (!names.has(prefix)) names.set(prefix, owner === '' ? resource : `${resource}.${owner}`);
-  }
-  return (key) => {
-    const [, root, first = '', second = ''] = key.split('/');
-    if (root !== 'registry') return undefined;
-    const found = names.get(`/registry/${first}/${second}/`) ?? names.get(`/registry/${first}/`);
-    // Custom resources lie below their group.
-    return found ?? (first.includes('.') ? `${second}.${first}` : undefined);
-  };
 }
