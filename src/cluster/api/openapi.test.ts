@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getPath, isJsonObject, objectAt, objectsAt, type JsonValue } from './json.ts';
+import { getPath, isJsonObject, objectAt, objectsAt, stringAt, type JsonValue } from './json.ts';
 import { openApiV3 } from './openapi.ts';
 import { resources } from './resources.ts';
 
@@ -28,12 +28,12 @@ test('every reference leads to a schema', () => {
 
 test('fields that every object has are described, and where they are beside a kind only', () => {
   const schemas = objectAt(apps, 'components', 'schemas');
-  const descriptionOf = (schema: string, field: string): JsonValue | undefined =>
-    getPath(schemas, schema, 'properties', field, 'description');
-  assert.match(String(descriptionOf('io.k8s.api.apps.v1.Deployment', 'spec')), /^What is wanted/);
+  const descriptionOf = (schema: string, field: string): string =>
+    stringAt(schemas, schema, 'properties', field, 'description');
+  assert.match(descriptionOf('io.k8s.api.apps.v1.Deployment', 'spec'), /^What is wanted/);
   const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
-  assert.match(String(descriptionOf(meta, 'uid')), /^UID tells objects/);
-  assert.equal(descriptionOf('io.k8s.api.apps.v1.DeploymentCondition', 'status'), undefined);
+  assert.match(descriptionOf(meta, 'uid'), /^UID tells objects/);
+  assert.equal(descriptionOf('io.k8s.api.apps.v1.DeploymentCondition', 'status'), '');
 });
 
 test('schemas carry what kubectl merges and explains by', () => {
