@@ -24,10 +24,12 @@ export function authored(
   };
 }
 
-/** The status endpoint writes the status alone, the main one everything else: neither owns what it cannot write. */
+/** The status endpoint writes the status, the main one everything else: neither owns what it cannot write. */
 function resetFields(resource: Resource, subresource: string): readonly (readonly string[])[] {
   if (subresource === 'status') {
-    return resource.type.fieldNames.filter((name) => name !== 'status').map((name) => [name]);
+    const fixed = (resource.strategy.fixedInStatus ?? []).map((field) => ['metadata', field]);
+    const others = resource.type.fieldNames.filter((name) => name !== 'status' && name !== 'metadata');
+    return [...others.map((name) => [name]), ...fixed];
   }
   return resource.declaration.hasStatus ? [['status']] : [];
 }

@@ -59,6 +59,9 @@ export interface ClaimContext {
   random(): number;
 }
 
+/** The metadata that users write. */
+export const USERS_METADATA: readonly string[] = ['annotations', 'finalizers', 'labels', 'ownerReferences'];
+
 export interface Strategy {
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
@@ -71,6 +74,8 @@ export interface Strategy {
   prepareForStatus?(object: KubeObject, old: KubeObject, endpoint: 'status' | 'approval'): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
   claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
+  /** Fields of USERS_METADATA that the status endpoint does not write. */
+  readonly fixedInStatus?: readonly string[];
   /** What happens to dependents when nobody says: kinds older than garbage collection leave them. */
   readonly orphansDependents?: boolean;
   /** Told to who deletes without saying. */

@@ -248,3 +248,23 @@ test('a review cannot be had as a table', async () => {
   );
   assert.deepEqual([answer.status, answer.body.reason], [406, 'NotAcceptable']);
 });
+
+test('the status endpoint writes labels and annotations where the kind leaves them to it', async () => {
+  await using api = await TestServer.open();
+  await api.create(DEPLOYMENTS, deployment('a'));
+  const body = {
+    metadata: { labels: { by: 'status' }, annotations: { by: 'status' } },
+    status: { observedGeneration: 1 },
+    spec: { replicas: 9 },
+  };
+  const patched = await api.call('PATCH', `${DEPLOYMENTS}/a/status`, body, MERGE);
+  const { metadata, spec, status } = patched.body;
+  assert.equal(metadata.annotations?.['by'], 'status');
+  assert.notEqual(metadata.labels?.['by'], 'status');
+  assert.notEqual(spec?.['replicas'], 9);
+  assert.deepEqual([status?.['observedGeneration'], metadata.generation], [1, 1]);
+
+  const schemas = '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas';
+  const exempt = await api.call('PATCH', `${schemas}/exempt/status`, body, MERGE);
+  assert.equal(exempt.body.metadata.annotations?.['by'], undefined);
+});

@@ -1,4 +1,5 @@
 /** The steps between a decoded object and its transaction: defaults, strategy, validation, metadata. */
+import { USERS_METADATA } from './resource.ts';
 import { rfc3339, type Clock } from '../../base/clock.ts';
 import { nameSuffix, uuid, type Random } from '../../base/random.ts';
 import { fieldErrorsError, required } from '../api/field-error.ts';
@@ -111,7 +112,7 @@ export async function planUpdate(
   }
   const owners = metadata.managedFields;
   const isWish = endpoint === 'main' || isNarrow(endpoint);
-  const object = isWish ? sent : statusUpdate(sent, old);
+  const object = isWish ? sent : statusUpdate(resource, sent, old);
   if (isWish) keepServerFields(resource, object, old);
   resource.type.applyDefaults(object);
   await gate.mutate(object, old);
@@ -128,14 +129,17 @@ export async function planUpdate(
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
 }
 
-/** The status endpoint writes the status and nothing else. */
-function statusUpdate(sent: KubeObject, old: KubeObject): KubeObject {
+/** The status endpoint writes the status, and of the metadata what the strategy leaves to it. */
+function statusUpdate({ strategy }: Resource, sent: KubeObject, old: KubeObject): KubeObject {
   const { status: _status, ...rest } = old;
-  return {
-    ...rest,
-    metadata: { ...old.metadata },
-    ...(sent.status !== undefined && { status: sent.status }),
-  };
+  const metadata = { ...old.metadata };
+  for (const field of USERS_METADATA) {
+    if (strategy.fixedInStatus?.includes(field) === true) continue;
+    const value = sent.metadata[field];
+    if (value === undefined) delete metadata[field];
+    else metadata[field] = value;
+  }
+  return { ...rest, metadata, ...(sent.status !== undefined && { status: sent.status }) };
 }
 
 /** Of the metadata nothing changes, of the rest what the strategy says that the endpoint writes. */

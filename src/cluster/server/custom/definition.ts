@@ -28,7 +28,7 @@ import { humanDuration, timeToMs } from '../../api/time.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import type { Conversion, Resource } from '../resource.ts';
+import { USERS_METADATA, type Conversion, type Resource } from '../resource.ts';
 import { customType } from './custom-type.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
@@ -104,7 +104,9 @@ async function resourceOf(
     namespaced,
     type: customType({ group, version: name, kind, namespaced, schema, rules: await rulesOf(schema) }),
     prefix: prefixOf(definition),
-    strategy: hasStatus ? { prepareForCreate: (object) => void delete object.status } : {},
+    strategy: hasStatus
+      ? { fixedInStatus: USERS_METADATA, prepareForCreate: (object) => void delete object.status }
+      : {},
     ...(await conversionOf(definition, name, server)),
   };
 }

@@ -1,6 +1,6 @@
 /** Strategies by stored resource, as declared; a resource that is not here has nothing special about it. */
 import type { Json } from '../object.ts';
-import type { Strategy } from '../resource.ts';
+import { USERS_METADATA, type Strategy } from '../resource.ts';
 import { apiServiceStrategy } from './api-services.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { jobStrategy } from './jobs.ts';
@@ -9,6 +9,9 @@ import { podStrategy } from './pods.ts';
 import { priorityClassStrategy } from './priority-classes.ts';
 import { serviceStrategy, type ServiceRanges } from './services.ts';
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
+
+/** Newer kinds keep the status endpoint away from all that users write. */
+const STATUS_ALONE: Strategy = { fixedInStatus: USERS_METADATA };
 
 /** The status is the controller's: what a creator says of it does not count. */
 function controlled(status: Json = {}): Strategy {
@@ -36,9 +39,10 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
       numberMisscheduled: 0,
       numberReady: 0,
     }),
-    deployments: controlled(),
+    customresourcedefinitions: STATUS_ALONE,
+    deployments: { ...controlled(), fixedInStatus: ['labels'] },
     events: { leaseSeconds: choices.eventSeconds ?? 3600 },
-    flowschemas: controlled(),
+    flowschemas: { ...controlled(), ...STATUS_ALONE },
     horizontalpodautoscalers: controlled({ currentReplicas: 0, desiredReplicas: 0 }),
     ingresses: controlled({ loadBalancer: {} }),
     jobs: jobStrategy,
@@ -53,15 +57,15 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     }),
     pods: podStrategy,
     priorityclasses: priorityClassStrategy,
-    prioritylevelconfigurations: controlled(),
+    prioritylevelconfigurations: { ...controlled(), ...STATUS_ALONE },
     replicasets: controlled({ replicas: 0 }),
     replicationcontrollers: { ...controlled({ replicas: 0 }), orphansDependents: true },
-    resourceclaims: controlled(),
+    resourceclaims: { ...controlled(), ...STATUS_ALONE },
     resourcequotas: controlled(),
     servicecidrs: controlled(),
     services: serviceStrategy(choices),
     statefulsets: controlled({ availableReplicas: 0, replicas: 0 }),
-    validatingadmissionpolicies: controlled(),
-    volumeattachments: controlled({ attached: false }),
+    validatingadmissionpolicies: { ...controlled(), ...STATUS_ALONE },
+    volumeattachments: { ...controlled({ attached: false }), ...STATUS_ALONE },
   };
 }

@@ -11,6 +11,7 @@ const GATED: Json = {
 };
 
 export const podStrategy: Strategy = {
+  fixedInStatus: ['ownerReferences'],
   prepareForCreate(pod) {
     const spec = (pod.spec ??= {});
     pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
