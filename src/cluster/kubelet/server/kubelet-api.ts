@@ -153,6 +153,10 @@ async function containerLogs(
     ...(sinceTime !== null && { sinceTime }),
     ...(request.signal !== undefined && { signal: request.signal }),
   });
+  if (request.headers['upgrade']?.toLowerCase() === 'websocket') {
+    const { answerLogs } = await import('../streaming/log-stream.ts');
+    return answerLogs(request.headers, body);
+  }
   return { status: 200, headers: { 'content-type': 'text/plain' }, body };
 }
 

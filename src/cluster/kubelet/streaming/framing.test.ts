@@ -8,6 +8,7 @@ import { constants, createDeflate, deflateSync } from 'node:zlib';
 import { ManualClock } from '../../../base/clock.ts';
 import { seededRandom } from '../../../base/random.ts';
 import { channelSession } from './channels.ts';
+import { answerLogs } from './log-stream.ts';
 import { SizeReader } from './remote-session.ts';
 import { SPDY_DICTIONARY } from './spdy-dictionary.ts';
 import { SpdyConnection, type SpdyStream } from './spdy.ts';
@@ -285,4 +286,45 @@ test('noise never breaks out: WebSocket and SPDY end, whatever comes', async () 
     client.end(messages);
     await socket.ended;
   }
+});
+
+test('logs are messages: as bytes, or as text in base64; what breaks off says why', async () => {
+  const headers = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' };
+  async function* logs(broken = false): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('one\n');
+    if (broken) throw new Error('the file is gone');
+    yield Buffer.from('two\n');
+  }
+  const read = async (protocol: string, source: AsyncIterable<Uint8Array>) => {
+    const answer = answerLogs({ ...headers, 'sec-websocket-protocol': protocol }, source);
+    assert.equal(answer.headers['sec-websocket-protocol'], protocol);
+    const [ours, theirs] = duplexPair();
+    answer.tunnel?.(ours);
+    return readFrames(await allOf(theirs));
+  };
+  const { messages, closed } = await read('binary.k8s.io', logs());
+  assert.deepEqual([Buffer.concat(messages).toString(), closed], ['one\ntwo\n', 1000]);
+  const text64 = await read('base64.binary.k8s.io', logs());
+  assert.deepEqual(text64.messages.map(String), ['b25lCg==', 'dHdvCg==']);
+  const broken = await read('binary.k8s.io', logs(true));
+  assert.deepEqual([broken.messages.length, broken.closed], [1, 1011]);
+});
+
+test('a reader of logs that goes ends what it followed', async () => {
+  const headers = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' };
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const endless: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<never>(() => {}),
+      return: () => {
+        resolve();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  };
+  const [ours, theirs] = duplexPair();
+  answerLogs(headers, endless).tunnel?.(ours);
+  theirs.destroy();
+  ours.destroy();
+  await ended;
 });
