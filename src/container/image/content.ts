@@ -3,7 +3,7 @@ import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import { join } from 'node:path';
 import { assert, PlatformError } from '../../base/errors.ts';
 import { failpoint } from '../../base/failpoint.ts';
-import { diskError, errnoOf } from './disk-error.ts';
+import { diskError, errnoOf } from '../../base/disk-error.ts';
 import { syncDirectory, type StorePaths } from './layout.ts';
 import { ownToken } from './process-token.ts';
 import { isDigest } from './reference.ts';

@@ -1,7 +1,7 @@
 import { lstat, readlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
-import { errnoOf } from './disk-error.ts';
+import { errnoOf } from '../../base/disk-error.ts';
 
 /** One node of an image that is being put together. All belong to root. */
 export type TreeNode =

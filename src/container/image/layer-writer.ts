@@ -2,7 +2,7 @@ import { lchown, lutimes, mkdir, open, symlink, rm, chmod } from 'node:fs/promis
 import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
 import { BlobWriter } from './content.ts';
-import { diskError } from './disk-error.ts';
+import { diskError } from '../../base/disk-error.ts';
 import type { TreeNode } from './image-tree.ts';
 import { commitLayer } from './layers.ts';
 import type { StorePaths } from './layout.ts';

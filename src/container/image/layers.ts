@@ -8,7 +8,7 @@ import { PlatformError } from '../../base/errors.ts';
 import { failpoint } from '../../base/failpoint.ts';
 import { MEDIA_TYPE, type Descriptor } from '../spec/image.ts';
 import { blobPath } from './content.ts';
-import { diskError, errnoOf } from './disk-error.ts';
+import { diskError, errnoOf } from '../../base/disk-error.ts';
 import { readIfThere, syncDirectory, type StorePaths } from './layout.ts';
 import { applyWhiteouts, mergeTree } from './merge-tree.ts';
 import { ownToken } from './process-token.ts';

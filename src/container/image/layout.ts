@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
 import { MEDIA_TYPE, type Descriptor, type ImageIndex } from '../spec/image.ts';
-import { diskError, errnoOf } from './disk-error.ts';
+import { diskError, errnoOf } from '../../base/disk-error.ts';
 import { withFileLock } from './file-lock.ts';
 import { ownToken } from './process-token.ts';
 

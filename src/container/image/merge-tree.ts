@@ -1,7 +1,7 @@
 import { chmod, lchown, link, lstat, lutimes, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Stats } from 'node:fs';
-import { diskError, errnoOf } from './disk-error.ts';
+import { diskError, errnoOf } from '../../base/disk-error.ts';
 import type { Whiteouts } from './unpack.ts';
 
 /**

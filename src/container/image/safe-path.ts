@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
-import { errnoOf } from './disk-error.ts';
+import { errnoOf } from '../../base/disk-error.ts';
 
 /**
  * Names in a layer come from whoever made the image. They are taken apart here, once: what comes out lies below the

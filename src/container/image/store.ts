@@ -6,7 +6,7 @@ import { KeyedLock } from '../../base/lock.ts';
 import type { Descriptor, ImageConfig, ImageIndex, ImageManifest } from '../spec/image.ts';
 import type { Snapshot } from '../spec/snapshot.ts';
 import { blobPath, readBlob } from './content.ts';
-import { diskError } from './disk-error.ts';
+import { diskError } from '../../base/disk-error.ts';
 import { withFileLock } from './file-lock.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { chainClosure, chainIds, ensureLayer, stackOf } from './layers.ts';

@@ -2,7 +2,7 @@ import { chmod, lchown, link, lstat, lutimes, mkdir, open, rm, symlink } from 'n
 import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
 import { failpoint } from '../../base/failpoint.ts';
-import { diskError, errnoOf } from './disk-error.ts';
+import { diskError, errnoOf } from '../../base/disk-error.ts';
 import { checkParents, entryParts, hostile } from './safe-path.ts';
 import { readTar, type TarEntry } from './tar-read.ts';
 

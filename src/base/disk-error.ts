@@ -1,4 +1,4 @@
-import { PlatformError } from '../../base/errors.ts';
+import { PlatformError } from './errors.ts';
 
 /** The errno name of a failed Node file operation, or undefined. */
 export function errnoOf(error: unknown): string | undefined {
