@@ -11,9 +11,15 @@ function epoch(text: string): { ms: number; fraction: string } | undefined {
   if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 59) return undefined;
   const offset =
     sign === undefined ? 0 : (sign === '-' ? -1 : 1) * (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000;
-  const local = Date.UTC(y, mo - 1, d, h, mi, s);
+  const local = utc(y, mo - 1, d) + ((h * 60 + mi) * 60 + s) * 1000;
   if (new Date(local).getUTCDate() !== d) return undefined;
   return { ms: local - offset, fraction };
+}
+
+/** Date.UTC takes the years up to 99 for those of the twentieth century; Go's zero time is in year 1. */
+function utc(year: number, month: number, day: number): number {
+  const date = new Date(0);
+  return date.setUTCFullYear(year, month, day);
 }
 
 /** Milliseconds since the epoch of an RFC 3339 time, undefined when it is none. */

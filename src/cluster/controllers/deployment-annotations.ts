@@ -17,10 +17,23 @@ const NOT_COPIED: ReadonlySet<string> = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-/** 0 for a set that has none. */
-export function revisionOf(object: Deployment | ReplicaSet): number {
+const MAX_REVISION = 2n ** 63n - 1n;
+
+/** 0 for a set that has none. It may come from elsewhere, as large as an int64. */
+export function revisionOf(object: Deployment | ReplicaSet): bigint {
   const text = object.metadata?.annotations?.[REVISION] ?? '';
-  return /^\d+$/.test(text) ? Number(text) : 0;
+  const revision = /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+  return revision <= MAX_REVISION ? revision : 0n;
+}
+
+/** 0 when there is none. */
+export function newestRevision(sets: readonly ReplicaSet[]): bigint {
+  return sets.map(revisionOf).reduce((a, b) => (a > b ? a : b), 0n);
+}
+
+export function byRevision(a: ReplicaSet, b: ReplicaSet): number {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
 }
 
 /** A number from an annotation, undefined when it is not there or is none. */
@@ -33,15 +46,15 @@ export function countAnnotation(set: ReplicaSet, name: string): number | undefin
 export function newSetAnnotations(
   deployment: Deployment,
   set: ReplicaSet | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations: Record<string, string> = { ...set?.metadata?.annotations };
   for (const [key, value] of Object.entries(deployment.metadata?.annotations ?? {})) {
     if (!NOT_COPIED.has(key)) annotations[key] = value;
   }
-  const before = set === undefined ? 0 : revisionOf(set);
+  const before = set === undefined ? 0n : revisionOf(set);
   if (before >= revision) return annotations;
-  if (before > 0) {
+  if (before > 0n) {
     // A rollback makes an old set the newest again; its former numbers stay readable.
     const history = annotations[REVISION_HISTORY];
     annotations[REVISION_HISTORY] = history === undefined ? `${before}` : `${history},${before}`;

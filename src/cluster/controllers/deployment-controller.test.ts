@@ -171,7 +171,7 @@ test('history is kept to its limit', async () => {
 });
 
 test('a foreign set of the same name makes another hash', async () => {
-  const name = newSetFor(web(1), 1, 1).metadata?.name ?? '';
+  const name = newSetFor(web(1), 1, 1n).metadata?.name ?? '';
   await using plane = running({
     create,
     before: (api) => {

@@ -5,7 +5,13 @@ import { selectorFromObject } from '../api/selector.ts';
 import type { Controller, WorkQueue } from '../client/contract.ts';
 import { deployments, pods, replicaSets } from '../client/kinds.ts';
 import { refOf, settleClaims } from './claiming.ts';
-import { newSetAnnotations, REVISION, revisionOf, sizeAnnotations } from './deployment-annotations.ts';
+import {
+  newestRevision,
+  newSetAnnotations,
+  REVISION,
+  revisionOf,
+  sizeAnnotations,
+} from './deployment-annotations.ts';
 import {
   findNewSet,
   isScaling,
@@ -131,7 +137,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
       if (plan.length > 0) return resizeAll(rollout, plan);
       if (podsOf(oldSets).length > 0) return rollout;
     }
-    const revision = Math.max(0, ...oldSets.map(revisionOf)) + 1;
+    const revision = newestRevision(oldSets) + 1n;
     const found = rollout.newSet;
     const newSet =
       found === undefined
@@ -149,7 +155,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
   async function refreshNewSet(
     deployment: Deployment,
     set: ReplicaSet,
-    revision: number,
+    revision: bigint,
   ): Promise<ReplicaSet> {
     const annotations = newSetAnnotations(deployment, set, revision);
     const minReadySeconds = deployment.spec?.minReadySeconds;
@@ -164,7 +170,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
     });
   }
 
-  async function createNewSet(rollout: Rollout, revision: number): Promise<ReplicaSet> {
+  async function createNewSet(rollout: Rollout, revision: bigint): Promise<ReplicaSet> {
     const { deployment, oldSets } = rollout;
     const wanted = newSetFor(deployment, newSetSize(deployment, undefined, oldSets), revision);
     const name = wanted.metadata?.name ?? '';
@@ -192,7 +198,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
     throw new Error(`replica set ${wanted.metadata?.name ?? ''} has another template: trying another hash`);
   }
 
-  async function noteRevision(deployment: Deployment, revision: number): Promise<Deployment> {
+  async function noteRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
     if (revisionOf(deployment) === revision) return deployment;
     const body = { metadata: { annotations: { [REVISION]: `${revision}` } } };
     return client.patch(deployments, refOf(deployment), { type: 'merge', body });
@@ -301,7 +307,7 @@ function countsOf({ newSet, oldSets }: Rollout): {
 }
 
 /** The replica set of a deployment's present template, told apart from its siblings by the hash label. */
-export function newSetFor(deployment: Deployment, replicas: number, revision: number): ReplicaSet {
+export function newSetFor(deployment: Deployment, replicas: number, revision: bigint): ReplicaSet {
   const template = withoutHash(deployment.spec?.template ?? {});
   const hash = templateHash(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [POD_TEMPLATE_HASH]: hash };

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { seededRandom, type Random } from '../../base/random.ts';
 import type { Deployment, ReplicaSet } from '../api/generated/apps-v1.ts';
-import { DESIRED_REPLICAS, MAX_REPLICAS, REVISION } from './deployment-annotations.ts';
+import {
+  byRevision,
+  DESIRED_REPLICAS,
+  MAX_REPLICAS,
+  newestRevision,
+  REVISION,
+  revisionOf,
+} from './deployment-annotations.ts';
 import {
   findNewSet,
   isScaling,
@@ -239,4 +246,13 @@ test('a rolling update never falls below availability, never exceeds the surge, 
     const final = worlds.map((each, i) => asSet(each, i));
     assert.equal(sizeOf(final[2]!), replicas);
   }
+});
+
+test('revisions are compared as the 64-bit numbers that they are', () => {
+  const [low, high] = ['3546343826724305832', '3546343826724305833'].map((revision) => ({
+    metadata: { annotations: { [REVISION]: revision } },
+  }));
+  assert.equal(newestRevision([high!, low!]) + 1n, 3546343826724305834n);
+  assert.equal(byRevision(low!, high!), -1);
+  assert.equal(revisionOf({ metadata: { annotations: { [REVISION]: '99999999999999999999' } } }), 0n);
 });

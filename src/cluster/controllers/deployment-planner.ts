@@ -4,7 +4,7 @@
  */
 import type { Deployment, ReplicaSet } from '../api/generated/apps-v1.ts';
 import { scaledValue } from '../api/int-or-string.ts';
-import { countAnnotation, DESIRED_REPLICAS, MAX_REPLICAS, revisionOf } from './deployment-annotations.ts';
+import { byRevision, countAnnotation, DESIRED_REPLICAS, MAX_REPLICAS } from './deployment-annotations.ts';
 import { sameTemplate } from './template-hash.ts';
 
 export interface Resize {
@@ -148,7 +148,7 @@ export function planScaling(
   const sets = newSet === undefined ? oldSets : [...oldSets, newSet];
   const active = sets.filter((set) => sizeOf(set) > 0);
   if (active.length <= 1) {
-    const only = active[0] ?? newSet ?? oldSets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0];
+    const only = active[0] ?? newSet ?? oldSets.toSorted((a, b) => byRevision(b, a))[0];
     // The same size still goes out when the set's record of the desired size is old.
     return only === undefined ? [] : [{ set: only, replicas }];
   }
@@ -193,7 +193,7 @@ export function planCleanup(deployment: Deployment, oldSets: readonly ReplicaSet
   const surplus = oldSets.length - limit;
   if (surplus <= 0) return [];
   return oldSets
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .toSorted((a, b) => byRevision(a, b) || byAge(a, b))
     .slice(0, surplus)
     .filter(
       (set) =>

@@ -214,7 +214,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await bootstrapRoles(parts);
   startUp.done('roles');
   stack.use(keepBootstrapped(parts, repair));
-  stack.use(startCompactor(store, { clock, log: parts.log, shared: sharedStore }));
+  stack.use(
+    startCompactor(store, {
+      clock,
+      log: parts.log,
+      forget: (revision) => cache.forget(revision),
+      shared: sharedStore,
+    }),
+  );
   stack.use(await CustomResources.start(parts));
   startUp.done('definitions');
   stack.use(followPolicies(parts));

@@ -12,12 +12,17 @@ const TURN = 'compact_rev_key';
 export interface CompactorOptions {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told what has been compacted. */
+  readonly forget?: (revision: number) => void;
   /** Others compact the same store: whoever takes the turn first does it. */
   readonly shared?: boolean;
 }
 
 /** Forgets, every five minutes, what is older than five minutes. */
-export function startCompactor(store: Store, { clock, log, shared = false }: CompactorOptions): Disposable {
+export function startCompactor(
+  store: Store,
+  { clock, log, forget = () => {}, shared = false }: CompactorOptions,
+): Disposable {
   let before = 0;
   /** The version of TURN that was seen last; a turn can be taken once from each. */
   let turn = 0;
@@ -39,6 +44,8 @@ export function startCompactor(store: Store, { clock, log, shared = false }: Com
     } else if (before > 0) {
       if (await takeTurn(before)) await store.compact(before);
     } else turn = (await store.get(TURN))?.modRevision ?? 0;
+    // Also when another server has done it.
+    if (before > 0) forget(before);
     before = revision;
   };
   const again = (): void => {

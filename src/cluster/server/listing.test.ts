@@ -136,3 +136,22 @@ test('a long list comes in pieces, whole and in order', async () => {
     assert.equal((body.items ?? body.rows)?.length, 400);
   }
 });
+
+test('pages expire with the history they are of, also where nothing has changed', async () => {
+  await using api = await TestServer.open();
+  for (const name of ['a', 'b', 'c']) await api.create(MAPS, configMap(name));
+  const first = await api.call('GET', `${MAPS}?limit=1`);
+  const token = stringAt(first.body, 'metadata', 'continue');
+  // Something else changes, and is compacted.
+  await api.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } });
+  await api.clock.advance(5 * 60_000);
+  assert.equal((await api.call('GET', `${MAPS}?limit=1&continue=${token}`)).status, 200);
+  await api.clock.advance(5 * 60_000);
+  const late = await api.call('GET', `${MAPS}?limit=1&continue=${token}`);
+  assert.deepEqual([late.status, late.body.reason], [410, 'Expired']);
+  const rest = await api.call(
+    'GET',
+    `${MAPS}?limit=1&continue=${stringAt(late.body, 'metadata', 'continue')}`,
+  );
+  assert.equal(names(rest.body.items), 'b');
+});

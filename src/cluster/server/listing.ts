@@ -45,6 +45,7 @@ export async function listObjects(request: ListRequest, { registry, cache, store
     await registry.fresh();
     if (exact > cache.revision) throw tooLargeVersion(exact, cache.revision);
   }
+  if (exact !== undefined && exact < cache.forgotten) throw tooOld(request, from?.start);
   const held = cache.resource(resource.prefix);
   if (exact === undefined || exact >= held.lastChange) {
     const revision = exact ?? cache.revision;
@@ -55,9 +56,14 @@ export async function listObjects(request: ListRequest, { registry, cache, store
     return await listFromStore(request, { store, revision: exact, start: from?.start ?? selection.prefix });
   } catch (error) {
     if (!isExpired(error)) throw error;
-    if (from === undefined) throw expired('The resourceVersion for the provided list is too old.');
-    throw expiredContinue(encodeToken(-1, from.start.slice(0, -1), selection.prefix));
+    throw tooOld(request, from?.start);
   }
+}
+
+/** A list that was begun can be gone on with, in another state. */
+function tooOld({ selection }: ListRequest, start: string | undefined): Error {
+  if (start === undefined) return expired('The resourceVersion for the provided list is too old.');
+  return expiredContinue(encodeToken(-1, start.slice(0, -1), selection.prefix));
 }
 
 function exactRevision({ resourceVersion, resourceVersionMatch, limit }: ListRequest): number | undefined {

@@ -282,6 +282,7 @@ export class WatchCache implements AsyncDisposable {
   readonly #caches: Map<string, ResourceCache>;
   readonly #slabs = new ByteSlabs();
   #revision = 0;
+  #forgotten = 0;
   #waiters: Waiter[] = [];
   readonly #loading = new Map<string, Promise<void>>();
   #watch: AsyncDisposable | undefined;
@@ -417,6 +418,15 @@ export class WatchCache implements AsyncDisposable {
   /** Everything up to this revision has been applied. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** What was asked for as of an earlier revision than this has expired, even where nothing has changed since. */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  forget(revision: number): void {
+    this.#forgotten = Math.max(this.#forgotten, revision);
   }
 
   resource(prefix: string): ResourceCache {
