@@ -1,4 +1,5 @@
 /** The control plane of one instance: store, API server, controllers, scheduler, in this process. */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Instance } from '../base/instance.ts';
@@ -107,6 +108,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await createApiServer({
       store,
       sharedStore: shared,
+      identity: { hostname: hostname(), ...(shared && { instance: instance.id }) },
       clock,
       random,
       log,

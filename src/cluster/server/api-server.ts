@@ -4,7 +4,7 @@
  */
 import { arch } from 'node:os';
 
-import type { Clock } from '../../base/clock.ts';
+import { sleep, type Clock } from '../../base/clock.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
@@ -31,7 +31,7 @@ import { NodeAuthorizer } from './authorization/node/node-authorizer.ts';
 import { NodeRelations } from './authorization/node/node-relations.ts';
 import { Rbac, RBAC_GROUP } from './authorization/rbac.ts';
 import { publishTrust, type ClientTrust } from './authentication/published-trust.ts';
-import { advertise, bootstrap, bootstrapRoles, keepBootstrapped, type Advertised } from './bootstrap.ts';
+import { bootstrap, bootstrapRoles, keepBootstrapped } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
 import { startCompactor } from './compactor.ts';
 import {
@@ -49,6 +49,9 @@ import { answerHealth, type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
+import { Advertiser } from './membership/advertiser.ts';
+import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
+import type { Advertised } from './membership/master-leases.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
 import type { FileAccess } from './configuration/file-access.ts';
@@ -79,6 +82,8 @@ export interface ApiServerOptions {
   readonly nodes?: (name: string) => Transport | undefined;
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
+  /** Published as a Lease in kube-system; nothing is when absent. */
+  readonly identity?: ServerIdentity;
   readonly authentication?: AuthenticationOptions;
   /** Who decides besides role-based access control and the Node authorizer, or instead of them. */
   readonly authorization?: AuthorizationOptions;
@@ -111,7 +116,10 @@ export interface ApiServer extends AsyncDisposable {
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
   /** A client's way in from the same process. */
   transportFor(user: UserInfo): Transport;
-  /** Points the service `default/kubernetes` at the address on which this server can be reached. */
+  /**
+   * Points the service `default/kubernetes` at the address on which this server can be reached; besides those of the
+   * others that are alive on the same store, when there may be any.
+   */
   advertise(where: Advertised): Promise<void>;
   /** Resolves when what the server writes about itself once it is ready has been written. */
   settled(): Promise<void>;
@@ -199,14 +207,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     nodes: kubelets,
     stopping: stop.signal,
   };
-  let advertised: Advertised | undefined;
+  const advertiser = new Advertiser(parts, sharedStore);
+  stack.defer(() => farewell(advertiser, clock));
+  const identity = options.identity && new IdentityLease(parts, options.identity);
   const repair = async (): Promise<void> => {
     await bootstrap(parts, {
       kubernetes: formatIpv4(addresses.base + 1),
       services: options.serviceCidr,
     });
     if (options.clientTrust !== undefined) await publishTrust(parts, options.clientTrust);
-    if (advertised !== undefined) await advertise(parts, advertised);
+    await identity?.renew();
+    await advertiser.reconcile();
   };
   startUp.done('admission');
   await repair();
@@ -275,13 +286,23 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authenticate: (credentials) => authentication.authenticate(credentials),
     transportFor: (user) => ({ request: (request) => handle(request, user) }),
     advertise: async (where) => {
-      advertised = where;
+      advertiser.moveTo(where);
       await repair();
     },
     settled: () => aggregation.local.settled(),
     ready: () => !stop.signal.aborted,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Not longer than somebody who ends a server would wait for a store that does not answer. */
+const FAREWELL_MS = 2000;
+
+async function farewell(advertiser: Advertiser, clock: Clock): Promise<void> {
+  const patience = new AbortController();
+  const left = advertiser.leave().catch(() => undefined);
+  await Promise.race([left, sleep(clock, FAREWELL_MS, patience.signal).catch(() => undefined)]);
+  patience.abort();
 }
 
 async function run(chain: readonly Handler[], context: RequestContext): Promise<ApiResponse> {

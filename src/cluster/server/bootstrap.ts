@@ -1,14 +1,13 @@
 /** What is there from the start: the first namespaces and the API's own service. */
-import { errorMessage, isPlatformError } from '../../base/errors.ts';
+import { errorMessage } from '../../base/errors.ts';
 import { jsonEqual, listAt } from '../api/json.ts';
 import { defaultRbacObjects } from './authorization/default-roles.ts';
 import { RBAC_GROUP } from './authorization/rbac.ts';
 import type { ServerParts } from './context.ts';
 import type { Change } from './registry.ts';
 import type { KubeObject } from './object.ts';
-import { authored } from './authorship.ts';
+import { createOwn } from './own-objects.ts';
 import { initialObjects } from './strategies/initial-objects.ts';
-import { open, prepareCreate } from './writing.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -39,7 +38,7 @@ export async function bootstrap(parts: ServerParts, addresses: FirstAddresses): 
   });
   await Promise.all(
     initialObjects(addresses.services).map(({ group, resource, object }) =>
-      create(parts, [group, resource], object),
+      createOwn(parts, [group, resource], object),
     ),
   );
 }
@@ -50,7 +49,7 @@ export async function bootstrapRoles(parts: ServerParts): Promise<void> {
     defaultRbacObjects().map(async (object) => {
       const { kind, metadata } = object;
       const resource = `${kind.toLowerCase()}s`;
-      if (await create(parts, [RBAC_GROUP, resource], structuredClone(object))) return;
+      if (await createOwn(parts, [RBAC_GROUP, resource], structuredClone(object))) return;
       const ref = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
       await parts.registry.modify(parts.resources.get(RBAC_GROUP, 'v1', resource), ref, {
         change: (found) => completed(found, object),
@@ -92,70 +91,6 @@ export function keepBootstrapped(parts: ServerParts, repair: () => Promise<void>
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }
 
-export interface Advertised {
-  /** An address that pods can reach, not a loopback one. */
-  readonly address: string;
-  readonly port: number;
-}
-
-/** Makes `default/kubernetes` point at this server, in both forms of endpoints. */
-export async function advertise(parts: ServerParts, { address, port }: Advertised): Promise<void> {
-  const metadata = { name: 'kubernetes', namespace: 'default' };
-  const ports = [{ name: 'https', port, protocol: 'TCP' }];
-  await put(parts, ['', 'endpoints'], {
-    apiVersion: 'v1',
-    kind: 'Endpoints',
-    metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: address }], ports }],
-  });
-  await put(parts, ['discovery.k8s.io', 'endpointslices'], {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
-    ports,
-  });
-}
-
 async function ensure(parts: ServerParts, name: string, object: KubeObject): Promise<boolean> {
-  return await create(parts, ['', name], object);
-}
-
-async function create(
-  parts: ServerParts,
-  [group, name]: readonly [string, string],
-  object: KubeObject,
-): Promise<boolean> {
-  const resource = parts.resources.get(group, 'v1', name);
-  const { namespace = '', name: own = '' } = object.metadata;
-  if ((await parts.registry.find(resource, { namespace, name: own })) !== undefined) return false;
-  try {
-    await parts.registry.create(
-      resource,
-      await prepareCreate(resource, object, {
-        namespace,
-        gate: open,
-        ...parts,
-        author: authored(resource, { manager: 'sampan', subresource: '', clock: parts.clock }),
-      }),
-    );
-    return true;
-  } catch (error) {
-    if (isPlatformError(error, 'already-exists')) return false;
-    throw error;
-  }
-}
-
-async function put(parts: ServerParts, path: readonly [string, string], object: KubeObject): Promise<void> {
-  if (await create(parts, path, structuredClone(object))) return;
-  const [group, name] = path;
-  const { metadata: _metadata, ...content } = object;
-  await parts.registry.modify(
-    parts.resources.get(group, 'v1', name),
-    { namespace: 'default', name: 'kubernetes' },
-    {
-      change: (old) => ({ type: 'put', object: { ...old, ...content, metadata: old.metadata } }),
-    },
-  );
+  return await createOwn(parts, ['', name], object);
 }
