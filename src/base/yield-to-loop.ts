@@ -1,4 +1,41 @@
-/** Resolves after everything else that waits on the event loop has had a turn: between two slices of long work. */
+import type { Clock } from './clock.ts';
+
+const waiting: (() => void)[] = [];
+
+/**
+ * Resolves after everything else that waits on the event loop has had a turn: between two slices of long work. Of those
+ * who wait here one goes on in each turn, in the order in which they came: slices of several do not add up.
+ */
 export function yieldToLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(resume);
+  });
+}
+
+function resume(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(resume);
+}
+
+/** What long work may take of one turn. A collection of garbage may come on top. */
+const SLICE_MS = 1;
+
+/** Long work on the main loop that stops every now and then: `if (slice.over) await slice.next();`. */
+export class Slice {
+  readonly #clock: Clock;
+  #end: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#end = clock.monotonic() + SLICE_MS;
+  }
+
+  get over(): boolean {
+    return this.#clock.monotonic() >= this.#end;
+  }
+
+  async next(): Promise<void> {
+    await yieldToLoop();
+    this.#end = this.#clock.monotonic() + SLICE_MS;
+  }
 }

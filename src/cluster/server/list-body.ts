@@ -1,5 +1,6 @@
 /** A list's body in pieces: nobody waits while a long list is encoded, and no list is in memory as a whole. */
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import type { Clock } from '../../base/clock.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { CachedObject } from './cached-object.ts';
 import { listFrame, listMetadata, type ListHead } from './encoding.ts';
@@ -9,8 +10,6 @@ import type { Resource } from './resource.ts';
 
 /** A piece: some 0.1 ms to encrypt. */
 const PIECE_BYTES = 128 * 1024;
-/** Encoded in one go when the bytes are not there already. */
-const PIECE_OBJECTS = 16;
 /** Lists of fewer objects are one piece. */
 const WHOLE_OBJECTS = 64;
 
@@ -41,14 +40,13 @@ export interface ListOptions extends Omit<ListHead, 'kind' | 'apiVersion'> {
   readonly resource: Resource;
   readonly view: View;
   readonly objects: readonly CachedObject[];
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  readonly clock: Clock;
 }
 
 export async function listResponse(options: ListOptions): Promise<ApiResponse> {
   const { view, objects } = options;
   const headers = { 'content-type': view.contentType };
-  const body = bodyOf(options);
+  const body = await bodyOf(options);
   if (objects.length > WHOLE_OBJECTS) return { status: 200, headers, body };
   return { status: 200, headers, body: await wholeBody(body) };
 }
@@ -59,20 +57,24 @@ function headOf({ resource, view, ...rest }: ListOptions): ListHead {
     : { ...rest, kind: resource.declaration.listKind, apiVersion: resource.apiVersion };
 }
 
-function bodyOf(options: ListOptions): ListBody {
-  const { resource, view, objects, now } = options;
+async function bodyOf(options: ListOptions): Promise<ListBody> {
+  const { resource, view, objects, clock } = options;
   const head = headOf(options);
-  if (view.format === 'protobuf') return protobufBody(head, view, objects);
+  if (view.format === 'protobuf') return new ListBody(() => protobufOf(head, options));
   if (view.shape === 'table') {
     const metadata = listMetadata(head);
-    const { open, row } = tableParts({ resource, ...view, now, metadata });
-    return new ListBody(() => joined(objects, row, { open, close: Buffer.from(']}\n') }));
+    const { open, row } = tableParts({ resource, ...view, now: clock.now(), metadata });
+    return new ListBody(() => joined(options, row, { open, close: Buffer.from(']}\n') }));
   }
   const frame = listFrame(head);
-  if (!view.verbatim) return new ListBody(() => joined(objects, view.item, frame));
+  if (!view.verbatim) return new ListBody(() => joined(options, view.item, frame));
+  const slice = new Slice(clock);
   let length = frame.open.length + frame.close.length + Math.max(0, objects.length - 1);
-  for (const object of objects) length += object.bytesLength;
-  return new ListBody(() => copied(objects, frame), length);
+  for (const object of objects) {
+    length += object.bytesLength;
+    if (slice.over) await slice.next();
+  }
+  return new ListBody(() => copied(options, frame), length);
 }
 
 interface Around {
@@ -80,71 +82,98 @@ interface Around {
   readonly close: Buffer;
 }
 
-const COMMA = 44;
+const COMMA = Buffer.from(',');
+
+/** Bytes side by side in pieces: what is encoded for a list does not live until the collector comes. */
+class Pieces {
+  #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  #at = 0;
+
+  /** False: the piece has to be taken first. */
+  has(room: number): boolean {
+    return this.#at + room <= this.#piece.length;
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#piece.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  addObject(object: CachedObject): void {
+    this.#at = object.writeInto(this.#piece, this.#at);
+  }
+
+  /** What has been written; the next piece has room for so many bytes. */
+  take(room = 0): Uint8Array {
+    const taken = this.#piece.subarray(0, this.#at);
+    this.#piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, room));
+    this.#at = 0;
+    return taken;
+  }
+}
 
 /** Cached bytes, copied side by side. */
-async function* copied(
-  objects: readonly CachedObject[],
-  { open, close }: Around,
-): AsyncGenerator<Uint8Array> {
-  let piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  let at = open.copy(piece);
+async function* copied({ objects, clock }: ListOptions, { open, close }: Around): AsyncGenerator<Uint8Array> {
+  const slice = new Slice(clock);
+  const pieces = new Pieces();
+  pieces.add(open);
   for (const [i, object] of objects.entries()) {
-    const length = object.bytesLength;
-    if (at + length + 1 > piece.length) {
-      yield piece.subarray(0, at);
-      piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, length + 1));
-      at = 0;
+    const room = object.bytesLength + 1;
+    if (!pieces.has(room)) {
+      // Whoever takes it may write it at once.
+      yield pieces.take(room);
+      if (slice.over) await slice.next();
     }
-    if (i > 0) piece[at++] = COMMA;
-    at = object.writeInto(piece, at);
+    if (i > 0) pieces.add(COMMA);
+    pieces.addObject(object);
   }
-  yield piece.subarray(0, at);
+  yield pieces.take();
   yield close;
 }
 
-/** Encoded a few at a time. */
+/** Encoded one by one. */
 async function* joined(
-  objects: readonly CachedObject[],
+  { objects, clock }: ListOptions,
   encode: (object: CachedObject) => Uint8Array,
   { open, close }: Around,
 ): AsyncGenerator<Uint8Array> {
-  let parts: Uint8Array[] = [open];
+  const slice = new Slice(clock);
+  const pieces = new Pieces();
+  pieces.add(open);
   for (const [i, object] of objects.entries()) {
-    if (i > 0) parts.push(Buffer.from(','));
-    parts.push(encode(object));
-    if (i % PIECE_OBJECTS !== PIECE_OBJECTS - 1) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    await yieldToLoop();
+    if (slice.over) await slice.next();
+    const bytes = encode(object);
+    const room = bytes.length + 1;
+    if (!pieces.has(room)) yield pieces.take(room);
+    if (i > 0) pieces.add(COMMA);
+    pieces.add(bytes);
   }
-  parts.push(close);
-  yield Buffer.concat(parts);
+  yield pieces.take();
+  yield close;
 }
 
 /** The length of the whole stands before the first item, so every item is encoded first. */
-function protobufBody(head: ListHead, view: View, objects: readonly CachedObject[]): ListBody {
-  return new ListBody(async function* () {
-    const meta = encodeListMeta(listMetadata(head));
-    const items: Uint8Array[] = [];
-    let length = meta.length;
-    for (const [i, object] of objects.entries()) {
-      if (i % PIECE_OBJECTS === PIECE_OBJECTS - 1) await yieldToLoop();
-      const item = view.item(object);
-      items.push(item);
-      length += item.length;
-    }
-    let parts: Uint8Array[] = [openEnvelopeOf(head, length), meta];
-    let size = 0;
-    for (const item of items) {
-      parts.push(item);
-      size += item.length;
-      if (size < PIECE_BYTES) continue;
-      yield Buffer.concat(parts);
-      parts = [];
-      size = 0;
-    }
-    parts.push(closeEnvelope());
-    yield Buffer.concat(parts);
-  });
+async function* protobufOf(
+  head: ListHead,
+  { objects, view, clock }: ListOptions,
+): AsyncGenerator<Uint8Array> {
+  const slice = new Slice(clock);
+  const meta = encodeListMeta(listMetadata(head));
+  const pieces = new Pieces();
+  const encoded: Uint8Array[] = [];
+  let length = meta.length;
+  for (const object of objects) {
+    if (slice.over) await slice.next();
+    const item = view.item(object);
+    if (!pieces.has(item.length)) encoded.push(pieces.take(item.length));
+    pieces.add(item);
+    length += item.length;
+  }
+  encoded.push(pieces.take());
+  yield Buffer.concat([openEnvelopeOf(head, length), meta]);
+  for (const piece of encoded) {
+    if (slice.over) await slice.next();
+    yield piece;
+  }
+  yield closeEnvelope();
 }

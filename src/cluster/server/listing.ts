@@ -1,5 +1,6 @@
 /** Lists: from the cache when it has the revision, page by page from the store when it has moved on. */
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import type { Clock } from '../../base/clock.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
 import { prefixEnd, type Store } from '../store/store.ts';
 import { badRequest, expired, expiredContinue, tooLargeVersion } from './failure.ts';
 import { isExpired, type Registry } from './registry.ts';
@@ -29,9 +30,11 @@ interface Sources {
   readonly registry: Registry;
   readonly cache: WatchCache;
   readonly store: Store;
+  readonly clock: Clock;
 }
 
-export async function listObjects(request: ListRequest, { registry, cache, store }: Sources): Promise<Page> {
+export async function listObjects(request: ListRequest, sources: Sources): Promise<Page> {
+  const { registry, cache, store, clock } = sources;
   const { resource, selection, continueToken } = request;
   const from = continueToken === '' ? undefined : decodeToken(continueToken, selection.prefix);
   // A token of -1 goes on in the newest state: the one that it stands for has been forgotten.
@@ -50,10 +53,15 @@ export async function listObjects(request: ListRequest, { registry, cache, store
   if (exact === undefined || exact >= held.lastChange) {
     const revision = exact ?? cache.revision;
     const candidates = candidatesIn(held, selection, from?.start);
-    return await pageOf(candidates, { request, revision });
+    return await pageOf(candidates, { request, revision, clock });
   }
   try {
-    return await listFromStore(request, { store, revision: exact, start: from?.start ?? selection.prefix });
+    return await listFromStore(request, {
+      store,
+      clock,
+      revision: exact,
+      start: from?.start ?? selection.prefix,
+    });
   } catch (error) {
     if (!isExpired(error)) throw error;
     throw tooOld(request, from?.start);
@@ -118,21 +126,19 @@ function candidatesIn(
   return held.list(selection.prefix, start);
 }
 
-/** Objects that are looked into in one go. */
-const SLICE = 64;
-
 async function pageOf(
   candidates: readonly CachedObject[],
-  about: { request: ListRequest; revision: number },
+  about: { request: ListRequest; revision: number; clock: Clock },
 ): Promise<Page> {
-  const { request, revision } = about;
+  const { request, revision, clock } = about;
   const { limit, selection } = request;
   if (!selection.filters && limit === 0) return { objects: candidates, revision };
   const objects: CachedObject[] = [];
   const passing = candidates.length > MAX_SORTED;
+  const slice = new Slice(clock);
   for (const [i, candidate] of candidates.entries()) {
     if (selection.filters) {
-      if (i % SLICE === SLICE - 1) await yieldToLoop();
+      if (slice.over) await slice.next();
       if (!selection.matches(candidate, passing)) continue;
     }
     if (limit > 0 && objects.length === limit) {
@@ -151,19 +157,24 @@ async function pageOf(
 
 /** Smallest number of keys that are read at once when a selector throws most of them away. */
 const MIN_READ = 200;
+/** Largest number: a store on this thread answers in one go. */
+const MAX_READ = 500;
 
 async function listFromStore(
   request: ListRequest,
-  at: { store: Store; revision: number; start: string },
+  at: { store: Store; clock: Clock; revision: number; start: string },
 ): Promise<Page> {
   const { selection, limit } = request;
-  const { store, revision } = at;
+  const { store, clock, revision } = at;
+  const slice = new Slice(clock);
   const end = prefixEnd(selection.prefix);
   const objects: CachedObject[] = [];
   for (let start = at.start; ;) {
-    const wanted = limit === 0 ? 0 : Math.max(limit - objects.length, selection.filters ? MIN_READ : 1);
-    const page = await store.range(start, end, { revision, ...(wanted > 0 && { limit: wanted }) });
+    const missing = limit === 0 ? MAX_READ : limit - objects.length;
+    const wanted = Math.min(MAX_READ, Math.max(missing, selection.filters ? MIN_READ : 1));
+    const page = await store.range(start, end, { revision, limit: wanted });
     for (const [i, kv] of page.kvs.entries()) {
+      if (slice.over) await slice.next();
       const object = new CachedObject(kv.key, kv.value, kv.modRevision);
       if (selection.filters && !selection.matches(object)) continue;
       objects.push(object);

@@ -18,6 +18,14 @@ export function encodeMessage(object: JsonObject, schema: MessageSchema): Uint8A
   return out.bytes();
 }
 
+/** One item of a list, field 2 of every list type: good until the next is encoded. */
+export function encodePassingItem(object: JsonObject, schema: MessageSchema): Uint8Array {
+  reused.clear();
+  writeMessage(reused, object, schema);
+  reused.endMessage(2, 0);
+  return reused.bytes();
+}
+
 /** A whole body: the magic number and a runtime.Unknown with type and message. */
 export function encodeEnvelope(head: { apiVersion: string; kind: string }, raw: Uint8Array): Uint8Array {
   const out = new BackwardWriter(raw.length + 128);
@@ -30,13 +38,6 @@ export function encodeEnvelope(head: { apiVersion: string; kind: string }, raw: 
   out.text(1, head.apiVersion);
   out.endMessage(1, end);
   out.raw(MAGIC);
-  return out.bytes();
-}
-
-/** One item of a list: field 2 of every list type. */
-export function encodeItem(message: Uint8Array): Uint8Array {
-  const out = new BackwardWriter(message.length + 8);
-  out.field(2, message);
   return out.bytes();
 }
 
@@ -104,6 +105,12 @@ export class BackwardWriter {
     return this.#buffer.subarray(this.#start);
   }
 
+  /** Starts anew, over what has been written; a buffer that has grown large is given back. */
+  clear(): void {
+    if (this.#buffer.length > MAX_REUSED) this.#buffer = Buffer.allocUnsafeSlow(1024);
+    this.#start = this.#buffer.length;
+  }
+
   #room(size: number): void {
     if (this.#start >= size) return;
     const grown = Buffer.allocUnsafeSlow(this.#buffer.length * 2 + size);
@@ -121,14 +128,19 @@ export class BackwardWriter {
   /** A whole number of 64 bits; negative ones in two's complement, ten bytes long. */
   varint(value: number): void {
     if (value < 0) return this.#long(BigInt.asUintN(64, BigInt(Math.trunc(value))));
-    const bytes: number[] = [];
+    let size = 1;
+    for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+    this.#room(size);
+    this.#start -= size;
     let rest = value;
-    while (rest >= 0x80) {
-      bytes.push((rest % 0x80) | 0x80);
+    for (let at = this.#start; ; at++) {
+      if (rest < 0x80) {
+        this.#buffer[at] = rest;
+        return;
+      }
+      this.#buffer[at] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    bytes.push(rest);
-    this.raw(Uint8Array.from(bytes));
   }
 
   #long(value: bigint): void {
@@ -179,6 +191,11 @@ export class BackwardWriter {
     this.tag(number, BYTES);
   }
 }
+
+const MAX_REUSED = 256 * 1024;
+
+/** For items of lists, of which there are many: a buffer each would bring the collector of garbage. */
+const reused = new BackwardWriter();
 
 const orders = new WeakMap<MessageSchema, readonly FieldSchema[]>();
 

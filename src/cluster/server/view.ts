@@ -6,9 +6,15 @@ import { encodeFrame } from './encoding.ts';
 import { badRequest } from './failure.ts';
 import { negotiate, PROTOBUF, type MetaVersion, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
-import { encodeEnvelope, encodeItem, encodeMessage, encodeProtobufFrame } from './protobuf-writer.ts';
+import { encodeEnvelope, encodeMessage, encodePassingItem, encodeProtobufFrame } from './protobuf-writer.ts';
 import type { Conversion, Resource } from './resource.ts';
 import type { CachedObject } from './watch-cache.ts';
+
+/** The object in the resource's version: read only. Not kept decoded, as many are walked over. */
+function passingObject(resource: Resource, cached: CachedObject): KubeObject {
+  const stored = cached.peek();
+  return resource.conversion === undefined ? stored : resource.conversion.fromStorage(stored);
+}
 
 /** The shared object in the resource's version: read only. */
 export function objectOf(resource: Resource, cached: CachedObject): KubeObject {
@@ -62,7 +68,7 @@ export interface View {
   readonly include: IncludeObject;
   /** The object as a whole body. */
   readonly encode: (object: CachedObject) => Uint8Array;
-  /** The object as an item of a list. */
+  /** The object as an item of a list; the bytes are good until the next item is made. */
   readonly item: (object: CachedObject) => Uint8Array;
   /** One frame of a watch. */
   readonly frame: (type: string, object: CachedObject) => Uint8Array;
@@ -127,10 +133,7 @@ function protobufView(
       ? { apiVersion: metaVersion, kind: METADATA }
       : { apiVersion: resource.apiVersion, kind: resource.kind };
   const messageOf = (object: CachedObject): Uint8Array =>
-    encodeMessage(
-      resource.conversion === undefined ? object.peek() : objectOf(resource, object),
-      schema.message,
-    );
+    encodeMessage(passingObject(resource, object), schema.message);
   const encode = (object: CachedObject): Uint8Array => encodeEnvelope(head, messageOf(object));
   return {
     shape,
@@ -142,7 +145,7 @@ function protobufView(
     streamType: `${PROTOBUF};stream=watch`,
     include,
     encode,
-    item: (object) => encodeItem(messageOf(object)),
+    item: (object) => encodePassingItem(passingObject(resource, object), schema.message),
     frame: (type, object) => encodeProtobufFrame(type, encode(object)),
     frameOf: (type, object) => {
       const kind = object.kind === 'Status' ? kindSchema('', 'v1', 'Status') : schema;
@@ -200,6 +203,6 @@ export function tableParts(options: TableOptions): {
   const head = JSON.stringify({ kind: 'Table', apiVersion, metadata, columnDefinitions });
   return {
     open: Buffer.from(`${head.slice(0, -1)},"rows":[`),
-    row: (cached) => toBytes(rowsOf(options, [objectOf(resource, cached)])[0]),
+    row: (cached) => toBytes(rowsOf(options, [passingObject(resource, cached)])[0]),
   };
 }

@@ -1,7 +1,7 @@
 /** Watches: a stream of frames per watcher, fed synchronously by the cache. */
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
 import { prefixEnd, type Store } from '../store/store.ts';
 import { expired, tooOldToWatch } from './failure.ts';
@@ -24,7 +24,10 @@ const BOOKMARK_MS = 60_000;
 const LAST_BOOKMARK_MS = 2000;
 /** What is encoded of the present state in one go. */
 const INITIAL_BYTES = 128 * 1024;
-const INITIAL_OBJECTS = 64;
+/** What is written of what has come up in one go. */
+const TAKEN_BYTES = 128 * 1024;
+/** More of the past is delivered in slices. */
+const MAX_AT_ONCE = 64;
 
 /** A frame for each object, undefined for those that are not selected. */
 type Initial = Generator<Uint8Array | undefined>;
@@ -82,11 +85,12 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (after === undefined) this.#present(held);
     else {
       const past = held.since(after);
-      for (const event of past ?? []) this.#deliver(event);
-      if (past === undefined) {
+      if (past === undefined || past.length > MAX_AT_ONCE) {
         this.#held = [];
-        this.#readPast(after, this.#cache.revision).catch((error: unknown) => this.#fail(error));
-      }
+        const reading =
+          past === undefined ? this.#readPast(after, this.#cache.revision) : this.#deliverPast(past);
+        reading.catch((error: unknown) => this.#fail(error));
+      } else for (const event of past) this.#deliver(event);
     }
     if (signal.aborted) return this.#end();
     const end = (): void => this.#end();
@@ -134,9 +138,21 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     await done.promise;
     reading.abort();
     await past[Symbol.asyncDispose]();
-    const meanwhile = this.#held ?? [];
+    await this.#deliverPast([]);
+  }
+
+  /** Then what has been held back meanwhile. */
+  async #deliverPast(past: readonly CachedEvent[]): Promise<void> {
+    const slice = new Slice(this.#clock);
+    for (let events = past; ; events = this.#held, this.#held = []) {
+      for (const event of events) {
+        if (slice.over) await slice.next();
+        if (this.#ended) return;
+        this.#deliver(event);
+      }
+      if (this.#held === undefined || this.#held.length === 0) break;
+    }
     this.#held = undefined;
-    for (const event of meanwhile) this.#deliver(event);
   }
 
   #fail(error: unknown): void {
@@ -229,7 +245,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #push(frame: Uint8Array): void {
     if (this.#ended) return;
     this.#queue.push(frame);
-    if (this.#queue.length > MAX_BEHIND && this.#wake === undefined && this.#started) {
+    if (!this.#started || this.#held !== undefined) this.#owed++;
+    if (this.#queue.length - this.#owed > MAX_BEHIND && this.#wake === undefined) {
       const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
       this.#queue.push(this.#request.view.frameOf('ERROR', slow));
       this.#end();
@@ -238,8 +255,9 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     this.#wake?.();
   }
 
-  /** The first batch may be as large as the list. */
   #started = false;
+  /** Frames of the queue that do not count as being behind: there may be as much of the past as there is. */
+  #owed = 0;
 
   #end(): void {
     if (this.#ended) return;
@@ -256,9 +274,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
         if (some !== undefined) return { done: false, value: some };
       }
       if (this.#queue.length > 0) {
-        const [only, ...more] = this.#queue;
-        this.#queue = [];
-        return { done: false, value: more.length === 0 ? only! : Buffer.concat([only!, ...more]) };
+        return { done: false, value: this.#taken() };
       }
       if (this.#ended) return { done: true, value: undefined };
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -268,13 +284,25 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
+  /** What is to be written next; there is something. */
+  #taken(): Uint8Array {
+    let count = 0;
+    for (let size = 0; count < this.#queue.length && size < TAKEN_BYTES; count++) {
+      size += this.#queue[count]!.length;
+    }
+    const frames = this.#queue.splice(0, count);
+    this.#owed = Math.max(0, this.#owed - count);
+    return frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+  }
+
   /** Some of the present state; undefined when all of it has been taken. */
   async #someInitial(initial: Initial): Promise<Uint8Array | undefined> {
     const frames: Uint8Array[] = [];
     let size = 0;
     // Selectors look into objects: a slice is short even when nothing of it is shown.
-    await yieldToLoop();
-    for (let i = 0; i < INITIAL_OBJECTS && size < INITIAL_BYTES; i++) {
+    const slice = new Slice(this.#clock);
+    await slice.next();
+    while (size < INITIAL_BYTES && !slice.over) {
       const { done, value } = initial.next();
       if (done === true) {
         this.#initial = undefined;

@@ -61,7 +61,7 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
     server,
   );
   await prepared(resource, () => page.objects);
-  return await listResponse({ ...page, resource, view, now: server.clock.now() });
+  return await listResponse({ ...page, resource, view, clock: server.clock });
 }
 
 export async function watchResource(context: ResourceContext): Promise<ApiResponse> {

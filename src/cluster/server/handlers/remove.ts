@@ -1,6 +1,7 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { isPlatformError } from '../../../base/errors.ts';
+import { Slice } from '../../../base/yield-to-loop.ts';
 import { AdmissionGate } from '../gate.ts';
 import { planDelete, type DeleteRequest } from '../deletion.ts';
 import type { CachedObject } from '../cached-object.ts';
@@ -94,8 +95,11 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   const removed: (CachedObject | undefined)[] = [];
   const waiting = objects.entries();
   const state = { failed: false };
+  // A store in memory answers within the same turn.
+  const slice = new Slice(server.clock);
   const work = async (): Promise<void> => {
     for (const [i, object] of waiting) {
+      if (slice.over) await slice.next();
       if (state.failed) return;
       const { name = '', namespace: from = '' } = object.peek().metadata;
       try {
@@ -111,6 +115,6 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const shown = removed.filter((object) => object !== undefined);
-  const now = server.clock.now();
-  return await listResponse({ resource, view: viewOf(context), objects: shown, revision, now });
+  const { clock } = server;
+  return await listResponse({ resource, view: viewOf(context), objects: shown, revision, clock });
 }
