@@ -2,6 +2,7 @@ import { PlatformError, errorMessage } from '../../base/errors.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { canonicalQuantity } from './quantity.ts';
+import { parseInSlices } from './parse-in-slices.ts';
 import type { FieldSchema, KindSchema, MessageSchema } from './schema.ts';
 import { parseDuration, parseMicroTime, parseTime } from './time.ts';
 
@@ -10,6 +11,9 @@ export interface Decoded {
   /** What strict decoding refuses, as Kubernetes words it: `unknown field "spec.foo"`, `duplicate field "spec.bar"`. */
   readonly unknown: string[];
 }
+
+/** As many as upstream's decoder keeps of what strict decoding refuses. */
+const MAX_COMPLAINTS = 100;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -22,24 +26,50 @@ export function decodeJson(bytes: Uint8Array, kind: KindSchema): Decoded {
   return decodeValue(value, kind, duplicates);
 }
 
+interface Parsed {
+  readonly value: JsonValue;
+  readonly duplicates: string[];
+}
+
 /** Parses JSON with the depth bound; `duplicates` are the paths of keys that occur twice. */
-export function parseJson(bytes: Uint8Array, what: string): { value: JsonValue; duplicates: string[] } {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch (error) {
-    throw badRequest(`${what}: the body is not valid UTF-8`, error);
-  }
+export function parseJson(bytes: Uint8Array, what: string): Parsed {
+  const text = textOf(bytes, what);
   let value: JsonValue;
   try {
     value = JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${errorMessage(error)}`,
-      error,
-    );
+    throw unrecognized(what, error);
   }
   return { value, duplicates: duplicateKeys(text) };
+}
+
+/** Longer text is parsed in slices; what is written every day is shorter. */
+const LARGE = 32 * 1024;
+
+/** As `parseJson`, without holding up the event loop when there is much. */
+export async function parseLargeJson(bytes: Uint8Array, what: string): Promise<Parsed> {
+  if (bytes.length <= LARGE) return parseJson(bytes, what);
+  const text = textOf(bytes, what);
+  try {
+    return await parseInSlices(text, MAX_COMPLAINTS);
+  } catch (error) {
+    throw error instanceof SyntaxError ? unrecognized(what, error) : error;
+  }
+}
+
+function textOf(bytes: Uint8Array, what: string): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (error) {
+    throw badRequest(`${what}: the body is not valid UTF-8`, error);
+  }
+}
+
+function unrecognized(what: string, error: unknown): PlatformError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${errorMessage(error)}`,
+    error,
+  );
 }
 
 /** Decodes a value that something else has parsed (YAML, a patch's result). */
@@ -47,7 +77,8 @@ export function decodeValue(value: JsonValue, kind: KindSchema, duplicates: read
   const walk = new Walk(kind);
   if (!isJsonObject(value)) throw walk.wrongType(value, { path: '', owner: kind.kind, type: kind.kind });
   const object = walk.message(value, kind.message, '');
-  return { object, unknown: [...walk.unknown, ...duplicates.map((path) => `duplicate field "${path}"`)] };
+  const twice = duplicates.map((path) => `duplicate field "${path}"`);
+  return { object, unknown: [...walk.unknown, ...twice].slice(0, MAX_COMPLAINTS) };
 }
 
 function badRequest(message: string, cause?: unknown): PlatformError {
@@ -70,7 +101,9 @@ interface Place {
 function isEmptyCollection(value: JsonValue, { kind, name }: FieldSchema): boolean {
   if (name === 'managedFields') return false;
   if (kind === 'list') return Array.isArray(value) && value.length === 0;
-  return kind === 'map' && isJsonObject(value) && Object.keys(value).length === 0;
+  if (kind !== 'map' || !isJsonObject(value)) return false;
+  for (const _key in value) return false;
+  return true;
 }
 
 class Walk {
@@ -83,11 +116,14 @@ class Walk {
 
   message(value: JsonObject, schema: MessageSchema, path: string): JsonObject {
     const result: JsonObject = {};
-    for (const [key, item] of Object.entries(value)) {
+    // Object.entries takes four times as long for what has a hundred thousand members.
+    for (const key in value) {
+      const item = value[key];
       const field = schema.fields.get(key);
       const at = path === '' ? key : `${path}.${key}`;
-      if (field === undefined) this.unknown.push(`unknown field "${at}"`);
-      else if (item !== null && item !== undefined) {
+      if (field === undefined) {
+        if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(`unknown field "${at}"`);
+      } else if (item !== null && item !== undefined) {
         const decoded = this.#field(item, field, schema, at);
         if (field.required || !isEmptyCollection(decoded, field)) result[key] = decoded;
       }
@@ -106,7 +142,8 @@ class Walk {
     if (field.kind === 'map') {
       if (!isJsonObject(value)) throw this.wrongType(value, { ...place, type: `map[string]${place.type}` });
       const result: JsonObject = {};
-      for (const [key, item] of Object.entries(value)) {
+      for (const key in value) {
+        const item = value[key];
         const element =
           item === null || item === undefined
             ? zeroValue(field)

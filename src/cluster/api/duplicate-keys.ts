@@ -40,12 +40,7 @@ export function duplicateKeys(text: string): string[] {
       const path: string = frame === undefined ? '' : childPath(frame);
       frame = { path, keys: code === 123 ? new Set() : undefined, key: '', index: 0 };
       stack.push(frame);
-      if (stack.length > MAX_JSON_DEPTH) {
-        throw new PlatformError(
-          'invalid',
-          `the JSON document is nested deeper than ${MAX_JSON_DEPTH} levels`,
-        );
-      }
+      if (stack.length > MAX_JSON_DEPTH) throw tooDeep();
       expectKey = code === 123;
     } else if (code === 125 || code === 93) {
       stack.pop();
@@ -59,9 +54,14 @@ export function duplicateKeys(text: string): string[] {
   return [...found];
 }
 
-/** Where the string that begins at `start` ends. */
-function endOfString(text: string, start: number): number {
+export function tooDeep(): PlatformError {
+  return new PlatformError('invalid', `the JSON document is nested deeper than ${MAX_JSON_DEPTH} levels`);
+}
+
+/** Where the string that begins at `start` ends; -1 when it does not. */
+export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    if (end < 0) return -1;
     let escapes = 0;
     while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;
     if (escapes % 2 === 0) return end;

@@ -1,5 +1,5 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
-import { parseJson, type Decoded } from '../api/decode.ts';
+import { parseLargeJson, type Decoded } from '../api/decode.ts';
 import { objectAt, stringAt, type JsonObject } from '../api/json.ts';
 import { builtinType, type ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
@@ -31,7 +31,7 @@ export async function decodeBody(request: ApiRequest, kind: ObjectType): Promise
 
 async function decodeAs(format: BodyFormat, body: Uint8Array, kind: ObjectType): Promise<Decoded> {
   if (format === 'json') {
-    const { value, duplicates } = parseJson(body, kind.kind);
+    const { value, duplicates } = await parseLargeJson(body, kind.kind);
     return kind.decode(value, duplicates);
   }
   if (format === 'yaml') {
@@ -55,7 +55,8 @@ export async function metadataOf(request: ApiRequest): Promise<Meta> {
     if (format === 'protobuf' && head !== undefined) {
       return objectAt(decodeProtobuf(openEnvelope(body), head), 'metadata');
     }
-    const value = format === 'yaml' ? (await parseYaml(body)).value : parseJson(body, 'object').value;
+    const parsed = format === 'yaml' ? parseYaml(body) : parseLargeJson(body, 'object');
+    const { value } = await parsed;
     return objectAt(value, 'metadata');
   } catch {
     return {};

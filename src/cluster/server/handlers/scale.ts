@@ -61,7 +61,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     );
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed(resource);
   const kind = scaleKind();
-  const patch = info.verb === 'patch' ? readPatch(context) : undefined;
+  const patch = info.verb === 'patch' ? await readPatch(context) : undefined;
   const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;
   if (decoded !== undefined) checkUnknown(decoded.unknown, kind, info.query);
   const window: Window = {

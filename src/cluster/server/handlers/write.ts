@@ -1,4 +1,4 @@
-import { parseJson, type Decoded } from '../../api/decode.ts';
+import { parseLargeJson, type Decoded } from '../../api/decode.ts';
 import { isJsonObject, jsonCopy, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
@@ -123,7 +123,7 @@ export function checkAddress({ resource, info }: ResourceContext, object: KubeOb
 export async function patchObject(context: ResourceContext): Promise<ApiResponse> {
   const { resource, info } = context;
   const view = viewOf(context);
-  const patch = readPatch(context);
+  const patch = await readPatch(context);
   const author = authorOf(context);
   let warnings: readonly string[] = [];
   const changed = await modifyAs(context, (old, gate) => {
@@ -142,12 +142,12 @@ export interface Patch {
   readonly duplicates: readonly string[];
 }
 
-export function readPatch({ request }: ResourceContext): Patch {
+export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   const format = patchFormat(request.headers['content-type']);
   // Windows without a schema of their own fields' owners (scale) do not take it.
   if (format === 'apply') throw unsupportedMediaType('application/apply-patch+yaml', PATCH_TYPES);
   const body = bodyOf(request);
-  const { value, duplicates } = parseJson(body, 'Patch');
+  const { value, duplicates } = await parseLargeJson(body, 'Patch');
   if (format !== 'json' && !isJsonObject(value)) throw badRequest('a merge patch must be an object');
   return { format, value, duplicates };
 }

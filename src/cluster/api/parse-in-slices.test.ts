@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { seededRandom } from '../../base/random.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
+import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
+import { parseInSlices } from './parse-in-slices.ts';
+import { kindSchema } from './schema.ts';
+
+const TEXTS = [
+  '{"a":[1,-0,2.5e3,-1E-2,true,false,null,"x\\u00e9\\n\\\\"],"b":{},"c":[],"":{"":0}}',
+  ' [ { "a" : 1 , "a" : { "b" : 2 , "b" : 3 } } , [ ] ] \n',
+  '{"__proto__":{"polluted":true},"constructor":1,"a\\u0062":1,"ab":2}',
+  '"only text \\" with \\\\"',
+  '12',
+  '{"items":[{"name":"x","name":"y"},{"name":"z","v":{"k":1,"k":2}}]}',
+];
+
+async function outcome(text: string): Promise<unknown> {
+  try {
+    return await parseInSlices(text, 100);
+  } catch (error) {
+    assert(error instanceof SyntaxError, String(error));
+    return 'refused';
+  }
+}
+
+function expected(text: string): unknown {
+  try {
+    return { value: JSON.parse(text) as unknown, duplicates: duplicateKeys(text) };
+  } catch {
+    return 'refused';
+  }
+}
+
+test('reads what JSON.parse reads, finds the same duplicates, refuses the same', async () => {
+  for (const text of TEXTS) assert.deepEqual(await outcome(text), expected(text), text);
+  assert.equal(({} as { polluted?: boolean }).polluted, undefined);
+  const random = seededRandom(7);
+  const pick = (count: number): number => Math.floor(random.next() * count);
+  const marks = '{}[]":,\\0-1.e+tnu \n\u0001é';
+  for (let round = 0; round < 5000; round++) {
+    let text = TEXTS[pick(TEXTS.length)]!;
+    for (let change = 0; change <= pick(3); change++) {
+      const at = pick(text.length + 1);
+      text = text.slice(0, at) + marks.charAt(pick(marks.length)) + text.slice(at + pick(3));
+    }
+    assert.deepEqual(await outcome(text), expected(text), JSON.stringify(text));
+  }
+});
+
+test('goes on over the ends of slices', async () => {
+  const value = Array.from({ length: 3000 }, (_, i) => ({ name: `n${i}`, list: [i, { deep: [[i]] }] }));
+  const text = JSON.stringify({ value, long: 'x'.repeat(100_000) }, undefined, 1);
+  assert.deepEqual((await parseInSlices(text, 100)).value, JSON.parse(text));
+});
+
+test('stops at what is too deep before it reads the rest', async () => {
+  await assert.rejects(parseInSlices('['.repeat(2_000_000), 100), {
+    code: 'invalid',
+    message: /nested deeper/,
+  });
+  await assert.rejects(parseInSlices('{"a":'.repeat(1001), 100), { code: 'invalid' });
+});
+
+test('says in Go words where it is no JSON', async () => {
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['{"a" 1}', /invalid character '1' after object key$/],
+    ['{"a":x}', /invalid character 'x' looking for beginning of value/],
+    ['{a:1}', /invalid character 'a' looking for beginning of object key string/],
+    ['[1 2]', /invalid character '2' after array element/],
+    ['{"a":1}}', /invalid character '}' after top-level value/],
+    ['{"a":"', /unexpected end of JSON input/],
+  ];
+  for (const [text, message] of wrong) await assert.rejects(parseInSlices(text, 100), { message });
+});
+
+test('large bodies are judged as small ones are', async () => {
+  const pad = `"pad":"${'x'.repeat(40_000)}"`;
+  const body = Buffer.from(`{"a":1,"a":{"b":[2]},${pad}}`);
+  assert.deepEqual(await parseLargeJson(body, 'Patch'), parseJson(body, 'Patch'));
+  await assert.rejects(parseLargeJson(Buffer.from(`{${pad}`), 'Pod'), {
+    code: 'invalid',
+    message: /^the object provided is unrecognized \(must be of type Pod\)/,
+  });
+  await assert.rejects(parseLargeJson(Buffer.alloc(40_000, 0xff), 'Pod'), { message: /not valid UTF-8/ });
+});
+
+test('complaints of strict decoding end at a hundred', () => {
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`k${i}`, 1]));
+  const kind = kindSchema('', 'v1', 'ConfigMap');
+  assert(kind !== undefined);
+  assert.equal(decodeValue({ ...many }, kind).unknown.length, 100);
+});

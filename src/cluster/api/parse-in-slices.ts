@@ -1,0 +1,160 @@
+/**
+ * JSON of large bodies, read in slices: JSON.parse takes as long as it takes, and a few megabytes of hostile text make it
+ * take a third of a second. Gives what JSON.parse gives; keys that occur twice and the depth are seen on the way.
+ */
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
+import { setOwn, type JsonObject, type JsonValue } from './json.ts';
+
+/** Characters that are read in one go: of the worst text they take about a millisecond. */
+const SLICE = 8 * 1024;
+
+interface Level {
+  readonly value: JsonObject | JsonValue[];
+  readonly isList: boolean;
+  /** Of the member that is being read. */
+  key: string;
+}
+
+/**
+ * `duplicates` are paths as `duplicateKeys` has them, at most `maxDuplicates`. Throws SyntaxError in Go's words for what is
+ * not JSON, `invalid` for what is too deep.
+ */
+export async function parseInSlices(
+  text: string,
+  maxDuplicates: number,
+): Promise<{ value: JsonValue; duplicates: string[] }> {
+  const reader = new Reader(text, maxDuplicates);
+  while (!reader.read()) await yieldToLoop();
+  return { value: reader.value, duplicates: [...reader.duplicates] };
+}
+
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const WORDS: readonly (readonly [string, true | false | null])[] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
+
+class Reader {
+  value: JsonValue = null;
+  readonly duplicates = new Set<string>();
+  readonly #text: string;
+  readonly #maxDuplicates: number;
+  readonly #stack: Level[] = [];
+  #at = 0;
+  /** What has to come: a value, the first member or the end of a level, what follows a value. */
+  #expected: 'value' | 'first' | 'after' = 'value';
+
+  constructor(text: string, maxDuplicates: number) {
+    this.#text = text;
+    this.#maxDuplicates = maxDuplicates;
+  }
+
+  /** Reads on for one slice; true when that was all. */
+  read(): boolean {
+    const end = this.#at + SLICE;
+    while (this.#at < end) {
+      const mark = this.#mark();
+      const level = this.#stack.at(-1);
+      if (this.#expected === 'value') this.#value(mark);
+      else if (level === undefined) {
+        if (mark !== '') throw this.#unexpected('after top-level value');
+        return true;
+      } else if (mark === (level.isList ? ']' : '}')) {
+        this.#at++;
+        this.#stack.pop();
+        this.#expected = 'after';
+      } else this.#member(level, mark);
+    }
+    return false;
+  }
+
+  /** The next character that is not space; '' at the end. */
+  #mark(): string {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) break;
+      this.#at++;
+    }
+    return this.#text.charAt(this.#at);
+  }
+
+  #member(level: Level, mark: string): void {
+    if (this.#expected === 'after') {
+      if (mark !== ',')
+        throw this.#unexpected(level.isList ? 'after array element' : 'after object key:value pair');
+      this.#at++;
+    }
+    this.#expected = 'value';
+    if (level.isList) return;
+    if (this.#mark() !== '"') throw this.#unexpected('looking for beginning of object key string');
+    level.key = this.#string();
+    if (Object.hasOwn(level.value, level.key) && this.duplicates.size < this.#maxDuplicates)
+      this.duplicates.add(this.#path());
+    if (this.#mark() !== ':') throw this.#unexpected('after object key');
+    this.#at++;
+  }
+
+  #value(mark: string): void {
+    if (mark === '{') return this.#open({ value: {}, isList: false, key: '' });
+    if (mark === '[') return this.#open({ value: [], isList: true, key: '' });
+    this.#put(mark === '"' ? this.#string() : this.#scalar());
+    this.#expected = 'after';
+  }
+
+  #open(level: Level): void {
+    this.#put(level.value);
+    if (this.#stack.push(level) > MAX_JSON_DEPTH) throw tooDeep();
+    this.#at++;
+    this.#expected = 'first';
+  }
+
+  #put(value: JsonValue): void {
+    const level = this.#stack.at(-1);
+    if (level === undefined) this.value = value;
+    else if (Array.isArray(level.value)) level.value.push(value);
+    else setOwn(level.value, level.key, value);
+  }
+
+  #string(): string {
+    const start = this.#at;
+    const end = endOfString(this.#text, start);
+    if (end < 0) throw new SyntaxError('unexpected end of JSON input');
+    this.#at = end + 1;
+    try {
+      // Judges escapes and control characters, and makes a copy that does not hold the whole text.
+      return JSON.parse(this.#text.slice(start, end + 1)) as string;
+    } catch {
+      throw new SyntaxError('invalid character in string literal');
+    }
+  }
+
+  #scalar(): JsonValue {
+    for (const [word, value] of WORDS) {
+      if (!this.#text.startsWith(word, this.#at)) continue;
+      this.#at += word.length;
+      return value;
+    }
+    NUMBER.lastIndex = this.#at;
+    const number = NUMBER.exec(this.#text)?.[0];
+    if (number === undefined) throw this.#unexpected('looking for beginning of value');
+    this.#at += number.length;
+    return Number(number);
+  }
+
+  #path(): string {
+    let path = '';
+    for (const { value, isList, key } of this.#stack) {
+      if (isList) path += `[${(value as JsonValue[]).length - 1}]`;
+      else path += path === '' ? key : `.${key}`;
+    }
+    return path;
+  }
+
+  #unexpected(where: string): SyntaxError {
+    const [mark] = this.#text.slice(this.#at, this.#at + 2);
+    if (mark === undefined) return new SyntaxError('unexpected end of JSON input');
+    return new SyntaxError(`invalid character '${mark}' ${where}`);
+  }
+}
