@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import { assert } from '../base/errors.ts';
 import type { Instance } from '../base/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -20,7 +21,7 @@ import { openAudit, type ApiServerFlags } from './api-server-flags.ts';
 import { openDatastore } from './datastore.ts';
 import { fileAccess } from './file-access.ts';
 import { firstAddress } from './first-address.ts';
-import { runManager } from './manager.ts';
+import { runManager, type Manager } from './manager.ts';
 import { writeAtomically } from '../base/write-atomically.ts';
 
 export interface ControlPlaneOptions {
@@ -103,6 +104,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { store, shared } = stack.use(kept);
 
   const kubelets = new Map<string, Transport>();
+  let manager: Manager | undefined;
+  const managed = (): void => assert(manager?.running() === true, 'controllers and scheduler do not run');
   const audit = await openAudit(options.apiServer?.audit, { clock, log: log.child('audit') });
   const server = stack.use(
     await createApiServer({
@@ -113,6 +116,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       random,
       log,
       serviceCidr,
+      components: ['controller-manager', 'scheduler'].map((name) => ({ name, live: true, check: managed })),
       admissionOptions: { mountTokens: true },
       proxyClient: pki.frontProxyClient,
       clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
@@ -173,7 +177,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     };
   };
 
-  stack.use(runManager({ componentOf, clock, random, log, rootCa: pki.ca.cert, shared }));
+  manager = stack.use(runManager({ componentOf, clock, random, log, rootCa: pki.ca.cert, shared }));
 
   const owned = stack.move();
   return {

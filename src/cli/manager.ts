@@ -26,12 +26,21 @@ export interface ManagerOptions {
   readonly shared: boolean;
 }
 
+export interface Manager extends AsyncDisposable {
+  /** Controllers and scheduler work, or wait for their turn. */
+  running(): boolean;
+}
+
 /** Works, or waits for its turn, until disposed. */
-export function runManager(options: ManagerOptions): AsyncDisposable {
+export function runManager(options: ManagerOptions): Manager {
   const stop = new AbortController();
   const running = options.shared ? takeTurns(options, stop.signal) : work(options, stop.signal);
-  running.catch((error: unknown) => options.log.error('controllers ended', { error: errorMessage(error) }));
+  let ended = false;
+  void running
+    .catch((error: unknown) => options.log.error('controllers ended', { error: errorMessage(error) }))
+    .finally(() => (ended = true));
   return {
+    running: () => !ended,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running.catch(() => {});

@@ -6,8 +6,11 @@ export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | '
 export interface PrinterColumn {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
-  readonly format?: 'name';
-  readonly priority?: 0 | 1;
+  /** `name`, or what a definition says. */
+  readonly format?: string;
+  readonly priority?: number;
+  /** What a definition says of its column; the others have theirs in printers/descriptions.ts. */
+  readonly description?: string;
   /** `now` in milliseconds since the epoch. */
   readonly cell: (object: JsonObject, now: number) => JsonValue;
 }
@@ -45,6 +48,10 @@ export interface ResourceDeclaration {
   readonly subresources: readonly SubresourceDeclaration[];
   readonly scale?: ScalePaths;
   readonly columns: readonly PrinterColumn[];
+  /** What a row of the table says beside its cells: meta/v1 TableRowCondition. */
+  readonly rowConditions?: (object: JsonObject) => JsonObject[] | undefined;
+  /** Compares the rows of a list's table; they are by key when absent. */
+  readonly rowOrder?: (a: JsonObject, b: JsonObject) => number;
   /** `spec.nodeName`: field selectors beside metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
   /** The group and resource under which objects are stored, and the version they are stored in. */

@@ -1,4 +1,5 @@
 import { objectAt, stringAt, type JsonObject, type JsonValue } from './json.ts';
+import { columnDescription } from './printers/descriptions.ts';
 import type { ResourceDeclaration } from './resource-declaration.ts';
 
 export interface TableColumnDefinition {
@@ -11,6 +12,7 @@ export interface TableColumnDefinition {
 
 export interface TableRow {
   readonly cells: JsonValue[];
+  readonly conditions?: JsonObject[];
   /** The object itself; what of it goes out (`includeObject`) is the server's choice: see `partialMetadata`. */
   readonly object: JsonObject;
 }
@@ -26,13 +28,14 @@ export function tableRows(
       name: column.name,
       type: column.type,
       format: column.format ?? '',
-      description: '',
+      description: column.description ?? columnDescription(resource, column.name),
       priority: column.priority ?? 0,
     })),
-    rows: objects.map((object) => ({
-      cells: resource.columns.map((column) => column.cell(object, now)),
-      object,
-    })),
+    rows: objects.map((object) => {
+      const cells = resource.columns.map((column) => column.cell(object, now));
+      const conditions = resource.rowConditions?.(object);
+      return { cells, ...(conditions !== undefined && { conditions }), object };
+    }),
   };
 }
 

@@ -102,6 +102,8 @@ export interface ApiServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Asked for by `/readyz` beside the server's own. */
   readonly healthChecks?: readonly HealthCheck[];
+  /** Listed as `componentstatuses` beside the store. */
+  readonly components?: readonly HealthCheck[];
   readonly admissionOptions?: AdmissionOptions;
   /** What is shown to servers that answer for a group; without it they do not know who asks. */
   readonly proxyClient?: ProxyClient;
@@ -205,6 +207,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     random,
     log: log.child('apiserver'),
     nodes: kubelets,
+    components: [
+      ...(options.components ?? []),
+      // Under this name everyone knows the store.
+      { name: 'etcd-0', live: true, check: async (): Promise<void> => void (await store.revision()) },
+    ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     stopping: stop.signal,
   };
   const advertiser = new Advertiser(parts, sharedStore);
@@ -238,7 +245,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(followPolicies(parts));
   const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
   startUp.done('aggregation');
-  const discovery = new Discovery(resources, aggregation);
+  const discovery = new Discovery(resources, aggregation, () => advertiser.own);
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
   startUp.done('fairness');

@@ -9,6 +9,7 @@ import type { Authentication } from './authentication/authenticator.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import type { Rbac } from './authorization/rbac.ts';
+import type { HealthCheck } from './health/health.ts';
 import type { Registry } from './registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
@@ -47,6 +48,8 @@ export interface ServerParts {
   readonly log: Logger;
   /** The way to a node's kubelet, whose HTTP API it speaks; undefined for a node that is not connected. */
   readonly nodes: (name: string) => Transport | undefined;
+  /** What `componentstatuses` lists. */
+  readonly components: readonly HealthCheck[];
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
 }

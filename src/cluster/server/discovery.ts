@@ -4,12 +4,14 @@ import { createHash } from 'node:crypto';
 import type { JsonObject } from '../api/json.ts';
 import { KUBERNETES_VERSION, openApiV3 } from '../api/openapi.ts';
 import { openApiV2 } from '../api/openapi/version2.ts';
+import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
 import { apiVersionOf } from '../api/schema.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { isRemote, REGISTRATION_GROUP } from './aggregation/api-services.ts';
 import type { ForeignVersion } from './aggregation/foreign-discovery.ts';
 import { compareVersions, localPriority, type Priority } from './aggregation/priorities.ts';
+import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
 import { noSuchPath } from './failure.ts';
 import { parseAccept, requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
@@ -33,6 +35,7 @@ interface GroupVersion {
 export class Discovery {
   readonly #table: ResourceTable;
   readonly #aggregation: Aggregation;
+  readonly #advertised: () => Advertised | undefined;
   #generation = 0;
   #foreign = 0;
   #localVersions: readonly GroupVersion[] = [];
@@ -40,8 +43,14 @@ export class Discovery {
   readonly #documents = new Map<string, Uint8Array>();
   readonly #openApi = new Map<string, { readonly bytes: Uint8Array; readonly hash: string }>();
 
-  constructor(table: ResourceTable, aggregation: Aggregation) {
+  /** `advertised` is where clients reach the server; nothing while that is not known. */
+  constructor(
+    table: ResourceTable,
+    aggregation: Aggregation,
+    advertised: () => Advertised | undefined = () => undefined,
+  ) {
     this.#table = table;
+    this.#advertised = advertised;
     this.#aggregation = aggregation;
   }
 
@@ -51,7 +60,9 @@ export class Discovery {
       this.#generation = this.#table.generation;
       this.#foreign = 0;
       this.#openApi.clear();
-      const byVersion = Map.groupBy(this.#table.all, ({ group, version }) => apiVersionOf(group, version));
+      // As paths are installed upstream, which is by name.
+      const sorted = this.#table.all.toSorted((a, b) => compare(a.resource, b.resource));
+      const byVersion = Map.groupBy(sorted, ({ group, version }) => apiVersionOf(group, version));
       this.#localVersions = [...byVersion.values()].map((resources) => {
         const { group, version } = resources[0]!;
         return { group, version, priority: localPriority(group, version), resources };
@@ -87,14 +98,15 @@ export class Discovery {
     const document = this.#legacy(path);
     if (document === undefined) return undefined;
     requireJson(accept);
+    // The address in it may still change.
+    if (path === '/api') return respondWith(document());
     let bytes = this.#documents.get(path);
     if (bytes === undefined) this.#documents.set(path, (bytes = toBytes(document())));
     return jsonResponse(200, bytes);
   }
 
   #legacy(path: string): (() => unknown) | undefined {
-    if (path === '/api')
-      return () => ({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] });
+    if (path === '/api') return () => this.#apiVersions();
     if (path === '/apis') {
       return () => ({
         kind: 'APIGroupList',
@@ -107,6 +119,14 @@ export class Discovery {
     const group = this.#groups().find((name) => path === `/apis/${name}`);
     if (group === undefined) return undefined;
     return () => ({ kind: 'APIGroup', apiVersion: 'v1', ...this.#group(group) });
+  }
+
+  /** Only of the core: groups of aggregating servers do not say where they are. */
+  #apiVersions(): unknown {
+    const at = this.#advertised();
+    const addresses =
+      at === undefined ? [] : [{ clientCIDR: '0.0.0.0/0', serverAddress: `${at.address}:${at.port}` }];
+    return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: addresses };
   }
 
   #groups(): readonly string[] {
@@ -243,6 +263,18 @@ function storageVersionHash({ storage, kind }: Resource['declaration']): string 
   return createHash('sha256').update(name).digest().subarray(0, 8).toString('base64');
 }
 
+function isStored({ virtual, verbs }: Resource['declaration']): boolean {
+  return !virtual && verbs.includes('create');
+}
+
+function compare(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function byName(subresources: readonly SubresourceDeclaration[]): readonly SubresourceDeclaration[] {
+  return subresources.toSorted((a, b) => compare(a.name, b.name));
+}
+
 /** meta/v1 APIResourceList. */
 function resourceList({ group, version, resources }: GroupVersion): unknown {
   const list = resources.flatMap(({ declaration }) => {
@@ -255,9 +287,9 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
       verbs,
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
-      ...(!declaration.virtual && { storageVersionHash: storageVersionHash(declaration) }),
+      ...(isStored(declaration) && { storageVersionHash: storageVersionHash(declaration) }),
     };
-    const below = subresources.map((sub) => ({
+    const below = byName(subresources).map((sub) => ({
       name: `${resource}/${sub.name}`,
       singularName: '',
       namespaced,
@@ -310,7 +342,7 @@ function aggregatedVersion({ group, version, resources, foreign }: GroupVersion)
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
       ...(subresources.length > 0 && {
-        subresources: subresources.map((sub) => ({
+        subresources: byName(subresources).map((sub) => ({
           subresource: sub.name,
           responseKind: sub.kind ?? { group, version, kind },
           verbs: sub.verbs,

@@ -64,7 +64,12 @@ async function bodyOf(options: ListOptions): Promise<ListBody> {
   if (view.shape === 'table') {
     const metadata = listMetadata(head);
     const { open, row } = tableParts({ resource, ...view, now: clock.now(), metadata });
-    return new ListBody(() => joined(options, row, { open, close: Buffer.from(']}\n') }));
+    const { rowOrder } = resource.declaration;
+    const ordered =
+      rowOrder === undefined ? objects : objects.toSorted((a, b) => rowOrder(a.object, b.object));
+    return new ListBody(() =>
+      joined({ ...options, objects: ordered }, row, { open, close: Buffer.from(']}\n') }),
+    );
   }
   const frame = listFrame(head);
   if (!view.verbatim) return new ListBody(() => joined(options, view.item, frame));

@@ -25,7 +25,7 @@ export async function createOwn(
         namespace: ref.namespace,
         gate: open,
         ...parts,
-        author: authored(resource, { manager: 'sampan', subresource: '', clock: parts.clock }),
+        author: authored(resource, { manager: 'kube-apiserver', subresource: '', clock: parts.clock }),
       }),
     );
     return true;

@@ -10,7 +10,9 @@ import { strategies, type StrategyChoices } from './strategies/index.ts';
 
 /** Where Kubernetes keeps what is not kept under the resource's own name. */
 const STORED_AS: Readonly<Record<string, string>> = {
+  // Two servers of their own in one program upstream, which keep things by their groups.
   apiservices: 'apiregistration.k8s.io/apiservices',
+  customresourcedefinitions: 'apiextensions.k8s.io/customresourcedefinitions',
   nodes: 'minions',
   services: 'services/specs',
   endpoints: 'services/endpoints',

@@ -187,9 +187,9 @@ function rowsOf(
   { resource, include, now, metaVersion }: TableOptions,
   shown: readonly KubeObject[],
 ): unknown[] {
-  return tableRows(resource.declaration, shown, now).rows.map(({ cells, object }) => {
-    if (include === 'None') return { cells };
-    return { cells, object: include === 'Object' ? object : partialMetadata(object, metaVersion) };
+  return tableRows(resource.declaration, shown, now).rows.map(({ object, ...row }) => {
+    if (include === 'None') return row;
+    return { ...row, object: include === 'Object' ? object : partialMetadata(object, metaVersion) };
   });
 }
 

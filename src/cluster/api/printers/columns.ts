@@ -43,10 +43,15 @@ export function labelsText(labels: JsonValue | undefined): string {
 /** A LabelSelector as kubectl prints it. */
 export function labelSelectorText(selector: JsonValue | undefined): string {
   if (!isJsonObject(selector)) return '<none>';
-  const labels = isJsonObject(selector['matchLabels']) ? labelsText(selector['matchLabels']) : '<none>';
-  const expressions = listAt(selector, 'matchExpressions').map((item) => expressionText(item));
-  const parts = [...(labels === '<none>' ? [] : [labels]), ...expressions];
-  return parts.length === 0 ? '<none>' : parts.join(',');
+  const labels = isJsonObject(selector['matchLabels']) ? Object.entries(selector['matchLabels']) : [];
+  const parts = [
+    ...labels.map(([key, value]) => ({ key, text: `${key}=${textOf(value)}` })),
+    ...listAt(selector, 'matchExpressions').map((item) => ({
+      key: stringAt(item, 'key'),
+      text: expressionText(item),
+    })),
+  ].toSorted((a, b) => (a.key === b.key ? 0 : a.key < b.key ? -1 : 1));
+  return orNone(parts.map(({ text }) => text).join(','));
 }
 
 function expressionText(item: JsonValue): string {

@@ -14,9 +14,7 @@ export const configMapColumns: readonly PrinterColumn[] = [
     name: 'Data',
     type: 'string',
     cell: (object) =>
-      String(
-        Object.keys(objectAt(object, 'data')).length + Object.keys(objectAt(object, 'binaryData')).length,
-      ),
+      Object.keys(objectAt(object, 'data')).length + Object.keys(objectAt(object, 'binaryData')).length,
   },
   ageColumn,
 ];
@@ -24,13 +22,13 @@ export const configMapColumns: readonly PrinterColumn[] = [
 export const secretColumns: readonly PrinterColumn[] = [
   nameColumn,
   { name: 'Type', type: 'string', cell: (object) => stringAt(object, 'type') },
-  { name: 'Data', type: 'string', cell: (object) => String(Object.keys(objectAt(object, 'data')).length) },
+  { name: 'Data', type: 'string', cell: (object) => Object.keys(objectAt(object, 'data')).length },
   ageColumn,
 ];
 
 export const serviceAccountColumns: readonly PrinterColumn[] = [
   nameColumn,
-  { name: 'Secrets', type: 'string', cell: (object) => String(listAt(object, 'secrets').length) },
+  { name: 'Secrets', type: 'string', cell: (object) => listAt(object, 'secrets').length },
   ageColumn,
 ];
 
@@ -63,7 +61,7 @@ export const eventColumns: readonly PrinterColumn[] = [
     priority: 1,
     cell: (event, now) => age(firstTimestamp(event), now),
   },
-  { name: 'Count', type: 'string', priority: 1, cell: (event) => String(count(event)) },
+  { name: 'Count', type: 'string', priority: 1, cell: (event) => count(event) },
   {
     name: 'Name',
     type: 'string',
@@ -99,7 +97,7 @@ function involved(event: JsonObject): string {
   const object = regarding(event);
   const kind = stringAt(object, 'kind').toLowerCase();
   const name = stringAt(object, 'name');
-  return kind === '' ? name : `${kind}/${name}`;
+  return name === '' ? kind : `${kind}/${name}`;
 }
 
 function source(event: JsonObject): string {
@@ -114,9 +112,9 @@ function source(event: JsonObject): string {
 }
 
 function count(event: JsonObject): number {
-  return (
-    numberAt(event, 'series', 'count') ?? numberAt(event, 'count') ?? numberAt(event, 'deprecatedCount') ?? 1
-  );
+  // A single event of the newer form does not count.
+  const own = numberAt(event, 'count') ?? numberAt(event, 'deprecatedCount') ?? 0;
+  return numberAt(event, 'series', 'count') ?? (own === 0 ? 1 : own);
 }
 
 export const componentStatusColumns: readonly PrinterColumn[] = [

@@ -28,15 +28,20 @@ function externalIp(service: JsonObject): string {
     case 'ExternalName':
       return stringAt(service, 'spec', 'externalName');
     case 'LoadBalancer': {
-      const ingress = objectsAt(service, 'status', 'loadBalancer', 'ingress').map(
-        (item) => stringAt(item, 'ip') || stringAt(item, 'hostname'),
-      );
-      const all = [...ingress, ...external];
+      const all = [...balancerAddresses(service), ...external];
       return all.length === 0 ? '<pending>' : all.join(',');
     }
     default:
       return orNone(external.join(','));
   }
+}
+
+/** Sorted, each once. */
+export function balancerAddresses(object: JsonObject): readonly string[] {
+  const all = objectsAt(object, 'status', 'loadBalancer', 'ingress')
+    .map((item) => stringAt(item, 'ip') || stringAt(item, 'hostname'))
+    .filter((text) => text !== '');
+  return [...new Set(all)].toSorted();
 }
 
 function ports(service: JsonObject): string {
@@ -62,18 +67,19 @@ export const endpointsColumns: readonly PrinterColumn[] = [
   {
     name: 'Endpoints',
     type: 'string',
-    cell: (object) =>
-      shortened(
-        objectsAt(object, 'subsets').flatMap((subset) => {
-          const addresses = objectsAt(subset, 'addresses').map((item) => stringAt(item, 'ip'));
-          const numbers = objectsAt(subset, 'ports').map((port) => numberAt(port, 'port') ?? 0);
-          if (numbers.length === 0) return addresses;
-          return numbers.flatMap((number) =>
-            addresses.map((ip) => (ip.includes(':') ? `[${ip}]:${number}` : `${ip}:${number}`)),
-          );
-        }),
-        '<none>',
-      ),
+    cell: (object) => {
+      const subsets = objectsAt(object, 'subsets');
+      const all = subsets.flatMap((subset) => {
+        const addresses = objectsAt(subset, 'addresses').map((item) => stringAt(item, 'ip'));
+        const numbers = objectsAt(subset, 'ports').map((port) => numberAt(port, 'port') ?? 0);
+        if (numbers.length === 0) return addresses;
+        return numbers.flatMap((number) =>
+          addresses.map((ip) => (ip.includes(':') ? `[${ip}]:${number}` : `${ip}:${number}`)),
+        );
+      });
+      // Nothing that is ready is not the same as nothing at all.
+      return shortened(all, subsets.length === 0 ? '<none>' : '');
+    },
   },
   ageColumn,
 ];
@@ -86,7 +92,7 @@ export const endpointSliceColumns: readonly PrinterColumn[] = [
     type: 'string',
     cell: (slice) =>
       shortened(
-        objectsAt(slice, 'ports').map((port) => String(numberAt(port, 'port') ?? '*')),
+        objectsAt(slice, 'ports').map((port) => portText(port)),
         '<unset>',
       ),
   },
@@ -103,3 +109,11 @@ export const endpointSliceColumns: readonly PrinterColumn[] = [
   },
   ageColumn,
 ];
+
+/** A port without a number is all of them, unless it has a name. */
+function portText(port: JsonObject): string {
+  const number = numberAt(port, 'port');
+  if (number !== undefined) return String(number);
+  const name = getPath(port, 'name');
+  return typeof name === 'string' ? name : '*';
+}

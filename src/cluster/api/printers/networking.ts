@@ -1,6 +1,7 @@
 import { getPath, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { ageColumn, labelSelectorText, listText, nameColumn, textColumn } from './columns.ts';
+import { balancerAddresses } from './network.ts';
 
 const SHOWN = 3;
 
@@ -8,7 +9,7 @@ export const ingressColumns: readonly PrinterColumn[] = [
   nameColumn,
   textColumn('Class', ['spec', 'ingressClassName'], '<none>'),
   { name: 'Hosts', type: 'string', cell: hosts },
-  { name: 'Address', type: 'string', cell: addresses },
+  { name: 'Address', type: 'string', cell: (object) => balancerAddresses(object).join(',') },
   {
     name: 'Ports',
     type: 'string',
@@ -29,13 +30,6 @@ function hosts(ingress: JsonObject): string {
   }
   if (named.length === 0) return '*';
   return more ? `${named.join(',')} + ${rules.length - SHOWN} more...` : named.join(',');
-}
-
-function addresses(ingress: JsonObject): string {
-  const all = objectsAt(ingress, 'status', 'loadBalancer', 'ingress')
-    .map((item) => stringAt(item, 'ip') || stringAt(item, 'hostname'))
-    .filter((text) => text !== '');
-  return [...new Set(all)].toSorted().join(',');
 }
 
 export const ingressClassColumns: readonly PrinterColumn[] = [

@@ -61,17 +61,18 @@ function summarize(pod: JsonObject, now: number): PodSummary {
   ) {
     reason = 'SchedulingGated';
   }
-  const initial = initializing(pod, init, isSidecar);
-  let ready = init.filter((status) => isSidecar(status) && startedAndReady(status)).length;
-  let counted = init;
-  if (initial !== undefined) reason = initial;
-  else {
+  const begun = initializing(pod, init, isSidecar);
+  if (begun.reason !== undefined) reason = begun.reason;
+  let ready = begun.ready;
+  let counted = begun.seen;
+  // A node that comes back may initialize again what has already been initialized.
+  if (begun.reason === undefined || hasCondition(pod, 'Initialized')) {
     const outcome = mainReason(main, reason);
     ready += main.filter((status) => status['ready'] === true && isJsonObject(running(status))).length;
-    counted = [...init.filter(isSidecar), ...main];
+    counted = [...begun.seen.filter(isSidecar), ...main];
     reason = outcome.reason;
     if (reason === 'Completed' && outcome.anyRunning) {
-      reason = hasReadyCondition(pod) ? 'Running' : 'NotReady';
+      reason = hasCondition(pod, 'Ready') ? 'Running' : 'NotReady';
     }
   }
   return {
@@ -81,34 +82,40 @@ function summarize(pod: JsonObject, now: number): PodSummary {
   };
 }
 
-function startedAndReady(status: JsonObject): boolean {
-  return status['started'] === true && status['ready'] === true;
-}
-
 function running(status: JsonObject): unknown {
   return objectAt(status, 'state')['running'];
 }
 
-/** `Init:1/3` and the like while an init container has not done its part, else undefined. */
+interface Initialization {
+  /** `Init:1/3` and the like; absent when every init container has done its part. */
+  readonly reason?: string;
+  /** So many sidecars are ready. */
+  readonly ready: number;
+  /** The init containers up to the first that has not done its part. */
+  readonly seen: readonly JsonObject[];
+}
+
 function initializing(
   pod: JsonObject,
   statuses: readonly JsonObject[],
   isSidecar: (status: JsonObject) => boolean,
-): string | undefined {
-  const total = listAt(pod, 'spec', 'initContainers').length;
+): Initialization {
+  let ready = 0;
   for (const [index, status] of statuses.entries()) {
     const state = objectAt(status, 'state');
     const terminated = state['terminated'];
-    if (isJsonObject(terminated)) {
-      if (terminated['exitCode'] === 0) continue;
-      return `Init:${terminationReason(terminated)}`;
+    if (isJsonObject(terminated) && (terminated['exitCode'] ?? 0) === 0) continue;
+    if (isSidecar(status) && status['started'] === true) {
+      if (status['ready'] === true) ready++;
+      continue;
     }
-    if (isSidecar(status) && status['started'] === true) continue;
+    const seen = statuses.slice(0, index + 1);
+    if (isJsonObject(terminated)) return { reason: `Init:${terminationReason(terminated)}`, ready, seen };
     const waiting = stringAt(state, 'waiting', 'reason');
-    if (waiting !== '' && waiting !== 'PodInitializing') return `Init:${waiting}`;
-    return `Init:${index}/${total}`;
+    if (waiting !== '' && waiting !== 'PodInitializing') return { reason: `Init:${waiting}`, ready, seen };
+    return { reason: `Init:${index}/${listAt(pod, 'spec', 'initContainers').length}`, ready, seen };
   }
-  return undefined;
+  return { ready, seen: statuses };
 }
 
 function terminationReason(terminated: JsonObject): string {
@@ -136,9 +143,9 @@ function mainReason(
   return { reason, anyRunning };
 }
 
-function hasReadyCondition(pod: JsonObject): boolean {
+function hasCondition(pod: JsonObject, type: string): boolean {
   return objectsAt(pod, 'status', 'conditions').some(
-    (condition) => condition['type'] === 'Ready' && condition['status'] === 'True',
+    (condition) => condition['type'] === type && condition['status'] === 'True',
   );
 }
 
@@ -161,4 +168,12 @@ function restartsText(statuses: readonly JsonObject[], now: number): string {
   return restarts === 0 || last === undefined
     ? String(restarts)
     : `${restarts} (${humanDuration(now - last)} ago)`;
+}
+
+/** What rows of pods say beside their cells: that a pod has ended, and how. */
+export function podRowConditions(pod: JsonObject): JsonObject[] | undefined {
+  const reason = stringAt(pod, 'status', 'phase');
+  if (reason !== 'Succeeded' && reason !== 'Failed') return undefined;
+  const message = reason === 'Succeeded' ? 'The pod has completed successfully.' : 'The pod failed.';
+  return [{ type: 'Completed', status: 'True', reason, message }];
 }

@@ -1,4 +1,4 @@
-import { getPath, objectAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
+import { getPath, numberAt, objectAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { ageColumn, countColumn, flagColumn, lengthColumn, nameColumn, textColumn } from './columns.ts';
 import { selectorFromObject, formatLabelSelector } from '../selector.ts';
@@ -52,6 +52,13 @@ export const runtimeClassColumns: readonly PrinterColumn[] = [
   textColumn('Handler', ['handler']),
   ageColumn,
 ];
+
+/** In the order in which requests are held against them. */
+export function byPrecedence(a: JsonObject, b: JsonObject): number {
+  const precedence = (object: JsonObject): number => numberAt(object, 'spec', 'matchingPrecedence') ?? 0;
+  const name = (object: JsonObject): string => stringAt(object, 'metadata', 'name');
+  return precedence(a) - precedence(b) || (name(a) < name(b) ? -1 : 1);
+}
 
 export const flowSchemaColumns: readonly PrinterColumn[] = [
   nameColumn,

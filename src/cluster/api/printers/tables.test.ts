@@ -300,3 +300,53 @@ test('ages get coarser as they grow', () => {
   ];
   for (const [seconds, expected] of cases) assert.equal(humanDuration(seconds * 1000), expected);
 });
+
+test('what has been initialized once is shown by what its containers do now', () => {
+  const again = {
+    phase: 'Running',
+    conditions: [{ type: 'Initialized', status: 'True' }],
+    initContainerStatuses: [
+      { name: 'i', state: { waiting: { reason: 'PodInitializing' } }, restartCount: 4 },
+    ],
+    containerStatuses: [{ ...RUNNING, name: 'a', restartCount: 1 }],
+  };
+  const spec = { containers: [{ name: 'a' }], initContainers: [{ name: 'i' }] };
+  const { Ready, Status, Restarts } = pod(again, spec);
+  assert.deepEqual({ Ready, Status, Restarts }, { Ready: '1/1', Status: 'Init:0/1', Restarts: '1' });
+  const { Status: before } = pod({ ...again, conditions: [] }, spec);
+  assert.equal(before, 'Init:0/1');
+});
+
+test('restarts of init containers that have not had their turn do not count', () => {
+  const status = {
+    phase: 'Pending',
+    initContainerStatuses: [
+      { name: 'i', restartCount: 2, state: { waiting: { reason: 'CrashLoopBackOff' } } },
+      { name: 'j', restartCount: 5, state: { waiting: {} } },
+    ],
+  };
+  const { Status, Restarts } = pod(status, { initContainers: [{ name: 'i' }, { name: 'j' }] });
+  assert.deepEqual({ Status, Restarts }, { Status: 'Init:CrashLoopBackOff', Restarts: '2' });
+});
+
+test('rows of pods say that they have ended', () => {
+  const declaration = findResource('', 'v1', 'pods');
+  assert.ok(declaration);
+  const conditions = (phase: string): unknown =>
+    tableRows(declaration, [{ metadata: {}, status: { phase } }], NOW).rows[0]?.conditions;
+  assert.equal(conditions('Running'), undefined);
+  const failed = { type: 'Completed', status: 'True', reason: 'Failed', message: 'The pod failed.' };
+  assert.deepEqual(conditions('Failed'), [failed]);
+});
+
+test('endpoints that are not ready are not no endpoints', () => {
+  const cell = (object: JsonObject): unknown =>
+    row('', 'endpoints', { metadata: {}, ...object })['Endpoints'];
+  assert.equal(cell({}), '<none>');
+  assert.equal(cell({ subsets: [{ notReadyAddresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }] }] }), '');
+  const addresses = ['1', '2', '3', '4'].map((last) => ({ ip: `10.0.0.${last}` }));
+  assert.equal(
+    cell({ subsets: [{ addresses, ports: [{ port: 80 }] }] }),
+    '10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 1 more...',
+  );
+});

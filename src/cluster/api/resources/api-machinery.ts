@@ -4,6 +4,7 @@ import { signingRequestColumns } from '../printers/certificates.ts';
 import { plainColumns } from '../printers/columns.ts';
 import { eventColumns, leaseColumns } from '../printers/core.ts';
 import {
+  byPrecedence,
   flowSchemaColumns,
   mutatingPolicyColumns,
   policyBindingColumns,
@@ -141,6 +142,7 @@ export const apiMachineryResources: readonly ResourceDeclaration[] = [
     namespaced: false,
     subresources: [STATUS],
     columns: flowSchemaColumns,
+    rowOrder: byPrecedence,
     hasGeneration: true,
   }),
   declare({

@@ -10,7 +10,7 @@ import {
 import { plainColumns } from '../printers/columns.ts';
 import { endpointsColumns, serviceColumns } from '../printers/network.ts';
 import { nodeColumns } from '../printers/node.ts';
-import { podColumns } from '../printers/pod.ts';
+import { podColumns, podRowConditions } from '../printers/pod.ts';
 import { resourceQuotaColumns } from '../printers/policy.ts';
 import { persistentVolumeClaimColumns, persistentVolumeColumns } from '../printers/storage.ts';
 import { podTemplateColumns, replicationControllerColumns } from '../printers/workloads.ts';
@@ -64,6 +64,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
       { name: 'eviction', kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
     ],
     columns: podColumns,
+    rowConditions: podRowConditions,
     selectableFields: [
       'spec.nodeName',
       'spec.host',
@@ -78,6 +79,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
     ],
     hasGeneration: true,
   }),
+  declare({ resource: 'bindings', kind: 'Binding', verbs: ['create'], columns: [], virtual: true }),
   declare({
     resource: 'services',
     kind: 'Service',

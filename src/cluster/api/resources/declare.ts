@@ -43,6 +43,8 @@ export interface Facts {
   readonly subresources?: readonly SubresourceDeclaration[];
   readonly scale?: ScalePaths;
   readonly columns: readonly PrinterColumn[];
+  readonly rowConditions?: ResourceDeclaration['rowConditions'];
+  readonly rowOrder?: ResourceDeclaration['rowOrder'];
   readonly selectableFields?: readonly string[];
   readonly storage?: ResourceDeclaration['storage'];
   readonly hasGeneration?: boolean;
@@ -66,6 +68,8 @@ export function declare(facts: Facts): ResourceDeclaration {
     subresources,
     ...(facts.scale === undefined ? {} : { scale: facts.scale }),
     columns: facts.columns,
+    ...(facts.rowOrder === undefined ? {} : { rowOrder: facts.rowOrder }),
+    ...(facts.rowConditions === undefined ? {} : { rowConditions: facts.rowConditions }),
     selectableFields: facts.selectableFields ?? [],
     storage: facts.storage ?? { group, version, resource },
     hasStatus: subresources.includes(STATUS),

@@ -101,7 +101,11 @@ export class LocalServices implements AsyncDisposable {
 
   async #create(object: KubeObject): Promise<void> {
     const resource = this.#resource;
-    const author = authored(resource, { manager: 'sampan', subresource: '', clock: this.#parts.clock });
+    const author = authored(resource, {
+      manager: 'kube-apiserver',
+      subresource: '',
+      clock: this.#parts.clock,
+    });
     const ready = await prepareCreate(resource, object, {
       ...this.#parts,
       namespace: '',

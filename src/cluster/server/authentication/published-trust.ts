@@ -29,7 +29,7 @@ export async function publishTrust(parts: ServerParts, trust: ClientTrust): Prom
   const resource = parts.resources.get('', 'v1', 'configmaps');
   if ((await parts.registry.find(resource, REF)) === undefined) {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...REF }, data: dataOf(trust, {}) };
-    const author = authored(resource, { manager: 'sampan', subresource: '', clock: parts.clock });
+    const author = authored(resource, { manager: 'kube-apiserver', subresource: '', clock: parts.clock });
     const options = { ...parts, namespace: REF.namespace, gate: open, author };
     try {
       await parts.registry.create(resource, await prepareCreate(resource, object, options));

@@ -224,11 +224,12 @@ function columnsOf(version: JsonObject): readonly PrinterColumn[] {
 function columnOf(column: JsonObject): PrinterColumn {
   const type = stringAt(column, 'type') as PrinterColumn['type'];
   const path = parseJsonPath(stringAt(column, 'jsonPath')) ?? [];
-  const priority = numberAt(column, 'priority') ?? 0;
   return {
     name: stringAt(column, 'name'),
     type,
-    priority: priority === 0 ? 0 : 1,
+    format: stringAt(column, 'format'),
+    description: stringAt(column, 'description'),
+    priority: numberAt(column, 'priority') ?? 0,
     cell: (object, now) => cellOf(findAll(object, path), type, now),
   };
 }

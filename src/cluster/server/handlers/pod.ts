@@ -7,7 +7,7 @@ import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
-import { badRequest, conflict } from '../failure.ts';
+import { badRequest, conflict, methodNotAllowed } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
@@ -82,4 +82,16 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
     },
   });
   return respondWith({ ...SUCCESS, code: 201 }, 201);
+}
+
+/** The binding that is not below its pod, which is named as the binding is. */
+export async function bindNamed(context: ResourceContext): Promise<ApiResponse> {
+  const { server, info, request, resource } = context;
+  if (info.verb !== 'create') throw methodNotAllowed(resource);
+  const { object } = await decodeBody(request, resource.type);
+  const name = stringAt(object, 'metadata', 'name');
+  if (name === '') throw badRequest('name: Required value');
+  const pods = server.resources.get('', 'v1', 'pods');
+  const asked = { ...info, resource: 'pods', name, subresource: 'binding' };
+  return await bindPod({ ...context, resource: pods, info: asked });
 }

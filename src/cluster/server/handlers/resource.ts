@@ -9,9 +9,10 @@ import { patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
 import { connectToPod, podLog } from './connect/to-pod.ts';
 import { proxyRequest } from './connect/proxy.ts';
+import { componentStatus } from './component-status.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { evictPod } from './eviction.ts';
-import { bindPod } from './pod.ts';
+import { bindNamed, bindPod } from './pod.ts';
 import { getObject, listResource, watchResource } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { review } from './review.ts';
@@ -71,7 +72,9 @@ export async function answerResource(context: RequestContext): Promise<ApiRespon
 
 async function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
   const { info } = context;
-  if (resource.declaration.virtual) return await review({ ...context, resource });
+  if (resource.declaration.virtual) {
+    return await (resource.kind === 'Binding' ? bindNamed : review)({ ...context, resource });
+  }
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
   const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';
   if (misplaced || (resource.namespaced && info.name !== '' && info.namespace === '')) throw noSuchPath();
@@ -81,6 +84,7 @@ async function answerFor(context: RequestContext, resource: Resource): Promise<A
     if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined)
       throw methodNotAllowed(resource);
     if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed(resource);
+    if (resource.kind === 'ComponentStatus') return await componentStatus(asked);
     return await VERBS[verb](asked);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);

@@ -24,6 +24,11 @@ export class Advertiser {
     this.#leases = sharedStore ? new MasterLeases(parts.store) : undefined;
   }
 
+  /** Where this server is reached; undefined while that is not known, and when it is leaving. */
+  get own(): Advertised | undefined {
+    return this.#own;
+  }
+
   /** From now on this server is reached there. */
   moveTo(where: Advertised): void {
     this.#own = where;

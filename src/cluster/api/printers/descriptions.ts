@@ -1,0 +1,218 @@
+/** What clients that ask for a table are told of its columns. */
+import type { ResourceDeclaration } from '../resource-declaration.ts';
+
+/** Of columns that mean the same wherever they are. */
+const COLUMNS: Readonly<Record<string, string>> = {
+  Name: 'Name of the object, unique among those of its kind in one namespace.',
+  Age: 'How long ago the object was made.',
+  'Created At': 'When the object was made.',
+  Containers: 'Names of the containers of the template.',
+  Images: 'Images of the containers of the template.',
+  Selector: 'The labels by which its pods are found.',
+  Desired: 'How many pods there should be.',
+  Current: 'How many pods there are.',
+  Ready: 'How many pods are ready.',
+  'Up-to-date': 'How many pods are of the newest template.',
+  Available: 'How many pods have been ready for long enough.',
+  Replicas: 'How many pods there are.',
+  StorageClass: 'The storage class.',
+  VolumeAttributesClass: 'The class of the attributes that the volume has.',
+  VolumeMode: 'Whether the volume is a file system or a block device.',
+  'Access Modes': 'In which ways the volume may be mounted.',
+  ParamKind: 'The kind of the objects that the policy takes parameters from.',
+  PolicyName: 'The policy that is bound.',
+  ParamRef: 'The object that the policy takes its parameters from.',
+  Webhooks: 'How many webhooks the configuration has.',
+  Role: 'The role that is granted.',
+  Users: 'The users that the role is granted to.',
+  Groups: 'The groups that the role is granted to.',
+  ServiceAccounts: 'The service accounts that the role is granted to.',
+};
+
+/** Of columns of one resource. */
+const OF_RESOURCES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  pods: {
+    Ready: 'How many of the containers are ready, of how many.',
+    Status: 'What the containers are doing, together.',
+    Restarts: 'How often the containers have been started again, and when last.',
+    IP: 'The address of the pod.',
+    Node: 'The node that runs the pod.',
+    'Nominated Node': 'The node where room is being made for the pod.',
+    'Readiness Gates': 'How many of the further conditions for being ready are true, of how many.',
+  },
+  podtemplates: { 'Pod Labels': 'Labels of the pods made from the template.' },
+  deployments: { Ready: 'How many pods are ready, of how many that should be.' },
+  statefulsets: { Ready: 'How many pods are ready, of how many that should be.' },
+  daemonsets: {
+    Desired: 'On how many nodes a pod should run.',
+    Current: 'On how many nodes a pod runs that should.',
+    'Node Selector': 'Labels of the nodes that get a pod.',
+  },
+  controllerrevisions: {
+    Controller: 'Whose revision this is.',
+    Revision: 'The number of the revision.',
+  },
+  jobs: {
+    Status: 'How far the job has come.',
+    Completions: 'How many pods have succeeded, of how many that have to.',
+    Duration: 'How long the job took, or takes so far.',
+  },
+  cronjobs: {
+    Schedule: 'When jobs are started, in the notation of cron.',
+    Timezone: 'The time zone that the schedule is read in.',
+    Suspend: 'Whether no more jobs are started.',
+    Active: 'How many of its jobs run.',
+    'Last Schedule': 'How long ago a job was started by the schedule.',
+  },
+  horizontalpodautoscalers: {
+    Reference: 'What is scaled.',
+    Targets: 'What is measured, and what it should be.',
+    MinPods: 'The least number of pods.',
+    MaxPods: 'The greatest number of pods.',
+  },
+  poddisruptionbudgets: {
+    'Min Available': 'How many pods must stay available.',
+    'Max Unavailable': 'How many pods may be unavailable.',
+    'Allowed Disruptions': 'How many pods may be evicted now.',
+  },
+  services: {
+    Type: 'How the service is made reachable.',
+    'Cluster-IP': 'The address inside the cluster.',
+    'External-IP': 'Addresses from outside of the cluster.',
+    'Port(s)': 'Ports, with those of the nodes behind the colon.',
+  },
+  endpoints: { Endpoints: 'Addresses and ports that are ready to be used.' },
+  endpointslices: {
+    AddressType: 'Of which kind the addresses are.',
+    Ports: 'The ports of every endpoint.',
+    Endpoints: 'The addresses.',
+  },
+  ingresses: {
+    Class: 'The class, which says who looks after the ingress.',
+    Hosts: 'Host names that requests are sorted by.',
+    Address: 'Where requests come in.',
+    Ports: 'Ports that are open.',
+  },
+  ingressclasses: {
+    Controller: 'Who looks after ingresses of this class.',
+    Parameters: 'The object with further settings.',
+  },
+  networkpolicies: { 'Pod-Selector': 'The pods that the policy is for.' },
+  servicecidrs: { CIDRs: 'The ranges that addresses of services are taken from.' },
+  ipaddresses: { ParentRef: 'The object that has the address.' },
+  nodes: {
+    Status: 'Whether the node takes and runs pods.',
+    Roles: 'What the node is there for.',
+    Version: 'Version of the kubelet.',
+    'Internal-IP': 'Address inside the cluster.',
+    'External-IP': 'Address from outside of the cluster.',
+    'OS-Image': 'The operating system.',
+    'Kernel-Version': 'Version of the kernel.',
+    'Container-Runtime': 'Name and version of what runs the containers.',
+  },
+  namespaces: { Status: 'Whether the namespace is in use or on its way out.' },
+  configmaps: { Data: 'How many keys there are.' },
+  secrets: { Type: 'What the secret is for.', Data: 'How many keys there are.' },
+  serviceaccounts: { Secrets: 'How many secrets its pods may use.' },
+  leases: { Holder: 'Who has the lease.' },
+  events: {
+    'Last Seen': 'How long ago this happened last.',
+    Type: 'Whether this is normal or a warning.',
+    Reason: 'Why this happened, in one word.',
+    Object: 'What this is about.',
+    Subobject: 'The part of the object that this is about.',
+    Source: 'Who says so.',
+    Message: 'What happened.',
+    'First Seen': 'How long ago this happened first.',
+    Count: 'How often this happened.',
+  },
+  componentstatuses: {
+    Status: 'Whether the component is well.',
+    Message: 'What the component says.',
+    Error: 'What is wrong with it.',
+  },
+  resourcequotas: {
+    Request: 'What is in use, of what may be: counts and requests.',
+    Limit: 'What is in use, of what may be: limits.',
+  },
+  persistentvolumes: {
+    Capacity: 'How much the volume holds.',
+    'Reclaim Policy': 'What becomes of the volume when its claim is deleted.',
+    Status: 'Whether the volume is free, bound, released or failed.',
+    Claim: 'The claim that the volume is bound to.',
+    Reason: 'Why the volume has failed.',
+  },
+  persistentvolumeclaims: {
+    Status: 'Whether the claim has got a volume.',
+    Volume: 'The volume that the claim has got.',
+    Capacity: 'How much that volume holds.',
+  },
+  storageclasses: {
+    Provisioner: 'Who makes the volumes.',
+    ReclaimPolicy: 'What becomes of a volume when its claim is deleted.',
+    VolumeBindingMode: 'When volumes are made and bound.',
+    AllowVolumeExpansion: 'Whether volumes can be made larger.',
+  },
+  volumeattributesclasses: { DriverName: 'The driver that knows the attributes.' },
+  volumeattachments: {
+    Attacher: 'The driver that attaches the volume.',
+    PV: 'The volume.',
+    Node: 'The node that the volume is attached to.',
+    Attached: 'Whether the volume is attached.',
+  },
+  csidrivers: {
+    AttachRequired: 'Whether volumes are attached to a node before they are mounted.',
+    PodInfoOnMount: 'Whether the driver is told which pod it mounts for.',
+    StorageCapacity: 'Whether the scheduler heeds how much storage is left.',
+    TokenRequests: 'Audiences of the tokens that the driver gets.',
+    RequiresRepublish: 'Whether the driver is called again and again for a mounted volume.',
+    Modes: 'Which kinds of volumes the driver has.',
+  },
+  csinodes: { Drivers: 'How many drivers are on the node.' },
+  csistoragecapacities: {
+    StorageClassName: 'The class that the capacity is for.',
+    Capacity: 'How much is left.',
+  },
+  resourceclaims: { State: 'How far the claim has come: pending, allocated, reserved, deleted.' },
+  resourceslices: {
+    Node: 'The node that has the devices.',
+    Driver: 'The driver of the devices.',
+    Pool: 'The pool that the devices are of.',
+  },
+  priorityclasses: {
+    Value: 'The priority of pods of this class.',
+    'Global-Default': 'Whether pods that name no class get this one.',
+    PreemptionPolicy: 'Whether pods of this class push others out.',
+  },
+  runtimeclasses: { Handler: 'What the container runtime calls it.' },
+  flowschemas: {
+    PriorityLevel: 'The level that requests are put on.',
+    MatchingPrecedence: 'Of the schemas that fit a request, that with the lowest number is taken.',
+    DistinguisherMethod: 'What tells one flow from another.',
+    MissingPL: 'Whether the level is not there.',
+  },
+  prioritylevelconfigurations: {
+    Type: 'Whether requests are limited.',
+    NominalConcurrencyShares: 'The share of all requests at once.',
+    Queues: 'How many queues there are.',
+    HandSize: 'How many queues a flow may use.',
+    QueueLengthLimit: 'How many requests may wait in a queue.',
+  },
+  validatingadmissionpolicies: { Validations: 'How many rules the policy has.' },
+  mutatingadmissionpolicies: { Mutations: 'How many changes the policy makes.' },
+  certificatesigningrequests: {
+    SignerName: 'Who is to sign.',
+    Requestor: 'Who asks for the certificate.',
+    RequestedDuration: 'How long the certificate should be good for.',
+    Condition: 'What has been decided, and whether the certificate is there.',
+  },
+  apiservices: {
+    Service: 'The service that answers for the version, or Local.',
+    Available: 'Whether it answers.',
+  },
+};
+
+/** Of a column of a published resource, and of a name or an age of any. */
+export function columnDescription({ resource }: ResourceDeclaration, column: string): string {
+  return OF_RESOURCES[resource]?.[column] ?? COLUMNS[column] ?? '';
+}
