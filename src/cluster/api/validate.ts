@@ -12,7 +12,11 @@ import {
   validateValidatingWebhooks,
 } from './validate/admission.ts';
 import { validateApiService, validateApiServiceUpdate } from './validate/aggregation.ts';
-import { validateAutoscaler } from './validate/autoscaling.ts';
+import {
+  validateAutoscaler,
+  validateAutoscalerStatus,
+  validateAutoscalerUpdate,
+} from './validate/autoscaling.ts';
 import { validateCronJob, validateJob, validateJobUpdate } from './validate/batch.ts';
 import { validateSigningRequest, validateSigningRequestUpdate } from './validate/certificates.ts';
 import {
@@ -33,7 +37,7 @@ import {
   validateDefinitionCreate,
   validateDefinitionUpdate,
 } from './validate/extensions.ts';
-import { validateFlowSchema, validatePriorityLevel } from './validate/flow-control.ts';
+import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validate/flow-control.ts';
 import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
 import {
   validateIngress,
@@ -70,6 +74,7 @@ import { validateEphemeralUpdate, validateResize } from './validate/pod-subresou
 import { validatePod, validatePodCreate, validatePodStatus, validatePodUpdate } from './validate/pod.ts';
 import {
   validateDisruptionBudget,
+  validateDisruptionBudgetStatus,
   validateLimitRange,
   validatePriorityClass,
   validatePriorityClassUpdate,
@@ -99,6 +104,7 @@ import {
   validateStorageClass,
   validateStorageClassUpdate,
   validateVolumeAttachment,
+  validateVolumeAttachmentCreate,
   validateVolumeAttachmentUpdate,
 } from './validate/storage.ts';
 import { workloadStatus } from './validate/workload-status.ts';
@@ -295,24 +301,35 @@ const RULES: Readonly<Record<string, Rules>> = {
     update: validateStatefulSetUpdate,
     status: workloadStatus('statefulSet'),
   },
-  'autoscaling/HorizontalPodAutoscaler': { name: 'subdomain', object: validateAutoscaler },
+  'autoscaling/HorizontalPodAutoscaler': {
+    name: 'subdomain',
+    create: validateAutoscaler,
+    update: validateAutoscalerUpdate,
+    status: validateAutoscalerStatus,
+  },
   'batch/CronJob': { name: 'subdomain', object: validateCronJob },
   'batch/Job': { name: 'subdomain', object: validateJob, update: validateJobUpdate },
   'certificates.k8s.io/CertificateSigningRequest': {
     name: 'path-segment',
     clusterScoped: true,
-    object: validateSigningRequest,
-    update: validateSigningRequestUpdate,
+    create: validateSigningRequest,
+    update: validateSigningRequestUpdate('main'),
+    endpoints: {
+      approval: validateSigningRequestUpdate('approval'),
+      status: validateSigningRequestUpdate('status'),
+    },
   },
   'flowcontrol.apiserver.k8s.io/FlowSchema': {
     name: 'subdomain',
     clusterScoped: true,
     object: validateFlowSchema,
+    status: validateFlowStatus,
   },
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': {
     name: 'subdomain',
     clusterScoped: true,
     object: validatePriorityLevel,
+    status: validateFlowStatus,
   },
   [`${NETWORKING}/IPAddress`]: {
     name: 'ip-address',
@@ -345,7 +362,11 @@ const RULES: Readonly<Record<string, Rules>> = {
     object: validateRuntimeClass,
     update: validateRuntimeClassUpdate,
   },
-  'policy/PodDisruptionBudget': { name: 'path-segment', object: validateDisruptionBudget },
+  'policy/PodDisruptionBudget': {
+    name: 'path-segment',
+    object: validateDisruptionBudget,
+    status: validateDisruptionBudgetStatus,
+  },
   [`${DEVICES}/DeviceClass`]: { name: 'subdomain', clusterScoped: true, object: validateDeviceClass },
   [`${DEVICES}/ResourceClaim`]: {
     name: 'subdomain',
@@ -396,6 +417,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     clusterScoped: true,
     object: validateVolumeAttachment,
+    create: validateVolumeAttachmentCreate,
     update: validateVolumeAttachmentUpdate,
   },
   [`${STORAGE}/VolumeAttributesClass`]: {

@@ -30,6 +30,17 @@ const REQUEST = [
   'Smg2aWpJNmdFZmFXZWwKQ1E9PQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K',
 ].join('');
 
+/** Made for CN=jane, in base64 as an object has it: the PEM of a certificate that says nothing else. */
+export const CERTIFICATE = [
+  'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJORENCNTZBREFnRUNBaFFyNHhhMTV3QXJLMFFXYWFaengwZnFU',
+  'UlU5SnpBRkJnTXJaWEF3RHpFTk1Bc0cKQTFVRUF3d0VhbUZ1WlRBZ0Z3MHlOakV4TWpFeE1UUXpNVEZhR0E4eU1USTJN',
+  'VEF5T0RFeE5ETXhNVm93RHpFTgpNQXNHQTFVRUF3d0VhbUZ1WlRBcU1BVUdBeXRsY0FNaEFHMElTa1hubVZaejV3bE02',
+  'MmxOem5kNW9nczVtL1RpCjl5M1VoQysxV083Nm8xTXdVVEFkQmdOVkhRNEVGZ1FVTjh4eHZoSDk1eW9ZSEZxS0hpQ0hy',
+  'ZnIxN1Bnd0h3WUQKVlIwakJCZ3dGb0FVTjh4eHZoSDk1eW9ZSEZxS0hpQ0hyZnIxN1Bnd0R3WURWUjBUQVFIL0JBVXdB',
+  'd0VCL3pBRgpCZ01yWlhBRFFRQ0tXUGlPam1ob080Sjg3YldlRUNvOUcvNVRVRE8rSEdBL3NwWnIrVmlIOEI0dldaSjBO',
+  'N2hmCnR1Q2ZWcWxVNFpPamRZVWJzMjU4bHVzeHlNT1hZU1lOCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K',
+].join('');
+
 /** By `group/Kind`; without apiVersion and kind. The name is `web` where nothing else is said. */
 const CONTENTS: Readonly<Record<string, JsonObject>> = {
   '/ConfigMap': { data: { key: 'value' } },

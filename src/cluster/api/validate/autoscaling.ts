@@ -1,31 +1,81 @@
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { tryParseQuantity } from '../quantity.ts';
-import { formed } from './checks.ts';
-import { validateLabelSelector } from './label-selector.ts';
-import { pathSegment } from './names.ts';
+import { formed, notNegative, notNegativeQuantity } from './checks.ts';
+import { dns1123Label, pathSegment } from './names.ts';
+import { validateContainerResourceName } from './resource-names.ts';
+
+/** What an `apiVersion` must say beside being one; `any` where an object was stored before there was a rule. */
+type GroupRule = 'any' | 'group' | 'version';
+
+export function validateAutoscaler(autoscaler: JsonObject): FieldError[] {
+  return validateSpec(autoscaler, { least: 1, target: groupRule(autoscaler), described: 'version' });
+}
+
+/** Rules that are younger than the object do not hold for what it already says. */
+export function validateAutoscalerUpdate(autoscaler: JsonObject, old: JsonObject): FieldError[] {
+  const before = objectAt(old, 'spec');
+  const target = groupRule(autoscaler);
+  const was = objectAt(before, 'scaleTargetRef');
+  const described = objectsAt(before, 'metrics').map((metric) =>
+    objectAt(metric, 'object', 'describedObject'),
+  );
+  return validateSpec(autoscaler, {
+    least: numberAt(before, 'minReplicas') === 0 ? 0 : 1,
+    target: versionComplaint(stringAt(was, 'apiVersion'), target) === undefined ? target : 'any',
+    described: described.some(
+      (item) => versionComplaint(stringAt(item, 'apiVersion'), 'version') !== undefined,
+    )
+      ? 'any'
+      : 'version',
+  });
+}
+
+/** Of what can be scaled, only one kind is in the group without a name. */
+function groupRule(autoscaler: JsonObject): GroupRule {
+  return stringAt(autoscaler, 'spec', 'scaleTargetRef', 'kind') === 'ReplicationController'
+    ? 'version'
+    : 'group';
+}
+
+export function validateAutoscalerStatus(autoscaler: JsonObject): FieldError[] {
+  return notNegative(objectAt(autoscaler, 'status'), 'status', 'currentReplicas', 'desiredReplicas');
+}
+
+interface SpecRules {
+  readonly least: number;
+  readonly target: GroupRule;
+  readonly described: GroupRule;
+}
 
 /** Both versions: v1 has no metrics, and a target for the cpu of its own. */
-export function validateAutoscaler(autoscaler: JsonObject): FieldError[] {
+function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
   const spec = objectAt(autoscaler, 'spec');
   const minimum = numberAt(spec, 'minReplicas');
   const maximum = numberAt(spec, 'maxReplicas') ?? 0;
   const errors: FieldError[] = [];
-  if (minimum !== undefined && minimum < 1) {
-    errors.push(invalid('spec.minReplicas', minimum, 'must be greater than or equal to 1'));
+  if (minimum !== undefined && minimum < rules.least) {
+    errors.push(invalid('spec.minReplicas', minimum, `must be greater than or equal to ${rules.least}`));
   }
-  if (maximum < 1) errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than 0'));
+  if (maximum === 0) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
+  if (maximum < 0) errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than 0'));
   if (minimum !== undefined && maximum < minimum) {
     errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than or equal to `minReplicas`'));
   }
-  errors.push(...validateReference(objectAt(spec, 'scaleTargetRef'), 'spec.scaleTargetRef'));
+  errors.push(...validateReference(objectAt(spec, 'scaleTargetRef'), 'spec.scaleTargetRef', rules.target));
   const percent = numberAt(spec, 'targetCPUUtilizationPercentage');
   if (percent !== undefined && percent < 1) {
     const at = 'spec.metrics[0].resource.target.averageUtilization';
     errors.push(invalid(at, percent, 'must be greater than 0'));
   }
-  for (const [index, metric] of objectsAt(spec, 'metrics').entries()) {
-    errors.push(...validateMetric(metric, `spec.metrics[${index}]`));
+  const metrics = objectsAt(spec, 'metrics');
+  for (const [index, metric] of metrics.entries()) {
+    errors.push(...validateMetric(metric, `spec.metrics[${index}]`, rules.described));
+  }
+  // What runs on nothing can only be woken by what is measured outside of it.
+  if (minimum === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External')) {
+    const detail = 'must specify at least one Object or External metric to support scaling to zero replicas';
+    errors.push(forbidden('spec.metrics', detail));
   }
   for (const direction of ['scaleUp', 'scaleDown']) {
     const rules = objectAt(spec, 'behavior')[direction];
@@ -34,11 +84,24 @@ export function validateAutoscaler(autoscaler: JsonObject): FieldError[] {
   return errors;
 }
 
-function validateReference(reference: JsonObject, field: string): FieldError[] {
-  return ['kind', 'name'].flatMap((key) => {
+function validateReference(reference: JsonObject, field: string, rule: GroupRule): FieldError[] {
+  const errors = ['kind', 'name'].flatMap((key) => {
     const value = stringAt(reference, key);
     return value === '' ? [required(`${field}.${key}`)] : formed(value, `${field}.${key}`, pathSegment);
   });
+  const version = stringAt(reference, 'apiVersion');
+  const complaint = versionComplaint(version, rule);
+  if (complaint !== undefined) errors.push(invalid(`${field}.apiVersion`, version, complaint));
+  return errors;
+}
+
+function versionComplaint(version: string, rule: GroupRule): string | undefined {
+  if (rule === 'any') return undefined;
+  const slash = version.indexOf('/');
+  if (version !== '/' && version.includes('/', slash + 1) && slash !== -1) {
+    return `unexpected GroupVersion string: ${version}`;
+  }
+  return rule === 'group' && slash < 1 ? 'apiVersion must specify API group' : undefined;
 }
 
 /** Type and the member that describes it. */
@@ -49,50 +112,71 @@ const SOURCES: Readonly<Record<string, string>> = {
   Pods: 'pods',
   Resource: 'resource',
 };
+/** Of several that are given, the first of these is looked into. */
+const LOOKED_INTO = ['object', 'external', 'pods', 'resource', 'containerResource'];
 
-function validateMetric(metric: JsonObject, at: string): FieldError[] {
+function validateMetric(metric: JsonObject, at: string, rule: GroupRule): FieldError[] {
   const type = stringAt(metric, 'type');
-  if (type === '') return [required(`${at}.type`, 'must specify a metric source type')];
-  const expected = SOURCES[type];
-  if (expected === undefined) return [unsupported(`${at}.type`, type, Object.keys(SOURCES))];
-  const given = Object.values(SOURCES).filter((source) => isJsonObject(metric[source]));
+  const expected = Object.hasOwn(SOURCES, type) ? SOURCES[type] : undefined;
+  const given = LOOKED_INTO.filter((source) => isJsonObject(metric[source]));
   const errors: FieldError[] = [];
-  const source = metric[expected];
-  if (!isJsonObject(source)) {
+  if (type === '') errors.push(required(`${at}.type`, 'must specify a metric source type'));
+  if (expected === undefined) errors.push(unsupported(`${at}.type`, type, Object.keys(SOURCES)));
+  const [first] = given;
+  if (first !== undefined) {
+    errors.push(...validateSource(objectAt(metric, first), { kind: first, at: `${at}.${first}`, rule }));
+  }
+  // Upstream says it at both ends of its look at the sources.
+  if (expected === undefined) errors.push(unsupported(`${at}.type`, type, Object.keys(SOURCES)));
+  else if (!given.includes(expected)) {
     errors.push(required(`${at}.${expected}`, 'must populate information for the given metric source'));
-  } else errors.push(...validateSource(source, expected, `${at}.${expected}`));
-  for (const other of given.filter((name) => name !== expected)) {
-    errors.push(forbidden(`${at}.${other}`, 'must populate the given metric source only'));
+  }
+  if (given.length > 1) {
+    for (const other of given.filter((name) => name !== expected)) {
+      errors.push(forbidden(`${at}.${other}`, 'must populate the given metric source only'));
+    }
   }
   return errors;
 }
 
-function validateSource(source: JsonObject, kind: string, at: string): FieldError[] {
+interface SourceAt {
+  readonly kind: string;
+  readonly at: string;
+  readonly rule: GroupRule;
+}
+
+function validateSource(source: JsonObject, { kind, at, rule }: SourceAt): FieldError[] {
   const target = objectAt(source, 'target');
   const errors: FieldError[] = [];
-  if (kind === 'resource' || kind === 'containerResource') {
-    if (stringAt(source, 'name') === '') {
-      errors.push(required(`${at}.name`, 'must specify a resource name'));
-    }
-    if (kind === 'containerResource' && stringAt(source, 'container') === '') {
-      errors.push(required(`${at}.container`, 'must specify a container'));
-    }
-  } else errors.push(...validateIdentifier(objectAt(source, 'metric'), `${at}.metric`));
   if (kind === 'object') {
-    errors.push(...validateReference(objectAt(source, 'describedObject'), `${at}.describedObject`));
+    errors.push(...validateReference(objectAt(source, 'describedObject'), `${at}.describedObject`, rule));
   }
+  if (kind === 'resource' || kind === 'containerResource') errors.push(...validateMeasured(source, kind, at));
+  else errors.push(...validateIdentifier(objectAt(source, 'metric'), `${at}.metric`));
   errors.push(...validateTarget(target, `${at}.target`), ...validateChoice(target, kind, `${at}.target`));
   return errors;
 }
 
+/** What of the pods, and of which container. */
+function validateMeasured(source: JsonObject, kind: string, at: string): FieldError[] {
+  const name = stringAt(source, 'name');
+  const errors = name === '' ? [required(`${at}.name`, 'must specify a resource name')] : [];
+  if (kind === 'resource') return errors;
+  if (name !== '') errors.push(...validateContainerResourceName(name, `${at}.name`));
+  const container = stringAt(source, 'container');
+  return [
+    ...errors,
+    ...(container === ''
+      ? [required(`${at}.container`, 'must specify a container')]
+      : formed(container, `${at}.container`, dns1123Label)),
+  ];
+}
+
 function validateIdentifier(metric: JsonObject, at: string): FieldError[] {
   const name = stringAt(metric, 'name');
-  if (name === '') return [required(`${at}.name`, 'must specify a metric name')];
-  const { selector } = metric;
-  return [
-    ...formed(name, `${at}.name`, pathSegment),
-    ...(isJsonObject(selector) ? validateLabelSelector(selector, `${at}.selector`) : []),
-  ];
+  return name === ''
+    ? [required(`${at}.name`, 'must specify a metric name')]
+    : formed(name, `${at}.name`, pathSegment);
 }
 
 const TARGETS = ['Utilization', 'Value', 'AverageValue'];
@@ -101,7 +185,7 @@ function validateTarget(target: JsonObject, at: string): FieldError[] {
   const errors: FieldError[] = [];
   const type = stringAt(target, 'type');
   if (type === '') errors.push(required(`${at}.type`, 'must specify a metric target type'));
-  else if (!TARGETS.includes(type)) {
+  if (!TARGETS.includes(type)) {
     errors.push(invalid(`${at}.type`, type, 'must be either Utilization, Value, or AverageValue'));
   }
   for (const key of ['value', 'averageValue']) {
@@ -124,7 +208,7 @@ function isPositive(target: JsonObject, key: string): boolean {
 function validateChoice(target: JsonObject, kind: string, at: string): FieldError[] {
   const { value, averageValue, averageUtilization } = target;
   if (kind === 'pods') {
-    return averageValue === undefined || !isPositive(target, 'averageValue')
+    return averageValue === undefined
       ? [required(`${at}.averageValue`, 'must specify a positive target averageValue')]
       : [];
   }
@@ -138,7 +222,10 @@ function validateChoice(target: JsonObject, kind: string, at: string): FieldErro
       : [];
   }
   if (value === undefined && averageValue === undefined) {
-    const detail = 'must set either a target value for metric or a per-pod target';
+    const detail =
+      kind === 'object'
+        ? 'must set either a target value or averageValue'
+        : 'must set either a target value for metric or a per-pod target';
     return [required(`${at}.averageValue`, detail)];
   }
   return kind === 'external' && value !== undefined && averageValue !== undefined
@@ -183,5 +270,5 @@ function validateRules(rules: JsonObject, at: string): FieldError[] {
       errors.push(invalid(`${here}.periodSeconds`, period, detail));
     }
   }
-  return errors;
+  return [...errors, ...notNegativeQuantity(rules['tolerance'], `${at}.tolerance`)];
 }

@@ -1,6 +1,17 @@
-import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { isJsonObject, listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import {
+  isJsonObject,
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
 import { formed, oneOf } from './checks.ts';
+import { MANDATORY_LEVELS, MANDATORY_SCHEMAS } from './flow-control-mandatory.ts';
 import { dns1123Label, dns1123Subdomain } from './names.ts';
 
 const MAX_PRECEDENCE = 10_000;
@@ -27,7 +38,7 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
     const type = stringAt(distinguisherMethod, 'type');
     const supported = ['ByNamespace', 'ByUser'];
     if (!supported.includes(type)) {
-      errors.push(unsupported('spec.distinguisherMethod', distinguisherMethod, supported));
+      errors.push(unsupported('spec.distinguisherMethod.type', distinguisherMethod, supported));
     }
   }
   const level = stringAt(spec, 'priorityLevelConfiguration', 'name');
@@ -37,7 +48,24 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
   for (const [index, rule] of objectsAt(spec, 'rules').entries()) {
     errors.push(...validateRule(rule, `spec.rules[${index}]`));
   }
-  return errors;
+  const fixed = Object.hasOwn(MANDATORY_SCHEMAS, name) ? MANDATORY_SCHEMAS[name] : undefined;
+  if (fixed !== undefined && !jsonEqual(spec, fixed)) {
+    errors.push(invalid('spec', spec, `spec of '${name}' must equal the fixed value`));
+  }
+  return [...errors, ...validateFlowStatus(schema)];
+}
+
+/** Of both kinds: what is said of them has a name, once. */
+export function validateFlowStatus(object: JsonObject): FieldError[] {
+  const conditions = objectsAt(object, 'status', 'conditions');
+  const types = conditions.map((condition) => stringAt(condition, 'type'));
+  return types.flatMap((type, index) => {
+    const at = `status.conditions[${index}].type`;
+    return [
+      ...(types.indexOf(type) < index ? [duplicate(at, type)] : []),
+      ...(type === '' ? [required(at, 'must not be empty')] : []),
+    ];
+  });
 }
 
 function validateRule(rule: JsonObject, at: string): FieldError[] {
@@ -57,39 +85,109 @@ function validateRule(rule: JsonObject, at: string): FieldError[] {
   for (const [index, item] of resourceRules.entries()) {
     const here = `${at}.resourceRules[${index}]`;
     errors.push(
-      ...validateList(item, 'verbs', here, 'verbs must contain at least one value'),
-      ...validateList(item, 'apiGroups', here, 'resource rules must supply at least one api group'),
-      ...validateList(item, 'resources', here, 'resource rules must supply at least one resource'),
+      ...validateVerbs(item, here),
+      ...validateList(item, {
+        key: 'apiGroups',
+        at: here,
+        missing: 'resource rules must supply at least one api group',
+        others: 'api groups',
+      }),
+      ...validateList(item, {
+        key: 'resources',
+        at: here,
+        missing: 'resource rules must supply at least one resource',
+        others: 'resources',
+      }),
+      ...validateNamespaces(item, here),
     );
-    if (item['clusterScope'] !== true && listAt(item, 'namespaces').length === 0) {
-      const detail = 'resource rules that are not cluster scoped must supply at least one namespace';
-      errors.push(required(`${here}.namespaces`, detail));
-    }
-    errors.push(...alone(item, 'namespaces', here));
   }
   for (const [index, item] of pathRules.entries()) {
     const here = `${at}.nonResourceRules[${index}]`;
     errors.push(
-      ...validateList(item, 'verbs', here, 'verbs must contain at least one value'),
-      ...validateList(item, 'nonResourceURLs', here, 'nonResourceURLs must contain at least one value'),
+      ...validateVerbs(item, here),
+      ...validateList(item, {
+        key: 'nonResourceURLs',
+        at: here,
+        missing: 'nonResourceURLs must contain at least one value',
+        others: 'non-resource URLs',
+      }),
     );
+    const paths = listAt(item, 'nonResourceURLs').map((path) => textOf(path));
+    if (paths.includes('*')) continue;
+    for (const [position, path] of paths.entries()) {
+      const complaint = pathComplaint(path);
+      if (complaint !== undefined) {
+        errors.push(invalid(`${here}.nonResourceURLs[${position}]`, path, complaint));
+      }
+    }
   }
   return errors;
 }
 
-function validateList(rule: JsonObject, key: string, at: string, missing: string): FieldError[] {
-  return listAt(rule, key).length === 0 ? [required(`${at}.${key}`, missing)] : alone(rule, key, at);
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
+
+function validateVerbs(rule: JsonObject, at: string): FieldError[] {
+  const verbs = listAt(rule, 'verbs').map((verb) => textOf(verb));
+  const errors = validateList(rule, {
+    key: 'verbs',
+    at,
+    missing: 'verbs must contain at least one value',
+    others: 'verbs',
+  });
+  return verbs.includes('*') || verbs.every((verb) => VERBS.includes(verb))
+    ? errors
+    : [...errors, unsupported(`${at}.verbs`, verbs, VERBS)];
+}
+
+function validateNamespaces(rule: JsonObject, at: string): FieldError[] {
+  const field = `${at}.namespaces`;
+  const namespaces = listAt(rule, 'namespaces').map((namespace) => textOf(namespace));
+  if (namespaces.length === 0 && rule['clusterScope'] !== true) {
+    const detail = 'resource rules that are not cluster scoped must supply at least one namespace';
+    return [required(field, detail)];
+  }
+  if (namespaces.includes('*')) return alone(namespaces, field, 'namespaces');
+  return namespaces.flatMap((namespace, index) =>
+    dns1123Label(namespace).map((why) => {
+      const detail = `each member of this list must be '*' or a DNS-1123 label; ${why}`;
+      return invalid(`${field}[${index}]`, namespace, detail);
+    }),
+  );
+}
+
+interface ListOf {
+  readonly key: string;
+  readonly at: string;
+  /** What to say of a list with nothing in it. */
+  readonly missing: string;
+  readonly others: string;
+}
+
+function validateList(rule: JsonObject, { key, at, missing, others }: ListOf): FieldError[] {
+  const values = listAt(rule, key).map((value) => textOf(value));
+  return values.length === 0 ? [required(`${at}.${key}`, missing)] : alone(values, `${at}.${key}`, others);
 }
 
 /** A star says everything: there is nothing to add to it. */
-function alone(rule: JsonObject, key: string, at: string): FieldError[] {
-  const values = listAt(rule, key);
+function alone(values: readonly string[], at: string, others: string): FieldError[] {
   return values.includes('*') && values.length > 1
-    ? [invalid(`${at}.${key}`, values, "if '*' is present, must not specify other values")]
+    ? [invalid(at, [...values], `if '*' is present, must not specify other ${others}`)]
     : [];
 }
 
-const KINDS: Readonly<Record<string, string>> = {
+function pathComplaint(path: string): string | undefined {
+  if (path === '') return 'must not be empty';
+  if (path === '/') return undefined;
+  if (!path.startsWith('/')) return 'must start with slash';
+  if (path.includes(' ')) return 'must not contain white-space';
+  if (path.includes('//')) return 'must not contain double slash';
+  const stars = path.split('*').length - 1;
+  return stars > 1 || (stars === 1 && !path.endsWith('/*'))
+    ? 'wildcard can only do suffix matching'
+    : undefined;
+}
+
+const MEMBERS: Readonly<Record<string, string>> = {
   Group: 'group',
   ServiceAccount: 'serviceAccount',
   User: 'user',
@@ -97,34 +195,33 @@ const KINDS: Readonly<Record<string, string>> = {
 
 function validateSubject(subject: JsonObject, at: string): FieldError[] {
   const kind = stringAt(subject, 'kind');
-  const member = KINDS[kind];
-  if (member === undefined) return [unsupported(`${at}.kind`, kind, Object.keys(KINDS))];
-  const errors = Object.values(KINDS)
-    .filter((other) => other !== member && subject[other] !== undefined)
-    .map((other) =>
-      forbidden(`${at}.${other}`, `${other} is forbidden when subject kind is not '${kindOf(other)}'`),
-    );
+  const member = Object.hasOwn(MEMBERS, kind) ? MEMBERS[kind] : undefined;
+  if (member === undefined) return [unsupported(`${at}.kind`, kind, Object.keys(MEMBERS))];
   const named = subject[member];
-  if (!isJsonObject(named)) {
-    return [...errors, required(`${at}.${member}`, `${member} is required when subject kind is '${kind}'`)];
-  }
-  const name = stringAt(named, 'name');
-  if (name === '') errors.push(required(`${at}.${member}.name`));
-  if (kind === 'ServiceAccount') {
-    const namespace = stringAt(named, 'namespace');
-    if (namespace === '') {
-      const detail = 'must specify namespace for service account';
-      errors.push(required(`${at}.serviceAccount.namespace`, detail));
-    } else errors.push(...formed(namespace, `${at}.serviceAccount.namespace`, dns1123Label));
-    if (name !== '' && name !== '*') {
-      errors.push(...formed(name, `${at}.serviceAccount.name`, dns1123Subdomain));
+  const errors = isJsonObject(named)
+    ? validateNamed(named, kind, `${at}.${member}`)
+    : [required(`${at}.${member}`, `${member} is required when subject kind is '${kind}'`)];
+  for (const other of ['ServiceAccount', 'User', 'Group']) {
+    const key = MEMBERS[other] ?? '';
+    if (other !== kind && subject[key] !== undefined) {
+      errors.push(forbidden(`${at}.${key}`, `${key} is forbidden when subject kind is not '${other}'`));
     }
   }
   return errors;
 }
 
-function kindOf(member: string): string {
-  return Object.entries(KINDS).find(([, value]) => value === member)?.[0] ?? member;
+function validateNamed(named: JsonObject, kind: string, at: string): FieldError[] {
+  const name = stringAt(named, 'name');
+  const errors = name === '' ? [required(`${at}.name`)] : [];
+  if (kind !== 'ServiceAccount') return errors;
+  if (name !== '' && name !== '*') errors.push(...formed(name, `${at}.name`, dns1123Subdomain));
+  const namespace = stringAt(named, 'namespace');
+  return [
+    ...errors,
+    ...(namespace === ''
+      ? [required(`${at}.namespace`, 'must specify namespace for service account')]
+      : formed(namespace, `${at}.namespace`, dns1123Label)),
+  ];
 }
 
 export function validatePriorityLevel(level: JsonObject): FieldError[] {
@@ -146,7 +243,21 @@ export function validatePriorityLevel(level: JsonObject): FieldError[] {
     if (isJsonObject(limited)) errors.push(...validateLimited(limited));
     else errors.push(required('spec.limited', 'must not be empty when type is Limited'));
   } else errors.push(unsupported('spec.type', type, ['Exempt', 'Limited']));
-  return errors;
+  return [...errors, ...validateFixedLevel(name, spec), ...validateFlowStatus(level)];
+}
+
+/** What the server cannot do without stays as it is; only how much the exempt ones count may be said. */
+function validateFixedLevel(name: string, spec: JsonObject): FieldError[] {
+  const fixed = Object.hasOwn(MANDATORY_LEVELS, name) ? MANDATORY_LEVELS[name] : undefined;
+  if (fixed === undefined) return [];
+  if (name !== 'exempt') {
+    const detail = `spec of '${name}' must equal the fixed value`;
+    return jsonEqual(spec, fixed) ? [] : [invalid('spec', spec, detail)];
+  }
+  const { exempt: _now, ...rest } = spec;
+  const { exempt: _then, ...expected } = fixed;
+  const detail = "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value";
+  return jsonEqual(rest, expected) ? [] : [invalid('spec', spec, detail)];
 }
 
 function validateShares(values: JsonObject, at: string): FieldError[] {
@@ -198,7 +309,7 @@ function validateQueuing(queuing: JsonObject, at: string): FieldError[] {
   if (queues > MAX_QUEUES) {
     errors.push(invalid(`${at}.queues`, queues, `must not be greater than ${MAX_QUEUES}`));
   }
-  if (hand > queues) {
+  if (hand > 0 && hand > queues) {
     const detail = `should not be greater than queues (${queues})`;
     errors.push(invalid(`${at}.handSize`, hand, detail));
   } else if (hand > 0 && entropyBits(queues, hand) > MAX_ENTROPY_BITS) {

@@ -99,7 +99,7 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
   [
     'storage.k8s.io/CSIDriver',
     { spec: { attachRequired: false } },
-    [`spec.attachRequired: Invalid value: false: ${IMMUTABLE}`],
+    [`spec.attachedRequired: Invalid value: false: ${IMMUTABLE}`],
   ],
   ['scheduling.k8s.io/PriorityClass', { value: 5 }, ['value: Forbidden: may not be changed in an update.']],
   [

@@ -12,7 +12,8 @@ import {
   type JsonObject,
 } from '../json.ts';
 import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
-import { amount, atMostWhole, formed, IMMUTABLE, notNegativeQuantity, oneOf, unchanged } from './checks.ts';
+import { amount, atMostWhole, formed, IMMUTABLE, notNegative, oneOf, unchanged } from './checks.ts';
+import { validateConditions } from './conditions.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { validateLabels } from './metadata.ts';
 import { dns1123Label, qualifiedName } from './names.ts';
@@ -44,6 +45,11 @@ export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
     }),
   );
   return errors;
+}
+
+export function validateDisruptionBudgetStatus(budget: JsonObject): FieldError[] {
+  const counts = ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'];
+  return [...validateConditions(budget), ...notNegative(objectAt(budget, 'status'), 'status', ...counts)];
 }
 
 export function validateResourceQuota(quota: JsonObject): FieldError[] {
@@ -320,15 +326,26 @@ export function validatePriorityClassUpdate(priorityClass: JsonObject, old: Json
 
 export function validateRuntimeClass(runtimeClass: JsonObject): FieldError[] {
   const errors = formed(stringAt(runtimeClass, 'handler'), 'handler', dns1123Label);
+  // Checked as the limits of a container.
   for (const [name, value] of Object.entries(objectAt(runtimeClass, 'overhead', 'podFixed'))) {
-    const at = `overhead.podFixed[${name}]`;
-    errors.push(...formed(name, 'overhead.podFixed', qualifiedName), ...notNegativeQuantity(value, at));
+    const at = `overhead.limits[${name}]`;
+    errors.push(
+      ...validateContainerResourceName(name, 'overhead.limits'),
+      ...validateResourceQuantity(name, value, at),
+    );
   }
   const scheduling = objectAt(runtimeClass, 'scheduling');
+  const tolerations = objectsAt(scheduling, 'tolerations');
   errors.push(
     ...validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'),
-    ...validateTolerations(objectsAt(scheduling, 'tolerations'), 'scheduling.tolerations'),
+    ...validateTolerations(tolerations, 'scheduling.tolerations'),
   );
+  const seen = new Set<string>();
+  for (const [index, toleration] of tolerations.entries()) {
+    const key = ['key', 'operator', 'value', 'effect'].map((part) => stringAt(toleration, part)).join('\n');
+    if (seen.has(key)) errors.push(duplicate(`scheduling.tolerations[${index}]`, toleration));
+    seen.add(key);
+  }
   return errors;
 }
 

@@ -1,4 +1,4 @@
-import { invalid, required, unsupported, forbidden, type FieldError } from '../field-error.ts';
+import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { jsonEqual, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { dns1123Subdomain, pathSegment } from './names.ts';
@@ -27,9 +27,13 @@ export function validateClusterRole(role: JsonObject): FieldError[] {
   }
   return [
     ...rules,
-    ...selectors.flatMap((selector, index) =>
-      validateLabelSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`),
-    ),
+    ...selectors.flatMap((selector, index) => {
+      const at = `aggregationRule.clusterRoleSelectors[${index}]`;
+      const complaints = validateLabelSelector(selector, at);
+      return complaints.length === 0
+        ? []
+        : [...complaints, invalid(at, undefined, 'invalid label selector.')];
+    }),
   ];
 }
 
@@ -78,7 +82,8 @@ export function validateClusterRoleBinding(binding: JsonObject): FieldError[] {
 function validateRoleRef(binding: JsonObject, kinds: readonly string[]): FieldError[] {
   const role = objectAt(binding, 'roleRef');
   const errors: FieldError[] = [];
-  if (role['apiGroup'] !== RBAC) errors.push(unsupported('roleRef.apiGroup', role['apiGroup'], [RBAC]));
+  const group = stringAt(role, 'apiGroup');
+  if (group !== RBAC) errors.push(unsupported('roleRef.apiGroup', group, [RBAC]));
   if (!kinds.includes(stringAt(role, 'kind'))) {
     errors.push(unsupported('roleRef.kind', role['kind'] ?? '', kinds));
   }
@@ -103,9 +108,6 @@ function validateSubject(subject: JsonObject, path: string, namespaced: boolean)
     if (group !== RBAC) errors.push(unsupported(`${path}.apiGroup`, group, [RBAC]));
   } else {
     errors.push(unsupported(`${path}.kind`, kind, ['ServiceAccount', 'User', 'Group']));
-  }
-  if (kind !== 'ServiceAccount' && stringAt(subject, 'namespace') !== '') {
-    errors.push(forbidden(`${path}.namespace`, 'not allowed on this kind of subject'));
   }
   return errors;
 }

@@ -1,5 +1,6 @@
 import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
 import {
+  getPath,
   isJsonObject,
   jsonEqual,
   listAt,
@@ -10,7 +11,15 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { formed, longerThan, notNegative, notNegativeQuantity, oneOf, unchanged } from './checks.ts';
+import {
+  formed,
+  IMMUTABLE,
+  notNegative,
+  notNegativeQuantity,
+  notSupported,
+  oneOf,
+  unchanged,
+} from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { csiDriverName, dns1123Subdomain, labelValue, qualifiedName } from './names.ts';
 import { validateInlineSpec } from './persistent-volume.ts';
@@ -18,6 +27,7 @@ import { validateInlineSpec } from './persistent-volume.ts';
 const MAX_PARAMETERS = 512;
 const MAX_PARAMETER_SIZE = 256 * 1024;
 const MAX_ATTACHMENT_METADATA = 256 * 1024;
+const MAX_MESSAGE = 1024;
 /** Bytes of the name by which a driver knows its node. */
 const MAX_NODE_ID = 256;
 
@@ -42,7 +52,7 @@ function validateProvisioner(name: string, at: string): FieldError[] {
 function validateParameters(object: JsonObject): FieldError[] {
   const parameters = Object.entries(objectAt(object, 'parameters'));
   const errors: FieldError[] = [];
-  if (parameters.length > MAX_PARAMETERS) errors.push(tooLong('parameters', MAX_PARAMETERS));
+  if (parameters.length > MAX_PARAMETERS) return [tooLong('parameters', MAX_PARAMETERS)];
   let size = 0;
   for (const [key, value] of parameters) {
     if (key === '') errors.push(invalid('parameters', key, 'field can not be empty.'));
@@ -113,11 +123,39 @@ export function validateVolumeAttachment(attachment: JsonObject): FieldError[] {
     0,
   );
   return [
-    ...(attacher === '' ? [required('spec.attacher')] : formed(attacher, 'spec.attacher', csiDriverName)),
+    ...(attacher === '' ? [required('spec.attacher')] : []),
     ...validateAttached(objectAt(spec, 'source')),
     ...formed(node, 'spec.nodeName', dns1123Subdomain),
     ...(size > MAX_ATTACHMENT_METADATA
       ? [tooLong('status.attachmentMetadata', MAX_ATTACHMENT_METADATA)]
+      : []),
+    ...['attachError', 'detachError'].flatMap((key) =>
+      validateVolumeError(objectAt(attachment, 'status', key), `status.${key}`),
+    ),
+  ];
+}
+
+/** A driver's attacher, and a volume that could be there. */
+export function validateVolumeAttachmentCreate(attachment: JsonObject): FieldError[] {
+  const attacher = stringAt(attachment, 'spec', 'attacher');
+  const volume = getPath(attachment, 'spec', 'source', 'persistentVolumeName');
+  return [
+    ...(attacher === '' ? [required('spec.attacher')] : formed(attacher, 'spec.attacher', csiDriverName)),
+    ...(typeof volume === 'string'
+      ? formed(volume, 'spec.source.persistentVolumeName', dns1123Subdomain)
+      : []),
+  ];
+}
+
+/** Longer messages are refused with the limit of something else: that is what upstream says. */
+function validateVolumeError(problem: JsonObject, at: string): FieldError[] {
+  const code = numberAt(problem, 'errorCode');
+  return [
+    ...(Buffer.byteLength(stringAt(problem, 'message')) > MAX_MESSAGE
+      ? [tooLong(`${at}.message`, MAX_ATTACHMENT_METADATA)]
+      : []),
+    ...(code !== undefined && code < 0
+      ? [invalid(`${at}.errorCode`, code, 'must be between 0 and 2147483647, inclusive')]
       : []),
   ];
 }
@@ -142,9 +180,15 @@ export function validateVolumeAttachmentUpdate(attachment: JsonObject, old: Json
 
 export function validateCsiDriver(driver: JsonObject): FieldError[] {
   const spec = objectAt(driver, 'spec');
-  const errors = ['attachRequired', 'podInfoOnMount', 'storageCapacity']
-    .filter((key) => spec[key] === undefined)
-    .map((key) => required(`spec.${key}`));
+  // Upstream knows the first by another name in what it says.
+  const needed = {
+    attachRequired: 'attachedRequired',
+    podInfoOnMount: 'podInfoOnMount',
+    storageCapacity: 'storageCapacity',
+  };
+  const errors = Object.entries(needed)
+    .filter(([key]) => spec[key] === undefined)
+    .map(([, name]) => required(`spec.${name}`));
   errors.push(
     ...oneOf(spec, 'fsGroupPolicy', {
       field: 'spec',
@@ -153,14 +197,10 @@ export function validateCsiDriver(driver: JsonObject): FieldError[] {
     }),
     ...validateTokens(spec),
   );
-  for (const [index, mode] of listAt(spec, 'volumeLifecycleModes').entries()) {
-    errors.push(
-      ...oneOf({ [`volumeLifecycleModes[${index}]`]: mode }, `volumeLifecycleModes[${index}]`, {
-        field: 'spec',
-        supported: ['Ephemeral', 'Persistent'],
-      }),
-    );
+  for (const mode of listAt(spec, 'volumeLifecycleModes')) {
+    errors.push(...notSupported(mode, 'spec.volumeLifecycleModes', ['Persistent', 'Ephemeral']));
   }
+  if (spec['seLinuxMount'] === undefined) errors.push(required('spec.seLinuxMount'));
   const period = numberAt(spec, 'nodeAllocatableUpdatePeriodSeconds');
   if (period !== undefined && period < 10) {
     errors.push(
@@ -179,8 +219,9 @@ function validateTokens(spec: JsonObject): FieldError[] {
   return objectsAt(spec, 'tokenRequests').flatMap((request, index) => {
     const at = `spec.tokenRequests[${index}]`;
     const audience = stringAt(request, 'audience');
-    const errors = seen.has(audience) ? [duplicate(`${at}.audience`, audience)] : [];
+    if (seen.has(audience)) return [duplicate(`${at}.audience`, audience)];
     seen.add(audience);
+    const errors: FieldError[] = [];
     const seconds = numberAt(request, 'expirationSeconds');
     if (seconds !== undefined && seconds < 600) {
       const detail = 'may not specify a duration less than 10 minutes';
@@ -195,7 +236,12 @@ function validateTokens(spec: JsonObject): FieldError[] {
 }
 
 export function validateCsiDriverUpdate(driver: JsonObject, old: JsonObject): FieldError[] {
-  return unchanged(driver, old, 'spec.attachRequired', 'spec.volumeLifecycleModes');
+  const attach = getPath(driver, 'spec', 'attachRequired');
+  const same = jsonEqual(attach, getPath(old, 'spec', 'attachRequired'));
+  return [
+    ...(same ? [] : [invalid('spec.attachedRequired', attach, IMMUTABLE)]),
+    ...unchanged(driver, old, 'spec.volumeLifecycleModes'),
+  ];
 }
 
 export function validateCsiNode(node: JsonObject): FieldError[] {
@@ -206,32 +252,37 @@ export function validateCsiNode(node: JsonObject): FieldError[] {
     const id = stringAt(driver, 'nodeID');
     const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, csiDriverName);
     if (id === '') errors.push(required(`${at}.nodeID`));
-    errors.push(...longerThan(id, MAX_NODE_ID, `${at}.nodeID`));
-    errors.push(...notNegative(objectAt(driver, 'allocatable'), `${at}.allocatable`, 'count'));
-    const keys = new Set<string>();
-    for (const item of listAt(driver, 'topologyKeys')) {
-      const key = textOf(item);
-      if (key === '') errors.push(required(`${at}.topologyKeys`));
-      if (keys.has(key)) errors.push(duplicate(`${at}.topologyKeys`, key));
-      keys.add(key);
-      errors.push(...formed(key, `${at}.topologyKeys`, qualifiedName));
+    if (Buffer.byteLength(id) > MAX_NODE_ID) {
+      errors.push(invalid(`${at}.nodeID`, id, `must be ${MAX_NODE_ID} characters or less`));
     }
+    errors.push(...notNegative(objectAt(driver, 'allocatable'), `${at}.allocatable`, 'count'));
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
+    const keys = listAt(driver, 'topologyKeys').map((key) => textOf(key));
+    for (const [position, key] of keys.entries()) {
+      if (key === '') errors.push(required(at));
+      if (keys.indexOf(key) < position) errors.push(duplicate(at, key));
+      errors.push(...formed(key, at, qualifiedName));
+    }
     return errors;
   });
 }
 
 /** A driver that stays keeps what it has said of the node, but for how much fits. */
 export function validateCsiNodeUpdate(node: JsonObject, old: JsonObject): FieldError[] {
-  const before = objectsAt(old, 'spec', 'drivers');
-  return objectsAt(node, 'spec', 'drivers').flatMap((driver) => {
-    const was = before.find((item) => item['name'] === driver['name']);
-    if (was === undefined) return [];
-    const { allocatable: _new, ...now } = driver;
-    const { allocatable: _old, ...then } = was;
-    return jsonEqual(now, then) ? [] : [invalid('CSINodeDriver', driver, 'field is immutable')];
-  });
+  const now = objectsAt(node, 'spec', 'drivers');
+  return objectsAt(old, 'spec', 'drivers').flatMap((was) =>
+    now
+      .filter((driver) => driver['name'] === was['name'])
+      .map(withoutAllocatable)
+      .filter((driver) => !jsonEqual(driver, withoutAllocatable(was)))
+      .map((driver) => invalid('spec.drivers', driver, IMMUTABLE)),
+  );
+}
+
+function withoutAllocatable(whole: JsonObject): JsonObject {
+  const { allocatable: _allocatable, ...driver } = whole;
+  return driver;
 }
 
 export function validateCsiStorageCapacity(capacity: JsonObject): FieldError[] {
@@ -240,7 +291,6 @@ export function validateCsiStorageCapacity(capacity: JsonObject): FieldError[] {
     ...(isJsonObject(nodeTopology) ? validateLabelSelector(nodeTopology, 'nodeTopology') : []),
     ...formed(stringAt(capacity, 'storageClassName'), 'storageClassName', dns1123Subdomain),
     ...notNegativeQuantity(capacity['capacity'], 'capacity'),
-    ...notNegativeQuantity(capacity['maximumVolumeSize'], 'maximumVolumeSize'),
   ];
 }
 

@@ -1,6 +1,5 @@
 /** A signing request says who asks, is never changed afterwards, and is answered through its two windows. */
-import { fieldErrorsError, forbidden } from '../../api/field-error.ts';
-import { jsonCopy, jsonEqual, objectsAt, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { jsonCopy, objectsAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
@@ -16,7 +15,6 @@ export const signingRequestStrategy: Strategy = {
   },
   prepareForStatus(request, old, endpoint) {
     const sent = conditions(request);
-    if (endpoint === 'status') refuseAnswers(sent, conditions(old));
     if (endpoint === 'approval') {
       // An approver answers; the certificate is the signer's.
       request.status = { ...jsonCopy(old.status ?? {}), ...(sent.length > 0 && { conditions: sent }) };
@@ -38,17 +36,6 @@ function identity(user: UserInfo | undefined): JsonObject {
     ...(user.groups.length > 0 && { groups: [...user.groups] }),
     ...(extra.length > 0 && { extra: Object.fromEntries(extra) }),
   };
-}
-
-/** Who signs does not approve. */
-function refuseAnswers(sent: readonly JsonObject[], before: readonly JsonObject[]): void {
-  const errors = ['Approved', 'Denied'].flatMap((type) => {
-    const [now, was] = [sent, before].map((list) => list.find((item) => item['type'] === type));
-    if (now === undefined || jsonEqual(now, was)) return [];
-    const verb = was === undefined ? 'add' : 'modify';
-    return [forbidden('status.conditions', `updates may not ${verb} a condition of type "${type}"`)];
-  });
-  if (errors.length > 0) throw fieldErrorsError(errors);
 }
 
 function conditions(request: KubeObject): JsonObject[] {

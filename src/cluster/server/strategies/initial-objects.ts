@@ -3,6 +3,7 @@
  * is not there. Names and numbers are those that upstream's clusters have, because dashboards and runbooks name them.
  */
 import type { JsonObject } from '../../api/json.ts';
+import { MANDATORY_LEVELS, MANDATORY_SCHEMAS } from '../../api/validate/flow-control-mandatory.ts';
 import type { KubeObject } from '../object.ts';
 import { SYSTEM_CLASSES } from './priority-classes.ts';
 
@@ -70,9 +71,12 @@ function flowObject(kind: string, name: string, spec: JsonObject): InitialObject
   };
 }
 
+function mandatory(kind: string, specs: Readonly<Record<string, JsonObject>>): InitialObject[] {
+  return Object.entries(specs).map(([name, spec]) => flowObject(kind, name, structuredClone(spec)));
+}
+
 /** Shares, lendable percent, then queues, hand size and queue length; without those, requests are refused at once. */
 const LEVELS: readonly (readonly [string, number, number, (readonly [number, number, number])?])[] = [
-  ['catch-all', 5, 0],
   ['global-default', 20, 50, [128, 6, 50]],
   ['leader-election', 10, 0, [16, 4, 50]],
   ['node-high', 40, 25, [64, 6, 50]],
@@ -84,10 +88,7 @@ const LEVELS: readonly (readonly [string, number, number, (readonly [number, num
 function priorityLevels(): InitialObject[] {
   const kind = 'PriorityLevelConfiguration';
   return [
-    flowObject(kind, 'exempt', {
-      type: 'Exempt',
-      exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 },
-    }),
+    ...mandatory(kind, MANDATORY_LEVELS),
     ...LEVELS.map(([name, nominalConcurrencyShares, lendablePercent, queuing]) => {
       const limitResponse: JsonObject =
         queuing === undefined
@@ -140,12 +141,6 @@ interface Flow {
 
 /** In the order in which they are asked. */
 const SCHEMAS: readonly Flow[] = [
-  {
-    name: 'exempt',
-    level: 'exempt',
-    precedence: 1,
-    rules: [{ subjects: [group('system:masters')], ...ANYTHING }],
-  },
   {
     name: 'probes',
     level: 'exempt',
@@ -256,16 +251,13 @@ const SCHEMAS: readonly Flow[] = [
     by: 'ByUser',
     rules: [{ subjects: EVERYONE, ...ANYTHING }],
   },
-  {
-    name: 'catch-all',
-    level: 'catch-all',
-    precedence: 10_000,
-    by: 'ByUser',
-    rules: [{ subjects: EVERYONE, ...ANYTHING }],
-  },
 ];
 
 function flowSchemas(): InitialObject[] {
+  return [...mandatory('FlowSchema', MANDATORY_SCHEMAS), ...suggestedSchemas()];
+}
+
+function suggestedSchemas(): InitialObject[] {
   return SCHEMAS.map(({ name, level, precedence, by, rules }) =>
     flowObject('FlowSchema', name, {
       priorityLevelConfiguration: { name: level },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getPath, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
-import { minimalObject } from '../../api/testing/minimal-objects.ts';
+import { CERTIFICATE, minimalObject } from '../../api/testing/minimal-objects.ts';
 import { TestServer } from '../testing/test-server.ts';
 
 const JOBS = '/apis/batch/v1/namespaces/default/jobs';
@@ -68,11 +68,13 @@ test('a signing request says who asks, and only its approval approves', async ()
   assert.equal(approved.status, 200, approved.body.message ?? '');
   assert.equal(stringAt(objectsAt(approved.body, 'status', 'conditions')[0], 'type'), 'Approved');
   assert.equal(stringAt(approved.body, 'status', 'certificate'), '', "the certificate is the signer's");
-  const signed = await api.call('PUT', `${REQUESTS}/web/status`, {
-    ...approved.body,
-    status: { ...approved.body.status, certificate: 'YQ==' },
-  });
-  assert.equal(stringAt(signed.body, 'status', 'certificate'), 'YQ==');
+  const sign = (certificate: string): ReturnType<typeof api.call> =>
+    api.call('PUT', `${REQUESTS}/web/status`, {
+      ...approved.body,
+      status: { ...approved.body.status, certificate },
+    });
+  assert.match((await sign('YQ==')).body.message ?? '', /must contain at least one CERTIFICATE PEM block/);
+  assert.equal(stringAt((await sign(CERTIFICATE)).body, 'status', 'certificate'), CERTIFICATE);
 });
 
 test('an autoscaler in both versions', async () => {
