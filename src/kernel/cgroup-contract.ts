@@ -48,6 +48,8 @@ export interface Cgroup {
   kill(): Promise<void>;
   /** `not-found` when it does not exist. */
   stats(): CgroupStats;
+  /** Sets what is given, on a cgroup that is in use. A memory limit below what is used may end its processes (v2). */
+  update(resources: CgroupResources): void;
 }
 
 /** The machine's cgroup trees. Paths start with a slash and are the same in every hierarchy. */

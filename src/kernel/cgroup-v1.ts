@@ -80,6 +80,7 @@ export function cgroupV1(all: readonly CgroupMount[]): CgroupHost {
         cpuNanos: Number(readValue(join(need('cpuacct', path), 'cpuacct.usage'))),
         pids: Number(readValue(join(need('pids', path), 'pids.current'))),
       }),
+      update: (resources) => limit(path, resources),
     };
   };
 

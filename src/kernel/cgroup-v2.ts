@@ -37,6 +37,7 @@ export function cgroupV2(mount: CgroupMount): CgroupHost {
         cpuNanos: readKeyed(join(folder, 'cpu.stat'), 'usage_usec') * 1000,
         pids: Number(readValue(join(folder, 'pids.current'))),
       }),
+      update: (resources) => limit(folder, resources),
     };
   };
 

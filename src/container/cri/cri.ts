@@ -20,6 +20,12 @@ export interface RuntimeService {
   removeContainer(request: v1.RemoveContainerRequest): Promise<v1.RemoveContainerResponse>;
   listContainers(request: v1.ListContainersRequest): Promise<v1.ListContainersResponse>;
   containerStatus(request: v1.ContainerStatusRequest): Promise<v1.ContainerStatusResponse>;
+  /** Fields that are absent or zero stay as they are (proto3 cannot tell these apart). */
+  updateContainerResources(
+    request: v1.UpdateContainerResourcesRequest,
+  ): Promise<v1.UpdateContainerResourcesResponse>;
+  /** Of a container that runs. */
+  containerStats(request: v1.ContainerStatsRequest): Promise<v1.ContainerStatsResponse>;
   /** GetContainerEvents: every container's life-cycle changes from now on, until the signal aborts. */
   getContainerEvents(
     request: v1.GetEventsRequest,

@@ -182,7 +182,7 @@ function joinOf({ sandbox, sandboxPid, config, targetPid }: ContainerSpecInput):
   };
 }
 
-function runtimeResources(resources: v1.LinuxContainerResources | undefined): Resources | undefined {
+export function runtimeResources(resources: v1.LinuxContainerResources | undefined): Resources | undefined {
   if (resources === undefined) return undefined;
   const { cpuPeriod = 0, cpuQuota = 0, cpuShares = 0, memoryLimitInBytes = 0 } = resources;
   return {

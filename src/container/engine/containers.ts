@@ -6,7 +6,7 @@ import { newId } from '../../base/random.ts';
 import type * as v1 from '../cri/generated/types.ts';
 import type { ImageRecord } from '../image/image-store.ts';
 import type { ContainerState } from '../runtime/runtime.ts';
-import { containerSpec } from './container-spec.ts';
+import { containerSpec, runtimeResources } from './container-spec.ts';
 import { killAndWait, stateIfThere, type EngineContext } from './context.ts';
 import { containerStatus, sandboxStatus } from './cri-view.ts';
 import { etcMounts } from './etc-files.ts';
@@ -104,6 +104,34 @@ export class Containers {
       if (isPlatformError(error, 'not-found') || (deadline.aborted && !closing.aborted)) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Other limits, in the record once they are set: what is asked for may be asked again. The adjustment of the OOM score
+   * is its processes' own and stays.
+   */
+  async update(id: string, resources: v1.LinuxContainerResources): Promise<void> {
+    const { containers, runtime, locks } = this.#context;
+    const found = this.require(id);
+    await locks.run(found.id, async () => {
+      const record = this.require(found.id);
+      if (record.phase !== 'created' && record.phase !== 'running') {
+        throw new PlatformError(
+          'conflict',
+          `container ${record.id} is ${record.phase}, not created or running`,
+        );
+      }
+      await runtime.update(record.id, runtimeResources(resources) ?? {});
+      failpoint('engine.container.update');
+      const { linux } = record.config;
+      const { oomScoreAdj: _own, ...others } = resources;
+      const changed = Object.fromEntries(Object.entries(others).filter(([, value]) => Boolean(value)));
+      const config = {
+        ...record.config,
+        linux: { ...linux, resources: { ...linux?.resources, ...changed } },
+      };
+      await containers.put({ ...record, config });
+    });
   }
 
   async remove(id: string): Promise<void> {

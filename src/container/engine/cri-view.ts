@@ -1,5 +1,6 @@
 import type * as v1 from '../cri/generated/types.ts';
 import type { ImageRecord } from '../image/image-store.ts';
+import type { ContainerUsage } from '../runtime/runtime.ts';
 import type { ContainerRecord, SandboxRecord } from './records.ts';
 
 /** Records in the words of CRI. Its times are nanoseconds, of which a number keeps the first sixteen digits. */
@@ -75,6 +76,21 @@ export function containerStatus(record: ContainerRecord): v1.ContainerStatus {
     mounts: config.mounts ?? [],
     logPath: record.logPath,
     ...(resources === undefined ? {} : { resources: { linux: resources } }),
+  };
+}
+
+/** @param now milliseconds since the epoch */
+export function containerStats(
+  record: ContainerRecord,
+  usage: ContainerUsage,
+  now: number,
+): v1.ContainerStats {
+  const { metadata, labels = {}, annotations = {} } = record.config;
+  const timestamp = now * NANOSECONDS;
+  return {
+    attributes: { id: record.id, metadata, labels, annotations },
+    cpu: { timestamp, usageCoreNanoSeconds: { value: usage.cpuNanos } },
+    memory: { timestamp, usageBytes: { value: usage.memoryBytes } },
   };
 }
 

@@ -324,3 +324,33 @@ test('an image that is not there cannot be pulled, and the message says what to 
   await engine.images.removeImage({ image: { image: imageRef } });
   assert.deepEqual(await engine.images.listImages({}), { images: [] });
 });
+
+test('limits of a running container change, in the runtime first and then on record', async () => {
+  using bench = new Bench();
+  await using engine = await bench.engine();
+  const { podSandboxId } = await engine.runtime.runPodSandbox({ config: sandboxConfig() });
+  const linux = { resources: { cpuShares: 51, cpuPeriod: 100_000, cpuQuota: 10_000, oomScoreAdj: 900 } };
+  const request = { podSandboxId, config: containerConfig({ linux }), sandboxConfig: sandboxConfig() };
+  const { containerId } = await engine.runtime.createContainer(request);
+  await engine.runtime.startContainer({ containerId });
+  const change = { cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 4096, cpuShares: 0 };
+  armFailpoints('engine.container.update=error');
+  await assert.rejects(engine.runtime.updateContainerResources({ containerId, linux: change }));
+  armFailpoints('');
+  const resources = async (): Promise<unknown> =>
+    (await engine.runtime.containerStatus({ containerId })).status?.resources?.linux;
+  assert.deepEqual(await resources(), linux.resources);
+  await engine.runtime.updateContainerResources({ containerId, linux: change });
+  const set = { cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimit: 4096 };
+  assert.deepEqual(
+    bench.runtimeBelow.updates.map((update) => update.resources),
+    [set, set],
+  );
+  assert.deepEqual(await resources(), { ...linux.resources, cpuQuota: 20_000, memoryLimitInBytes: 4096 });
+  const { stats } = await engine.runtime.containerStats({ containerId });
+  assert.equal(stats?.memory?.usageBytes?.value, 4096);
+  await engine.runtime.stopContainer({ containerId, timeout: 0 });
+  await assert.rejects(engine.runtime.updateContainerResources({ containerId, linux: change }), (error) =>
+    isPlatformError(error, 'conflict'),
+  );
+});

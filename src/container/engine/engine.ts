@@ -13,6 +13,7 @@ import {
   sandboxItem,
   sandboxState,
   sandboxStatus,
+  containerStats,
 } from './cri-view.ts';
 import { EventHub } from './event-hub.ts';
 import { EngineImages } from './image-service.ts';
@@ -186,6 +187,19 @@ class EngineRuntime implements RuntimeService {
         hasLabels(record.config.labels, labelSelector),
     );
     return { containers: items.map((record) => containerItem(record)) };
+  }
+
+  async updateContainerResources(
+    request: v1.UpdateContainerResourcesRequest,
+  ): Promise<v1.UpdateContainerResourcesResponse> {
+    await this.#containers.update(request.containerId ?? '', required(request.linux, 'linux'));
+    return {};
+  }
+
+  async containerStats(request: v1.ContainerStatsRequest): Promise<v1.ContainerStatsResponse> {
+    const record = this.#containers.require(request.containerId ?? '');
+    const usage = await this.#context.runtime.usage(record.id);
+    return { stats: containerStats(record, usage, this.#context.now()) };
   }
 
   async containerStatus(request: v1.ContainerStatusRequest): Promise<v1.ContainerStatusResponse> {

@@ -2,7 +2,13 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { ImageRecord, ImageStore } from '../image/image-store.ts';
 import type { PodNetwork } from '../network/network.ts';
-import type { ContainerSpec, ContainerState, Runtime } from '../runtime/runtime.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  ContainerUsage,
+  Resources,
+  Runtime,
+} from '../runtime/runtime.ts';
 import type { ImageConfig } from '../spec/image.ts';
 
 interface Held {
@@ -14,6 +20,7 @@ interface Held {
 export class FakeRuntime implements Runtime {
   readonly held = new Map<string, Held>();
   readonly signals: string[] = [];
+  readonly updates: { id: string; resources: Resources }[] = [];
   /** Signals that containers do not end by. */
   readonly ignored = new Set<number>();
   failStart: Error | undefined;
@@ -69,6 +76,17 @@ export class FakeRuntime implements Runtime {
     signal?.addEventListener('abort', onAbort, { once: true });
     await Promise.race([held.ended.promise, aborted.promise]);
     return held.state;
+  }
+
+  async update(id: string, resources: Resources): Promise<void> {
+    const held = this.#get(id);
+    this.updates.push({ id, resources });
+    if (held.state.status === 'stopped') throw new PlatformError('conflict', `container ${id} has stopped`);
+  }
+
+  async usage(id: string): Promise<ContainerUsage> {
+    this.#get(id);
+    return { memoryBytes: 4096, cpuNanos: 5, pids: 1 };
   }
 
   async delete(id: string): Promise<void> {

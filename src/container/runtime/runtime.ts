@@ -83,6 +83,13 @@ export interface ContainerState {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface ContainerUsage {
+  readonly memoryBytes: number;
+  /** Since it was created, in nanoseconds of one CPU. */
+  readonly cpuNanos: number;
+  readonly pids: number;
+}
+
 export interface ExecSpec {
   readonly args: readonly string[];
   /** A terminal: its output is `stdout` alone. */
@@ -123,6 +130,10 @@ export interface Runtime extends AsyncDisposable {
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** The container's own streams, from now on. `unsupported` from a shim that is older than this. */
   attach(id: string, options: { readonly stdin: boolean }): Promise<ProcessStreams & Disposable>;
+  /** Other limits for a container that has not stopped; what is not given stays. `conflict` once it has. */
+  update(id: string, resources: Resources): Promise<void>;
+  /** What it uses now. `not-found` when there is none, `conflict` once it has stopped. */
+  usage(id: string): Promise<ContainerUsage>;
   /** Removes cgroup, socket and state. With `force` kills first; idempotent. */
   delete(id: string, options?: { force?: boolean }): Promise<void>;
 }

@@ -8,7 +8,15 @@ import type { Cgroup, CgroupHost } from '../../kernel/cgroup-contract.ts';
 import { compileContainer, compileContainerExec } from './compile/engine.ts';
 import { identityOf, isRunning } from './owner.ts';
 import { encodeProgram } from './program/program-text.ts';
-import type { ContainerSpec, ContainerState, ExecProcess, ExecSpec, Runtime } from './runtime.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  ContainerUsage,
+  ExecProcess,
+  ExecSpec,
+  Resources,
+  Runtime,
+} from './runtime.ts';
 import type { AttachedContainer } from './attached.ts';
 import { ShimConnection } from './shim-connection.ts';
 import { fitsSpare, type Leash, type SpareShim, spawnSpare, startShim } from './shim-process.ts';
@@ -152,6 +160,27 @@ export class ShimRuntime implements Runtime {
     if (attached !== undefined) return attached;
     await this.state(id);
     throw new PlatformError('conflict', `container ${id} has stopped`);
+  }
+
+  async update(id: string, resources: Resources): Promise<void> {
+    await this.#byId.run(id, async () => {
+      const cgroup = await this.#living(id);
+      failpoint('runtime.update');
+      cgroup.update(resources);
+    });
+  }
+
+  async usage(id: string): Promise<ContainerUsage> {
+    return (await this.#living(id)).stats();
+  }
+
+  /** The cgroup of a container that has not stopped. */
+  async #living(id: string): Promise<Cgroup> {
+    const stored = await this.#folders.read(id);
+    if (stored === undefined) throw new PlatformError('not-found', `container ${id} does not exist`);
+    const { exit } = await this.#folders.facts(id);
+    if (exit !== undefined) throw new PlatformError('conflict', `container ${id} has stopped`);
+    return this.#options.cgroups.open(stored.cgroup);
   }
 
   async state(id: string): Promise<ContainerState> {
