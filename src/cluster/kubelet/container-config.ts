@@ -64,6 +64,7 @@ export async function containerConfig(input: ContainerInput): Promise<ContainerC
       [ANNOTATIONS.restartCount]: String(restartCount),
       [ANNOTATIONS.messagePath]: container.terminationMessagePath ?? TERMINATION_LOG,
       [ANNOTATIONS.messagePolicy]: container.terminationMessagePolicy ?? 'File',
+      [ANNOTATIONS.resources]: JSON.stringify(container.resources ?? {}),
       [ANNOTATIONS.gracePeriod]: String(pod.spec?.terminationGracePeriodSeconds ?? 30),
     },
     logPath: containerLogPath(name, restartCount),

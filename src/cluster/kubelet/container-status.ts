@@ -1,7 +1,8 @@
 import { rfc3339 } from '../../base/clock.ts';
 import type { Container, ContainerState, ContainerStatus, Pod } from '../api/generated/core-v1.ts';
-import type { ObservedContainer, ObservedPod } from './observed.ts';
+import { newest, type ObservedContainer, type ObservedPod } from './observed.ts';
 import { initContainersOf, isSidecar, restartPolicyOf } from './pod-terms.ts';
+import { resourcesStatus } from './resize-status.ts';
 
 /** Why a container waits: an image that does not come, a configuration that is wrong, a back-off. */
 export interface Waiting {
@@ -23,6 +24,25 @@ export interface StatusKnowledge {
 const ID_SCHEME = 'sampan://';
 
 export function containerStatus(
+  pod: Pod,
+  container: Container,
+  context: {
+    readonly observed: ObservedPod;
+    readonly knowledge: StatusKnowledge;
+    readonly nodeMemoryBytes: number;
+  },
+): ContainerStatus {
+  const { observed, nodeMemoryBytes } = context;
+  const name = container.name ?? '';
+  const current = newest(observed, name);
+  const before = statusBefore(pod, name);
+  return {
+    ...lifeStatus(pod, container, context),
+    ...resourcesStatus(pod, container, { current, before, nodeMemoryBytes }),
+  };
+}
+
+function lifeStatus(
   pod: Pod,
   container: Container,
   context: { readonly observed: ObservedPod; readonly knowledge: StatusKnowledge },
@@ -71,11 +91,7 @@ function absentStatus(
   facts: { readonly waiting: Waiting; readonly isInit: boolean },
 ): ContainerStatus {
   const name = container.name ?? '';
-  const known = [
-    ...(pod.status?.initContainerStatuses ?? []),
-    ...(pod.status?.containerStatuses ?? []),
-    ...(pod.status?.ephemeralContainerStatuses ?? []),
-  ].find((one) => one.name === name);
+  const known = statusBefore(pod, name);
   const over = known?.state?.terminated !== undefined && restartPolicyOf(pod) !== 'Always';
   if (known !== undefined && over) return known;
   return {
@@ -88,6 +104,14 @@ function absentStatus(
     started: false,
     ready: false,
   };
+}
+
+function statusBefore({ status = {} }: Pod, name: string): ContainerStatus | undefined {
+  return [
+    ...(status.initContainerStatuses ?? []),
+    ...(status.containerStatuses ?? []),
+    ...(status.ephemeralContainerStatuses ?? []),
+  ].find((one) => one.name === name);
 }
 
 function withoutEmpty(waiting: Waiting): { reason: string; message?: string } {

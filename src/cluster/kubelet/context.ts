@@ -2,8 +2,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { ImageService, RuntimeService } from '../../container/cri/cri.ts';
-import type { Service } from '../api/generated/core-v1.ts';
+import type { Pod, Service } from '../api/generated/core-v1.ts';
 import type { AccountTokens } from './account-tokens.ts';
+import type { Allocations } from './allocations.ts';
 import type { PodReferences } from './container-env.ts';
 import type { PodFacts } from './field-ref.ts';
 import type { Images, PodEvent } from './images.ts';
@@ -33,7 +34,12 @@ export interface KubeletContext {
   readonly crashes: RestartBackoff;
   readonly folders: VolumeFolders;
   readonly tokens: AccountTokens;
+  readonly allocations: Allocations;
   readonly allocatable: PodFacts['allocatable'];
   references(namespace: string): PodReferences;
   services(): readonly Service[];
+  /** All pods that are bound to this node. */
+  podsHere(): readonly Pod[];
+  /** Makes a pod's worker look again. */
+  wake(uid: string): void;
 }

@@ -1,104 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { ManualClock, rfc3339 } from '../../base/clock.ts';
+import { test } from 'node:test';
+import { rfc3339 } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
-import { seededRandom } from '../../base/random.ts';
-import type { Pod, PodSpec } from '../api/generated/core-v1.ts';
 import { configMaps, leases, nodes, pods } from '../client/kinds.ts';
-import { createKubelet, type Kubelet } from './kubelet.ts';
-import { FakeCluster } from './testing/fake-cluster.ts';
-import { FakeRuntime } from './testing/fake-runtime.ts';
-
-interface Setup {
-  readonly clock: ManualClock;
-  readonly cluster: FakeCluster;
-  readonly runtime: FakeRuntime;
-  readonly root: string;
-  readonly events: string[];
-  readonly kubelet: () => Kubelet;
-  start(): void;
-  stop(): Promise<void>;
-  /** Turns the clock and lets real file work finish until the condition holds. */
-  until(what: string, condition: () => boolean): Promise<void>;
-  pod(name?: string): Pod | undefined;
-  addPod(spec: Partial<PodSpec>, name?: string): Pod;
-}
-
-async function setUp(t: TestContext): Promise<Setup> {
-  const root = await mkdtemp(join(tmpdir(), 'kubelet-'));
-  const clock = new ManualClock();
-  const cluster = new FakeCluster();
-  const runtime = new FakeRuntime(clock);
-  runtime.imageNames.add('app:1');
-  const events: string[] = [];
-  let kubelet: Kubelet | undefined;
-  let abort = new AbortController();
-  let running: Promise<void> | undefined;
-  const setup: Setup = {
-    clock,
-    cluster,
-    runtime,
-    root,
-    events,
-    kubelet: () => kubelet!,
-    start() {
-      abort = new AbortController();
-      kubelet = createKubelet({
-        nodeName: 'node-1',
-        nodeIp: '192.0.2.1',
-        client: cluster.client,
-        informers: cluster.informers,
-        runtime,
-        images: runtime,
-        podLogsDir: join(root, 'logs'),
-        rootDir: join(root, 'kubelet'),
-        clock,
-        random: seededRandom(1),
-        log: silentLogger,
-        events: { event: (_object, type, reason, message) => events.push(`${type} ${reason} ${message}`) },
-        capacity: { cpu: 2000, memoryBytes: 4 * 2 ** 30, pods: 110 },
-      });
-      running = kubelet.run(abort.signal);
-    },
-    async stop() {
-      abort.abort();
-      await running;
-    },
-    async until(what, condition) {
-      const deadline = Date.now() + 5000;
-      while (!condition()) {
-        if (Date.now() > deadline)
-          assert.fail(`${what}: not within 5 s\n${runtime.calls.join('\n')}\n${events.join('\n')}`);
-        await clock.advance(1);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    },
-    pod: (name = 'web') => cluster.get(pods, `default/${name}`),
-    addPod: (spec, name = 'web') =>
-      cluster.put(pods, {
-        metadata: { name, namespace: 'default', labels: { app: name } },
-        spec: {
-          nodeName: 'node-1',
-          restartPolicy: 'Always',
-          terminationGracePeriodSeconds: 30,
-          containers: [{ name: 'main', image: 'app:1', imagePullPolicy: 'IfNotPresent' }],
-          ...spec,
-        },
-      }),
-  };
-  t.after(async () => {
-    await setup.stop();
-    await rm(root, { recursive: true, force: true });
-  });
-  return setup;
-}
-
-const ready = (pod: Pod | undefined): boolean =>
-  pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+import { ready, setUp, type Setup } from '../../../test/fixtures/kubelet.ts';
 
 function deletePod(setup: Setup, name = 'web', graceSeconds = 30): void {
   const pod = setup.pod(name)!;

@@ -16,6 +16,7 @@ import type {
 } from '../client/contract.ts';
 import { configMaps, pods, secrets, services } from '../client/kinds.ts';
 import { AccountTokens } from './account-tokens.ts';
+import { Allocations } from './allocations.ts';
 import type { PodReferences } from './container-env.ts';
 import type { KubeletContext } from './context.ts';
 import { Images } from './images.ts';
@@ -197,9 +198,12 @@ class NodeKubelet implements Kubelet {
       crashes: new RestartBackoff(clock),
       folders,
       tokens: new AccountTokens({ client, clock, log: this.#log }),
+      allocations: new Allocations(folders.podsDir),
       allocatable: capacity,
       references: (namespace) => references(client, namespace),
       services: () => this.#services.list(),
+      podsHere: () => this.#pods.list(),
+      wake: (uid) => this.#queue.wake(uid),
     };
   }
 

@@ -1,3 +1,5 @@
+import type { ResourceRequirements } from '../api/generated/core-v1.ts';
+
 /** What is on the runtime, in this room's words; made from CRI messages by runtime-view.ts. Times: ms since the epoch. */
 export interface ObservedContainer {
   readonly id: string;
@@ -18,6 +20,18 @@ export interface ObservedContainer {
   readonly message: string;
   readonly image: string;
   readonly imageId: string;
+  /** The limits that the runtime says are in force; absent when it does not say. */
+  readonly limits?: ContainerLimits;
+  /** What the container's resources were when it was made; absent when somebody else made it. */
+  readonly madeWith?: ResourceRequirements;
+}
+
+/** In the kernel's units, v1's for CPU; 0 is none. */
+export interface ContainerLimits {
+  readonly cpuShares: number;
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly memoryBytes: number;
 }
 
 export interface ObservedSandbox {

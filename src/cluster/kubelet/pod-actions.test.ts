@@ -9,6 +9,8 @@ const knowledge: ContainerKnowledge = {
   livenessFailed: () => false,
   startupFailed: () => false,
   started: () => true,
+  resizeNeedsRestart: () => false,
+  owesStart: () => false,
 };
 
 function pod(restartPolicy: string, names: string[], initContainers: Container[] = []): Pod {

@@ -38,6 +38,10 @@ export interface ContainerKnowledge {
   startupFailed(id: string): boolean;
   /** True without a startup probe, else once it has succeeded. */
   started(id: string): boolean;
+  /** Its limits are to change, and only with a new process. */
+  resizeNeedsRestart(container: Container, here: ObservedContainer): boolean;
+  /** It was taken down to be started again, however it ended. */
+  owesStart(container: string): boolean;
 }
 
 export function computePodActions(
@@ -183,7 +187,8 @@ class Plan {
         this.#kill(here, 'state unknown');
         this.alive++;
       } else if (here.state !== 'running') {
-        if (restarts(this.#policy, here)) this.#start(container);
+        const owed = this.#knowledge.owesStart(here.name);
+        if (owed || restarts(this.#policy, here)) this.#start(container);
       } else if (this.#mustDie(container, here)) {
         if (this.#policy !== 'Never') this.#start(container);
         else this.alive++;
@@ -207,6 +212,8 @@ class Plan {
     const will = this.#policy === 'Never' && !isSidecar(container) ? '' : ', will be restarted';
     if (this.#knowledge.startupFailed(here.id)) return `Container ${name} failed startup probe${will}`;
     if (this.#knowledge.livenessFailed(here.id)) return `Container ${name} failed liveness probe${will}`;
+    if (this.#knowledge.resizeNeedsRestart(container, here))
+      return `Container ${name} resize requires restart`;
     return undefined;
   }
 

@@ -72,10 +72,10 @@ export async function startContainer(
 ): Promise<StartResult> {
   const { pod, container, observed } = start;
   const before = newest(observed, container.name ?? '');
-  const delayed = before === undefined ? undefined : backOff(context, pod, before);
+  const delayed = before === undefined ? undefined : backOff(context, { pod, container, before });
   if (delayed !== undefined) return delayed;
   const restartCount = nextRestartCount(pod, container, before);
-  const key = crashKey(pod, container.name ?? '');
+  const key = crashKey(pod, container);
   try {
     const imageRef = await context.images.ensure(pod, container);
     if (before !== undefined) context.crashes.next(key, endOf(before));
@@ -131,16 +131,25 @@ async function postStart(
   throw new RuntimeRefusal('PostStartHookError', new Error(outcome.message));
 }
 
-function crashKey(pod: Pod, container: string): string {
-  return `${podUid(pod)}/${container}`;
+/** Another image or other resources are another try: what failed before says nothing of them. */
+function crashKey(pod: Pod, container: Container): string {
+  const { name = '', image, resources } = container;
+  return `${podUid(pod)}/${name}/${JSON.stringify([image, resources])}`;
 }
 
 function endOf(container: ObservedContainer): number {
   return container.finishedAt > 0 ? container.finishedAt : container.createdAt;
 }
 
-function backOff(context: KubeletContext, pod: Pod, before: ObservedContainer): StartResult | undefined {
-  const key = crashKey(pod, before.name);
+function backOff(
+  context: KubeletContext,
+  {
+    pod,
+    container,
+    before,
+  }: { readonly pod: Pod; readonly container: Container; readonly before: ObservedContainer },
+): StartResult | undefined {
+  const key = crashKey(pod, container);
   const retryMs = context.crashes.remaining(key, endOf(before));
   if (retryMs === 0) return undefined;
   const seconds = Math.round(context.crashes.delay(key) / 1000);

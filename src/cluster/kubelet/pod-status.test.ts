@@ -76,7 +76,7 @@ test('a new pod: all conditions with their reasons, and times that stay', () => 
     },
   };
   const observed = emptyPod({ uid: 'u', name: 'p', namespace: 'n' });
-  const context = { observed, knowledge, hostIp: '192.0.2.1', terminating: false };
+  const context = { observed, knowledge, nodeMemoryBytes: 2 ** 30, hostIp: '192.0.2.1', terminating: false };
   const first = podStatus(pod, { ...context, now: Date.UTC(2026, 0, 2) });
   const brief = (status: typeof first) =>
     status.conditions?.map((one) => `${one.type}=${one.status} ${one.reason ?? ''}`.trim());
@@ -117,7 +117,14 @@ test('a readiness gate holds the pod back, not its containers', () => {
     ] as const,
   };
   const gate: Pod = { spec: { containers: [{ name: 'a' }], readinessGates: [{ conditionType: 'lb' }] } };
-  const context = { observed, knowledge, hostIp: '192.0.2.1', terminating: false, now: 0 };
+  const context = {
+    observed,
+    knowledge,
+    nodeMemoryBytes: 2 ** 30,
+    hostIp: '192.0.2.1',
+    terminating: false,
+    now: 0,
+  };
   const status = (pod: Pod, type: string) =>
     podStatus(pod, context).conditions?.find((condition) => condition.type === type)?.status;
   assert.deepEqual([status(gate, 'Ready'), status(gate, 'ContainersReady')], ['False', 'True']);

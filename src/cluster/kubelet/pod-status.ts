@@ -3,6 +3,7 @@ import { rfc3339 } from '../../base/clock.ts';
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../api/generated/core-v1.ts';
 import { containerStatus, type StatusKnowledge } from './container-status.ts';
 import { currentSandbox, type ObservedPod } from './observed.ts';
+import type { ResizeCondition, ResizeConditions } from './pod-resize.ts';
 import {
   containersOf,
   ephemeralContainersOf,
@@ -21,6 +22,10 @@ export interface StatusContext {
   readonly now: number;
   /** True while the pod is being taken down: never ready then, and what has ended is over. */
   readonly terminating: boolean;
+  /** A container is down that will be started again, however it ended. */
+  readonly restarting?: boolean;
+  readonly resize?: ResizeConditions;
+  readonly nodeMemoryBytes: number;
 }
 
 export function podStatus(pod: Pod, context: StatusContext): PodStatus {
@@ -36,7 +41,7 @@ export function podStatus(pod: Pod, context: StatusContext): PodStatus {
   const previous = pod.status ?? {};
   const phase = isTerminalPhase(previous.phase)
     ? previous.phase!
-    : podPhase(pod, { init, regular, terminating });
+    : podPhase(pod, { init, regular, terminating, restarting: context.restarting === true });
   const sandbox = observed.sandboxes[0];
   const hostNetwork = pod.spec?.hostNetwork === true;
   const ips = hostNetwork && sandbox !== undefined ? [context.hostIp] : (sandbox?.ips ?? []);
@@ -64,7 +69,10 @@ interface Statuses {
 }
 
 /** Pending, Running, Succeeded or Failed (Kubernetes documentation, "Pod lifecycle"). */
-export function podPhase(pod: Pod, given: Statuses & { readonly terminating: boolean }): string {
+export function podPhase(
+  pod: Pod,
+  given: Statuses & { readonly terminating: boolean; readonly restarting?: boolean },
+): string {
   const policy = restartPolicyOf(pod);
   const exited = (status: ContainerStatus): boolean =>
     status.state?.terminated !== undefined ||
@@ -83,7 +91,7 @@ export function podPhase(pod: Pod, given: Statuses & { readonly terminating: boo
     return waiting === 0 && stopped.every((status) => exitCode(status) === 0) ? 'Succeeded' : 'Failed';
   }
   if (init !== 'done' || waiting > 0) return 'Pending';
-  if (running.length > 0 || policy === 'Always') return 'Running';
+  if (running.length > 0 || policy === 'Always' || given.restarting === true) return 'Running';
   if (stopped.every((status) => exitCode(status) === 0)) return 'Succeeded';
   return policy === 'Never' ? 'Failed' : 'Running';
 }
@@ -122,7 +130,24 @@ function conditions(pod: Pod, context: ConditionContext): PodCondition[] {
   ];
   const before = pod.status?.conditions ?? [];
   // Only these: readiness gates and the like are others' conditions and stay as they are.
-  return wanted.map((judgement) => stamped(judgement, before, { now, pod }));
+  return [
+    ...wanted.map((judgement) => stamped(judgement, before, { now, pod })),
+    ...resizeConditions(context.resize ?? {}, (judgement) => stamped(judgement, before, { now, pod })),
+  ];
+}
+
+/** Of the generation that they are about, which is not always the newest. */
+function resizeConditions(
+  { pending, inProgress }: ResizeConditions,
+  stamp: (judgement: Judgement) => PodCondition,
+): PodCondition[] {
+  const shown = (type: string, condition: ResizeCondition | undefined): PodCondition[] => {
+    if (condition === undefined) return [];
+    const { reason, message, generation } = condition;
+    const words = { ...(reason !== '' && { reason }), ...(message !== '' && { message }) };
+    return [{ ...stamp({ type, status: 'True', ...words }), observedGeneration: generation }];
+  };
+  return [...shown('PodResizePending', pending), ...shown('PodResizeInProgress', inProgress)];
 }
 
 interface Judgement {

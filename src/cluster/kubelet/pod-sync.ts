@@ -40,7 +40,9 @@ import {
   podLogDirectory,
   podUid,
 } from './pod-terms.ts';
+import { PodResizes } from './pod-resize.ts';
 import type { RunningContainer } from './probes.ts';
+import { containerResize } from './resize.ts';
 import { removePodFolder, removeVolumes } from './volumes.ts';
 
 /** What outlives one sync of a pod. */
@@ -51,6 +53,8 @@ interface Memory {
   deadline: Deadline | undefined;
   /** The pod is over and its processes are gone. */
   settled: boolean;
+  /** Containers that were taken down to come back with other limits. */
+  readonly owed: Set<string>;
 }
 
 /** When to look again: `now`, in some milliseconds, or when something happens. */
@@ -73,11 +77,13 @@ export class PodSync {
   readonly #context: KubeletContext;
   readonly #client: Client;
   readonly #memory = new Map<string, Memory>();
+  readonly #resizes: PodResizes;
   readonly #trouble = new Backoff(500, 30_000);
 
   constructor(context: KubeletContext, client: Client) {
     this.#context = context;
     this.#client = client;
+    this.#resizes = new PodResizes(context);
   }
 
   /** What ran at the last look. */
@@ -103,17 +109,24 @@ export class PodSync {
     const observed = await this.#look({ uid, name, namespace }, pod);
     if (pod.metadata?.deletionTimestamp !== undefined) return this.#terminate(pod, observed);
     if (isTerminalPhase(pod.status?.phase)) return this.#settle(pod, observed);
-    const actions = computePodActions(pod, observed, {
+    // From here on the pod is what this node has granted of it.
+    const granted = await this.#resizes.admit(pod, observed);
+    const { memoryBytes: nodeMemoryBytes } = this.#context.allocatable;
+    const actions = computePodActions(granted, observed, {
       hashOf: containerHash,
       livenessFailed: (id) => this.#context.probes.livenessFailed(id),
       startupFailed: (id) => this.#context.probes.startupFailed(id),
       started: (id) => this.#context.probes.started(id),
+      resizeNeedsRestart: (container, here) =>
+        containerResize(granted, container, { here, nodeMemoryBytes })?.restart === true,
+      owesStart: (container) => memory.owed.has(container),
     });
     for (const { name: running } of observed.containers.filter(({ state }) => state === 'running')) {
       memory.waiting.delete(running);
     }
-    this.#report(pod, observed);
-    return this.#act(pod, observed, actions);
+    this.#resizes.look(granted, observed, memory.owed.size > 0);
+    this.#report(granted, observed);
+    return this.#act(granted, observed, actions);
   }
 
   /** A pod that has left the API: whatever is left of it here goes. */
@@ -134,12 +147,14 @@ export class PodSync {
       observed: undefined,
       deadline: undefined,
       settled: false,
+      owed: new Set<string>(),
     };
     this.#memory.set(uid, memory);
     return memory;
   }
 
   #forget(uid: string): void {
+    this.#resizes.forget(uid, this.#memory.get(uid)?.observed);
     this.#memory.delete(uid);
     this.#trouble.forget(uid);
     this.#context.probes.forget(uid);
@@ -187,8 +202,11 @@ export class PodSync {
       ready: (id) => this.#context.probes.ready(id),
       terminationMessage: (id) => memory.lastWords.get(id),
     };
-    const status = podStatus(pod, {
+    const status = podStatus(this.#context.allocations.granted(pod), {
       observed,
+      restarting: memory.owed.size > 0,
+      resize: this.#resizes.conditions(podUid(pod)),
+      nodeMemoryBytes: this.#context.allocatable.memoryBytes,
       knowledge,
       hostIp: this.#context.nodeIp,
       now: this.#context.clock.now(),
@@ -210,6 +228,7 @@ export class PodSync {
       for (const { id, reason } of actions.toKill) {
         const container = observed.containers.find((one) => one.id === id)!;
         await stopContainer(context, { pod, container, observed, deadline, reason });
+        if (actions.toStart.includes(container.name)) this.#remember(podUid(pod)).owed.add(container.name);
       }
       return 'now';
     }
@@ -224,7 +243,10 @@ export class PodSync {
     }
     this.#trouble.forget(podUid(pod));
     await removeOldContainers(context, pod, observed);
-    return this.#start(pod, observed, { names: actions.toStart, volumes });
+    const resized = await this.#resizes.actuate(pod, observed);
+    if (typeof resized === 'number') this.#report(pod, observed);
+    const started = await this.#start(pod, observed, { names: actions.toStart, volumes });
+    return sooner(resized, started);
   }
 
   /** Runs a step that may fail for reasons outside; a failure becomes an event and a later try. */
@@ -257,6 +279,7 @@ export class PodSync {
       });
       if (result === 'started') {
         memory.waiting.delete(name);
+        memory.owed.delete(name);
         again = 'now';
       } else {
         memory.waiting.set(name, result.waiting);
@@ -346,6 +369,11 @@ export class PodSync {
     }
     return Buffer.concat(parts).subarray(-MAX_LOG_MESSAGE_BYTES).toString('utf8');
   }
+}
+
+function sooner(a: Again, b: Again): Again {
+  if (a === 'now' || b === 'now') return 'now';
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function graceSeconds(pod: Pod): number {

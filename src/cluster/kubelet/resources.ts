@@ -1,6 +1,6 @@
 import type { LinuxContainerResources } from '../../container/cri/generated/types.ts';
 import type { Container, Pod } from '../api/generated/core-v1.ts';
-import { containersOf, initContainersOf } from './pod-terms.ts';
+import { containersOf, initContainersOf, isSidecar } from './pod-terms.ts';
 import { parseQuantity } from './quantities.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -81,6 +81,26 @@ export function linuxResources(
       : {}),
     ...(memoryLimit > 0 ? { memoryLimitInBytes: Math.ceil(memoryLimit) } : {}),
     oomScoreAdj: oomScoreAdj(pod, container, nodeMemoryBytes),
+  };
+}
+
+/** What the scheduler and this node count for a pod (KEP-753 for sidecars). Millicores, rounded up, and bytes. */
+export function podRequests(pod: Pod): { readonly cpu: number; readonly memory: number } {
+  const sum = (pick: (one: Wanted) => number): number => {
+    const own = containersOf(pod).reduce((total, one) => total + pick(wanted(one)), 0);
+    let sidecars = 0;
+    let peak = 0;
+    for (const one of initContainersOf(pod)) {
+      const amount = pick(wanted(one));
+      if (isSidecar(one)) sidecars += amount;
+      peak = Math.max(peak, sidecars + (isSidecar(one) ? 0 : amount));
+    }
+    return Math.max(own + sidecars, peak);
+  };
+  const overhead = (name: string): number => parseQuantity(pod.spec?.overhead?.[name] ?? 0);
+  return {
+    cpu: sum((one) => Math.ceil((one.cpuRequest ?? 0) * 1000)) + Math.ceil(overhead('cpu') * 1000),
+    memory: sum((one) => Math.ceil(one.memoryRequest ?? 0)) + Math.ceil(overhead('memory')),
   };
 }
 

@@ -1,7 +1,13 @@
 /** Reads what runs from a CRI runtime; the one place where this room looks into CRI's answers. */
 import { isPlatformError } from '../../base/errors.ts';
 import type { RuntimeService } from '../../container/cri/cri.ts';
-import type { Container, ContainerStatus, PodSandbox } from '../../container/cri/generated/types.ts';
+import type {
+  Container,
+  ContainerStatus,
+  LinuxContainerResources,
+  PodSandbox,
+} from '../../container/cri/generated/types.ts';
+import type { ResourceRequirements } from '../api/generated/core-v1.ts';
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from './observed.ts';
 import { ANNOTATIONS, LABELS } from './sandbox-config.ts';
 
@@ -146,7 +152,27 @@ function convert(container: Container, status: ContainerStatus): ObservedContain
     message: status.message ?? '',
     image: imageName(status),
     imageId: (status.imageId ?? '') === '' ? (status.imageRef ?? '') : status.imageId!,
+    ...limitsOf(status.resources?.linux),
+    ...madeWith(annotations[ANNOTATIONS.resources]),
   };
+}
+
+function limitsOf(linux: LinuxContainerResources | undefined): Pick<ObservedContainer, 'limits'> {
+  if (linux === undefined) return {};
+  const { cpuShares = 0, cpuPeriod = 0, cpuQuota = 0, memoryLimitInBytes = 0 } = linux;
+  return {
+    limits: { cpuShares, cpuPeriod, cpuQuota: Math.max(cpuQuota, 0), memoryBytes: memoryLimitInBytes },
+  };
+}
+
+function madeWith(annotation: string | undefined): Pick<ObservedContainer, 'madeWith'> {
+  if (annotation === undefined) return {};
+  try {
+    return { madeWith: JSON.parse(annotation) as ResourceRequirements };
+  } catch {
+    // Another's annotation of the same name tells us nothing.
+    return {};
+  }
 }
 
 /** The name as the pod's author wrote it. */

@@ -16,6 +16,8 @@ export const ANNOTATIONS = {
   messagePath: 'io.kubernetes.container.terminationMessagePath',
   messagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   gracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
+  /** Ours: the container's `resources` as JSON, so that a kubelet that starts knows what was granted. */
+  resources: 'sampan.io/container.resources',
 } as const;
 
 export interface SandboxInput {

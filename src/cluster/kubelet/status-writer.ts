@@ -117,6 +117,13 @@ export class StatusWriter implements Disposable {
   }
 }
 
+/** Conditions that are there only while they are true. Others' stay as they are. */
+const OURS_ALONE: readonly string[] = ['PodResizePending', 'PodResizeInProgress'];
+
+function has(status: PodStatus, type: string): boolean {
+  return status.conditions?.some((condition) => condition.type === type) === true;
+}
+
 /** The API merges address lists by address: an old one has to be sent away by name. */
 function replacedAddresses(written: PodStatus, wanted: PodStatus): Record<string, unknown> {
   const before = written.podIPs ?? [];
@@ -132,7 +139,8 @@ function clearedConditions(written: PodStatus, wanted: PodStatus): Record<string
     const old = written.conditions?.find(({ type }) => type === condition.type) ?? {};
     return { ...Object.fromEntries(Object.keys(old).map((key) => [key, null])), ...condition };
   });
-  return { conditions };
+  const over = OURS_ALONE.filter((type) => has(written, type) && !has(wanted, type));
+  return { conditions: [...conditions, ...over.map((type) => ({ type, $patch: 'delete' }))] };
 }
 
 function merged(current: PodStatus, wanted: PodStatus): PodStatus {
@@ -144,7 +152,8 @@ function merged(current: PodStatus, wanted: PodStatus): PodStatus {
 }
 
 function mergedConditions(current: readonly PodCondition[], wanted: readonly PodCondition[]): PodCondition[] {
-  return [...wanted, ...current.filter(({ type }) => !wanted.some((one) => one.type === type))];
+  const others = current.filter(({ type = '' }) => !OURS_ALONE.includes(type));
+  return [...wanted, ...others.filter(({ type }) => !wanted.some((one) => one.type === type))];
 }
 
 /** True when writing `wanted` over `current` would change nothing. */
@@ -152,6 +161,7 @@ function covers(current: PodStatus, wanted: PodStatus): boolean {
   for (const [key, value] of Object.entries(wanted)) {
     if (key !== 'conditions' && !isDeepStrictEqual(current[key as keyof PodStatus], value)) return false;
   }
+  if (OURS_ALONE.some((type) => has(current, type) && !has(wanted, type))) return false;
   return (wanted.conditions ?? []).every((condition) => {
     const same = current.conditions?.find(({ type }) => type === condition.type);
     return same !== undefined && isDeepStrictEqual({ ...same }, { ...condition });

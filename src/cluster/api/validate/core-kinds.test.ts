@@ -317,7 +317,6 @@ const UPDATES: readonly (readonly [string, JsonObject, JsonObject, string, ...st
     { spec: { containers: [{ name: 'web', image: 'web:1', resources: { limits: { memory: '1Gi' } } }] } },
     'resize',
     'spec: Invalid value: "": Pod QOS Class may not change as a result of resizing',
-    'spec.containers[0].resources.limits[memory]: Forbidden: memory limits cannot be added unless resizePolicy is RestartContainer',
   ],
   [
     '/Service',

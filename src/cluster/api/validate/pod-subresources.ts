@@ -7,10 +7,8 @@ import {
   objectAt,
   objectsAt,
   stringAt,
-  textOf,
   type JsonObject,
 } from '../json.ts';
-import { compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { isMirrorPod } from './pod-annotations.ts';
 import { validatePodAnnotationsUpdate } from './pod.ts';
 
@@ -107,18 +105,6 @@ function validateContainerResize(container: JsonObject, was: JsonObject, at: str
     if (Object.keys(objectAt(was, 'resources', list)).some((name) => now[name] === undefined)) {
       errors.push(forbidden(`${at}.${list}`, `resource ${list} cannot be removed`));
     }
-  }
-  const policy = objectsAt(container, 'resizePolicy').find((item) => item['resourceName'] === 'memory');
-  if (policy !== undefined && policy['restartPolicy'] !== 'NotRequired') return errors;
-  const [now, before] = [container, was].map((one) =>
-    tryParseQuantity(textOf(objectAt(one, 'resources', 'limits')['memory'])),
-  );
-  if (now !== undefined && before === undefined) {
-    const detail = 'memory limits cannot be added unless resizePolicy is RestartContainer';
-    errors.push(forbidden(`${at}.limits[memory]`, detail));
-  } else if (now !== undefined && before !== undefined && compareQuantities(now, before) < 0) {
-    const detail = 'memory limits cannot be decreased unless resizePolicy is RestartContainer';
-    errors.push(forbidden(`${at}.limits[memory]`, detail));
   }
   return errors;
 }

@@ -120,7 +120,7 @@ export class FakeCluster {
         const uid = body.metadata?.uid;
         if (uid !== undefined && uid !== before.metadata?.uid)
           throw new PlatformError('conflict', 'uid differs');
-        const after = { ...before, status: { ...before.status, ...body.status } };
+        const after = { ...before, status: withoutDeleted({ ...before.status, ...body.status }) };
         return this.put(type, after as never);
       },
       delete: async (type, ref, options = {}) => {
@@ -139,6 +139,14 @@ export class FakeCluster {
       watch: async function* () {},
     };
   }
+}
+
+/** Conditions are replaced as a whole; those that are sent away by name do not stay as entries. */
+function withoutDeleted(status: { conditions?: readonly { $patch?: string }[] }): object {
+  const { conditions } = status;
+  return conditions === undefined
+    ? status
+    : { ...status, conditions: conditions.filter(({ $patch }) => $patch !== 'delete') };
 }
 
 function refKey(ref: ObjectRef): string {

@@ -6,6 +6,7 @@ import type {
   ContainerEventResponse,
   ContainerState,
   ContainerStatus,
+  LinuxContainerResources,
   PodSandboxConfig,
   PodSandboxState,
 } from '../../../container/cri/generated/types.ts';
@@ -19,6 +20,7 @@ export interface FakeContainer {
   startedAt: number;
   finishedAt: number;
   exitCode: number;
+  limits: LinuxContainerResources;
 }
 
 export interface FakeSandbox {
@@ -44,6 +46,9 @@ export class FakeRuntime implements RuntimeService, ImageService {
   readonly failures = new Map<string, Error>();
   /** When false, a stopped container runs on until `exit`. */
   obeysStop = true;
+  stopExitCode = 143;
+  /** Bytes, of every container. */
+  memoryInUse = 0;
   #listeners = new Set<(event: ContainerEventResponse) => void>();
   #next = 1;
 
@@ -159,6 +164,7 @@ export class FakeRuntime implements RuntimeService, ImageService {
       startedAt: 0,
       finishedAt: 0,
       exitCode: 0,
+      limits: config.linux?.resources ?? {},
     });
     return { containerId: id };
   }
@@ -183,7 +189,7 @@ export class FakeRuntime implements RuntimeService, ImageService {
   }) {
     const container = this.#get(containerId);
     this.#call(`stop ${container.config.metadata?.name} ${timeout}`);
-    if (container.state === 'CONTAINER_RUNNING' && this.obeysStop) this.#end(container, 143);
+    if (container.state === 'CONTAINER_RUNNING' && this.obeysStop) this.#end(container, this.stopExitCode);
     return {};
   }
 
@@ -210,6 +216,20 @@ export class FakeRuntime implements RuntimeService, ImageService {
 
   async containerStatus({ containerId = '' }: { containerId?: string | undefined }) {
     return { status: this.#statusOf(this.#get(containerId)) };
+  }
+
+  async updateContainerResources(request: Parameters<RuntimeService['updateContainerResources']>[0]) {
+    const { containerId = '', linux = {} } = request;
+    const container = this.#get(containerId);
+    const words = Object.entries(linux).map(([key, value]) => `${key}=${value}`);
+    this.#call(`update ${container.config.metadata?.name} ${words.join(' ')}`);
+    container.limits = { ...container.limits, ...linux };
+    return {};
+  }
+
+  async containerStats({ containerId = '' }: { containerId?: string | undefined }) {
+    this.#get(containerId);
+    return { stats: { memory: { usageBytes: { value: this.memoryInUse } } } };
   }
 
   async getContainerEvents(
@@ -275,7 +295,7 @@ export class FakeRuntime implements RuntimeService, ImageService {
   }
 
   #statusOf(container: FakeContainer): ContainerStatus {
-    const { id, config, state, createdAt, startedAt, finishedAt, exitCode } = container;
+    const { id, config, state, createdAt, startedAt, finishedAt, exitCode, limits } = container;
     return {
       id,
       state,
@@ -289,6 +309,7 @@ export class FakeRuntime implements RuntimeService, ImageService {
       image: config.image,
       imageRef: config.image?.image,
       imageId: config.image?.image,
+      resources: { linux: limits },
     };
   }
 }
