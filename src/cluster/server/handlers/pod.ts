@@ -64,7 +64,6 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
         );
       }
       pod.spec = { ...pod.spec, nodeName: node };
-      if (pod.metadata.generation !== undefined) pod.metadata.generation += 1;
       if (annotations !== undefined)
         pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
       // Where the node is (KEP-4742).
