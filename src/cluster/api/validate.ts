@@ -17,7 +17,7 @@ import {
   validateAutoscalerStatus,
   validateAutoscalerUpdate,
 } from './validate/autoscaling.ts';
-import { validateCronJob, validateJob, validateJobUpdate } from './validate/batch.ts';
+import { validateCronJob, validateCronJobUpdate, validateJob, validateJobUpdate } from './validate/batch.ts';
 import { validateSigningRequest, validateSigningRequestUpdate } from './validate/certificates.ts';
 import {
   validateClaimImmutable,
@@ -38,6 +38,7 @@ import {
   validateDefinitionUpdate,
 } from './validate/extensions.ts';
 import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validate/flow-control.ts';
+import { validateJobStatus } from './validate/job-status.ts';
 import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
 import {
   validateIngress,
@@ -307,8 +308,18 @@ const RULES: Readonly<Record<string, Rules>> = {
     update: validateAutoscalerUpdate,
     status: validateAutoscalerStatus,
   },
-  'batch/CronJob': { name: 'subdomain', object: validateCronJob },
-  'batch/Job': { name: 'subdomain', object: validateJob, update: validateJobUpdate },
+  'batch/CronJob': {
+    name: 'subdomain',
+    create: validateCronJob,
+    update: validateCronJobUpdate,
+    status: () => [],
+  },
+  'batch/Job': {
+    name: 'subdomain',
+    object: validateJob,
+    update: validateJobUpdate,
+    status: validateJobStatus,
+  },
   'certificates.k8s.io/CertificateSigningRequest': {
     name: 'path-segment',
     clusterScoped: true,

@@ -96,8 +96,9 @@ export function planJob({ job, pods, now }: JobInput): JobPlan {
   } else if (decided === undefined && !suspended && condition?.status === 'True') {
     set('Suspended', 'False', { reason: 'JobResumed', message: 'Job resumed' });
     events.push({ type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
-    startTime = rfc3339(now);
-  } else if (startTime === undefined && !suspended) startTime = rfc3339(now);
+    // Somebody else may have said when: a job that runs keeps its start.
+    startTime ??= rfc3339(now);
+  } else if (startTime === undefined && (!suspended || decided !== undefined)) startTime = rfc3339(now);
 
   let completionTime = status.completionTime;
   if (decided !== undefined) {

@@ -23,6 +23,7 @@ import {
   unchanged,
 } from './checks.ts';
 import { isTimeZone, scheduleComplaint } from './cron.ts';
+import { countIndexes } from './job-indexes.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { dns1123Label, qualifiedName } from './names.ts';
 import { validatePodTemplate, validateSelected } from './pod-template.ts';
@@ -98,6 +99,9 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
       'backoffLimitPerIndex',
       'maxFailedIndexes',
     ),
+    ...(spec['maxFailedIndexes'] !== undefined && spec['backoffLimitPerIndex'] === undefined
+      ? [required(`${field}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified')]
+      : []),
     ...validateManagedBy(spec, field),
     ...validateCompletionMode(spec, field),
   ];
@@ -137,12 +141,10 @@ function validateCompletionMode(spec: JsonObject, field: string): FieldError[] {
   const errors = oneOf(spec, 'completionMode', { field, supported: ['NonIndexed', 'Indexed'] });
   const perIndex = numberAt(spec, 'backoffLimitPerIndex');
   const failed = numberAt(spec, 'maxFailedIndexes');
-  if (failed !== undefined && perIndex === undefined) {
-    errors.push(required(`${field}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'));
-  }
-  if (spec['completionMode'] !== INDEXED) {
+  const mode = spec['completionMode'];
+  if (mode !== INDEXED) {
     for (const key of ['backoffLimitPerIndex', 'maxFailedIndexes']) {
-      if (spec[key] !== undefined) {
+      if (spec[key] !== undefined && (mode === undefined || mode === 'NonIndexed')) {
         errors.push(invalid(`${field}.${key}`, spec[key], 'requires indexed completion mode'));
       }
     }
@@ -179,8 +181,11 @@ function validateCompletionMode(spec: JsonObject, field: string): FieldError[] {
           `must be specified when completions is above ${MANY_COMPLETIONS}`,
         ),
       );
-    } else if (failed > MANY_WITH_LIMIT) errors.push(invalid(`${field}.maxFailedIndexes`, failed, detail));
+    }
     if (parallelism > MANY_WITH_LIMIT) errors.push(invalid(`${field}.parallelism`, parallelism, detail));
+    if (failed !== undefined && failed > MANY_WITH_LIMIT) {
+      errors.push(invalid(`${field}.maxFailedIndexes`, failed, detail));
+    }
   }
   return errors;
 }
@@ -280,50 +285,39 @@ function validateSuccessPolicy(spec: JsonObject, field: string): FieldError[] {
     const detail = 'at least one rules must be specified when the successPolicy is specified';
     return [required(`${at}.rules`, detail)];
   }
-  const completions = numberAt(spec, 'completions');
+  const completions = numberAt(spec, 'completions') ?? 0;
   return [
     ...tooMany(`${at}.rules`, rules.length, 20),
     ...rules.flatMap((rule, index) => validateSuccessRule(rule, `${at}.rules[${index}]`, completions)),
   ];
 }
 
-function validateSuccessRule(rule: JsonObject, at: string, completions: number | undefined): FieldError[] {
+function validateSuccessRule(rule: JsonObject, at: string, completions: number): FieldError[] {
   const count = numberAt(rule, 'succeededCount');
   const { succeededIndexes: indexes } = rule;
   if (count === undefined && indexes === undefined) {
     return [required(at, 'at least one of succeededCount or succeededIndexes must be specified')];
   }
-  const errors = notNegative(rule, at, 'succeededCount');
+  const errors: FieldError[] = [];
+  let total = 0;
   if (typeof indexes === 'string') {
-    errors.push(...longerThan(indexes, 64 * 1024, `${at}.succeededIndexes`));
-    const total = indexCount(indexes, completions ?? 0);
-    if (total === undefined) {
-      errors.push(invalid(`${at}.succeededIndexes`, indexes, 'error parsing succeededIndexes'));
-    } else if (count !== undefined && count > total) {
-      const detail = `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`;
-      errors.push(invalid(`${at}.succeededCount`, count, detail));
-    }
-  } else if (count !== undefined && completions !== undefined && count > completions) {
+    const here = `${at}.succeededIndexes`;
+    const counted = countIndexes(indexes, completions);
+    errors.push(...longerThan(indexes, 64 * 1024, here));
+    if (typeof counted === 'number') total = counted;
+    else errors.push(invalid(here, indexes, `error parsing succeededIndexes: ${counted}`));
+  }
+  if (count === undefined) return errors;
+  errors.push(...notNegative(rule, at, 'succeededCount'));
+  if (count > completions) {
     const detail = `must be less than or equal to ${completions} (the number of specified completions)`;
     errors.push(invalid(`${at}.succeededCount`, count, detail));
   }
-  return errors;
-}
-
-/** How many indexes `1,3-5` means; undefined when it is not in order or beyond `completions`. */
-function indexCount(text: string, completions: number): number | undefined {
-  let last = -1;
-  let total = 0;
-  for (const part of text === '' ? [] : text.split(',')) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part);
-    if (match === null) return undefined;
-    const first = Number(match[1]);
-    const end = match[2] === undefined ? first : Number(match[2]);
-    if (first <= last || end < first || end >= completions) return undefined;
-    total += end - first + 1;
-    last = end;
+  if (typeof indexes === 'string' && count > total) {
+    const detail = `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`;
+    errors.push(invalid(`${at}.succeededCount`, count, detail));
   }
-  return total;
+  return errors;
 }
 
 export function validateJobUpdate(job: JsonObject, old: JsonObject): FieldError[] {
@@ -348,9 +342,8 @@ function validateCompletions(spec: JsonObject, before: JsonObject): FieldError[]
   const { completions } = spec;
   if (jsonEqual(completions, before['completions'])) return [];
   if (spec['completionMode'] !== INDEXED) return [invalid('spec.completions', completions, IMMUTABLE)];
-  return completions !== undefined &&
-    before['completions'] !== undefined &&
-    completions === spec['parallelism']
+  // That there are none is complained about already.
+  return completions === undefined || completions === spec['parallelism']
     ? []
     : [invalid('spec.completions', completions, 'can only be modified in tandem with spec.parallelism')];
 }
@@ -385,42 +378,53 @@ function withoutDirectives(template: JsonObject): JsonObject {
 }
 
 export function validateCronJob(cronJob: JsonObject): FieldError[] {
+  // Eleven characters of the name of a job are the time that it is for.
+  const name = stringAt(cronJob, 'metadata', 'name');
+  return [
+    ...validateCronSpec(cronJob, undefined),
+    ...(name.length > 52 ? [invalid('metadata.name', name, 'must be no more than 52 characters')] : []),
+  ];
+}
+
+export function validateCronJobUpdate(cronJob: JsonObject, old: JsonObject): FieldError[] {
+  return validateCronSpec(cronJob, objectAt(old, 'spec'));
+}
+
+/** What an older object already says of its time zone stays possible. */
+function validateCronSpec(cronJob: JsonObject, before: JsonObject | undefined): FieldError[] {
   const spec = objectAt(cronJob, 'spec');
   const job = objectAt(spec, 'jobTemplate', 'spec');
+  const sameZone = before !== undefined && before['timeZone'] === spec['timeZone'];
+  const field = 'spec.jobTemplate.spec';
   const errors = [
-    ...validateSchedule(spec),
+    ...validateSchedule(spec, before !== undefined && stringAt(before, 'schedule').includes('TZ')),
     ...notNegative(spec, 'spec', 'startingDeadlineSeconds'),
-    ...validateTimeZone(spec['timeZone']),
+    ...(sameZone ? [] : validateTimeZone(spec['timeZone'])),
     ...oneOf(spec, 'concurrencyPolicy', {
       field: 'spec',
       supported: ['Allow', 'Forbid', 'Replace'],
       required: true,
     }),
+    ...validateJobSpec(job, field),
   ];
-  const field = 'spec.jobTemplate.spec';
   if (job['selector'] !== undefined) {
     errors.push(invalid(`${field}.selector`, job['selector'], '`selector` will be auto-generated'));
   }
   if (job['manualSelector'] === true) {
     errors.push(unsupported(`${field}.manualSelector`, true, ['nil', 'false']));
   }
-  errors.push(
-    ...validateJobSpec(job, field),
-    ...notNegative(spec, 'spec', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit'),
-  );
-  // Eleven characters of the name of a job are the time that it is for.
-  const name = stringAt(cronJob, 'metadata', 'name');
-  if (name.length > 52) errors.push(invalid('metadata.name', name, 'must be no more than 52 characters'));
-  return errors;
+  return [...errors, ...notNegative(spec, 'spec', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit')];
 }
 
-function validateSchedule(spec: JsonObject): FieldError[] {
+function validateSchedule(spec: JsonObject, mayNameZone: boolean): FieldError[] {
   const schedule = stringAt(spec, 'schedule');
   if (schedule === '') return [required('spec.schedule')];
   const complaint = scheduleComplaint(schedule);
   const errors = complaint === undefined ? [] : [invalid('spec.schedule', schedule, complaint)];
-  if (schedule.includes('TZ')) {
-    const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
+  if (schedule.includes('TZ') && (!mayNameZone || spec['timeZone'] !== undefined)) {
+    const detail = mayNameZone
+      ? 'cannot use both timeZone field and TZ or CRON_TZ in schedule'
+      : 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
     errors.push(invalid('spec.schedule', schedule, detail));
   }
   return errors;
