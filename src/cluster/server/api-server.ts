@@ -43,6 +43,7 @@ import {
 } from './context.ts';
 import { deadline } from './deadline.ts';
 import { auditHandler, type AuditOptions } from './audit/audit.ts';
+import { DanglingReferences } from './flow-control/dangling.ts';
 import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
 import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
@@ -248,6 +249,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const discovery = new Discovery(resources, aggregation, () => advertiser.own);
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
+  const dangling = stack.use(new DanglingReferences(parts));
   startUp.done('fairness');
   for (const sink of options.audit?.sinks ?? []) stack.use(sink);
   const checks: readonly HealthCheck[] = [
@@ -296,7 +298,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       advertiser.moveTo(where);
       await repair();
     },
-    settled: () => aggregation.local.settled(),
+    settled: async () => {
+      await Promise.all([aggregation.local.settled(), dangling.settled()]);
+    },
     ready: () => !stop.signal.aborted,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

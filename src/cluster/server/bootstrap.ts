@@ -1,4 +1,5 @@
 /** What is there from the start: the first namespaces and the API's own service. */
+import { rfc3339 } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import { jsonEqual, listAt } from '../api/json.ts';
 import { defaultRbacObjects } from './authorization/default-roles.ts';
@@ -37,7 +38,7 @@ export async function bootstrap(parts: ServerParts, addresses: FirstAddresses): 
     },
   });
   await Promise.all(
-    initialObjects(addresses.services).map(({ group, resource, object }) =>
+    initialObjects(addresses.services, rfc3339(parts.clock.now())).map(({ group, resource, object }) =>
       createOwn(parts, [group, resource], object),
     ),
   );

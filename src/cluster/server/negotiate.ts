@@ -45,8 +45,10 @@ const META: MetaVersion = 'meta.k8s.io/v1';
 
 export interface Offered {
   readonly protobuf: boolean;
-  /** What is made on the way, like a review, has none. */
+  /** What is made on the way, like a review, has none; nor has a list that is streamed (KEP-3157). */
   readonly table: boolean;
+  /** A watch: YAML has no frames. */
+  readonly stream?: boolean;
 }
 
 /** The first of the client's ranges that we can answer with; tables only come as JSON. */
@@ -57,7 +59,7 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
   for (const range of parseAccept(accept)) {
     // YAML is made of the JSON at the end (present.ts).
     const format =
-      isJson(range) || range.type === 'application/yaml'
+      isJson(range) || (range.type === 'application/yaml' && offered.stream !== true)
         ? 'json'
         : range.type === PROTOBUF && offered.protobuf
           ? 'protobuf'
@@ -71,6 +73,8 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
     if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
       return { shape: 'metadata', format, metaVersion };
   }
+  if (offered.stream === true)
+    throw notAcceptable(['application/json;stream=watch', `${PROTOBUF};stream=watch`]);
   throw notAcceptable(['application/json', 'application/yaml', PROTOBUF]);
 }
 

@@ -9,7 +9,7 @@ import { open, prepareCreate } from './writing.ts';
 /** Group and plural name; always of version v1. */
 export type OwnKind = readonly [group: string, resource: string];
 
-/** Makes the object unless one of its name is there; true when it has made it. */
+/** Makes the object, with its status, unless one of its name is there; true when it has made it. */
 export async function createOwn(
   parts: ServerParts,
   [group, name]: OwnKind,
@@ -19,15 +19,14 @@ export async function createOwn(
   const ref = refOf(object);
   if ((await parts.registry.find(resource, ref)) !== undefined) return false;
   try {
-    await parts.registry.create(
-      resource,
-      await prepareCreate(resource, object, {
-        namespace: ref.namespace,
-        gate: open,
-        ...parts,
-        author: authored(resource, { manager: 'kube-apiserver', subresource: '', clock: parts.clock }),
-      }),
-    );
+    const { status } = object;
+    const prepared = await prepareCreate(resource, object, {
+      namespace: ref.namespace,
+      gate: open,
+      ...parts,
+      author: authored(resource, { manager: 'kube-apiserver', subresource: '', clock: parts.clock }),
+    });
+    await parts.registry.create(resource, status === undefined ? prepared : { ...prepared, status });
     return true;
   } catch (error) {
     if (isPlatformError(error, 'already-exists')) return false;

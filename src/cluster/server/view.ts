@@ -53,6 +53,13 @@ export function toBytes(value: unknown): Uint8Array {
 /** What rows of a table carry beside their cells. */
 export type IncludeObject = 'Metadata' | 'Object' | 'None';
 
+/** What nobody keeps: it has neither name nor content. */
+export interface Unstored {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly metadata?: object | undefined;
+}
+
 export interface View {
   readonly shape: Shape;
   readonly format: 'json' | 'protobuf';
@@ -73,7 +80,7 @@ export interface View {
   /** One frame of a watch. */
   readonly frame: (type: string, object: CachedObject) => Uint8Array;
   /** A frame around an object that is not stored: a bookmark, a Status. */
-  readonly frameOf: (type: string, object: { kind: string; apiVersion: string }) => Uint8Array;
+  readonly frameOf: (type: string, object: Unstored) => Uint8Array;
 }
 
 /** The view that the Accept header and the query of a request ask for. */
@@ -82,11 +89,14 @@ export function viewFor(options: {
   readonly accept: string | undefined;
   readonly query: URLSearchParams;
   readonly clock: Clock;
+  /** Events; with `list` the present state first, marked where it ends. */
+  readonly stream?: 'watch' | 'list' | undefined;
 }): View {
-  const { resource, accept, query, clock } = options;
+  const { resource, accept, query, clock, stream } = options;
   const { shape, format, metaVersion } = negotiate(accept, {
     protobuf: resource.type.wire !== undefined,
-    table: !resource.declaration.virtual,
+    table: !resource.declaration.virtual && stream !== 'list',
+    stream: stream !== undefined,
   });
   const include = includeOf(query);
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
@@ -97,17 +107,32 @@ export function viewFor(options: {
   }
   if (shape === 'metadata') {
     const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.peek(), metaVersion));
-    return jsonView({ ...json, form: metaVersion }, encode);
+    return jsonView({ ...json, form: metaVersion }, encode, (bookmark) =>
+      toBytes(partialMetadata(bare(bookmark), metaVersion)),
+    );
   }
-  return jsonView({ ...json, form: `${metaVersion} table ${resource.apiVersion} ${include}` }, (object) => {
-    const table = { resource, include, metaVersion, now: clock.now() };
-    return tableOf({ ...table, objects: [object], metadata: versionOf(object.revision) });
-  });
+  const table = (shown: KubeObject, metadata: Record<string, unknown>): Uint8Array =>
+    tableAround({ resource, include, metaVersion, now: clock.now(), metadata }, [shown]);
+  return jsonView(
+    { ...json, form: `${metaVersion} table ${resource.apiVersion} ${include}` },
+    (object) => table(objectOf(resource, object), versionOf(object.revision)),
+    (bookmark) => {
+      const shown = bare(bookmark);
+      return table(shown, { resourceVersion: shown.metadata.resourceVersion });
+    },
+  );
+}
+
+/** Of the kind that it stands for, with next to nothing in it. */
+function bare({ kind, apiVersion, metadata }: Unstored): KubeObject {
+  return { kind, apiVersion, metadata: { ...metadata } };
 }
 
 function jsonView(
   facts: Pick<View, 'shape' | 'format' | 'include' | 'form' | 'verbatim' | 'metaVersion'>,
   encode: View['encode'],
+  /** A bookmark has the form of the objects around it; a Status is always in its own. */
+  bookmark: (object: Unstored) => Uint8Array = toBytes,
 ): View {
   return {
     ...facts,
@@ -116,7 +141,7 @@ function jsonView(
     encode,
     item: encode,
     frame: (type, object) => encodeFrame(type, encode(object)),
-    frameOf: (type, object) => encodeFrame(type, toBytes(object)),
+    frameOf: (type, object) => encodeFrame(type, (type === 'BOOKMARK' ? bookmark : toBytes)(object)),
   };
 }
 
@@ -149,7 +174,10 @@ function protobufView(
     frame: (type, object) => encodeProtobufFrame(type, encode(object)),
     frameOf: (type, object) => {
       const kind = object.kind === 'Status' ? kindSchema('', 'v1', 'Status') : schema;
-      const message = encodeMessage({ ...object }, (kind ?? schema).message);
+      const message = encodeMessage(
+        { ...object, metadata: { ...object.metadata } },
+        (kind ?? schema).message,
+      );
       return encodeProtobufFrame(type, encodeEnvelope(object.kind === 'Status' ? object : head, message));
     },
   };
@@ -176,8 +204,14 @@ export interface TableOptions {
 }
 
 export function tableOf(options: TableOptions & { readonly objects: readonly CachedObject[] }): Uint8Array {
-  const { resource, objects, now, metadata, metaVersion: apiVersion } = options;
-  const shown = objects.map((object) => objectOf(resource, object));
+  return tableAround(
+    options,
+    options.objects.map((object) => objectOf(options.resource, object)),
+  );
+}
+
+function tableAround(options: TableOptions, shown: readonly KubeObject[]): Uint8Array {
+  const { resource, now, metadata, metaVersion: apiVersion } = options;
   const { columnDefinitions } = tableRows(resource.declaration, [], now);
   const rows = rowsOf(options, shown);
   return toBytes({ kind: 'Table', apiVersion, metadata, columnDefinitions, rows });

@@ -184,11 +184,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const { resource, view } = this.#request;
     const { kind, apiVersion } = resource;
     const annotations = endOfInitial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-    const metadata = {
-      resourceVersion: String(this.#cache.revision),
-      creationTimestamp: null,
-      ...annotations,
-    };
+    const metadata = { resourceVersion: String(this.#cache.revision), ...annotations };
     const shown = { kind, apiVersion, metadata };
     const bookmark = view.frameOf('BOOKMARK', shown);
     if (this.#converting === undefined) this.#push(bookmark);

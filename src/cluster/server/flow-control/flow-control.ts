@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../../base/clock.ts';
 import { numberAt, stringAt } from '../../api/json.ts';
 import { attributesOf, type Attributes } from '../authorization/authorizer.ts';
+import type { ApiResponse } from '../../api/transport.ts';
 import type { Handler, RequestContext, ServerParts } from '../context.ts';
 import { tooManyRequests } from '../failure.ts';
 import type { Counter, Metrics } from '../metrics/metrics.ts';
@@ -139,7 +140,7 @@ export class FlowControl implements Disposable {
     if (isLongRunning(context.info) && context.info.verb !== 'watch') return await next();
     const asked = attributesOf(context.user, context.info);
     const { schema, level } = this.#classify(asked);
-    if (level.queues === undefined) return await next();
+    if (level.queues === undefined) return classified(await next(), schema, level);
     const about = [level.name, schema?.name ?? 'catch-all'];
     const flow = hashOf(`${about[1]}\0${schema?.distinguisher(asked) ?? ''}`);
     const release = await this.#seats(level.queues, context, flow);
@@ -150,12 +151,7 @@ export class FlowControl implements Disposable {
     this.#dispatched.add(about);
     try {
       // A watch keeps its seat until it has been set up, not for as long as it lasts.
-      const response = await next();
-      const uids = {
-        'x-kubernetes-pf-flowschema-uid': schema?.uid ?? '',
-        'x-kubernetes-pf-prioritylevel-uid': level.uid,
-      };
-      return { ...response, headers: { ...response.headers, ...uids } };
+      return classified(await next(), schema, level);
     } finally {
       release();
     }
@@ -179,6 +175,16 @@ export class FlowControl implements Disposable {
   [Symbol.dispose](): void {
     this.#stack.dispose();
   }
+}
+
+/** Clients learn from the answer what they were taken for. */
+function classified(response: ApiResponse, schema: FlowSchema | undefined, { uid }: Level): ApiResponse {
+  const headers = {
+    ...response.headers,
+    'x-kubernetes-pf-flowschema-uid': schema?.uid ?? '',
+    'x-kubernetes-pf-prioritylevel-uid': uid,
+  };
+  return { ...response, headers };
 }
 
 function sharesOf({ spec }: KubeObject): number {

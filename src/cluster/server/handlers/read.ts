@@ -10,8 +10,12 @@ import { prepared, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 
-export function viewOf({ resource, request, info, server }: ResourceContext): View {
-  return viewFor({ resource, accept: request.headers['accept'], query: info.query, clock: server.clock });
+export function viewOf(
+  { resource, request, info, server }: ResourceContext,
+  stream?: 'watch' | 'list',
+): View {
+  const accept = request.headers['accept'];
+  return viewFor({ resource, accept, query: info.query, clock: server.clock, stream });
 }
 
 /** One object as the client wants to see it. */
@@ -67,10 +71,11 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
 export async function watchResource(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const { query, namespace, name } = info;
-  const view = viewOf(context);
+  const initial = query.get('sendInitialEvents');
+  const wantsInitial = initial === 'true' || initial === '1';
+  const view = viewOf(context, wantsInitial ? 'list' : 'watch');
   const selection: Selection = selectionOf({ resource, namespace, query, name });
   const bookmarks = flag(query, 'allowWatchBookmarks');
-  const initial = query.get('sendInitialEvents');
   const match = query.get('resourceVersionMatch') ?? '';
   if (initial !== null && match !== 'NotOlderThan') {
     throw badRequest('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
@@ -78,7 +83,6 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   if (initial === null && match !== '') {
     throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   }
-  const wantsInitial = initial === 'true' || initial === '1';
   if (wantsInitial && !bookmarks) throw badRequest('sendInitialEvents requires allowWatchBookmarks');
   const version = query.get('resourceVersion') ?? '';
   const from = parseVersion(version);

@@ -1,0 +1,94 @@
+/** Lists as watches (KEP-3157), in every form that clients of client-go ask for. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+
+import { TestServer } from './testing/test-server.ts';
+
+const SECRETS = '/api/v1/namespaces/default/secrets';
+const STREAMED = `${SECRETS}?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&labelSelector=stream%3Dyes`;
+const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const METADATA = 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io';
+
+async function withSecrets(): Promise<TestServer> {
+  const server = await TestServer.open();
+  for (const name of ['a', 'b'])
+    await server.create(SECRETS, { metadata: { name, labels: { stream: 'yes' } } });
+  await server.create(SECRETS, { metadata: { name: 'c' } });
+  return server;
+}
+
+suite('streamed lists', () => {
+  for (const [what, accept, kind, apiVersion] of [
+    ['objects', 'application/json', 'Secret', 'v1'],
+    ['metadata', `${METADATA},application/json`, 'PartialObjectMetadata', 'meta.k8s.io/v1'],
+    ['objects, when tables are only wished for', `${TABLE},application/json`, 'Secret', 'v1'],
+  ] as const) {
+    test(`${what}: all that is there, then the end in the same form`, async () => {
+      await using server = await withSecrets();
+      const watch = await server.watch(STREAMED, { accept });
+      for (const name of ['a', 'b']) {
+        const frame = await watch.next();
+        assert.deepEqual([frame?.type, frame?.object.metadata.name], ['ADDED', name]);
+        assert.deepEqual([frame?.object.kind, frame?.object.apiVersion], [kind, apiVersion]);
+      }
+      const end = await watch.next();
+      assert.equal(end?.type, 'BOOKMARK');
+      const { body } = await server.call('GET', SECRETS);
+      assert.deepEqual(end.object, {
+        kind,
+        apiVersion,
+        metadata: {
+          resourceVersion: body.metadata.resourceVersion,
+          annotations: { 'k8s.io/initial-events-end': 'true' },
+        },
+      });
+      watch.stop();
+    });
+  }
+
+  test('tables are not streamed', async () => {
+    await using server = await withSecrets();
+    const { status, body } = await server.call('GET', STREAMED, undefined, { accept: TABLE });
+    assert.deepEqual([status, body.reason], [406, 'NotAcceptable']);
+    assert.equal(
+      body.message,
+      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    );
+  });
+});
+
+test('YAML has no frames', async () => {
+  await using server = await withSecrets();
+  const watch = await server.raw('GET', `${SECRETS}?watch=1`, { headers: { accept: 'application/yaml' } });
+  assert.equal(watch.status, 406);
+});
+
+test('bookmarks between tables are tables with a version, of whatever kind', async () => {
+  await using server = await withSecrets();
+  const core = (await server.call('GET', '/api/v1')).body as unknown as Resources;
+  const apps = (await server.call('GET', '/apis/apps/v1')).body as unknown as Resources;
+  const paths = [
+    ...core.resources.filter(watchable).map(({ name }) => `/api/v1/${name}`),
+    ...apps.resources.filter(watchable).map(({ name }) => `/apis/apps/v1/${name}`),
+  ];
+  assert.ok(paths.length > 15, `${paths.length} kinds`);
+  for (const path of paths) {
+    const from = await server.store.revision();
+    const url = `${path}?watch=1&allowWatchBookmarks=true&resourceVersion=${from}`;
+    const watch = await server.watch(url, { accept: TABLE });
+    const next = watch.next();
+    await server.clock.advance(60_000);
+    const frame = await next;
+    assert.deepEqual([path, frame?.type, frame?.object.kind], [path, 'BOOKMARK', 'Table']);
+    assert.ok(Number(frame?.object.metadata.resourceVersion) >= from, path);
+    watch.stop();
+  }
+});
+
+interface Resources {
+  readonly resources: readonly { readonly name: string; readonly verbs: readonly string[] }[];
+}
+
+function watchable({ name, verbs }: Resources['resources'][number]): boolean {
+  return !name.includes('/') && verbs.includes('watch');
+}
