@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Container, Pod } from '../api/generated/core-v1.ts';
 import { parseQuantity } from './quantities.ts';
-import { cpuShares, linuxResources, oomScoreAdj, podLinuxResources, qosClass } from './resources.ts';
+import {
+  cpuShares,
+  linuxResources,
+  oomScoreAdj,
+  podLinuxResources,
+  podRequests,
+  qosClass,
+} from './resources.ts';
 
 const GI = 2 ** 30;
 
@@ -61,4 +68,22 @@ test('cgroup values of a container and of its pod', () => {
   assert.equal(linuxResources(given, second!, 4 * GI).cpuQuota, 1000);
   assert.deepEqual(podLinuxResources(given), { cpuShares: 257, cpuPeriod: 100_000, cpuQuota: 50_100 });
   assert.deepEqual([cpuShares(0), cpuShares(1000)], [2, 262_144]);
+});
+
+test('requests of a pod: sidecars beside the rest, the hungriest init container, the pod as a whole, overhead', () => {
+  const asking = (cpu: string, more: Partial<Container> = {}): Container => ({
+    resources: { requests: { cpu, memory: '1Mi' } },
+    ...more,
+  });
+  const containers = [asking('100m'), asking('200m')];
+  assert.deepEqual(podRequests({ spec: { containers } }), { cpu: 300, memory: 2 << 20 });
+  const sidecar = asking('1', { restartPolicy: 'Always' });
+  assert.equal(podRequests({ spec: { containers, initContainers: [sidecar, asking('2')] } }).cpu, 3000);
+  assert.equal(podRequests({ spec: { containers, initContainers: [asking('1'), sidecar] } }).cpu, 1300);
+  const resources = { requests: { cpu: '5' } };
+  const overhead = { cpu: '50m' };
+  assert.deepEqual(podRequests({ spec: { containers, resources, overhead } }), {
+    cpu: 5050,
+    memory: 2 << 20,
+  });
 });

@@ -19,7 +19,7 @@ interface Wanted {
 }
 
 /** Requests default to limits. Cores and bytes. */
-function wanted(container: Container): Wanted {
+function wanted(container: Pick<Container, 'resources'>): Wanted {
   const { requests, limits } = container.resources ?? {};
   const read = (map: typeof requests, name: string): number | undefined =>
     map?.[name] === undefined ? undefined : parseQuantity(map[name]);
@@ -84,14 +84,17 @@ export function linuxResources(
   };
 }
 
-/** What the scheduler and this node count for a pod (KEP-753 for sidecars). Millicores, rounded up, and bytes. */
+/** What the scheduler and this node count for a pod (KEP-753 for sidecars, KEP-2837 for the pod as a whole). Millicores, rounded up, and bytes. */
 export function podRequests(pod: Pod): { readonly cpu: number; readonly memory: number } {
-  const sum = (pick: (one: Wanted) => number): number => {
-    const own = containersOf(pod).reduce((total, one) => total + pick(wanted(one)), 0);
+  const whole = wanted({ resources: pod.spec?.resources });
+  const sum = (pick: (one: Wanted) => number | undefined): number => {
+    const ofPod = pick(whole);
+    if (ofPod !== undefined) return ofPod;
+    const own = containersOf(pod).reduce((total, one) => total + (pick(wanted(one)) ?? 0), 0);
     let sidecars = 0;
     let peak = 0;
     for (const one of initContainersOf(pod)) {
-      const amount = pick(wanted(one));
+      const amount = pick(wanted(one)) ?? 0;
       if (isSidecar(one)) sidecars += amount;
       peak = Math.max(peak, sidecars + (isSidecar(one) ? 0 : amount));
     }
@@ -99,8 +102,8 @@ export function podRequests(pod: Pod): { readonly cpu: number; readonly memory: 
   };
   const overhead = (name: string): number => parseQuantity(pod.spec?.overhead?.[name] ?? 0);
   return {
-    cpu: sum((one) => Math.ceil((one.cpuRequest ?? 0) * 1000)) + Math.ceil(overhead('cpu') * 1000),
-    memory: sum((one) => Math.ceil(one.memoryRequest ?? 0)) + Math.ceil(overhead('memory')),
+    cpu: sum(({ cpuRequest: cores }) => cores && Math.ceil(cores * 1000)) + Math.ceil(overhead('cpu') * 1000),
+    memory: sum(({ memoryRequest: bytes }) => bytes && Math.ceil(bytes)) + Math.ceil(overhead('memory')),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Container, PodSpec } from '../api/generated/core-v1.ts';
+import type { Container, PodSpec, PodStatus } from '../api/generated/core-v1.ts';
 import { podRequests, podRequestsForScore } from './resources.ts';
 
 const asking = (cpu: string, more: Partial<Container> = {}): Container => ({
@@ -46,4 +46,18 @@ test('each resource by its name, rounded up', () => {
 test('for comparing nodes, a container that names no request counts an assumed one', () => {
   const spec = { containers: [{ name: 'a' }, asking('1')] };
   assert.deepEqual(podRequestsForScore({ spec }), { milliCpu: 1100, memory: 400 * 1024 * 1024 });
+});
+
+test('while it is resized a pod counts with the most of all; what is infeasible does not count', () => {
+  const status = (granted: string, inForce: string, reason?: string): PodStatus => ({
+    containerStatuses: [
+      { name: 'c', allocatedResources: { cpu: granted }, resources: { requests: { cpu: inForce } } },
+    ],
+    ...(reason !== undefined && { conditions: [{ type: 'PodResizePending', status: 'True', reason }] }),
+  });
+  const spec = { containers: [asking('2')] };
+  assert.equal(podRequests({ spec, status: status('1', '1', 'Deferred') }).milliCpu, 2000);
+  assert.equal(podRequests({ spec, status: status('1', '1', 'Infeasible') }).milliCpu, 1000);
+  assert.equal(podRequests({ spec, status: status('2', '3') }).milliCpu, 3000);
+  assert.equal(podRequests({ spec, status: { containerStatuses: [{ name: 'c' }] } }).milliCpu, 2000);
 });

@@ -66,11 +66,11 @@ export function podRequestsForScore(pod: Pod): { readonly milliCpu: number; read
 function requestsOf(pod: Pod, read: (requests: ResourceRequirements['requests']) => Amounts): Amounts {
   const { spec } = pod;
   const total: Amounts = new Map();
-  for (const container of spec?.containers ?? []) addAmounts(total, read(container.resources?.requests));
+  for (const container of spec?.containers ?? []) addAmounts(total, withResize(pod, container, read));
   const sidecars: Amounts = new Map();
   const starting: Amounts = new Map();
   for (const container of spec?.initContainers ?? []) {
-    const own = read(container.resources?.requests);
+    const own = isSidecar(container) ? withResize(pod, container, read) : read(container.resources?.requests);
     if (isSidecar(container)) {
       addAmounts(total, own);
       addAmounts(sidecars, own);
@@ -84,6 +84,29 @@ function requestsOf(pod: Pod, read: (requests: ResourceRequirements['requests'])
   for (const [name, amount] of amountsOf(spec?.resources?.requests)) total.set(name, amount);
   addAmounts(total, amountsOf(spec?.overhead));
   return total;
+}
+
+/**
+ * While a pod is resized its container counts with the most of what is asked for, granted and in force (KEP-1287); what
+ * its node can never grant does not count.
+ */
+function withResize(
+  pod: Pod,
+  container: Container,
+  read: (requests: ResourceRequirements['requests']) => Amounts,
+): Amounts {
+  const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = pod.status ?? {};
+  const asked = container.resources?.requests;
+  const status = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
+  if (status?.resources === undefined) return read(asked);
+  const granted = status.allocatedResources;
+  const infeasible = conditions.some(
+    ({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible',
+  );
+  const own = read(infeasible ? granted : asked);
+  raiseAmounts(own, amountsOf(granted));
+  raiseAmounts(own, amountsOf(status.resources.requests));
+  return own;
 }
 
 function isSidecar(container: Container): boolean {
