@@ -102,8 +102,7 @@ function isEmptyCollection(value: JsonValue, { kind, name }: FieldSchema): boole
   if (name === 'managedFields') return false;
   if (kind === 'list') return Array.isArray(value) && value.length === 0;
   if (kind !== 'map' || !isJsonObject(value)) return false;
-  for (const _key in value) return false;
-  return true;
+  return Object.keys(value).length === 0;
 }
 
 class Walk {

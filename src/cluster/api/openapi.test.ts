@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getPath, isJsonObject, objectAt, objectsAt, stringAt, type JsonValue } from './json.ts';
+import {
+  getPath,
+  isJsonObject,
+  objectAt,
+  objectsAt,
+  stringAt,
+  type JsonObject,
+  type JsonValue,
+} from './json.ts';
 import { openApiV3 } from './openapi.ts';
 import { resources } from './resources.ts';
 
-const apps = openApiV3({ group: 'apps', version: 'v1' }, resources);
-const core = openApiV3({ group: '', version: 'v1' }, resources);
+const apps = whole(openApiV3({ group: 'apps', version: 'v1' }, resources));
+const core = whole(openApiV3({ group: '', version: 'v1' }, resources));
+
+function whole(steps: Generator<void, JsonObject>): JsonObject {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
 
 /** Every `$ref` in a value. */
 function references(value: JsonValue | undefined): string[] {

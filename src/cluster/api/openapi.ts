@@ -7,23 +7,27 @@ import type { ResourceDeclaration } from './resource-declaration.ts';
 /** The version of Kubernetes whose API this is. */
 export const KUBERNETES_VERSION = 'v1.36.0';
 
-/** The document for `/openapi/v3/api/v1` or `/openapi/v3/apis/<group>/<version>`, of those `resources` that belong there. */
-export function openApiV3(
+/**
+ * The document for `/openapi/v3/api/v1` or `/openapi/v3/apis/<group>/<version>`, of those `resources` that belong there. Long
+ * work that can stop at each `yield`.
+ */
+export function* openApiV3(
   groupVersion: { readonly group: string; readonly version: string },
   resources: readonly ResourceDeclaration[],
-): JsonObject {
+): Generator<void, JsonObject> {
   const schemas = new SchemaCollector();
   const paths: JsonObject = {};
   for (const resource of resources) {
     if (resource.group === groupVersion.group && resource.version === groupVersion.version) {
       if (resource.openApi !== undefined) schemas.define(resource);
       Object.assign(paths, resourcePaths(resource, schemas));
+      yield;
     }
   }
   return {
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: KUBERNETES_VERSION },
     paths,
-    components: { schemas: schemas.collected() },
+    components: { schemas: yield* schemas.collected() },
   };
 }

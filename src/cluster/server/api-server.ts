@@ -246,7 +246,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(followPolicies(parts));
   const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
   startUp.done('aggregation');
-  const discovery = new Discovery(resources, aggregation, () => advertiser.own);
+  const discovery = new Discovery(resources, aggregation, { clock, advertised: () => advertiser.own });
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
   const dangling = stack.use(new DanglingReferences(parts));

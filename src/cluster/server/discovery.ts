@@ -1,7 +1,8 @@
 /** What is served, in the documents that clients ask for: legacy lists and aggregated discovery. */
 import { createHash } from 'node:crypto';
 
-import type { JsonObject } from '../api/json.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { JsonObject, JsonValue } from '../api/json.ts';
 import { KUBERNETES_VERSION, openApiV3 } from '../api/openapi.ts';
 import { openApiV2 } from '../api/openapi/version2.ts';
 import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
@@ -13,6 +14,7 @@ import type { ForeignVersion } from './aggregation/foreign-discovery.ts';
 import { compareVersions, localPriority, type Priority } from './aggregation/priorities.ts';
 import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
+import { Documents, jsonSteps, type Document, type Steps } from './document.ts';
 import { noSuchPath } from './failure.ts';
 import { parseAccept, requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
 import { encodeOpenApi, OPENAPI_PROTOBUF } from './openapi-protobuf.ts';
@@ -40,18 +42,21 @@ export class Discovery {
   #foreign = 0;
   #localVersions: readonly GroupVersion[] = [];
   #versions: readonly GroupVersion[] = [];
-  readonly #documents = new Map<string, Uint8Array>();
-  readonly #openApi = new Map<string, { readonly bytes: Uint8Array; readonly hash: string }>();
+  readonly #legacyLists = new Map<string, Uint8Array>();
+  readonly #aggregated: Documents;
+  readonly #openApi: Documents;
 
   /** `advertised` is where clients reach the server; nothing while that is not known. */
   constructor(
     table: ResourceTable,
     aggregation: Aggregation,
-    advertised: () => Advertised | undefined = () => undefined,
+    { clock, advertised }: { readonly clock: Clock; readonly advertised: () => Advertised | undefined },
   ) {
     this.#table = table;
     this.#advertised = advertised;
     this.#aggregation = aggregation;
+    this.#aggregated = new Documents(clock);
+    this.#openApi = new Documents(clock);
   }
 
   /** Documents are made anew when something else is served, here or elsewhere. */
@@ -70,7 +75,8 @@ export class Discovery {
     }
     if (this.#foreign === this.#aggregation.generation) return;
     this.#foreign = this.#aggregation.generation;
-    this.#documents.clear();
+    this.#legacyLists.clear();
+    this.#aggregated.clear();
     const { services, remotes, discovery } = this.#aggregation;
     const local = this.#localVersions.flatMap((one) => {
       const service = services.get(`${one.version}.${one.group}`);
@@ -94,14 +100,14 @@ export class Discovery {
     if (path === '/openapi/v2') return await this.#answerOpenApiV2(accept, request.headers['if-none-match']);
     const root = path === '/api' || path === '/apis';
     if (root && wantsAggregatedDiscovery(accept))
-      return this.#aggregated(path === '/api', request.headers['if-none-match']);
+      return await this.#answerAggregated(path === '/api', request.headers['if-none-match']);
     const document = this.#legacy(path);
     if (document === undefined) return undefined;
     requireJson(accept);
     // The address in it may still change.
     if (path === '/api') return respondWith(document());
-    let bytes = this.#documents.get(path);
-    if (bytes === undefined) this.#documents.set(path, (bytes = toBytes(document())));
+    let bytes = this.#legacyLists.get(path);
+    if (bytes === undefined) this.#legacyLists.set(path, (bytes = toBytes(document())));
     return jsonResponse(200, bytes);
   }
 
@@ -140,26 +146,13 @@ export class Discovery {
     return { name, versions, preferredVersion: versions[0] };
   }
 
-  #aggregated(core: boolean, known: string | undefined): ApiResponse {
-    const id = core ? 'aggregated /api' : 'aggregated /apis';
-    let bytes = this.#documents.get(id);
-    if (bytes === undefined) {
-      const names = core ? [''] : this.#groups();
-      const items = names.map((name) => ({
-        metadata: { ...(name !== '' && { name }), creationTimestamp: null },
-        versions: this.#versions
-          .filter(({ group }) => group === name)
-          .map((version) => aggregatedVersion(version)),
-      }));
-      bytes = toBytes({
-        kind: 'APIGroupDiscoveryList',
-        apiVersion: 'apidiscovery.k8s.io/v2',
-        metadata: {},
-        items,
-      });
-      this.#documents.set(id, bytes);
-    }
-    const etag = JSON.stringify(hashOf(bytes));
+  async #answerAggregated(core: boolean, known: string | undefined): Promise<ApiResponse> {
+    const versions = this.#versions;
+    const names = core ? [''] : this.#groups();
+    const { bytes, hash } = await this.#aggregated.get(core ? '/api' : '/apis', () =>
+      aggregatedSteps(names, versions),
+    );
+    const etag = JSON.stringify(hash);
     const headers = { 'content-type': AGGREGATED, etag, vary: 'Accept', 'cache-control': 'public' };
     if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
     return jsonResponse(200, bytes, headers);
@@ -170,18 +163,21 @@ export class Discovery {
       foreign !== undefined && foreign.openApiUrl === undefined;
     if (this.#versions.some((version) => isOlder(version))) await this.#aggregation.openApi.refresh();
     if (path === '/openapi/v3') {
-      const paths = this.#versions.flatMap((version): [string, unknown][] => {
-        const document = this.#openApiOf(version);
+      const versions = this.#versions;
+      const documents = await Promise.all(versions.map((version) => this.#openApiOf(version)));
+      const paths = versions.flatMap((version, i): [string, unknown][] => {
+        const hash = documents[i]?.hash.toUpperCase();
         const serverRelativeURL =
-          version.foreign?.openApiUrl ?? (document && `/openapi/v3${pathOf(version)}?hash=${document.hash}`);
+          version.foreign?.openApiUrl ?? (hash && `/openapi/v3${pathOf(version)}?hash=${hash}`);
         return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
       });
       return respondWith({ paths: Object.fromEntries(paths) });
     }
     const version = this.#versions.find((one) => `/openapi/v3${pathOf(one)}` === path);
-    const document = version && this.#openApiOf(version);
+    const document = version && (await this.#openApiOf(version));
     if (document === undefined) throw noSuchPath();
-    const { bytes, hash } = document;
+    const { bytes } = document;
+    const hash = document.hash.toUpperCase();
     // The hash names the content, so what is under it never changes.
     const forever = query.get('hash') === hash;
     const cache = forever ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
@@ -195,17 +191,15 @@ export class Discovery {
     const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
     const form = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
     const id = `${form} ${openApi.generation}`;
-    let document = this.#openApi.get(id);
-    if (document === undefined) {
-      for (const other of this.#openApi.keys()) if (other.startsWith(`${form} `)) this.#openApi.delete(other);
-      const local = this.#versions.filter(({ foreign }) => foreign === undefined);
-      const parts = local.map((version) => this.#documentOf(version));
-      const whole = openApi.merged(openApiV2(parts, KUBERNETES_VERSION));
-      const bytes = asProtobuf ? encodeOpenApi(whole) : toBytes(whole);
-      document = { bytes, hash: hashOf(bytes).toUpperCase() };
-      this.#openApi.set(id, document);
-    }
-    const etag = JSON.stringify(document.hash);
+    if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
+    const local = this.#versions.filter(({ foreign }) => foreign === undefined);
+    const document = await this.#openApi.get(id, function* () {
+      const parts: JsonObject[] = [];
+      for (const version of local) parts.push(yield* documentSteps(version));
+      const whole = openApi.merged(yield* openApiV2(parts, KUBERNETES_VERSION));
+      return yield* asProtobuf ? encodeOpenApi(whole) : jsonSteps(whole);
+    });
+    const etag = JSON.stringify(document.hash.toUpperCase());
     // Some versions of client-go take no other name of the type than its old one.
     const type = asProtobuf
       ? 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
@@ -215,38 +209,41 @@ export class Discovery {
     return { status: 200, headers, body: document.bytes };
   }
 
-  #documentOf(about: GroupVersion): JsonObject {
-    return openApiV3(
-      about,
-      about.resources.map(({ declaration }) => declaration),
-    );
-  }
-
-  #foreignOpenApi({
-    group,
-    version,
-    foreign,
-  }: GroupVersion): { bytes: Uint8Array; hash: string } | undefined {
+  /** Undefined for what another server has, unless it has to be made here. */
+  async #openApiOf(about: GroupVersion): Promise<Document | undefined> {
+    const { group, version, foreign } = about;
+    if (foreign === undefined) {
+      return await this.#openApi.get(pathOf(about), function* () {
+        return yield* jsonSteps(yield* documentSteps(about));
+      });
+    }
     const service = this.#aggregation.services.remote(group, version);
-    if (service === undefined || foreign?.openApiUrl !== undefined) return undefined;
+    if (service === undefined || foreign.openApiUrl !== undefined) return undefined;
     const document = this.#aggregation.openApi.version3(service);
     if (document === undefined) return undefined;
     const bytes = toBytes(document);
-    return { bytes, hash: hashOf(bytes).toUpperCase() };
+    return { bytes, hash: hashOf(bytes) };
   }
+}
 
-  /** Undefined for what another server has, unless it has to be made here. */
-  #openApiOf(about: GroupVersion): { readonly bytes: Uint8Array; readonly hash: string } | undefined {
-    if (about.foreign !== undefined) return this.#foreignOpenApi(about);
-    const path = pathOf(about);
-    let document = this.#openApi.get(path);
-    if (document === undefined) {
-      const bytes = toBytes(this.#documentOf(about));
-      document = { bytes, hash: hashOf(bytes).toUpperCase() };
-      this.#openApi.set(path, document);
-    }
-    return document;
+function documentSteps(about: GroupVersion): Steps<JsonObject> {
+  return openApiV3(
+    about,
+    about.resources.map(({ declaration }) => declaration),
+  );
+}
+
+/** apidiscovery.k8s.io/v2 APIGroupDiscoveryList. */
+function* aggregatedSteps(names: readonly string[], versions: readonly GroupVersion[]): Steps<Uint8Array> {
+  const items: JsonValue[] = [];
+  for (const name of names) {
+    const own = versions.filter(({ group }) => group === name);
+    const metadata = { ...(name !== '' && { name }), creationTimestamp: null };
+    items.push({ metadata, versions: own.map((version) => aggregatedVersion(version) as JsonObject) });
+    yield;
   }
+  const head = { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {} };
+  return yield* jsonSteps({ ...head, items });
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -2,7 +2,7 @@
  * An OpenAPI v2 document as gnostic's protobuf (openapi.v2.Document), which client-go asks for. Field numbers are those of
  * https://github.com/google/gnostic/blob/main/openapiv2/OpenAPIv2.proto.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
+import { isJsonObject, objectAt, type JsonObject, type JsonValue } from '../api/json.ts';
 import { BackwardWriter } from './protobuf-writer.ts';
 
 export const OPENAPI_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
@@ -209,24 +209,24 @@ const PATH_ITEM: Shape = {
   },
   extensions: 10,
 };
-const DOCUMENT: Shape = {
-  fields: {
-    swagger: [1, text],
-    info: [2, message(() => ({ fields: { title: [1, text], version: [2, text] } }))],
-    paths: [
-      8,
-      named(
-        2,
-        message(() => PATH_ITEM),
-      ),
-    ],
-    definitions: [9, named(1, schema)],
-  },
-  extensions: 16,
-};
+const INFO = message(() => ({ fields: { title: [1, text], version: [2, text] } }));
 
-export function encodeOpenApi(document: JsonObject): Uint8Array {
+/** From the end to the beginning: definitions (9), paths (8), head. Long work that can stop at each `yield`. */
+export function* encodeOpenApi(document: JsonObject): Generator<void, Uint8Array> {
   const out = new BackwardWriter(1 << 20);
-  writeShape(out, document, DOCUMENT);
+  const { swagger = '', info = {}, paths, definitions } = document;
+  for (const [number, list, items, write] of [
+    [9, 1, definitions, schema],
+    [8, 2, paths, message(() => PATH_ITEM)],
+  ] as const) {
+    const end = out.length;
+    for (const [name, item = null] of Object.entries(objectAt(items)).toReversed()) {
+      namedItem(out, list, { name, item, write });
+      yield;
+    }
+    out.endMessage(number, end);
+  }
+  INFO(out, 2, info);
+  text(out, 1, swagger);
   return out.bytes();
 }

@@ -121,11 +121,14 @@ export class SchemaCollector {
     return this.#reference(schema.message);
   }
 
-  /** All schemas, by name, sorted. */
-  collected(): JsonObject {
+  /** All schemas, by name, sorted. Stops after each. */
+  *collected(): Generator<void, JsonObject> {
     const result: Record<string, JsonObject> = {};
     // The map grows while it is walked: fields refer to further messages.
-    for (const [name, message] of this.#messages) result[name] = this.#schema(name, message);
+    for (const [name, message] of this.#messages) {
+      result[name] = this.#schema(name, message);
+      yield;
+    }
     for (const [name, schema] of this.#named) result[name] = { ...schema };
     return Object.fromEntries(Object.entries(result).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }

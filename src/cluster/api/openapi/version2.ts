@@ -12,15 +12,18 @@ import {
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'] as const;
 const SCHEMAS = '#/components/schemas/';
 
-export function openApiV2(documents: readonly JsonObject[], version: string): JsonObject {
+/** Long work that can stop at each `yield`. */
+export function* openApiV2(documents: readonly JsonObject[], version: string): Generator<void, JsonObject> {
   const paths: JsonObject = {};
   const definitions: JsonObject = {};
   for (const document of documents) {
     for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
       if (isJsonObject(item)) paths[path] = pathItem(item);
+      yield;
     }
     for (const [name, schema] of Object.entries(objectAt(document, 'components', 'schemas'))) {
       if (isJsonObject(schema)) definitions[name] = withKinds(schemaOf(schema), definitions[name]);
+      yield;
     }
   }
   return {
