@@ -6,10 +6,8 @@ import type { KindSchema } from './schema.ts';
 import {
   validateMutatingBinding,
   validateMutatingPolicy,
-  validateMutatingWebhooks,
   validateValidatingBinding,
   validateValidatingPolicy,
-  validateValidatingWebhooks,
 } from './validate/admission.ts';
 import { validateApiService, validateApiServiceUpdate } from './validate/aggregation.ts';
 import {
@@ -108,6 +106,7 @@ import {
   validateVolumeAttachmentCreate,
   validateVolumeAttachmentUpdate,
 } from './validate/storage.ts';
+import { validateWebhooks, validateWebhooksUpdate } from './validate/webhooks.ts';
 import { workloadStatus } from './validate/workload-status.ts';
 import {
   validateControllerRevision,
@@ -265,7 +264,8 @@ const RULES: Readonly<Record<string, Rules>> = {
     custom: true,
     name: 'subdomain',
     clusterScoped: true,
-    object: validateMutatingWebhooks,
+    create: validateWebhooks(true),
+    update: validateWebhooksUpdate(true),
   },
   [`${ADMISSION}/ValidatingAdmissionPolicy`]: {
     custom: true,
@@ -283,7 +283,8 @@ const RULES: Readonly<Record<string, Rules>> = {
     custom: true,
     name: 'subdomain',
     clusterScoped: true,
-    object: validateValidatingWebhooks,
+    create: validateWebhooks(false),
+    update: validateWebhooksUpdate(false),
   },
   'apps/ControllerRevision': {
     name: 'subdomain',

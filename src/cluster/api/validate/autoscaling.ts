@@ -58,7 +58,7 @@ function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
     errors.push(invalid('spec.minReplicas', minimum, `must be greater than or equal to ${rules.least}`));
   }
   if (maximum === 0) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
-  if (maximum < 0) errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than 0'));
+  if (maximum < 0) errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than or equal to 1'));
   if (minimum !== undefined && maximum < minimum) {
     errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than or equal to `minReplicas`'));
   }

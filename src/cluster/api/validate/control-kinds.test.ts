@@ -22,7 +22,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     AUTOSCALER,
     { spec: { scaleTargetRef: { apiVersion: 'v1' }, maxReplicas: -1 } },
-    'spec.maxReplicas: Invalid value: -1: must be greater than 0',
+    'spec.maxReplicas: Invalid value: -1: must be greater than or equal to 1',
     'spec.maxReplicas: Invalid value: -1: must be greater than or equal to `minReplicas`',
     'spec.scaleTargetRef.apiVersion: Invalid value: "v1": apiVersion must specify API group',
   ],

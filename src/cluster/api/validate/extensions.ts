@@ -25,9 +25,9 @@ import { checkOpenApi, checkStructural } from '../structural/check.ts';
 import { fillDefaults, prune } from '../structural/prune.ts';
 import { parseStructural, type Structural } from '../structural/schema.ts';
 import { validateValue } from '../structural/validate.ts';
-import { validateClient } from './admission.ts';
 import { tooMany, unchanged } from './checks.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
+import { validateClient } from './webhooks.ts';
 
 /** What all versions have alike stands above them, and is complained about there. */
 type Shared = 'schema' | 'subresources' | 'additionalPrinterColumns' | 'selectableFields';

@@ -367,7 +367,6 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'admissionregistration.k8s.io/ValidatingWebhookConfiguration',
     { webhooks: [{ name: 'short', clientConfig: {}, rules: [{}], timeoutSeconds: 31 }] },
-    'webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1',
     'webhooks[0].name: Invalid value: "short": should be a domain with at least three segments separated by dots',
     'webhooks[0].rules[0].operations: Required value',
     'webhooks[0].rules[0].apiGroups: Required value',
@@ -376,6 +375,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun',
     'webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and 30 seconds',
     'webhooks[0].clientConfig: Required value: exactly one of url or service is required',
+    'webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1',
   ],
   [
     'admissionregistration.k8s.io/MutatingWebhookConfiguration',
@@ -390,18 +390,18 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
         },
       ],
     },
+    'webhooks[0].reinvocationPolicy: Unsupported value: "Twice": supported values: "IfNeeded", "Never"',
     'webhooks[0].clientConfig.url: Invalid value: "http": \'https\' is the only allowed URL scheme; desired format: https://host[/path]',
     'webhooks[0].clientConfig.url: Invalid value: "u": user information is not permitted in the URL',
     'webhooks[0].clientConfig.url: Invalid value: "f": fragments are not permitted in the URL',
     'webhooks[0].clientConfig.url: Invalid value: "q": query parameters are not permitted in the URL',
-    'webhooks[0].reinvocationPolicy: Unsupported value: "Twice": supported values: "IfNeeded", "Never"',
   ],
   [
     'admissionregistration.k8s.io/ValidatingAdmissionPolicy',
     { spec: { matchConstraints: { resourceRules: [] }, validations: null } },
     'spec.matchConstraints.resourceRules: Required value',
-    'spec.validations: Required value: validations or auditAnnotations must be set',
-    'spec.auditAnnotations: Required value: validations or auditAnnotations must be set',
+    'spec.validations: Required value: validations or auditAnnotations must contain at least one item',
+    'spec.auditAnnotations: Required value: validations or auditAnnotations must contain at least one item',
   ],
   [
     'admissionregistration.k8s.io/ValidatingAdmissionPolicy',
@@ -417,8 +417,8 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'admissionregistration.k8s.io/MutatingAdmissionPolicy',
     { spec: { mutations: [{ patchType: 'JSONPatch' }], reinvocationPolicy: null } },
-    'spec.reinvocationPolicy: Required value',
     'spec.mutations[0].jsonPatch: Required value: must be specified when patchType is JSONPatch',
+    'spec.reinvocationPolicy: Required value',
   ],
   [
     'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding',
