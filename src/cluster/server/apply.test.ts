@@ -213,8 +213,8 @@ test('bad configurations are refused with the field', async () => {
     [
       { ...(configMap('a') as object), metadata: { name: 'a', managedFields: [] } },
       'm',
-      500,
-      /managedFields must be nil/,
+      400,
+      /^metadata.managedFields must be nil$/,
     ],
   ];
   for (const [body, manager, status, message] of cases) {

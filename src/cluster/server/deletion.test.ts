@@ -105,7 +105,7 @@ test('the propagation policy is marked for the garbage collector', async () => {
   assert.deepEqual(foreground.body.metadata.finalizers, ['foregroundDeletion']);
   const orphan = await api.call('DELETE', `${url}/a?propagationPolicy=Orphan`);
   assert.deepEqual(orphan.body.metadata.finalizers, ['orphan']);
-  assert.equal((await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Sideways' })).status, 400);
+  assert.equal((await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Sideways' })).status, 422);
   await api.call('DELETE', `${url}/a`, { propagationPolicy: 'Background' });
   assert.equal((await api.call('GET', `${url}/a`)).status, 404);
 });

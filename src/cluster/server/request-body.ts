@@ -10,6 +10,7 @@ import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, PROTOBUF, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
 import { decodeProtobuf, openEnvelope } from './protobuf.ts';
+import { checkDeleteOptions } from './write-options.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -124,14 +125,14 @@ export async function deleteOptionsOf(request: ApiRequest, query: URLSearchParam
   const grace = options['gracePeriodSeconds'];
   const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
   const dryRun = [...((options['dryRun'] ?? []) as string[]), ...query.getAll('dryRun')];
+  const propagationPolicy = options['propagationPolicy'] as string | undefined;
+  const orphanDependents = options['orphanDependents'] as boolean | undefined;
+  checkDeleteOptions({ propagationPolicy, orphanDependents, dryRun });
   return {
     gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
     uid: preconditions.uid,
     resourceVersion: preconditions.resourceVersion,
-    propagationPolicy: parsePropagation(
-      options['propagationPolicy'] as string | undefined,
-      options['orphanDependents'] as boolean | undefined,
-    ),
+    propagationPolicy: parsePropagation(propagationPolicy, orphanDependents),
     dryRun: isDryRun(dryRun),
   };
 }

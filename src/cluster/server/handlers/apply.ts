@@ -1,13 +1,12 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
-import { fieldErrorsError, required } from '../../api/field-error.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
 import type { JsonObject } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { applyConflict, badRequest, notFound, untypedPatch } from '../failure.ts';
+import { applyConflict, badRequest, conflict, notFound, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { bodyOf, checkKind, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
@@ -23,9 +22,6 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const { server, resource, info } = context;
   const view = viewOf(context);
   const { query } = info;
-  if ((query.get('fieldManager') ?? '') === '') {
-    throw fieldErrorsError([required('fieldManager', 'is required for apply patch')]);
-  }
   const options = { ...authorOf(context), force: flag(query, 'force') };
   const { configuration, warnings } = await readConfiguration(context);
   const endpoint = endpointOf(info.subresource);
@@ -33,6 +29,11 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
     try {
       if ((await server.registry.find(resource, info)) === undefined) {
         if (endpoint !== 'main') throw notFound(resource, info.name);
+        const { uid } = configuration.metadata;
+        if (uid !== undefined) {
+          const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+          throw conflict(resource, info.name, why);
+        }
         const { created, admissionWarnings } = await storeNew(
           context,
           merged({}, configuration, options, context),
@@ -88,6 +89,8 @@ async function readConfiguration(
   if (unknown.length > 0) throw untypedPatch(resource, info, unknown);
   checkKind(object, resource.type);
   const configuration = object as KubeObject;
+  if (configuration.metadata?.managedFields !== undefined)
+    throw badRequest('metadata.managedFields must be nil');
   checkAddress(context, configuration);
   return { configuration, warnings: validation === 'Warn' ? twice : [] };
 }

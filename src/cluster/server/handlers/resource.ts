@@ -5,6 +5,7 @@ import type { RequestContext, ResourceContext } from '../context.ts';
 import { methodNotAllowed, noSuchPath } from '../failure.ts';
 import type { Resource } from '../resource.ts';
 import { warningHeader } from '../respond.ts';
+import { checkWriteOptions } from '../write-options.ts';
 import { patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
 import { connectToPod, podLog } from './connect/to-pod.ts';
@@ -61,6 +62,8 @@ export async function answerResource(context: RequestContext): Promise<ApiRespon
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
   if (resource === undefined) throw noSuchPath();
+  // What a proxied request asks for is another server's business.
+  if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
   const answer = await answerFor(context, resource);
   if (deprecation === undefined) return answer;
