@@ -382,12 +382,12 @@ const RULES: Readonly<Record<string, Rules>> = {
   [`${DEVICES}/DeviceClass`]: { name: 'subdomain', clusterScoped: true, object: validateDeviceClass },
   [`${DEVICES}/ResourceClaim`]: {
     name: 'subdomain',
-    object: validateResourceClaim,
+    create: validateResourceClaim,
     update: validateClaimImmutable,
   },
   [`${DEVICES}/ResourceClaimTemplate`]: {
     name: 'subdomain',
-    object: validateResourceClaimTemplate,
+    create: validateResourceClaimTemplate,
     update: validateClaimImmutable,
   },
   [`${DEVICES}/ResourceSlice`]: {

@@ -114,19 +114,47 @@ function validateClaimSpec(spec: JsonObject, field: string): FieldError[] {
     ...tooMany(`${at}.constraints`, constraints.length, MAX_ITEMS),
     ...constraints.flatMap((constraint, index) => {
       const here = `${at}.constraints[${index}]`;
-      const attribute = stringAt(constraint, 'matchAttribute') || stringAt(constraint, 'distinctAttribute');
       const errors = validateNames(constraint, here, known);
-      if (attribute === '') {
-        const detail = 'name of an attribute is required';
-        return [...errors, required(`${here}.matchAttribute`, detail)];
+      const key = ['matchAttribute', 'distinctAttribute'].find((name) => constraint[name] !== undefined);
+      if (key === undefined) {
+        // The words are upstream's, though nothing is set.
+        const detail =
+          'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set';
+        return [...errors, required(here, detail)];
       }
-      if (!attribute.includes('/')) {
-        errors.push(invalid(`${here}.matchAttribute`, attribute, 'must include the domain'));
-      }
-      return errors;
+      return [...errors, ...fullyQualified(stringAt(constraint, key), `${here}.${key}`)];
     }),
     ...validateConfigurations(devices, at, known),
   ];
+}
+
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const BAD_IDENTIFIER =
+  "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')";
+const MAX_IDENTIFIER = 32;
+
+function identifier(value: string, at: string): FieldError[] {
+  return [
+    ...longerThan(value, MAX_IDENTIFIER, at),
+    ...(IDENTIFIER.test(value) ? [] : [invalid(at, value, BAD_IDENTIFIER)]),
+  ];
+}
+
+/** `memory`, or `example.com/memory`; upstream looks at no more than that. */
+function attributeName(name: string, at: string): FieldError[] {
+  const parts = name.split('/');
+  const [domain = '', id = ''] = parts;
+  if (parts.length === 1) return identifier(domain, at);
+  if (parts.length > 2) return [];
+  return [
+    ...(domain === '' ? [invalid(at, '', 'the domain must not be empty')] : formed(domain, at, driverName)),
+    ...(id === '' ? [invalid(at, '', 'the name must not be empty')] : identifier(id, at)),
+  ];
+}
+
+function fullyQualified(name: string, at: string): FieldError[] {
+  const detail = 'a fully qualified name must be a domain and a name separated by a slash';
+  return [...attributeName(name, at), ...(name.includes('/') ? [] : [invalid(at, name, detail)])];
 }
 
 function validateRequests(requests: readonly JsonObject[], field: string): FieldError[] {
@@ -192,9 +220,6 @@ function validateToleration(toleration: JsonObject, at: string): FieldError[] {
     }
   } else if (operator === 'Equal') {
     errors.push(...formed(stringAt(toleration, 'value'), `${at}.value`, labelValue));
-    if (key === '') {
-      errors.push(required(`${at}.key`));
-    }
   } else if (operator === '') errors.push(required(`${at}.operator`));
   else errors.push(unsupported(`${at}.operator`, operator, ['Equal', 'Exists']));
   return [...errors, ...oneOf(toleration, 'effect', { field: at, supported: EFFECTS })];
@@ -273,7 +298,8 @@ function validateDevices(spec: JsonObject): FieldError[] {
       for (const [key, attribute] of Object.entries(attributes)) {
         const here = `${at}.attributes[${key}]`;
         const given = VALUES.filter((kind) => objectAt({ attribute }, 'attribute')[kind] !== undefined);
-        if (given.length === 0) errors.push(required(here, 'exactly one value must be specified'));
+        errors.push(...attributeName(key, here));
+        if (given.length === 0) errors.push(invalid(here, '', 'exactly one value must be specified'));
         if (given.length > 1) errors.push(invalid(here, attribute, 'exactly one value must be specified'));
       }
       for (const [position, taint] of objectsAt(device, 'taints').entries()) {
