@@ -22,6 +22,8 @@ export interface CgroupHierarchy {
 
 export interface CgroupStats {
   readonly memoryBytes: number;
+  /** Of that, files that nobody has looked at for long: what the kernel takes back first. */
+  readonly inactiveFileBytes: number;
   /** CPU time used since creation, in nanoseconds. */
   readonly cpuNanos: number;
   readonly pids: number;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PlatformError } from '../base/errors.ts';
 import type { Cgroup, CgroupHost, CgroupResources } from './cgroup-contract.ts';
-import { errnoOf, readPids, readValue, writeValue } from './cgroup-files.ts';
+import { errnoOf, readKeyed, readPids, readValue, writeValue } from './cgroup-files.ts';
 import {
   hierarchiesOf,
   killTree,
@@ -77,6 +77,7 @@ export function cgroupV1(all: readonly CgroupMount[]): CgroupHost {
       },
       stats: () => ({
         memoryBytes: Number(readValue(join(need('memory', path), 'memory.usage_in_bytes'))),
+        inactiveFileBytes: readKeyed(join(need('memory', path), 'memory.stat'), 'total_inactive_file'),
         cpuNanos: Number(readValue(join(need('cpuacct', path), 'cpuacct.usage'))),
         pids: Number(readValue(join(need('pids', path), 'pids.current'))),
       }),

@@ -34,6 +34,7 @@ export function cgroupV2(mount: CgroupMount): CgroupHost {
       kill: () => killTree({ folder, freezer }),
       stats: () => ({
         memoryBytes: Number(readValue(join(folder, 'memory.current'))),
+        inactiveFileBytes: readKeyed(join(folder, 'memory.stat'), 'inactive_file'),
         cpuNanos: readKeyed(join(folder, 'cpu.stat'), 'usage_usec') * 1000,
         pids: Number(readValue(join(folder, 'pids.current'))),
       }),

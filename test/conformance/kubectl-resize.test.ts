@@ -27,6 +27,19 @@ spec:
         - { resourceName: memory, restartPolicy: ${memoryPolicy} }
 `;
 
+interface Usage {
+  readonly cpu: { readonly usageCoreNanoSeconds: number };
+  readonly memory: { readonly usageBytes: number; readonly workingSetBytes: number };
+}
+
+interface Summary {
+  readonly node: Usage & { readonly nodeName: string };
+  readonly pods: readonly (Usage & {
+    readonly podRef: { readonly name: string };
+    readonly containers: readonly (Usage & { readonly name: string })[];
+  })[];
+}
+
 describe('kubectl and the resize of running pods', () => {
   let cluster: TestCluster;
 
@@ -137,6 +150,24 @@ describe('kubectl and the resize of running pods', () => {
     });
     assert.equal(kernelLimits(await get('stiff')).memory, String(96 << 20));
     assert.match(await events('stiff'), /^Killing Container main resize requires restart$/m);
+  });
+
+  test('/stats/summary says what the node, the pods and the containers use', async () => {
+    const node = (await cluster.ok(['get', 'nodes', '-o', 'name'])).trim().replace('node/', '');
+    const summary = JSON.parse(
+      await cluster.ok(['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`]),
+    ) as Summary;
+    assert.equal(summary.node.nodeName, node);
+    assert.ok(summary.node.cpu.usageCoreNanoSeconds > 1e9);
+    assert.ok(summary.node.memory.workingSetBytes > 1 << 20);
+    assert.deepEqual(summary.pods.map(({ podRef }) => podRef.name).toSorted(), ['fluid', 'stiff']);
+    for (const { containers, cpu, memory } of summary.pods) {
+      const [main] = containers;
+      assert.equal(main?.name, 'main');
+      assert.ok(main.cpu.usageCoreNanoSeconds > 0 && main.memory.usageBytes >= main.memory.workingSetBytes);
+      assert.ok(main.memory.workingSetBytes > 0 && memory.usageBytes === main.memory.usageBytes);
+      assert.equal(cpu.usageCoreNanoSeconds, main.cpu.usageCoreNanoSeconds);
+    }
   });
 
   test('more than the node has, and less memory than is in use, are refused with upstream’s words', async () => {

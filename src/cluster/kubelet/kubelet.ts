@@ -111,6 +111,7 @@ class NodeKubelet implements Kubelet {
     this.#sync = new PodSync(this.#context, options.client);
     this.#queue = new PodQueue({ clock, log: this.#log, work: (uid) => this.#work(uid) });
     this.api = kubeletApi({
+      nodeName,
       clock,
       runtime: options.runtime,
       maxPods: options.capacity.pods,

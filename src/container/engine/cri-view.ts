@@ -90,7 +90,11 @@ export function containerStats(
   return {
     attributes: { id: record.id, metadata, labels, annotations },
     cpu: { timestamp, usageCoreNanoSeconds: { value: usage.cpuNanos } },
-    memory: { timestamp, usageBytes: { value: usage.memoryBytes } },
+    memory: {
+      timestamp,
+      workingSetBytes: { value: usage.workingSetBytes },
+      usageBytes: { value: usage.memoryBytes },
+    },
   };
 }
 

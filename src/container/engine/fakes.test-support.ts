@@ -86,7 +86,7 @@ export class FakeRuntime implements Runtime {
 
   async usage(id: string): Promise<ContainerUsage> {
     this.#get(id);
-    return { memoryBytes: 4096, cpuNanos: 5, pids: 1 };
+    return { memoryBytes: 4096, workingSetBytes: 2048, cpuNanos: 5, pids: 1 };
   }
 
   async delete(id: string): Promise<void> {

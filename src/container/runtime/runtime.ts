@@ -85,6 +85,8 @@ export interface ContainerState {
 
 export interface ContainerUsage {
   readonly memoryBytes: number;
+  /** Without the files that the kernel takes back first. */
+  readonly workingSetBytes: number;
   /** Since it was created, in nanoseconds of one CPU. */
   readonly cpuNanos: number;
   readonly pids: number;

@@ -171,7 +171,9 @@ export class ShimRuntime implements Runtime {
   }
 
   async usage(id: string): Promise<ContainerUsage> {
-    return (await this.#living(id)).stats();
+    const { memoryBytes, inactiveFileBytes, cpuNanos, pids } = (await this.#living(id)).stats();
+    const workingSetBytes = Math.max(memoryBytes - inactiveFileBytes, 0);
+    return { memoryBytes, workingSetBytes, cpuNanos, pids };
   }
 
   /** The cgroup of a container that has not stopped. */

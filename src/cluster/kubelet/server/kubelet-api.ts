@@ -14,6 +14,7 @@ import type { PodLogOptions } from '../pod-logs.ts';
 /** What the API shows of a kubelet. */
 export interface KubeletApiParts {
   readonly clock: Clock;
+  readonly nodeName: string;
   readonly runtime: RuntimeService;
   readonly maxPods: number;
   readonly clusterDomain: string;
@@ -73,6 +74,11 @@ async function answer(parts: KubeletApiParts, request: ApiRequest): Promise<ApiR
       return text('ok');
     case 'containerLogs':
       return await containerLogs(parts, { request, query: searchParams, words });
+    case 'stats': {
+      if (words.length !== 1 || words[0] !== 'summary') break;
+      const { page } = await import('./pages.ts');
+      return await page('summary', parts);
+    }
     case 'pods':
     case 'runningpods':
     case 'configz':

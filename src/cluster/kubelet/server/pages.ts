@@ -1,14 +1,16 @@
-/** What the kubelet says of itself: `/pods`, `/runningpods`, `/configz`, `/metrics`. */
+/** What the kubelet says of itself: `/pods`, `/runningpods`, `/configz`, `/metrics`, `/stats/summary`. */
 import type { ApiResponse } from '../../api/transport.ts';
 import { LABELS } from '../sandbox-config.ts';
+import { statsSummary } from './stats-summary.ts';
 import { text, type KubeletApiParts } from './kubelet-api.ts';
 
-type Page = 'pods' | 'runningpods' | 'configz' | 'metrics';
+type Page = 'pods' | 'runningpods' | 'configz' | 'metrics' | 'summary';
 
 const PAGES: Readonly<Record<Page, (parts: KubeletApiParts) => ApiResponse | Promise<ApiResponse>>> = {
   pods: (parts) => json(podList(parts.pods())),
   runningpods: async (parts) => json(podList(await runningPods(parts))),
   configz: (parts) => json({ kubeletconfig: configuration(parts) }),
+  summary: async (parts) => json(await statsSummary(parts)),
   metrics: async (parts) => ({
     ...text(await metrics(parts)),
     headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
