@@ -148,6 +148,45 @@ describe('kubectl and a node', () => {
     });
   }
 
+  for (const [way, env] of WAYS) {
+    test(`exec -it from a real terminal over ${way}: its size, keys, and the exit code`, async () => {
+      // script(1) gives kubectl a terminal; its own, in the first line, becomes as large as no default is.
+      const words = ['nsenter', `--net=/run/netns/${cluster.netns.name}`, KUBECTL];
+      const line = [
+        ...words,
+        '--kubeconfig',
+        join(cluster.dataDir, 'kubeconfig'),
+        'exec',
+        '-it',
+        'box',
+        '--',
+        'sh',
+      ];
+      const child = spawn(
+        'script',
+        ['--quiet', '--return', '--command', `stty rows 33 cols 101; exec ${line.join(' ')}`, '/dev/null'],
+        {
+          env: { PATH: process.env['PATH'], HOME: '/nonexistent', SHELL: '/bin/sh', TERM: 'xterm', ...env },
+          stdio: ['pipe', 'pipe', 'pipe'],
+        },
+      );
+      using stack = new DisposableStack();
+      stack.defer(() => child.kill('SIGKILL'));
+      let said = '';
+      child.stdout.on('data', (text: Buffer) => (said += text.toString()));
+      const ended = once(child, 'close');
+      // After it the shell asks for the place of the cursor, in an escape sequence.
+      await eventually('a prompt', () => said.includes(' # '));
+      child.stdin.write('tty; stty size; sleep 600\r');
+      await eventually('a terminal of that size', () => /\/dev\/pts\/\d+\r\n33 101\r\n/.test(said));
+      // Ctrl-C is the terminal's in the container: it ends the sleep, not kubectl.
+      child.stdin.write('\x03');
+      await eventually('a prompt again', () => /33 101\r\n\^C[^]* # /.test(said));
+      child.stdin.write('exit 7\r');
+      assert.deepEqual(await ended, [7, null], said);
+    });
+  }
+
   test('debug puts a container into a running pod, which sees the processes of the one that it looks at', async () => {
     const args = ['debug', 'box', '--image=box', '--target=main', '-i', '-c', 'look', '--', 'busybox', 'sh'];
     const ran = await cluster.kubectl(args, 'busybox ps -o args; echo seen; exit\n');
