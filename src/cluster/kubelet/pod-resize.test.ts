@@ -108,8 +108,10 @@ test('more than the node has is infeasible, more than is free is deferred until 
     memory: '64Mi',
   });
   assert.deepEqual(updates(setup), []);
+  const since = setup.clock.now();
   setup.cluster.remove(pods, 'default/other');
   await setup.until('granted', () => has(setup, 'ResizeCompleted'));
+  assert.ok(setup.clock.now() - since < 10_000, 'the room that is free is noticed, not found by chance');
   await setup.until('the status', () => condition(setup.pod(), 'PodResizePending') === undefined);
 });
 
