@@ -108,7 +108,8 @@ test('more than the node has is infeasible, more than is free is deferred until 
     memory: '64Mi',
   });
   assert.deepEqual(updates(setup), []);
-  const since = setup.clock.now();
+  const since = setup.clock.now() + 100;
+  await setup.until('nothing is under way', () => setup.clock.now() >= since);
   setup.cluster.remove(pods, 'default/other');
   await setup.until('granted', () => has(setup, 'ResizeCompleted'));
   assert.ok(setup.clock.now() - since < 10_000, 'the room that is free is noticed, not found by chance');
