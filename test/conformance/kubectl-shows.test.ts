@@ -203,6 +203,13 @@ describe('kubectl shows things', () => {
       await plane.ok('explain hpa.spec --api-version=autoscaling/v1'),
       /targetCPUUtilizationPercentage/,
     );
+    const restartPolicy = await plane.ok('explain pod.spec.restartPolicy');
+    assert.match(restartPolicy, /^ENUM:\n +Always\n +Never\n +OnFailure$/m);
+    assert.match(restartPolicy, /started again/);
+    assert.match(
+      await plane.ok('get cs'),
+      /^controller-manager +Healthy +ok *\netcd-0 +Healthy +ok *\nscheduler +Healthy +ok *$/m,
+    );
     assert.match(await plane.refused('explain pod.spec.absent'), /field "absent" does not exist/);
     assert.match(await plane.refused('explain absent'), /the server doesn't have a resource type "absent"/);
   });

@@ -3,12 +3,15 @@ import { test } from 'node:test';
 import {
   getPath,
   isJsonObject,
+  listAt,
   objectAt,
   objectsAt,
   stringAt,
   type JsonObject,
   type JsonValue,
 } from './json.ts';
+import { describedFields } from './openapi/descriptions.ts';
+import { enumFields } from './openapi/enums.ts';
 import { openApiV3 } from './openapi.ts';
 import { resources } from './resources.ts';
 
@@ -48,7 +51,7 @@ test('fields that every object has are described, and where they are beside a ki
   assert.match(descriptionOf('io.k8s.api.apps.v1.Deployment', 'spec'), /^What is wanted/);
   const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
   assert.match(descriptionOf(meta, 'uid'), /^UID tells objects/);
-  assert.equal(descriptionOf('io.k8s.api.apps.v1.DeploymentCondition', 'status'), '');
+  assert.match(descriptionOf('io.k8s.api.apps.v1.DeploymentCondition', 'status'), /^True, False/);
 });
 
 test('schemas carry what kubectl merges and explains by', () => {
@@ -90,4 +93,27 @@ test('writing operations offer fieldValidation and dryRun, which kubectl asks fo
 
 test('no document describes another group version', () => {
   assert.ok(Object.keys(objectAt(apps, 'paths')).every((path) => path.startsWith('/apis/apps/v1/')));
+});
+
+test('whatever has limited values or a description is there', () => {
+  const schemas = new Map<string, JsonObject>();
+  for (const { group, version } of resources) {
+    const document = whole(openApiV3({ group, version }, resources));
+    for (const [name, schema] of Object.entries(objectAt(document, 'components', 'schemas'))) {
+      if (isJsonObject(schema)) schemas.set(name, schema);
+    }
+  }
+  for (const about of enumFields()) {
+    const [message = '', field = ''] = about.split(' ');
+    const property = objectAt(schemas.get(message), 'properties', field);
+    const values = listAt(property['type'] === 'array' ? objectAt(property, 'items') : property, 'enum');
+    assert.ok(values.length > 1, about);
+    assert.deepEqual(values, values.toSorted(), about);
+  }
+  for (const about of describedFields()) {
+    const [message = '', field = ''] = about.split(' ');
+    const schema = schemas.get(message);
+    const shown = field === '' ? schema : objectAt(schema, 'properties', field);
+    assert.notEqual(stringAt(shown, 'description'), '', about);
+  }
 });

@@ -3,9 +3,7 @@ import type { JsonObject } from './json.ts';
 import { resourcePaths } from './openapi/paths.ts';
 import { SchemaCollector } from './openapi/schemas.ts';
 import type { ResourceDeclaration } from './resource-declaration.ts';
-
-/** The version of Kubernetes whose API this is. */
-export const KUBERNETES_VERSION = 'v1.36.0';
+import { KUBERNETES_VERSION } from './version.ts';
 
 /**
  * The document for `/openapi/v3/api/v1` or `/openapi/v3/apis/<group>/<version>`, of those `resources` that belong there. Long

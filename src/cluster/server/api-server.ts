@@ -8,7 +8,7 @@ import { sleep, type Clock } from '../../base/clock.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
-import { KUBERNETES_VERSION } from '../api/openapi.ts';
+import { KUBERNETES_VERSION } from '../api/version.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';

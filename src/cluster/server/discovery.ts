@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 
 import type { Clock } from '../../base/clock.ts';
 import type { JsonObject, JsonValue } from '../api/json.ts';
-import { KUBERNETES_VERSION, openApiV3 } from '../api/openapi.ts';
+import type { openApiV3 } from '../api/openapi.ts';
 import { openApiV2 } from '../api/openapi/version2.ts';
 import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
 import { apiVersionOf } from '../api/schema.ts';
+import { KUBERNETES_VERSION } from '../api/version.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { isRemote, REGISTRATION_GROUP } from './aggregation/api-services.ts';
@@ -187,7 +188,7 @@ export class Discovery {
   /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
   async #answerOpenApiV2(accept: string | undefined, known: string | undefined): Promise<ApiResponse> {
     const { openApi } = this.#aggregation;
-    await openApi.refresh();
+    const [make] = await Promise.all([openApiMaker(), openApi.refresh()]);
     const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
     const form = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
     const id = `${form} ${openApi.generation}`;
@@ -195,7 +196,7 @@ export class Discovery {
     const local = this.#versions.filter(({ foreign }) => foreign === undefined);
     const document = await this.#openApi.get(id, function* () {
       const parts: JsonObject[] = [];
-      for (const version of local) parts.push(yield* documentSteps(version));
+      for (const version of local) parts.push(yield* documentSteps(make, version));
       const whole = openApi.merged(yield* openApiV2(parts, KUBERNETES_VERSION));
       return yield* asProtobuf ? encodeOpenApi(whole) : jsonSteps(whole);
     });
@@ -213,8 +214,9 @@ export class Discovery {
   async #openApiOf(about: GroupVersion): Promise<Document | undefined> {
     const { group, version, foreign } = about;
     if (foreign === undefined) {
+      const make = await openApiMaker();
       return await this.#openApi.get(pathOf(about), function* () {
-        return yield* jsonSteps(yield* documentSteps(about));
+        return yield* jsonSteps(yield* documentSteps(make, about));
       });
     }
     const service = this.#aggregation.services.remote(group, version);
@@ -226,8 +228,13 @@ export class Discovery {
   }
 }
 
-function documentSteps(about: GroupVersion): Steps<JsonObject> {
-  return openApiV3(
+/** Schemas and what is said of them are large, and most servers start without anyone asking. */
+async function openApiMaker(): Promise<typeof openApiV3> {
+  return (await import('../api/openapi.ts')).openApiV3;
+}
+
+function documentSteps(make: typeof openApiV3, about: GroupVersion): Steps<JsonObject> {
+  return make(
     about,
     about.resources.map(({ declaration }) => declaration),
   );

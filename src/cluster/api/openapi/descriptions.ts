@@ -3,8 +3,12 @@
  * conformance suites look for.
  */
 
-/** Of a message, by the name that OpenAPI has for it: the empty field is the message itself. */
-type Texts = Readonly<Record<string, string>>;
+import { cluster, storage } from './descriptions/cluster.ts';
+import { coordination, definitions, meta, rbac } from './descriptions/machinery.ts';
+import { networking, services } from './descriptions/network.ts';
+import { pods } from './descriptions/pods.ts';
+import type { Texts } from './descriptions/texts.ts';
+import { apps, autoscaling, batch, policy } from './descriptions/workloads.ts';
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
@@ -68,9 +72,35 @@ const OF_KINDS: Texts = {
   status: 'What is there, as controllers last saw it. Written by them alone.',
 };
 
+/** Messages by what stands before their names in OpenAPI. */
+const GROUPS: Readonly<Record<string, Readonly<Record<string, Texts>>>> = {
+  [META]: meta,
+  'io.k8s.api.core.v1': { ...cluster, ...pods, ...services },
+  'io.k8s.api.apps.v1': apps,
+  'io.k8s.api.autoscaling.v2': autoscaling,
+  'io.k8s.api.batch.v1': batch,
+  'io.k8s.api.coordination.v1': coordination,
+  'io.k8s.api.networking.v1': networking,
+  'io.k8s.api.policy.v1': policy,
+  'io.k8s.api.rbac.v1': rbac,
+  'io.k8s.api.storage.v1': storage,
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': definitions,
+};
+
+/** Everything that is described, as `message field`. */
+export function describedFields(): string[] {
+  return Object.entries(GROUPS).flatMap(([group, messages]) =>
+    Object.entries(messages).flatMap(([message, texts]) =>
+      Object.keys(texts).map((field) => `${group}.${message} ${field}`),
+    ),
+  );
+}
+
 /** Of a message itself, when `field` is absent. */
 export function description(message: string, field = ''): string | undefined {
-  return MESSAGES[message]?.[field];
+  const dot = message.lastIndexOf('.');
+  const texts = MESSAGES[message] ?? GROUPS[message.slice(0, dot)]?.[message.slice(dot + 1)];
+  return texts?.[field];
 }
 
 /** Of a field of something that has a kind. */

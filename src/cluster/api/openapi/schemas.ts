@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
 import type { ResourceDeclaration } from '../resource-declaration.ts';
 import { description, descriptionInKind } from './descriptions.ts';
+import { enumOf } from './enums.ts';
 import { kindSchema, type FieldSchema, type KindSchema, type MessageSchema } from '../schema.ts';
 
 export interface GroupVersionKind {
@@ -145,7 +146,10 @@ export class SchemaCollector {
     const describe =
       message.fields.has('kind') && message.fields.has('apiVersion') ? descriptionInKind : description;
     for (const field of message.fields.values()) {
-      properties[field.name] = { ...described(describe(name, field.name)), ...this.#field(field) };
+      properties[field.name] = {
+        ...described(describe(name, field.name)),
+        ...this.#field(field, enumOf(name, field.name)),
+      };
       if (field.required && field.number > 0) required.push(field.name);
     }
     const kinds = this.#kinds.get(name);
@@ -160,13 +164,15 @@ export class SchemaCollector {
     };
   }
 
-  #field(field: FieldSchema): JsonObject {
+  #field(field: FieldSchema, values: readonly string[] | undefined): JsonObject {
     const extensions = fieldExtensions(field);
-    if (field.kind === 'list') return { type: 'array', items: this.#element(field), ...extensions };
+    const limited = values === undefined ? {} : { enum: [...values] };
+    if (field.kind === 'list')
+      return { type: 'array', items: { ...this.#element(field), ...limited }, ...extensions };
     if (field.kind === 'map') {
       return { type: 'object', additionalProperties: this.#element(field), ...extensions };
     }
-    return { ...this.#element(field), ...extensions };
+    return { ...this.#element(field), ...limited, ...extensions };
   }
 
   #element(field: FieldSchema): JsonObject {
