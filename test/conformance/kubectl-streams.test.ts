@@ -177,11 +177,12 @@ describe('kubectl and a node', () => {
       const ended = once(child, 'close');
       // After it the shell asks for the place of the cursor, in an escape sequence.
       await eventually('a prompt', () => said.includes(' # '));
-      child.stdin.write('tty; stty size; sleep 600\r');
-      await eventually('a terminal of that size', () => /\/dev\/pts\/\d+\r\n33 101\r\n/.test(said));
+      // The sleep says that it is the one in the foreground: before that, the key would find the shell.
+      child.stdin.write(`tty; stty size; sh -c 'echo be"gun"; exec sleep 600'\r`);
+      await eventually('a terminal of that size', () => /\/dev\/pts\/\d+\r\n33 101\r\nbegun/.test(said));
       // Ctrl-C is the terminal's in the container: it ends the sleep, not kubectl.
       child.stdin.write('\x03');
-      await eventually('a prompt again', () => /33 101\r\n\^C[^]* # /.test(said));
+      await eventually('a prompt again', () => /begun\r\n\^C[^]* # /.test(said));
       child.stdin.write('exit 7\r');
       assert.deepEqual(await ended, [7, null], said);
     });

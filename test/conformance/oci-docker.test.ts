@@ -42,8 +42,9 @@ describe('docker run', () => {
       const [, size] = await terminal.expect(/\r*\n(\d+ \d+)\r*\n/);
       return size === '31 97';
     });
-    terminal.type('sleep 100\n');
-    await terminal.expect(/100\r*\n/);
+    // It says that it is the one in the foreground: before that, the key would find the shell.
+    terminal.type(`sh -c 'echo be"gun"; exec sleep 100'\n`);
+    await terminal.expect(/begun\r*\n/);
     terminal.type('\u0003');
     await terminal.expect(/[#$] /);
     terminal.type('exit 5\n');

@@ -132,8 +132,9 @@ test('a container with a terminal: its size, its keys, its log', async () => {
   let seen = '';
   attached.stdout.on('data', (part: Buffer) => (seen += part.toString()));
   attached.resize({ width: 99, height: 31 });
-  attached.stdin!.write('tty; stty size; sleep 600\n');
-  await until('the size', () => /31 99/.test(seen));
+  // The sleep says that it is the one in the foreground: before that, the key would find the shell.
+  attached.stdin!.write(`tty; stty size; sh -c 'echo be"gun"; exec sleep 600'\n`);
+  await until('the size', () => /31 99[^]*begun/.test(seen));
   attached.stdin!.write('\x03');
   attached.stdin!.write('echo still $((40 + 2)); exit 5\n');
   assert.equal((await box.runtime.wait('main')).exitCode, 5);
