@@ -30,6 +30,8 @@ export interface Call {
   readonly headers: OutgoingHeaders;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal;
+  /** `over` is called when the whole exchange, its body included, takes longer than `ms`. */
+  readonly patience?: { readonly ms: number; readonly over: () => void };
 }
 
 const DIAL_MS = 30_000;
@@ -103,12 +105,13 @@ export class Connections implements Disposable {
   }
 
   #exchange(outgoing: ClientRequest, call: Call): Promise<ApiResponse> {
-    const { address, signal, body } = call;
+    const { address, signal, body, patience } = call;
     const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const stack = new DisposableStack();
     const abort = (): void => void outgoing.destroy(new PlatformError('cancelled', 'context canceled'));
     signal?.addEventListener('abort', abort, { once: true });
     stack.defer(() => signal?.removeEventListener('abort', abort));
+    if (patience !== undefined) stack.use(this.#clock.after(patience.ms, patience.over));
     const dialing = this.#clock.after(DIAL_MS, () =>
       outgoing.destroy(new PlatformError('unavailable', `dial tcp ${authority(address)}: i/o timeout`)),
     );
@@ -125,6 +128,8 @@ export class Connections implements Disposable {
     outgoing.on('response', (incoming) => {
       const head = { status: incoming.statusCode ?? 502, headers: incomingHeaders(incoming.headers) };
       incoming.on('close', () => stack.dispose());
+      // An answer that nobody reads never closes; its connection does, with the pool.
+      outgoing.on('close', () => stack.dispose());
       if (call.method === 'HEAD') incoming.resume();
       resolve({ ...head, body: call.method === 'HEAD' ? nothing() : incoming });
     });

@@ -69,10 +69,10 @@ async function delegate(
   const upgrades = request.headers['upgrade'] !== undefined;
   const limit = new AbortController();
   const signals = [limit.signal, ...(request.signal === undefined ? [] : [request.signal])];
-  const timer = isLasting(context) ? undefined : server.clock.after(LIMIT_MS, () => limit.abort());
+  const patience = { ms: LIMIT_MS, over: () => limit.abort() };
   try {
     const headers = outgoingHeaders(request.headers, user);
-    const answer = await connections.send({
+    return await connections.send({
       address,
       backend: service.backend,
       method: request.method,
@@ -80,10 +80,9 @@ async function delegate(
       headers: { ...headers, 'x-forwarded-uri': url.split('?')[0]! },
       ...(request.body !== undefined && { body: request.body }),
       signal: AbortSignal.any(signals),
+      ...(!isLasting(context) && { patience }),
     });
-    return { ...answer, body: until(answer.body, () => timer?.[Symbol.dispose]()) };
   } catch (error) {
-    timer?.[Symbol.dispose]();
     if (limit.signal.aborted) throw requestTimeout();
     if (isPlatformError(error, 'internal')) return plain(error.message, 500);
     if (isPlatformError(error, 'cancelled')) throw error;
@@ -123,20 +122,6 @@ function decodedOf(segment: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function until(body: ApiResponse['body'], done: () => void): ApiResponse['body'] {
-  if (body instanceof Uint8Array) {
-    done();
-    return body;
-  }
-  return (async function* () {
-    try {
-      yield* body;
-    } finally {
-      done();
-    }
-  })();
 }
 
 /** As Go's http.Error writes: clients make their own Status of it. */
