@@ -3,67 +3,22 @@ import { duplexPair, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 
 import { eventually } from '../../../../test/fixtures/eventually.ts';
-import { ManualClock, systemClock, type Clock } from '../../../base/clock.ts';
-import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
-import type { ApiRequest, ApiResponse, UserInfo } from '../../api/transport.ts';
-import { wholeBody } from '../list-body.ts';
+import { ManualClock, systemClock } from '../../../base/clock.ts';
+import { listAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import type { UserInfo } from '../../api/transport.ts';
 import { TestServer } from '../testing/test-server.ts';
-import { TestBackend } from './testing/backend.ts';
-
-const SERVICES = '/apis/apiregistration.k8s.io/v1/apiservices';
-const NAME = 'v1alpha1.wardle.example.com';
-const FLUNDERS = '/apis/wardle.example.com/v1alpha1/namespaces/default/flunders';
-const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
-
-interface Pair extends AsyncDisposable {
-  readonly server: TestServer;
-  readonly backend: TestBackend;
-}
-
-/** A server and one behind it, which is not registered yet. */
-async function pair(clock: Clock = systemClock): Promise<Pair> {
-  await using stack = new AsyncDisposableStack();
-  const backend = stack.use(await TestBackend.open());
-  const { asking } = backend;
-  const server = stack.use(
-    await TestServer.open({
-      clock,
-      proxyClient: asking.frontProxyClient,
-      clientTrust: { clientCa: asking.ca.cert, requestHeaderCa: asking.frontProxyCa.cert },
-    }),
-  );
-  await server.create('/api/v1/namespaces/default/services', backend.service());
-  const owned = stack.move();
-  return { server, backend, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-async function condition(server: TestServer, name = NAME): Promise<JsonObject> {
-  const { body } = await server.call('GET', `${SERVICES}/${name}`);
-  return objectsAt(body.status, 'conditions').find(({ type }) => type === 'Available') ?? {};
-}
-
-async function reason(server: TestServer, wanted: string): Promise<JsonObject> {
-  return await eventually(wanted, async () => {
-    const found = await condition(server);
-    if (found['reason'] === wanted) return found;
-    throw new Error(JSON.stringify(found));
-  });
-}
-
-async function registered(clock: Clock = systemClock): Promise<Pair> {
-  const both = await pair(clock);
-  await both.server.create(SERVICES, both.backend.apiService());
-  await reason(both.server, 'Passed');
-  return both;
-}
-
-async function text(response: ApiResponse): Promise<string> {
-  return Buffer.from(await wholeBody(response.body)).toString('utf8');
-}
-
-async function ask(server: TestServer, url: string, more: Partial<ApiRequest> = {}): Promise<ApiResponse> {
-  return await server.raw('GET', url, more);
-}
+import {
+  ask,
+  condition,
+  FLUNDERS,
+  NAME,
+  pair,
+  reason,
+  registered,
+  SERVICES,
+  text,
+  wardle,
+} from '../../../../test/fixtures/aggregation.ts';
 
 test('what is served here is registered, and what definitions add', async () => {
   await using server = await TestServer.open();
@@ -428,180 +383,6 @@ test('a backend goes and comes back', async () => {
   await reason(server, 'Passed');
   assert.equal((await ask(server, FLUNDERS)).status, 200);
   await eventually('discovery is fresh', async () => (await wardle(server))?.['freshness'] === 'Current');
-});
-
-async function wardle(server: TestServer): Promise<JsonObject | undefined> {
-  const { body } = await server.call('GET', '/apis', undefined, { accept: AGGREGATED });
-  const group = (body.items ?? []).find(({ metadata }) => metadata.name === 'wardle.example.com');
-  return objectsAt(group, 'versions')[0];
-}
-
-test('discovery shows what is served elsewhere, in the order of priorities', async () => {
-  await using both = await registered();
-  const { server, backend } = both;
-  const version = await eventually('discovery', async () => {
-    const found = await wardle(server);
-    return found?.['freshness'] === 'Current' && found;
-  });
-  assert.deepEqual(version['resources'], [
-    {
-      resource: 'flunders',
-      responseKind: { group: 'wardle.example.com', version: 'v1alpha1', kind: 'Flunder' },
-      scope: 'Namespaced',
-      singularResource: 'flunder',
-      verbs: ['create', 'delete', 'get', 'list', 'watch'],
-      shortNames: ['fl'],
-      subresources: [
-        {
-          subresource: 'status',
-          responseKind: { group: 'wardle.example.com', version: 'v1alpha1', kind: 'Flunder' },
-          verbs: ['create', 'delete', 'get', 'list', 'watch'],
-        },
-      ],
-    },
-  ]);
-  const { body } = await server.call('GET', '/apis');
-  const names = objectsAt(body, 'groups').map((group) => stringAt(group, 'name'));
-  assert.deepEqual(names.slice(0, 3), ['apiregistration.k8s.io', 'apps', 'events.k8s.io']);
-  assert.equal(names.at(-1), 'wardle.example.com');
-  const group = await server.call('GET', '/apis/wardle.example.com');
-  assert.equal(group.body.kind, 'APIGroup');
-  assert.equal(stringAt(group.body, 'preferredVersion', 'version'), 'v1alpha1');
-  const list = await server.call('GET', '/apis/wardle.example.com/v1alpha1');
-  assert.equal(list.body.kind, 'APIResourceList');
-
-  // A newer backend says it in the newer way.
-  backend.answerJson(
-    '/apis',
-    {
-      kind: 'APIGroupDiscoveryList',
-      apiVersion: 'apidiscovery.k8s.io/v2',
-      items: [
-        {
-          metadata: { name: 'wardle.example.com' },
-          versions: [{ version: 'v1alpha1', resources: [{ resource: 'fischers', scope: 'Cluster' }] }],
-        },
-      ],
-    },
-    { 'content-type': 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' },
-  );
-  await server.call('PATCH', `${SERVICES}/${NAME}`, { spec: { groupPriorityMinimum: 17_790 } }, MERGE);
-  await eventually('the new discovery', async () => {
-    return stringAt(objectsAt(await wardle(server), 'resources')[0], 'resource') === 'fischers';
-  });
-  const moved = await server.call('GET', '/apis');
-  assert.equal(
-    objectsAt(moved.body, 'groups').findIndex(({ name }) => name === 'wardle.example.com'),
-    2,
-  );
-  await server.call('DELETE', `${SERVICES}/${NAME}`);
-  assert.equal(await wardle(server), undefined);
-  assert.equal((await ask(server, FLUNDERS)).status, 404);
-});
-
-test('descriptions of both servers are one', async () => {
-  await using both = await registered();
-  const { server, backend } = both;
-  const openApiPath = '/openapi/v3/apis/wardle.example.com/v1alpha1';
-  backend.answerJson('/openapi/v3', {
-    paths: { 'apis/wardle.example.com/v1alpha1': { serverRelativeURL: `${openApiPath}?hash=ABC` } },
-  });
-  backend.answerJson(openApiPath, { openapi: '3.0.0', info: { title: 'Wardle' } });
-  const schema = { type: 'object', properties: { spec: { $ref: '#/definitions/io.k8s.api.core.v1.Pod' } } };
-  backend.answerJson('/openapi/v2', {
-    swagger: '2.0',
-    paths: {
-      [`${FLUNDERS}/{name}`]: {
-        get: {
-          responses: { 200: { description: 'OK', schema: { $ref: '#/definitions/com.example.Flunder' } } },
-        },
-      },
-      '/apis/apps/v1/deployments': { get: { description: 'not its business' } },
-    },
-    definitions: {
-      'com.example.Flunder': schema,
-      'io.k8s.api.core.v1.Pod': { type: 'object', description: 'no pod of ours' },
-      'com.example.Unused': { type: 'object' },
-    },
-  });
-  await server.call('PATCH', `${SERVICES}/${NAME}`, { metadata: { labels: { a: 'b' } } }, MERGE);
-  await eventually('the index', async () => {
-    const { body } = await server.call('GET', '/openapi/v3');
-    const entry = objectAt(body, 'paths')['apis/wardle.example.com/v1alpha1'];
-    return stringAt(entry, 'serverRelativeURL') === `${openApiPath}?hash=ABC`;
-  });
-  const jane: UserInfo = { name: 'jane', groups: ['system:authenticated'] };
-  const described = await server.server.handle(
-    { method: 'GET', url: `${openApiPath}?hash=ABC`, headers: {} },
-    jane,
-  );
-  assert.match(await text(described), /Wardle/);
-  assert.equal(backend.seen.at(-1)?.headers['x-remote-user'], 'system:kube-aggregator');
-
-  const { body } = await server.call('GET', '/openapi/v2');
-  assert.ok(objectAt(body, 'paths')[`${FLUNDERS}/{name}`]);
-  assert.notEqual(
-    stringAt(objectAt(body, 'paths', '/apis/apps/v1/deployments'), 'get', 'description'),
-    'not its business',
-  );
-  const definitions = objectAt(body, 'definitions');
-  assert.equal(stringAt(definitions['io.k8s.api.core.v1.Pod_v2'], 'description'), 'no pod of ours');
-  assert.equal(
-    stringAt(definitions['com.example.Flunder'], 'properties', 'spec', '$ref'),
-    '#/definitions/io.k8s.api.core.v1.Pod_v2',
-  );
-  assert.equal(definitions['com.example.Unused'], undefined);
-  const protobuf = await ask(server, '/openapi/v2', {
-    headers: { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' },
-  });
-  assert.equal(protobuf.status, 200);
-  assert.ok(Buffer.from(await wholeBody(protobuf.body)).includes('com.example.Flunder'));
-});
-
-test('a description in the older form is made into the newer one', async () => {
-  await using both = await registered();
-  const { server, backend } = both;
-  const reference = { $ref: '#/definitions/com.example.Flunder' };
-  backend.answerJson('/openapi/v2', {
-    swagger: '2.0',
-    info: { title: 'Wardle', version: '1' },
-    paths: {
-      [FLUNDERS]: {
-        parameters: [{ name: 'pretty', in: 'query', type: 'string', uniqueItems: true }],
-        post: {
-          consumes: ['application/json'],
-          produces: ['application/json'],
-          parameters: [{ name: 'body', in: 'body', required: true, schema: reference }],
-          responses: { 200: { description: 'OK', schema: reference } },
-          'x-kubernetes-action': 'post',
-        },
-      },
-    },
-    definitions: { 'com.example.Flunder': { type: 'object', properties: { next: reference } } },
-  });
-  const { body } = await server.call('GET', '/openapi/v3');
-  const entry = objectAt(body, 'paths')['apis/wardle.example.com/v1alpha1'];
-  const url = stringAt(entry, 'serverRelativeURL');
-  assert.match(url, /^\/openapi\/v3\/apis\/wardle\.example\.com\/v1alpha1\?hash=[0-9A-F]+$/);
-  const described = await server.call('GET', url);
-  const next = { $ref: '#/components/schemas/com.example.Flunder' };
-  const content = { 'application/json': { schema: next } };
-  assert.deepEqual(described.body, {
-    openapi: '3.0.0',
-    info: { title: 'Wardle', version: '1' },
-    paths: {
-      [FLUNDERS]: {
-        parameters: [{ name: 'pretty', in: 'query', schema: { type: 'string', uniqueItems: true } }],
-        post: {
-          'x-kubernetes-action': 'post',
-          parameters: [],
-          requestBody: { content, required: true },
-          responses: { 200: { description: 'OK', content } },
-        },
-      },
-    },
-    components: { schemas: { 'com.example.Flunder': { type: 'object', properties: { next } } } },
-  });
 });
 
 test('what stands between it and its backend is said', async () => {
