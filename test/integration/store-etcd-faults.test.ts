@@ -298,36 +298,13 @@ describe('etcd with TLS', () => {
   let etcd: TestEtcd;
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'sampan-tls-'));
+    const selfSigned = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'.split(' ');
     const openssl = (...args: string[]): void =>
       void execFileSync('openssl', args, { cwd: dir, stdio: 'ignore' });
     for (const ca of ['ca', 'other']) {
+      openssl(...selfSigned, '-subj', `/CN=${ca}`, '-keyout', `${ca}.key`, '-out', `${ca}.crt`);
       openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        `/CN=${ca}`,
-        '-keyout',
-        `${ca}.key`,
-        '-out',
-        `${ca}.crt`,
-      );
-      openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
+        ...selfSigned,
         '-subj',
         '/CN=etcd',
         '-addext',

@@ -11,7 +11,8 @@ export function parse(text: string): Expr {
   return new Parser(text).all();
 }
 
-const RESERVED: ReadonlySet<string> = new Set([
+/** What no field may be called in an expression. */
+export const RESERVED: ReadonlySet<string> = new Set([
   'as',
   'break',
   'const',

@@ -15,30 +15,10 @@ import {
   type CelType,
   type Field,
 } from './types.ts';
+import { RESERVED } from './parser.ts';
 
-const RESERVED: ReadonlySet<string> = new Set([
-  'true',
-  'false',
-  'null',
-  'in',
-  'as',
-  'break',
-  'const',
-  'continue',
-  'else',
-  'for',
-  'function',
-  'if',
-  'import',
-  'let',
-  'loop',
-  'package',
-  'namespace',
-  'return',
-  'var',
-  'void',
-  'while',
-]);
+/** Names that a field cannot have in an expression as they are. */
+const ESCAPED: ReadonlySet<string> = new Set(['true', 'false', 'null', 'in', ...RESERVED]);
 
 const ESCAPES: readonly (readonly [string, string])[] = [
   ['__', '__underscores__'],
@@ -52,7 +32,7 @@ const ESCAPES: readonly (readonly [string, string])[] = [
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules).
  */
 export function escapedName(name: string): string | undefined {
-  if (RESERVED.has(name)) return `__${name}__`;
+  if (ESCAPED.has(name)) return `__${name}__`;
   if (!/^[A-Za-z_./-][A-Za-z0-9_./-]*$/.test(name)) return undefined;
   return name.replaceAll(/__|[./-]/g, (found) => ESCAPES.find(([from]) => from === found)?.[1] ?? found);
 }

@@ -2,6 +2,7 @@
  * The only values that fields of text take, sorted: `enum` of their schemas, ENUM of `kubectl explain`. Protocol buffers
  * know nothing of them, so they stand here by hand; a field that is not here takes more, or may come to.
  */
+import { KEY_USAGES } from '../validate/certificates.ts';
 
 const PULL = ['Always', 'IfNotPresent', 'Never'];
 const PROTOCOL = ['SCTP', 'TCP', 'UDP'];
@@ -141,31 +142,7 @@ const GROUPS: Readonly<Record<string, Values>> = {
   },
   'io.k8s.api.certificates.v1': {
     CertificateSigningRequestSpec: {
-      usages: [
-        'any',
-        'cert sign',
-        'client auth',
-        'code signing',
-        'content commitment',
-        'crl sign',
-        'data encipherment',
-        'decipher only',
-        'digital signature',
-        'email protection',
-        'encipher only',
-        'ipsec end system',
-        'ipsec tunnel',
-        'ipsec user',
-        'key agreement',
-        'key encipherment',
-        'microsoft sgc',
-        'netscape sgc',
-        'ocsp signing',
-        's/mime',
-        'server auth',
-        'signing',
-        'timestamping',
-      ],
+      usages: KEY_USAGES,
     },
   },
   'io.k8s.api.discovery.v1': {

@@ -20,7 +20,8 @@ import {
 } from '../json.ts';
 import { signerName } from './certificate-names.ts';
 
-const USAGES = [
+/** certificates.k8s.io/v1 KeyUsage. */
+export const KEY_USAGES = [
   'any',
   'cert sign',
   'client auth',
@@ -78,7 +79,7 @@ function tolerated(request: JsonObject, old: JsonObject): Tolerated {
     duplicateUsages: new Set(usages).size < usages.length,
     emptyTypes: types.includes(''),
     legacySigner: stringAt(old, 'spec', 'signerName') === LEGACY,
-    unknownUsages: usages.some((usage) => !USAGES.includes(usage)),
+    unknownUsages: usages.some((usage) => !KEY_USAGES.includes(usage)),
   };
 }
 
@@ -113,7 +114,9 @@ function validateUsages(spec: JsonObject, may: Tolerated): FieldError[] {
   const usages = listAt(spec, 'usages').map((usage) => textOf(usage));
   if (usages.length === 0) return [required('spec.usages')];
   const unknown = usages.flatMap((usage, index) =>
-    may.unknownUsages || USAGES.includes(usage) ? [] : [unsupported(`spec.usages[${index}]`, usage, USAGES)],
+    may.unknownUsages || KEY_USAGES.includes(usage)
+      ? []
+      : [unsupported(`spec.usages[${index}]`, usage, KEY_USAGES)],
   );
   const again = usages.flatMap((usage, index) =>
     may.duplicateUsages || usages.indexOf(usage) === index ? [] : [duplicate(`spec.usages[${index}]`, usage)],
