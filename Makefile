@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(dir $(NODE)):$(PATH)
 
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help up down setup setup-test setup-vm generate native native-arm64 build check types format format-fix lint layers test test-vm vm-shell unit integration bench bench-oci bench-api bench-store oci-validation e2e package clean
+.PHONY: help up down setup setup-test setup-vm generate native native-arm64 build check types format format-fix lint layers test test-vm vm-shell unit integration bench bench-oci bench-api bench-store oci-validation e2e compare package clean
 
 help: ## What there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-store: setup build ## The stores alone: writes, reads and watches
 
 oci-validation: setup-test build ## The OCI runtime by the independent suite; CHECKOUT=its clone, GO=a Go of 1.21 or newer
 	@$(NODE) tools/oci-validation.ts $(CHECKOUT) $(if $(GO),--go $(GO))
+
+compare: setup ## our answers beside a kube-apiserver's; OURS= and THEIRS=their addresses, TOKEN=an administrator's of both, KIND=one kind
+	@$(NODE) tools/compare.ts --ours $(OURS) --theirs $(THEIRS) --token $(TOKEN) $(if $(KIND),--kind $(KIND)) tools/compare/seeds/*.yaml
 
 e2e: setup-test build ## Kubernetes' end-to-end suite; SUITE=the folder with its programs, FOCUS=a pattern
 	@$(NODE) tools/e2e.ts $(SUITE) $(if $(FOCUS),--focus '$(FOCUS)')

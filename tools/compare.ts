@@ -1,0 +1,261 @@
+/**
+ * Asks two API servers the same and prints where their answers differ:
+ *   node tools/compare.ts --ours URL --theirs URL --token TOKEN SEED.yaml… [--kind Pod] [--update] [--ignore PATTERN] [--most N]
+ * A seed is a valid object; what is asked are all its mutations (compare/mutations.ts), as creates or, with --update, as
+ * updates of the seed, its status too, never stored (dryRun). The other server is a kube-apiserver of one's own; both must
+ * know the token as that of an administrator. Differences whose line matches the pattern do not count. Exit code 1 when any does.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { parseAllDocuments } from 'yaml';
+import { mutations, type Json, type Mutation, type Schemas } from './compare/mutations.ts';
+import { differences, normalized } from './compare/normalize.ts';
+
+type Fields = { [field: string]: Json };
+interface Seed extends Fields {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; resourceVersion?: string };
+}
+interface Answer {
+  readonly status: number;
+  readonly warnings: readonly string[];
+  readonly body: Json;
+}
+interface Resource {
+  readonly name: string;
+  /** The path of the collection. */
+  readonly root: string;
+}
+interface ListedResource {
+  readonly name: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  /** Of each server: an update names the revision that this server gave. */
+  readonly bodies: readonly [Json, Json];
+}
+
+const PARALLEL = 8;
+const NAMESPACE = 'compare';
+
+const { values: options, positionals: files } = parseArgs({
+  allowPositionals: true,
+  options: {
+    ours: { type: 'string', default: '' },
+    theirs: { type: 'string', default: '' },
+    token: { type: 'string', default: '' },
+    kind: { type: 'string' },
+    update: { type: 'boolean', default: false },
+    ignore: { type: 'string', default: '^$' },
+    most: { type: 'string', default: '200' },
+  },
+});
+if (options.ours === '' || options.theirs === '' || files.length === 0) {
+  process.stderr.write(
+    'usage: node tools/compare.ts --ours URL --theirs URL --token TOKEN SEED.yaml… [--kind KIND] [--update]\n',
+  );
+  process.exit(2);
+}
+const agent = new Agent({ keepAlive: true, maxSockets: PARALLEL, rejectUnauthorized: false });
+const servers = [options.ours, options.theirs] as const;
+const ignored = new RegExp(options.ignore);
+let asked = 0;
+const found = new Map<string, string[]>();
+
+await prepare();
+for (const seed of seeds()) {
+  const resource = await resourceOf(seed);
+  const schemas = await schemasOf(seed.apiVersion);
+  const schema = schemas[schemaName(seed, schemas)] ?? {};
+  const jobs = mutations(seed, schema, schemas);
+  if (options.update) await updates(seed, resource, jobs);
+  else {
+    await compare(seed.kind, 'unchanged', create(resource, seed));
+    await inParallel(jobs, ({ path, change, object }) =>
+      compare(seed.kind, `${path} = ${change}`, create(resource, object)),
+    );
+  }
+}
+agent.destroy();
+report();
+
+function* seeds(): Generator<Seed> {
+  for (const file of files)
+    for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
+      const seed = document.toJS() as Seed | null;
+      if (seed !== null && (options.kind === undefined || options.kind === seed.kind)) yield seed;
+    }
+}
+
+async function prepare(): Promise<void> {
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } };
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+  for (const server of servers) {
+    await ask(server, 'POST', '/api/v1/namespaces', namespace);
+    await ask(server, 'POST', `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, account);
+  }
+}
+
+function create(resource: Resource, object: Json): Asked {
+  return {
+    method: 'POST',
+    path: `${resource.root}?dryRun=All&fieldValidation=Strict`,
+    bodies: [object, object],
+  };
+}
+
+/** The seed is stored on both, and gone again at the end. */
+async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>): Promise<void> {
+  const name = seed.metadata.name;
+  const path = `${resource.root}/${name}`;
+  const stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
+  const revisions = stored.map(({ body }) => (body as Seed).metadata?.resourceVersion ?? '');
+  const subresources = ['', ...(seed['status'] === undefined ? [] : ['/status'])];
+  const put = (subresource: string, object: Json): Asked => ({
+    method: 'PUT',
+    path: `${path}${subresource}?dryRun=All&fieldValidation=Strict`,
+    bodies: revisions.map((resourceVersion) => withRevision(object as Seed, resourceVersion)) as unknown as [
+      Json,
+      Json,
+    ],
+  });
+  try {
+    await inParallel(jobs, async ({ path: at, change, object }) => {
+      for (const subresource of subresources)
+        if (at.startsWith('status') === (subresource === '/status'))
+          await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, put(subresource, object));
+    });
+  } finally {
+    const now = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
+    await Promise.all(servers.map((server) => ask(server, 'DELETE', path, now)));
+  }
+}
+
+function withRevision(object: Seed, resourceVersion: Json): Json {
+  if (object.metadata === null || typeof object.metadata !== 'object' || Array.isArray(object.metadata))
+    return object;
+  return { ...object, metadata: { ...object.metadata, resourceVersion } };
+}
+
+async function inParallel<T>(jobs: Iterator<T>, run: (job: T) => Promise<void>): Promise<void> {
+  const worker = async (): Promise<void> => {
+    for (let next = jobs.next(); next.done !== true; next = jobs.next()) await run(next.value);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+}
+
+async function compare(kind: string, what: string, { method, path, bodies }: Asked): Promise<void> {
+  const answers = await Promise.all(
+    servers.map((server, index) => ask(server, method, path, bodies[index] ?? null)),
+  );
+  asked++;
+  const [ours, theirs] = answers as [Answer, Answer];
+  const differing = differences(comparable(ours, theirs), comparable(theirs, ours)).filter(
+    (line) => !ignored.test(line),
+  );
+  if (differing.length === 0) return;
+  // The same cause shows at many values of a field: one entry, its values below it.
+  const key = `${kind}: ${differing.join('\n    ')}`;
+  found.set(key, [...(found.get(key) ?? []), what]);
+}
+
+/** Where one server agrees and the other refuses, only the refusal says something. */
+function comparable({ status, warnings, body }: Answer, other: Answer): Json {
+  const plain = normalized(body);
+  if (status >= 300) {
+    const { message = '', reason = '', details = {} } = (plain ?? {}) as Fields;
+    return {
+      status,
+      warnings: [...warnings],
+      message,
+      ...(other.status === status ? { reason, details } : {}),
+    };
+  }
+  return other.status === status ? { status, warnings: [...warnings], body: plain } : { status };
+}
+
+async function ask(server: string, method: string, path: string, body?: Json): Promise<Answer> {
+  const sending = body === undefined ? '' : JSON.stringify(body);
+  const headers = {
+    authorization: `Bearer ${options.token}`,
+    'user-agent': 'compare',
+    'content-type': 'application/json',
+    // Node names no length of what goes with a DELETE by itself.
+    'content-length': Buffer.byteLength(sending),
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(new URL(path, server), { agent, method, headers }, (response) =>
+      resolve(answerOf(response)),
+    );
+    sent.on('error', reject);
+    sent.end(sending);
+  });
+}
+
+async function answerOf(response: IncomingMessage): Promise<Answer> {
+  const { statusCode: status = 0, headers } = response;
+  return {
+    status,
+    warnings: headers['warning'] === undefined ? [] : [headers['warning']],
+    body: parsed(await text(response)),
+  };
+}
+
+function parsed(answer: string): Json {
+  try {
+    return JSON.parse(answer) as Json;
+  } catch {
+    return answer;
+  }
+}
+
+async function resourceOf({ apiVersion, kind }: Seed): Promise<Resource> {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const { body } = await ask(options.theirs, 'GET', root);
+  const { resources = [] } = (body ?? {}) as { readonly resources?: readonly ListedResource[] };
+  const resource = resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
+  if (resource === undefined) throw new Error(`${options.theirs} does not serve ${kind} of ${apiVersion}`);
+  const scope = resource.namespaced ? `/namespaces/${NAMESPACE}` : '';
+  return { name: resource.name, root: `${root}${scope}/${resource.name}` };
+}
+
+async function schemasOf(apiVersion: string): Promise<Schemas> {
+  const { body } = await ask(
+    options.theirs,
+    'GET',
+    `/openapi/v3/${apiVersion.includes('/') ? 'apis' : 'api'}/${apiVersion}`,
+  );
+  return (body as { readonly components?: { readonly schemas?: Schemas } }).components?.schemas ?? {};
+}
+
+function schemaName({ apiVersion, kind }: Seed, schemas: Schemas): string {
+  const [version, group = ''] = apiVersion.split('/').toReversed();
+  for (const [name, schema] of Object.entries(schemas)) {
+    const kinds = (schema as { readonly 'x-kubernetes-group-version-kind'?: readonly Fields[] })[
+      'x-kubernetes-group-version-kind'
+    ];
+    if (
+      kinds?.some((each) => each['group'] === group && each['version'] === version && each['kind'] === kind)
+    )
+      return name;
+  }
+  throw new Error(`no schema of ${kind} of ${apiVersion}`);
+}
+
+function report(): void {
+  const entries = [...found].toSorted(([, some], [, others]) => others.length - some.length);
+  for (const [difference, places] of entries.slice(0, Number(options.most))) {
+    process.stdout.write(`${difference}\n    at ${places.slice(0, 4).join('\n       ')}`);
+    process.stdout.write(places.length > 4 ? `\n       and ${places.length - 4} more\n\n` : '\n\n');
+  }
+  const differing = [...found.values()].reduce((sum, places) => sum + places.length, 0);
+  process.stdout.write(`${asked - differing} of ${asked} answers alike, ${found.size} kinds of difference\n`);
+  process.exitCode = differing === 0 ? 0 : 1;
+}

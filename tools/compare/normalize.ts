@@ -1,0 +1,47 @@
+/** Takes out of an answer what differs between any two servers: ids, times, revisions, addresses and names by chance. */
+import type { Json } from './mutations.ts';
+
+const BY_CHANCE = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'deletionTimestamp', 'selfLink']);
+const TIMES = new Set(['time', 'lastTransitionTime', 'lastProbeTime', 'lastUpdateTime', 'lastHeartbeatTime']);
+const ADDRESSES = new Set(['clusterIP', 'nodePort', 'healthCheckNodePort']);
+
+export function normalized(value: Json, field = ''): Json {
+  if (Array.isArray(value))
+    return field === 'clusterIPs' ? value.map(() => '*') : value.map((item) => normalized(item, field));
+  if (typeof value === 'string') return plain(value, field);
+  if (typeof value === 'number') return ADDRESSES.has(field) && value > 0 ? '*' : value;
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, normalized(inner, name)]));
+}
+
+function plain(text: string, field: string): Json {
+  if (BY_CHANCE.has(field) || TIMES.has(field)) return '*';
+  if (ADDRESSES.has(field) && text !== 'None' && text !== '') return '*';
+  if (field === 'fieldsV1') return text;
+  return text
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
+    .replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<name>');
+}
+
+/** The paths at which two values differ, each with both sides. */
+export function differences(ours: Json, theirs: Json, path = ''): string[] {
+  if (JSON.stringify(ours) === JSON.stringify(theirs)) return [];
+  if (isMap(ours) && isMap(theirs)) {
+    const fields = new Set([...Object.keys(ours), ...Object.keys(theirs)]);
+    return [...fields].flatMap((field) =>
+      differences(ours[field] ?? null, theirs[field] ?? null, `${path}.${field}`),
+    );
+  }
+  if (Array.isArray(ours) && Array.isArray(theirs) && ours.length === theirs.length)
+    return ours.flatMap((item, index) => differences(item, theirs[index] ?? null, `${path}[${index}]`));
+  return [`${path}: ours ${brief(ours)}, theirs ${brief(theirs)}`];
+}
+
+function isMap(value: Json): value is { [field: string]: Json } {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function brief(value: Json): string {
+  const text = JSON.stringify(value);
+  return text.length > 700 ? `${text.slice(0, 700)}…` : text;
+}
