@@ -1,5 +1,6 @@
 /** When a schedule strikes next, in a time zone (https://en.wikipedia.org/wiki/Cron). Schedules have been validated. */
 import { dateOf } from '../../base/clock.ts';
+import { zoneOffset } from '../../base/zone-offset.ts';
 
 const MINUTE_MS = 60_000;
 /** A schedule that does not strike in that long (the 30th of February) never does. */
@@ -37,7 +38,7 @@ export function parseSchedule(text: string, timeZone?: string): Schedule {
     months: field(months, { from: 1, to: 12, names: MONTHS }),
     weekdays: field(weekdays, { from: 0, to: 6, names: DAYS }),
   };
-  const offset = offsetOf(zone);
+  const offset = zoneOffset(zone);
   return { next: (after) => nextIn(fields, offset, after) };
 }
 
@@ -106,27 +107,6 @@ function isDay({ days, weekdays }: Fields, date: Date): boolean {
 function instantOf(wall: number, offset: (at: number) => number): number {
   const guess = wall - offset(wall);
   return wall - offset(guess);
-}
-
-/** What the zone's clocks are ahead of UTC, in milliseconds. */
-function offsetOf(timeZone: string): (at: number) => number {
-  if (timeZone === 'UTC') return () => 0;
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  return (at) => {
-    const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-    const of = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
-    const wall = Date.UTC(of('year'), of('month') - 1, of('day'), of('hour'), of('minute'), of('second'));
-    return wall - Math.floor(at / 1000) * 1000;
-  };
 }
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -3,6 +3,8 @@
  * know nothing of them, so they stand here by hand; a field that is not here takes more, or may come to.
  */
 import { KEY_USAGES } from '../validate/certificates.ts';
+import { QUOTA_SCOPES } from '../validate/policy.ts';
+import { HOST_PATH_TYPES } from '../validate/volume-sources.ts';
 
 const PULL = ['Always', 'IfNotPresent', 'Never'];
 const PROTOCOL = ['SCTP', 'TCP', 'UDP'];
@@ -17,15 +19,6 @@ const FAILURE = ['Fail', 'Ignore'];
 const MATCH = ['Equivalent', 'Exact'];
 const SIDE_EFFECTS = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
 const ON_DELETE = ['OnDelete', 'RollingUpdate'];
-const QUOTA_SCOPE = [
-  'BestEffort',
-  'CrossNamespacePodAffinity',
-  'NotBestEffort',
-  'NotTerminating',
-  'PriorityClass',
-  'Terminating',
-  'VolumeAttributesClass',
-];
 const ADMISSION_RULE = {
   operations: ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'],
   scope: ['*', 'Cluster', 'Namespaced'],
@@ -41,18 +34,7 @@ const CORE: Values = {
   EndpointPort: { protocol: PROTOCOL },
   EphemeralContainer: { imagePullPolicy: PULL, terminationMessagePolicy: ['FallbackToLogsOnError', 'File'] },
   HTTPGetAction: { scheme: ['HTTP', 'HTTPS'] },
-  HostPathVolumeSource: {
-    type: [
-      '',
-      'BlockDevice',
-      'CharDevice',
-      'Directory',
-      'DirectoryOrCreate',
-      'File',
-      'FileOrCreate',
-      'Socket',
-    ],
-  },
+  HostPathVolumeSource: { type: HOST_PATH_TYPES },
   ImageVolumeSource: { pullPolicy: PULL },
   NamespaceStatus: { phase: ['Active', 'Terminating'] },
   NodeSelectorRequirement: { operator: ['DoesNotExist', 'Exists', 'Gt', 'In', 'Lt', 'NotIn'] },
@@ -78,10 +60,10 @@ const CORE: Values = {
     phase: ['Failed', 'Pending', 'Running', 'Succeeded', 'Unknown'],
     qosClass: ['BestEffort', 'Burstable', 'Guaranteed'],
   },
-  ResourceQuotaSpec: { scopes: QUOTA_SCOPE },
+  ResourceQuotaSpec: { scopes: QUOTA_SCOPES },
   ScopedResourceSelectorRequirement: {
     operator: ['DoesNotExist', 'Exists', 'In', 'NotIn'],
-    scopeName: QUOTA_SCOPE,
+    scopeName: QUOTA_SCOPES,
   },
   SeccompProfile: { type: PROFILE },
   SecurityContext: { procMount: ['Default', 'Unmasked'] },

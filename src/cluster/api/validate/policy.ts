@@ -73,7 +73,7 @@ function validateAmounts(quota: JsonObject, section: 'spec' | 'status', list: st
   });
 }
 
-const SCOPES = [
+export const QUOTA_SCOPES: readonly string[] = [
   'BestEffort',
   'CrossNamespacePodAffinity',
   'NotBestEffort',
@@ -125,7 +125,7 @@ function validateScopes(quota: JsonObject): FieldError[] {
   const at = 'spec.scopes';
   const scopes = listAt(quota, 'spec', 'scopes').map((scope) => textOf(scope));
   const errors = scopes.flatMap((scope) => [
-    ...(SCOPES.includes(scope) ? [] : [invalid(at, scopes, 'unsupported scope')]),
+    ...(QUOTA_SCOPES.includes(scope) ? [] : [invalid(at, scopes, 'unsupported scope')]),
     ...Array.from({ length: misfits(quota, scope) }, () => invalid(at, scopes, MISFIT)),
   ]);
   return [...errors, ...conflicts(quota, scopes, at)];
@@ -144,10 +144,10 @@ function validateScopeSelector(quota: JsonObject): FieldError[] {
     const operator = stringAt(term, 'operator');
     const values = listAt(term, 'values');
     const found: FieldError[] = [];
-    if (!SCOPES.includes(name)) found.push(invalid(`${field}.scopeName`, name, 'unsupported scope'));
+    if (!QUOTA_SCOPES.includes(name)) found.push(invalid(`${field}.scopeName`, name, 'unsupported scope'));
     found.push(...Array.from({ length: misfits(quota, name) }, () => invalid(field, selector, MISFIT)));
     const valued = name === 'PriorityClass' || name === 'VolumeAttributesClass';
-    if (SCOPES.includes(name) && !valued && operator !== 'Exists') {
+    if (QUOTA_SCOPES.includes(name) && !valued && operator !== 'Exists') {
       found.push(invalid(`${field}.operator`, operator, ONLY_EXISTS));
     }
     if (operator === 'In' || operator === 'NotIn') {

@@ -15,7 +15,7 @@ export interface SourcePlace {
 
 type SourceRule = (source: JsonObject, place: SourcePlace) => FieldError[];
 
-const HOST_PATH_TYPES = [
+export const HOST_PATH_TYPES: readonly string[] = [
   '',
   'BlockDevice',
   'CharDevice',

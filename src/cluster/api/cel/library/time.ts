@@ -1,4 +1,5 @@
 import { dateOf } from '../../../../base/clock.ts';
+import { zoneOffset } from '../../../../base/zone-offset.ts';
 import { CelError } from '../cel-error.ts';
 import { checkedInt, Duration, Timestamp } from '../values.ts';
 
@@ -96,28 +97,8 @@ function offset(ms: number, zone: string): number {
     const minutes = Number(fixed[2]) * 60 + Number(fixed[3]);
     return (fixed[1] === '-' ? -minutes : minutes) * 60_000;
   }
-  if (zone === 'UTC' || zone === '') return 0;
   try {
-    const parts = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    }).formatToParts(ms);
-    const part = (type: string): number => Number(parts.find((one) => one.type === type)?.value ?? 0);
-    const local = Date.UTC(
-      part('year'),
-      part('month') - 1,
-      part('day'),
-      part('hour'),
-      part('minute'),
-      part('second'),
-    );
-    return local - Math.floor(ms / 1000) * 1000;
+    return zoneOffset(zone === '' ? 'UTC' : zone)(ms);
   } catch {
     throw new CelError(`unknown time zone ${zone}`);
   }
