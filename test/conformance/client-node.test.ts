@@ -16,14 +16,10 @@ import {
   type V1ConfigMap,
 } from '@kubernetes/client-node';
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/log.ts';
-import { systemRandom } from '../../src/base/random.ts';
-import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
-import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki, type Pki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 import type { Store } from '../../src/cluster/store/store.ts';
+import { serveApi } from '../fixtures/api-server.ts';
 import { eventually } from '../fixtures/eventually.ts';
 
 const namespace = 'default';
@@ -60,14 +56,9 @@ describe('@kubernetes/client-node', () => {
 
   /** Another server on the same store. */
   async function serve(): Promise<KubeConfig> {
-    const parts = { clock: systemClock, random: systemRandom, log: silentLogger };
-    const server = stack.use(await createApiServer({ store, ...parts, serviceCidr: '10.96.0.0/16' }));
-    const tls = { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert };
-    const { port } = stack.use(await listen({ server, host: '127.0.0.1', port: 0, tls }));
-    const { cert: clientCert, key: clientKey } = pki.admin;
+    const api = stack.use(await serveApi({ store, pki }));
     const config = new KubeConfig();
-    const url = `https://127.0.0.1:${port}`;
-    config.loadFromString(buildKubeconfig({ server: url, ca: pki.ca.cert, clientCert, clientKey }));
+    config.loadFromString(api.kubeconfig);
     return config;
   }
 

@@ -5,13 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
-import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
-import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';
 import { openEtcdStore } from '../../src/cluster/store/etcd.ts';
+import { serveApi } from '../fixtures/api-server.ts';
 import { startEtcd } from '../fixtures/etcd.ts';
 import { KUBECTL } from '../fixtures/kubectl.ts';
 import { runProgram, type Ran } from '../fixtures/sampan.ts';
@@ -25,34 +22,10 @@ test('kubectl writes to one server and reads from the other; etcdctl finds it wh
   const start = async (name: string): Promise<(...args: string[]) => Promise<Ran>> => {
     const parts = { clock: systemClock, random: systemRandom };
     const store = stack.use(await openEtcdStore({ ...parts, endpoints: etcd.endpoints }));
-    const server = stack.use(
-      await createApiServer({
-        ...parts,
-        store,
-        sharedStore: true,
-        log: silentLogger,
-        serviceCidr: '10.96.0.0/16',
-        authentication: { tokens: new Map() },
-      }),
-    );
-    const { port } = stack.use(
-      await listen({
-        server,
-        host: '127.0.0.1',
-        port: 0,
-        tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
-      }),
-    );
+    const authentication = { tokens: new Map() };
+    const api = stack.use(await serveApi({ store, pki, sharedStore: true, authentication }));
     const kubeconfig = join(dir, name);
-    await writeFile(
-      kubeconfig,
-      buildKubeconfig({
-        server: `https://127.0.0.1:${port}`,
-        ca: pki.ca.cert,
-        clientCert: pki.admin.cert,
-        clientKey: pki.admin.key,
-      }),
-    );
+    await writeFile(kubeconfig, api.kubeconfig);
     return (...args) => runProgram([KUBECTL, '--kubeconfig', kubeconfig, ...args]);
   };
   const one = await start('one');

@@ -6,15 +6,11 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/log.ts';
-import { systemRandom } from '../../src/base/random.ts';
 import { writeAtomically } from '../../src/base/write-atomically.ts';
 import type { JsonObject } from '../../src/cluster/api/json.ts';
 import { TestBackend } from '../../src/cluster/server/aggregation/testing/backend.ts';
-import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
-import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
+import { serveApi } from '../fixtures/api-server.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { kubectlFor } from '../fixtures/kubectl.ts';
 
@@ -37,29 +33,16 @@ describe('kubectl and a server behind ours', () => {
     backend = stack.use(await TestBackend.open());
     const pki = backend.asking;
     const store = stack.use(await openMemoryStore({ clock: systemClock }));
-    const parts = { clock: systemClock, random: systemRandom, log: silentLogger };
-    const server = stack.use(
-      await createApiServer({
+    const api = stack.use(
+      await serveApi({
         store,
-        ...parts,
-        serviceCidr: '10.96.0.0/16',
+        pki,
         proxyClient: pki.frontProxyClient,
         clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
       }),
     );
-    const { key, cert } = pki.server;
-    const tls = { key, cert, clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert };
-    const listener = stack.use(await listen({ server, host: '127.0.0.1', port: 0, tls }));
     const kubeconfig = join(dir, 'kubeconfig');
-    writeAtomically(
-      kubeconfig,
-      buildKubeconfig({
-        server: `https://127.0.0.1:${listener.port}`,
-        ca: pki.ca.cert,
-        clientCert: pki.admin.cert,
-        clientKey: pki.admin.key,
-      }),
-    );
+    writeAtomically(kubeconfig, api.kubeconfig);
     kubectl = kubectlFor(kubeconfig);
     const metrics = backend.apiService({ group: 'metrics.k8s.io', version: 'v1beta1' });
     const named = { ...metrics, metadata: { name: 'v1beta1.metrics.k8s.io' } };

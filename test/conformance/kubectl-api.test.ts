@@ -11,16 +11,12 @@ import { stringAt } from '../../src/cluster/api/json.ts';
 import { resources } from '../../src/cluster/api/resources.ts';
 import { minimalObject } from '../../src/cluster/api/testing/minimal-objects.ts';
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/log.ts';
-import { systemRandom } from '../../src/base/random.ts';
-import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
 import { writeAtomically } from '../../src/base/write-atomically.ts';
-import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 import { openSqliteStore } from '../../src/cluster/store/sqlite.ts';
 import type { Store } from '../../src/cluster/store/store.ts';
+import { serveApi } from '../fixtures/api-server.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { KUBECTL, kubectlFor, type KubectlResult } from '../fixtures/kubectl.ts';
 
@@ -63,32 +59,10 @@ for (const [name, openStore] of Object.entries(STORES)) {
       kubeconfig = join(dir, 'kubeconfig');
       const pki = await loadOrCreatePki({ dir: join(dir, 'pki'), clock: systemClock, names: [] });
       const store = stack.use(await openStore(dir));
-      const parts = { clock: systemClock, random: systemRandom, log: silentLogger };
-      const server = stack.use(
-        await createApiServer({
-          store,
-          ...parts,
-          serviceCidr: '10.96.0.0/16',
-          authentication: {
-            serviceAccounts: {
-              signingKey: pki.serviceAccountKey,
-              issuer: 'https://sampan',
-              audiences: ['api'],
-            },
-          },
-        }),
-      );
-      const tls = { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert };
-      const { port } = stack.use(await listen({ server, host: '127.0.0.1', port: 0, tls }));
-      writeAtomically(
-        kubeconfig,
-        buildKubeconfig({
-          server: `https://127.0.0.1:${port}`,
-          ca: pki.ca.cert,
-          clientCert: pki.admin.cert,
-          clientKey: pki.admin.key,
-        }),
-      );
+      const signingKey = pki.serviceAccountKey;
+      const serviceAccounts = { signingKey, issuer: 'https://sampan', audiences: ['api'] };
+      const api = stack.use(await serveApi({ store, pki, authentication: { serviceAccounts } }));
+      writeAtomically(kubeconfig, api.kubeconfig);
       kubectl = kubectlFor(kubeconfig);
       // No controller is here to make it, and pods run as it.
       await kubectl(['create', 'serviceaccount', 'default']);

@@ -9,13 +9,11 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { writeAtomically } from '../../src/base/write-atomically.ts';
-import { createApiServer } from '../../src/cluster/server/api-server.ts';
 import { auditPolicy } from '../../src/cluster/server/audit/policy.ts';
 import { fileSink } from '../../src/cluster/server/audit/file-sink.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
-import { buildKubeconfig } from '../../src/cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../../src/cluster/server/pki.ts';
 import { openSqliteStore } from '../../src/cluster/store/sqlite.ts';
+import { serveApi } from '../fixtures/api-server.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { kubectlFor } from '../fixtures/kubectl.ts';
 
@@ -37,32 +35,9 @@ describe('kubectl on the wire', () => {
       rules: [{ level: 'Metadata', verbs: ['delete'] }],
     });
     const sink = fileSink({ path: auditLog, maxBytes: 1e6, maxBackups: 1, ...parts });
-    const server = stack.use(
-      await createApiServer({
-        store,
-        ...parts,
-        serviceCidr: '10.96.0.0/16',
-        audit: { policy, sinks: [sink] },
-      }),
-    );
-    const listener = stack.use(
-      await listen({
-        server,
-        host: '127.0.0.1',
-        port: 0,
-        tls: { key: pki.server.key, cert: pki.server.cert, clientCa: pki.ca.cert },
-      }),
-    );
+    const api = stack.use(await serveApi({ store, pki, audit: { policy, sinks: [sink] } }));
     const kubeconfig = join(dir, 'kubeconfig');
-    writeAtomically(
-      kubeconfig,
-      buildKubeconfig({
-        server: `https://127.0.0.1:${listener.port}`,
-        ca: pki.ca.cert,
-        clientCert: pki.admin.cert,
-        clientKey: pki.admin.key,
-      }),
-    );
+    writeAtomically(kubeconfig, api.kubeconfig);
     kubectl = kubectlFor(kubeconfig);
   });
 
