@@ -6,11 +6,9 @@
  * know the token as that of an administrator. Differences whose line matches the pattern do not count. Exit code 1 when any does.
  */
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
-import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import { ask as request, hangUp, PARALLEL, type Answer } from './compare/ask.ts';
 import { mutations, type Json, type Mutation, type Schemas } from './compare/mutations.ts';
 import { differences, normalized } from './compare/normalize.ts';
 
@@ -19,11 +17,6 @@ interface Seed extends Fields {
   apiVersion: string;
   kind: string;
   metadata: { name: string; resourceVersion?: string };
-}
-interface Answer {
-  readonly status: number;
-  readonly warnings: readonly string[];
-  readonly body: Json;
 }
 interface Resource {
   readonly name: string;
@@ -42,7 +35,6 @@ interface Asked {
   readonly bodies: readonly [Json, Json];
 }
 
-const PARALLEL = 8;
 const NAMESPACE = 'compare';
 
 const { values: options, positionals: files } = parseArgs({
@@ -63,7 +55,6 @@ if (options.ours === '' || options.theirs === '' || files.length === 0) {
   );
   process.exit(2);
 }
-const agent = new Agent({ keepAlive: true, maxSockets: PARALLEL, rejectUnauthorized: false });
 const servers = [options.ours, options.theirs] as const;
 const ignored = new RegExp(options.ignore);
 let asked = 0;
@@ -83,7 +74,7 @@ for (const seed of seeds()) {
     );
   }
 }
-agent.destroy();
+hangUp();
 report();
 
 function* seeds(): Generator<Seed> {
@@ -182,38 +173,11 @@ function comparable({ status, warnings, body }: Answer, other: Answer): Json {
 }
 
 async function ask(server: string, method: string, path: string, body?: Json): Promise<Answer> {
-  const sending = body === undefined ? '' : JSON.stringify(body);
-  const headers = {
-    authorization: `Bearer ${options.token}`,
-    'user-agent': 'compare',
-    'content-type': 'application/json',
-    // Node names no length of what goes with a DELETE by itself.
-    'content-length': Buffer.byteLength(sending),
-  };
-  return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, server), { agent, method, headers }, (response) =>
-      resolve(answerOf(response)),
-    );
-    sent.on('error', reject);
-    sent.end(sending);
+  return await request(server, options.token, {
+    method,
+    path,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-}
-
-async function answerOf(response: IncomingMessage): Promise<Answer> {
-  const { statusCode: status = 0, headers } = response;
-  return {
-    status,
-    warnings: headers['warning'] === undefined ? [] : [headers['warning']],
-    body: parsed(await text(response)),
-  };
-}
-
-function parsed(answer: string): Json {
-  try {
-    return JSON.parse(answer) as Json;
-  } catch {
-    return answer;
-  }
 }
 
 async function resourceOf({ apiVersion, kind }: Seed): Promise<Resource> {

@@ -1,0 +1,82 @@
+/**
+ * Requests as the HTTP clients of editors write them: parts that begin with `###` and a title, each of a request line, headers
+ * up to an empty line, and a body. `{{name}}` is a value that was given, `{{title:path.to.value}}` comes from the answer to
+ * an earlier request of that title. Lines that begin with `#` are comments; the header `compare: head` leaves out the body.
+ */
+import type { Question } from './ask.ts';
+import type { Json } from './mutations.ts';
+
+export interface HttpRequest {
+  readonly title: string;
+  /** Number in the file. */
+  readonly line: number;
+  /** The request line: method and path. */
+  readonly head: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly withoutBody: boolean;
+}
+
+/** By title. */
+export type Answers = Map<string, Json>;
+
+export function parseHttpFile(text: string): readonly HttpRequest[] {
+  const requests: HttpRequest[] = [];
+  let number = 1;
+  for (const part of text.split(/^###/m)) {
+    const line = number;
+    number += part.split('\n').length - 1;
+    const [title = '', ...rest] = part.split('\n');
+    const lines = rest.filter((each) => !each.startsWith('# '));
+    const from = lines.findIndex((each) => each !== '');
+    if (from === -1) continue;
+    const gap = lines.indexOf('', from);
+    const end = gap === -1 ? lines.length : gap;
+    const headers = Object.fromEntries(lines.slice(from + 1, end).map((each) => headerOf(each)));
+    const { compare, ...sent } = headers;
+    requests.push({
+      title: title.trim(),
+      line,
+      head: lines[from]!,
+      headers: sent,
+      body: lines
+        .slice(end + 1)
+        .join('\n')
+        .trim(),
+      withoutBody: compare === 'head',
+    });
+  }
+  return requests;
+}
+
+function headerOf(line: string): [string, string] {
+  const colon = line.indexOf(':');
+  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+}
+
+export function filledIn(
+  { head, headers, body }: HttpRequest,
+  about: { readonly given: Readonly<Record<string, string>>; readonly answers: Answers },
+): Question {
+  const fill = (text: string): string =>
+    text.replace(/\{\{([^{}]+)\}\}/g, (_all, name: string) => valueOf(name, about));
+  const [method = 'GET', ...path] = fill(head).split(' ');
+  const filled = Object.entries(headers).map(([name, value]) => [name, fill(value)]);
+  return {
+    method,
+    path: path.join('%20'),
+    body: fill(body),
+    headers: Object.fromEntries(filled) as Record<string, string>,
+  };
+}
+
+function valueOf(
+  name: string,
+  { given, answers }: { readonly given: Readonly<Record<string, string>>; readonly answers: Answers },
+): string {
+  const [title = '', path] = name.split(':');
+  if (path === undefined) return given[title] ?? '';
+  let value: unknown = answers.get(title);
+  for (const key of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[key];
+  return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+}
