@@ -1,11 +1,15 @@
 /**
  * Asks two API servers the same and prints where their answers differ:
- *   node tools/compare.ts --ours URL --theirs URL --token TOKEN SEED.yaml… [--kind Pod] [--update] [--ignore PATTERN] [--most N]
+ *   node tools/compare.ts --ours URL --theirs URL --token TOKEN SEED.yaml… [--kind Pod] [--update] [--ignore PATTERN] [--skip PATTERN]
+ *     [--given OBJECTS.yaml] [--most N]
  * A seed is a valid object; what is asked are all its mutations (compare/mutations.ts), as creates or, with --update, as
  * updates of the seed, its status too, never stored (dryRun). The other server is a kube-apiserver of one's own; both must
- * know the token as that of an administrator. Differences whose line matches the pattern do not count. Exit code 1 when any does.
+ * know the token as that of an administrator. Differences whose line matches the pattern do not count, and nothing is asked
+ * of fields whose path matches the other. What is given is stored on both first, and gone again at the end: the definitions
+ * of the seeds' kinds. Exit code 1 when any difference counts.
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { ask as request, hangUp, PARALLEL, type Answer } from './compare/ask.ts';
@@ -36,6 +40,7 @@ interface Asked {
 }
 
 const NAMESPACE = 'compare';
+const SERVED_WITHIN_MS = 15_000;
 
 const { values: options, positionals: files } = parseArgs({
   allowPositionals: true,
@@ -46,6 +51,8 @@ const { values: options, positionals: files } = parseArgs({
     kind: { type: 'string' },
     update: { type: 'boolean', default: false },
     ignore: { type: 'string', default: '^$' },
+    skip: { type: 'string', default: '^$' },
+    given: { type: 'string', multiple: true, default: [] },
     most: { type: 'string', default: '200' },
   },
 });
@@ -57,32 +64,73 @@ if (options.ours === '' || options.theirs === '' || files.length === 0) {
 }
 const servers = [options.ours, options.theirs] as const;
 const ignored = new RegExp(options.ignore);
+const skipped = new RegExp(options.skip);
 let asked = 0;
 const found = new Map<string, string[]>();
 
 await prepare();
-for (const seed of seeds()) {
-  const resource = await resourceOf(seed);
-  const schemas = await schemasOf(seed.apiVersion);
-  const schema = schemas[schemaName(seed, schemas)] ?? {};
-  const jobs = mutations(seed, schema, schemas);
-  if (options.update) await updates(seed, resource, jobs);
-  else {
-    await compare(seed.kind, 'unchanged', create(resource, seed));
-    await inParallel(jobs, ({ path, change, object }) =>
-      compare(seed.kind, `${path} = ${change}`, create(resource, object)),
-    );
-  }
+const given = [...objectsOf(options.given)];
+try {
+  for (const object of given) await store(object);
+  for (const seed of objectsOf(files))
+    if (options.kind === undefined || options.kind === seed.kind) await compareSeed(seed);
+} finally {
+  for (const object of given.toReversed()) await remove(object);
 }
 hangUp();
 report();
 
-function* seeds(): Generator<Seed> {
-  for (const file of files)
+async function compareSeed(seed: Seed): Promise<void> {
+  const resource = await served(seed);
+  const schemas = await schemasOf(seed.apiVersion);
+  const schema = schemas[schemaName(seed, schemas)] ?? {};
+  const jobs = mutations(seed, schema, schemas).filter(({ path }) => !skipped.test(path));
+  if (options.update) return updates(seed, resource, jobs);
+  await compare(seed.kind, 'unchanged', create(resource, seed));
+  await inParallel(jobs, ({ path, change, object }) =>
+    compare(seed.kind, `${path} = ${change}`, create(resource, object)),
+  );
+}
+
+function* objectsOf(names: readonly string[]): Generator<Seed> {
+  for (const file of names)
     for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
-      const seed = document.toJS() as Seed | null;
-      if (seed !== null && (options.kind === undefined || options.kind === seed.kind)) yield seed;
+      const object = document.toJS() as Seed | null;
+      if (object !== null) yield object;
     }
+}
+
+async function store(object: Seed): Promise<void> {
+  const { root } = await served(object);
+  for (const server of servers) {
+    const { status, body } = await ask(server, 'POST', root, object);
+    if (status !== 201)
+      throw new Error(`${server} does not take ${object.metadata.name}: ${JSON.stringify(body)}`);
+  }
+}
+
+async function remove(object: Seed): Promise<void> {
+  const { root } = await served(object);
+  for (const server of servers) await ask(server, 'DELETE', `${root}/${object.metadata.name}`);
+}
+
+/** What a definition that was just stored defines is served a moment later. */
+async function served(object: Seed): Promise<Resource> {
+  const deadline = Date.now() + SERVED_WITHIN_MS;
+  for (;;) {
+    try {
+      const resource = await resourceOf(object);
+      const schemas = await schemasOf(object.apiVersion);
+      schemaName(object, schemas);
+      const answers = await Promise.all(servers.map((server) => ask(server, 'GET', resource.root)));
+      if (answers.every(({ status }) => status === 200)) return resource;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`${object.kind} of ${object.apiVersion} is not served by both`);
+    await setTimeout(100);
+  }
 }
 
 async function prepare(): Promise<void> {
@@ -165,11 +213,16 @@ function comparable({ status, warnings, body }: Answer, other: Answer): Json {
     return {
       status,
       warnings: [...warnings],
-      message,
+      // Where both list causes the message says them again.
+      ...(other.status === status && hasCauses(body) && hasCauses(other.body) ? {} : { message }),
       ...(other.status === status ? { reason, details } : {}),
     };
   }
   return other.status === status ? { status, warnings: [...warnings], body: plain } : { status };
+}
+
+function hasCauses(body: Json): boolean {
+  return (body as { readonly details?: { readonly causes?: unknown } } | null)?.details?.causes !== undefined;
 }
 
 async function ask(server: string, method: string, path: string, body?: Json): Promise<Answer> {

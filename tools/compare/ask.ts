@@ -43,7 +43,11 @@ export async function ask(server: string, token: string, question: Question): Pr
     const sent = request(new URL(path, server), { agent, method, headers }, (response) =>
       resolve(answerOf(response)),
     );
-    sent.on('error', reject);
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      // A kube-apiserver that panics drops the connection.
+      if (error.code === 'ECONNRESET') resolve({ status: 0, warnings: [], headers: {}, body: null });
+      else reject(error);
+    });
     sent.end(body);
   });
 }

@@ -34,7 +34,14 @@ export function differences(ours: Json, theirs: Json, path = ''): string[] {
   }
   if (Array.isArray(ours) && Array.isArray(theirs) && ours.length === theirs.length)
     return ours.flatMap((item, index) => differences(item, theirs[index] ?? null, `${path}[${index}]`));
+  if (Array.isArray(ours) && Array.isArray(theirs) && ours.length > 0 && theirs.length > 0)
+    return [...lacking(ours, theirs, `${path}: only ours`), ...lacking(theirs, ours, `${path}: only theirs`)];
   return [`${path}: ours ${brief(ours)}, theirs ${brief(theirs)}`];
+}
+
+function lacking(some: readonly Json[], others: readonly Json[], what: string): string[] {
+  const known = new Set(others.map((item) => JSON.stringify(item)));
+  return some.filter((item) => !known.has(JSON.stringify(item))).map((item) => `${what} ${brief(item)}`);
 }
 
 function isMap(value: Json): value is { [field: string]: Json } {
