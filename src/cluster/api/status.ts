@@ -48,7 +48,9 @@ export function statusOf(error: unknown, context: StatusContext = {}): Status {
   const base = BY_CODE[error.code];
   const code = typeof details['code'] === 'number' ? details['code'] : base.code;
   const reason = typeof details['reason'] === 'string' ? details['reason'] : base.reason;
-  const status = failure({ code, reason }, message(error, reason, context), context);
+  // A bad request is about what was sent, and not about an object.
+  const about = reason === 'BadRequest' ? {} : context;
+  const status = failure({ code, reason }, message(error, reason, about), about);
   if (typeof details['retryAfterSeconds'] === 'number') {
     status.details = { ...status.details, retryAfterSeconds: details['retryAfterSeconds'] };
   }

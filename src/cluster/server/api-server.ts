@@ -65,7 +65,7 @@ import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
 import { present } from './present.ts';
 import { metadataOf } from './request-body.ts';
-import { compressed, respondWith, statusResponse } from './respond.ts';
+import { compressed, respondWith, statusResponse, warningHeader } from './respond.ts';
 import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -285,7 +285,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
-    return await run(chain, { request, info, user, server: parts });
+    return await run(chain, { request, info, user, server: parts, warnings: [] });
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
@@ -341,7 +341,9 @@ const answerFailures: Handler = async (context, next) => {
       kind: resource?.kind,
       name: await nameOf(context),
     };
-    return statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
+    const response = statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
+    const warnings = warningHeader([...new Set(context.warnings)]);
+    return { ...response, headers: { ...response.headers, ...warnings } };
   }
 };
 

@@ -64,6 +64,8 @@ export interface RequestContext {
   delegated?: boolean;
   /** What the audit event is to say besides; absent when nobody records this request. */
   annotations?: Map<string, string>;
+  /** What a failure says beside its Status; who answers otherwise says its own. */
+  readonly warnings?: string[];
 }
 
 /** The context of a request for a served resource. */

@@ -14,6 +14,11 @@ export function encodeForStorage(object: KubeObject): Uint8Array {
   return lasting(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
 }
 
+/** As `encodeForStorage`, of what a dry run of a creation shows: upstream leaves the version in it that was sent. */
+export function encodeUnstored({ kind, apiVersion, metadata, ...rest }: KubeObject): Uint8Array {
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata, ...rest }));
+}
+
 const POOL_BYTES = 64 * 1024;
 let pool = Buffer.allocUnsafeSlow(POOL_BYTES);
 let used = 0;

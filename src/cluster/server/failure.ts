@@ -50,7 +50,7 @@ function failure(message: string, facts: Facts): PlatformError {
     status: 'Failure',
   };
   return new PlatformError(facts.code, message, {
-    details: { status: { ...head, message, reason, ...details, code: http } },
+    details: { status: { ...head, message, ...(reason !== '' && { reason }), ...details, code: http } },
   });
 }
 
@@ -138,6 +138,12 @@ export function unauthorized(): PlatformError {
 
 export function badRequest(message: string): PlatformError {
   return failure(message, { code: 'invalid', http: 400, reason: 'BadRequest' });
+}
+
+/** Told by the storage, which has no reason for it. */
+export function versionOfNew(): PlatformError {
+  const message = 'resourceVersion should not be set on objects to be created';
+  return failure(message, { code: 'invalid', http: 500, reason: '' });
 }
 
 export function methodNotAllowed(on: GroupResource | undefined): PlatformError {

@@ -60,6 +60,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#context.warnings?.push(...this.warnings);
     await this.#reservations.giveBack();
   }
 

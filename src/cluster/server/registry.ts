@@ -5,8 +5,8 @@
 import type { Random } from '../../base/random.ts';
 import { isPlatformError } from '../../base/errors.ts';
 import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
-import { encodeForStorage } from './encoding.ts';
-import { alreadyExists, conflict, MODIFIED, notFound } from './failure.ts';
+import { encodeForStorage, encodeUnstored } from './encoding.ts';
+import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
 import type { SharedLeases } from './shared-leases.ts';
 import { isJsonObject, jsonCopy, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
@@ -83,6 +83,8 @@ export class Registry {
     const { name = '', namespace = '' } = object.metadata;
     const key = keyOf(resource, namespace, name);
     const refused = new Set<string>();
+    // Upstream's storage says so: not for a dry run, and of a version that is none nothing.
+    if (!dryRun && /^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? '')) throw versionOfNew();
     await this.fresh();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
@@ -90,8 +92,8 @@ export class Registry {
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
       const attempt = resource.strategy.claims === undefined ? object : jsonCopy(object);
       const claims = this.#claims(resource, attempt, undefined, refused);
+      if (dryRun) return new CachedObject(key, encodeUnstored(attempt), 0);
       const value = encodeForStorage(attempt);
-      if (dryRun) return new CachedObject(key, value, 0);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
       const put: Op = { type: 'put', key, value, ...(await this.#lease(resource)) };
       const result = await this.#store.txn(compares, [put, ...claims.ops]);

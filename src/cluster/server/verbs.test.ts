@@ -58,8 +58,14 @@ test('create is refused with the usual words', async () => {
     [
       MAPS,
       { ...(configMap('b') as object), metadata: { name: 'b', resourceVersion: '1' } },
-      400,
+      500,
       /should not be set/,
+    ],
+    [
+      MAPS,
+      { ...(configMap('b') as object), metadata: { name: 'b', generation: -1 } },
+      422,
+      /metadata.generation: Invalid value: -1: must be greater than or equal to 0$/,
     ],
     [
       MAPS,
@@ -75,6 +81,45 @@ test('create is refused with the usual words', async () => {
     assert.equal(answer.status, status, `${url}: ${answer.body.message}`);
     assert.match(answer.body.message ?? '', message);
   }
+});
+
+test('the server says its part of the metadata, and one reference of equal ones stays', async () => {
+  await using api = await TestServer.open();
+  const owner = { apiVersion: 'v1', kind: 'Node', name: 'n', uid: 'u' };
+  const metadata = {
+    name: 'a',
+    uid: 'mine',
+    selfLink: '/x',
+    generation: 3,
+    creationTimestamp: '2000-01-01T00:00:00Z',
+    deletionTimestamp: '2000-01-01T00:00:00Z',
+    deletionGracePeriodSeconds: 0,
+    ownerReferences: [owner, owner, { ...owner, uid: 'v' }],
+  };
+  const made = await api.call('POST', MAPS, { ...(configMap('a') as object), metadata });
+  const { uid, resourceVersion: _version, managedFields: _owners, ...others } = made.body.metadata;
+  assert.notEqual(uid, 'mine');
+  assert.deepEqual(others, {
+    name: 'a',
+    namespace: 'default',
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    generation: 3,
+    ownerReferences: [owner, { ...owner, uid: 'v' }],
+  });
+  const repeated = /^299 - "\.metadata\.ownerReferences contains duplicate entries; .* observed: u"$/;
+  assert.match(made.headers['warning'] ?? '', repeated);
+  // A failure carries the warnings as well.
+  const refused = await api.call('POST', MAPS, {
+    ...(configMap('b') as object),
+    metadata: { ...metadata, name: 'B' },
+  });
+  assert.equal(refused.status, 422);
+  assert.match(refused.headers['warning'] ?? '', repeated);
+  const dry = await api.call('POST', `${MAPS}?dryRun=All`, {
+    ...(configMap('c') as object),
+    metadata: { name: 'c', resourceVersion: '7' },
+  });
+  assert.deepEqual([dry.status, dry.body.metadata.resourceVersion], [201, '7']);
 });
 
 test('names are generated, and dry runs leave nothing', async () => {

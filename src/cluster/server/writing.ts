@@ -8,7 +8,7 @@ import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-f
 import type { UserInfo } from '../api/transport.ts';
 import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
-import type { Json, KubeObject } from './object.ts';
+import type { Json, KubeObject, OwnerReference } from './object.ts';
 import type { Change } from './registry.ts';
 import type { Resource } from './resource.ts';
 
@@ -44,16 +44,20 @@ export async function prepareCreate(
   options: CreateOptions & { readonly gate: Gate },
 ): Promise<KubeObject> {
   const { clock, random, namespace, author, gate } = options;
-  const metadata = (object.metadata ??= {});
-  if ((metadata.resourceVersion ?? '') !== '') {
-    throw badRequest('resourceVersion should not be set on objects to be created');
-  }
+  const sent = (object.metadata ??= {});
+  for (const field of SYSTEM_FIELDS) delete sent[field];
   if (resource.namespaced) {
-    if ((metadata.namespace ?? '') === '') metadata.namespace = namespace;
-    else if (metadata.namespace !== namespace) throw otherNamespace(metadata.namespace!, namespace);
-  } else delete metadata.namespace;
+    if ((sent.namespace ?? '') === '') sent.namespace = namespace;
+    else if (sent.namespace !== namespace) throw otherNamespace();
+  } else delete sent.namespace;
+  dropRepeatedOwners(object, gate, 'sent');
+  if (author !== 'applied') delete sent.managedFields;
   resource.type.applyDefaults(object);
+  // What admission and the strategy add belongs to nobody.
+  if (author !== 'applied') recordUpdate(undefined, object, author);
   await gate.mutate(object);
+  dropRepeatedOwners(object, gate, 'admitted');
+  const { metadata } = object;
   if ((metadata.name ?? '') === '') {
     if ((metadata.generateName ?? '') === '') {
       throw fieldErrorsError([required('metadata.name', 'name or generateName is required')]);
@@ -62,19 +66,47 @@ export async function prepareCreate(
   }
   metadata.uid = uuid(random);
   metadata.creationTimestamp = rfc3339(clock.now());
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
-  if (author !== 'applied') delete metadata.managedFields;
+  // Kinds that do not count theirs keep what was sent.
   if (resource.declaration.hasGeneration) metadata.generation = 1;
-  else delete metadata.generation;
   resource.type.applyDefaults(object);
   resource.strategy.prepareForCreate?.(object, options.user);
-  if (author !== 'applied') recordUpdate(undefined, object, author);
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   gate.warnings?.push(...resource.type.warnings(object));
   await gate.validate(object);
   return object;
+}
+
+/** Only the server says these of a new object. */
+const SYSTEM_FIELDS = [
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'selfLink',
+] as const;
+
+const REPEATED_OWNERS: Readonly<Record<'sent' | 'admitted', string>> = {
+  sent: '.metadata.ownerReferences contains duplicate entries;',
+  admitted: '.metadata.ownerReferences contains duplicate entries after mutating admission happens;',
+};
+
+/** Keeps one of equal references to owners and warns. */
+function dropRepeatedOwners({ metadata }: KubeObject, gate: Gate, when: 'sent' | 'admitted'): void {
+  const owners = metadata.ownerReferences;
+  if (owners === undefined || owners.length < 2) return;
+  const kept: OwnerReference[] = [];
+  const repeated: string[] = [];
+  for (const owner of owners) {
+    if (kept.some((other) => other.uid === owner.uid && jsonEqual(other, owner)))
+      repeated.push(owner.uid ?? '');
+    else kept.push(owner);
+  }
+  if (repeated.length === 0) return;
+  metadata.ownerReferences = kept;
+  const advice =
+    'API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed:';
+  gate.warnings?.push(`${REPEATED_OWNERS[when]} ${advice} ${repeated.join(', ')}`);
 }
 
 export type Endpoint = 'main' | 'status' | 'approval' | Narrow;
@@ -114,14 +146,21 @@ export async function planUpdate(
   const isWish = endpoint === 'main' || isNarrow(endpoint);
   const object = isWish ? sent : statusUpdate(resource, sent, old);
   if (isWish) keepServerFields(resource, object, old);
+  dropRepeatedOwners(object, gate, 'sent');
   resource.type.applyDefaults(object);
+  if (owners === undefined) delete object.metadata.managedFields;
+  else object.metadata.managedFields = owners;
+  // What admission and the strategy change belongs to nobody.
+  if (author !== 'applied' && !isNarrow(endpoint)) recordUpdate(old, object, author);
   await gate.mutate(object, old);
+  dropRepeatedOwners(object, gate, 'admitted');
+  const recorded = object.metadata.managedFields;
   if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
   if (endpoint === 'main' || isNarrow(endpoint)) finishMain(resource, object, old);
   else resource.strategy.prepareForStatus?.(object, old, endpoint);
-  if (owners === undefined) delete object.metadata.managedFields;
-  else object.metadata.managedFields = owners;
-  if (author !== 'applied') recordUpdate(old, object, author);
+  if (recorded === undefined) delete object.metadata.managedFields;
+  else object.metadata.managedFields = recorded;
+  if (author !== 'applied' && isNarrow(endpoint)) recordUpdate(old, object, author);
   const errors = resource.type.validateUpdate(object, old, endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
   if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
@@ -157,6 +196,7 @@ function narrow(
 function keepServerFields({ declaration }: Resource, object: KubeObject, old: KubeObject): void {
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } = old.metadata;
   const { metadata } = object;
+  delete metadata['selfLink'];
   const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
   for (const [field, value] of Object.entries(kept)) {
     if (value === undefined) delete metadata[field];
@@ -184,8 +224,6 @@ function desired(object: KubeObject): Json {
   return rest;
 }
 
-export function otherNamespace(sent: string, path: string): Error {
-  return badRequest(
-    `the namespace of the provided object does not match the namespace sent on the request (${sent} != ${path})`,
-  );
+export function otherNamespace(): Error {
+  return badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }

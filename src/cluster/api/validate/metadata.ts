@@ -57,10 +57,16 @@ export function validateMetadata(
   } else if (namespace !== '') {
     errors.push(...dns1123Label(namespace).map((detail) => invalid('metadata.namespace', namespace, detail)));
   }
+  errors.push(...validateGeneration(metadata));
   errors.push(...validateLabels(metadata['labels'], 'metadata.labels'));
   errors.push(...validateAnnotations(metadata['annotations'], 'metadata.annotations'));
   errors.push(...validateOwners(metadata), ...validateFinalizers(metadata, rules.custom === true));
   return errors;
+}
+
+function validateGeneration({ generation }: JsonObject): FieldError[] {
+  const isNegative = typeof generation === 'number' && generation < 0;
+  return isNegative ? [invalid('metadata.generation', generation, 'must be greater than or equal to 0')] : [];
 }
 
 export function validateLabels(labels: JsonValue | undefined, field: string): FieldError[] {

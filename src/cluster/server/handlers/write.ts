@@ -26,6 +26,7 @@ export async function createObject(context: ResourceContext): Promise<ApiRespons
   const dryRun = isDryRun(info.query.getAll('dryRun'));
   const decoded = await decodeBody(request, resource.type);
   const warnings = checkUnknown(decoded.unknown, resource.type, info.query);
+  context.warnings?.push(...warnings);
   const object = decoded.object as KubeObject;
   const namespace =
     info.namespace === '' && resource.namespaced ? (object.metadata?.namespace ?? '') : info.namespace;
@@ -96,6 +97,7 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
   const view = viewOf(context);
   const decoded = await decodeBody(request, resource.type);
   const warnings = checkUnknown(decoded.unknown, resource.type, info.query);
+  context.warnings?.push(...warnings);
   const sent = decoded.object as KubeObject;
   checkAddress(context, sent);
   const endpoint = endpointOf(info.subresource);
@@ -117,7 +119,7 @@ export function checkAddress({ resource, info }: ResourceContext, object: KubeOb
   }
   if (!resource.namespaced) return;
   if ((metadata.namespace ?? '') === '') metadata.namespace = info.namespace;
-  else if (metadata.namespace !== info.namespace) throw otherNamespace(metadata.namespace!, info.namespace);
+  else if (metadata.namespace !== info.namespace) throw otherNamespace();
 }
 
 export async function patchObject(context: ResourceContext): Promise<ApiResponse> {
