@@ -60,30 +60,39 @@ export class Driver implements Disposable {
   }
 
   /** One request; throws for anything but success and, with `mayExist`, 409. */
-  call(method: string, path: string, body?: unknown, mayExist = false): Promise<Buffer> {
+  async call(method: string, path: string, body?: unknown, mayExist = false): Promise<Buffer> {
+    const headers = { accept: 'application/json', 'content-type': 'application/json' };
+    const text = body === undefined ? {} : { body: JSON.stringify(body) };
+    const { status, body: answer } = await this.send(method, path, { headers, ...text });
+    if (status < 300 || (mayExist && status === 409)) return answer;
+    throw new Error(`${method} ${path}: ${status} ${answer.toString('utf8').slice(0, 200)}`);
+  }
+
+  /** One request and its whole answer, whatever it is. */
+  send(
+    method: string,
+    path: string,
+    {
+      headers,
+      body,
+    }: { readonly headers: Readonly<Record<string, string>>; readonly body?: string | Buffer },
+  ): Promise<{ readonly status: number; readonly body: Buffer }> {
     const { port, token } = this.#target;
-    const headers = {
-      authorization: `Bearer ${token}`,
-      accept: 'application/json',
-      'content-type': 'application/json',
-    };
+    const options = { host: '127.0.0.1', port, path, method, agent: this.#agent };
     return new Promise((resolve, reject) => {
       const sent = request(
-        { host: '127.0.0.1', port, path, method, agent: this.#agent, headers },
+        { ...options, headers: { authorization: `Bearer ${token}`, ...headers } },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.on('end', () => {
-            const answer = Buffer.concat(chunks);
-            const { statusCode = 0 } = response;
-            if (statusCode < 300 || (mayExist && statusCode === 409)) resolve(answer);
-            else
-              reject(new Error(`${method} ${path}: ${statusCode} ${answer.toString('utf8').slice(0, 200)}`));
-          });
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }),
+          );
+          response.on('error', reject);
         },
       );
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(body);
     });
   }
 

@@ -3,15 +3,12 @@
  * 3.4 did on two cores of a 2.5 GHz Xeon. `node bench/apiserver.ts [SECONDS]`; wants wrk. Only ratios of one machine count:
  * compare two versions in turns.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Server } from './apiserver-process.ts';
 import { benchPod, Driver, lua, type Load } from './apiserver-load.ts';
 
 const SECONDS = Number(process.argv[2] ?? 5);
-const ROOT = join(import.meta.dirname, '..');
 const NS = 'bench';
 const PODS = `/api/v1/namespaces/${NS}/pods`;
 const LISTED = '/api/v1/namespaces/bench-list/pods';
@@ -27,72 +24,6 @@ const ANCHORS: Readonly<Record<string, readonly [theirs: number, times: number]>
   'list 3,000 pods': [7.7, 5],
   'list 300 of 3,000 by label': [12, 10],
 };
-
-class Server implements AsyncDisposable {
-  readonly dataDir = mkdtempSync(join(tmpdir(), 'sampan-bench-data-'));
-  #child: ChildProcess | undefined;
-  #port = 0;
-
-  /** Milliseconds from starting the process to its first answer. */
-  async start(): Promise<number> {
-    const begin = performance.now();
-    // A port of the kernel's choice, and the same one after a restart.
-    const args = ['up', '--no-node', '--port', String(this.#port), '--data-dir', this.dataDir];
-    this.#child = spawn(
-      join(ROOT, 'bin/sampan'),
-      [...args, '--kubeconfig', join(this.dataDir, 'kubeconfig')],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
-    const url = await new Promise<string>((resolve, reject) => {
-      let log = '';
-      this.#child!.stderr!.on('data', (chunk) => {
-        log += String(chunk);
-        const found = /ready url=(\S+)/.exec(log)?.[1];
-        if (found !== undefined) resolve(found);
-      });
-      this.#child!.on('exit', (code) => reject(new Error(`sampan ended with ${code}: ${log}`)));
-    });
-    this.#port = Number(new URL(url).port);
-    return performance.now() - begin;
-  }
-
-  get port(): number {
-    return this.#port;
-  }
-
-  get token(): string {
-    return readFileSync(join(this.dataDir, 'token'), 'utf8').trim();
-  }
-
-  /** Proportional set size, in MB. */
-  resident(): number {
-    const text = readFileSync(`/proc/${this.#child!.pid}/smaps_rollup`, 'utf8');
-    return (Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) * 1024) / 1e6;
-  }
-
-  cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.#child!.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  }
-
-  async stop(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (child === undefined) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.removeAllListeners('exit');
-    child.kill('SIGTERM');
-    await Promise.race([gone, delay(5000)]);
-    child.kill('SIGKILL');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-    rmSync(this.dataDir, { recursive: true, force: true });
-  }
-}
 
 if (!existsSync('/usr/bin/wrk')) {
   process.stderr.write('bench: wrk is missing; on Debian: apt-get install wrk time\n');

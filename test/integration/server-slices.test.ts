@@ -101,6 +101,11 @@ describe('the main loop', () => {
     await read(MAPS, { 'accept-encoding': 'gzip' });
   });
 
+  test('lists for people', async () => {
+    await read(`${MAPS}?pretty=true`);
+    await read(MAPS, { accept: 'application/yaml' });
+  });
+
   test('lists by what no index answers', async () => {
     await read(`${MAPS}?labelSelector=number%20notin%20(7)`);
     await read(`${MAPS}?labelSelector=number,!nothing&fieldSelector=metadata.name!%3Dm7`);

@@ -46,9 +46,3 @@ export async function parseYaml(bytes: Uint8Array): Promise<{ value: JsonValue; 
     });
   }
 }
-
-/** One YAML document, for people. */
-export async function formatYaml(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml');
-  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
-}

@@ -13,14 +13,27 @@ const PIECE_BYTES = 128 * 1024;
 /** Lists of fewer objects are one piece. */
 const WHOLE_OBJECTS = 64;
 
+/** A list in JSON, taken apart: what stands before the first item and after the last, and each item. */
+export interface JsonList {
+  readonly open: Uint8Array;
+  readonly items: () => Iterable<Uint8Array>;
+  readonly close: Uint8Array;
+}
+
 /** The pieces of one body; `length` when it is known before they are made. */
 export class ListBody implements AsyncIterable<Uint8Array> {
   readonly length: number | undefined;
+  /** For whoever writes it in another form; undefined where it is not a list in JSON. */
+  readonly list: JsonList | undefined;
   readonly #pieces: () => AsyncGenerator<Uint8Array>;
 
-  constructor(pieces: () => AsyncGenerator<Uint8Array>, length?: number) {
+  constructor(
+    pieces: () => AsyncGenerator<Uint8Array>,
+    more: { readonly length?: number; readonly list?: JsonList } = {},
+  ) {
     this.#pieces = pieces;
-    this.length = length;
+    this.length = more.length;
+    this.list = more.list;
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -67,19 +80,18 @@ async function bodyOf(options: ListOptions): Promise<ListBody> {
     const { rowOrder } = resource.declaration;
     const ordered =
       rowOrder === undefined ? objects : objects.toSorted((a, b) => rowOrder(a.object, b.object));
-    return new ListBody(() =>
-      joined({ ...options, objects: ordered }, row, { open, close: Buffer.from(']}\n') }),
-    );
+    return joinedBody({ ...options, objects: ordered }, row, { open, close: Buffer.from(']}\n') });
   }
   const frame = listFrame(head);
-  if (!view.verbatim) return new ListBody(() => joined(options, view.item, frame));
+  if (!view.verbatim) return joinedBody(options, view.item, frame);
   const slice = new Slice(clock);
   let length = frame.open.length + frame.close.length + Math.max(0, objects.length - 1);
   for (const object of objects) {
     length += object.bytesLength;
     if (slice.over) await slice.next();
   }
-  return new ListBody(() => copied(options, frame), length);
+  const list = { ...frame, items: () => objects.values().map((object) => object.bytes) };
+  return new ListBody(() => copied(options, frame), { length, list });
 }
 
 interface Around {
@@ -134,6 +146,15 @@ async function* copied({ objects, clock }: ListOptions, { open, close }: Around)
   }
   yield pieces.take();
   yield close;
+}
+
+function joinedBody(
+  options: ListOptions,
+  encode: (object: CachedObject) => Uint8Array,
+  around: Around,
+): ListBody {
+  const list = { ...around, items: () => options.objects.values().map(encode) };
+  return new ListBody(() => joined(options, encode, around), { list });
 }
 
 /** Encoded one by one. */

@@ -1,33 +1,91 @@
 /** The last touch to an answer: indented for people, or as YAML. */
+import type { Clock } from '../../base/clock.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
+import { parseLargeJson } from '../api/decode.ts';
+import type { JsonValue } from '../api/json.ts';
 import type { ApiResponse } from '../api/transport.ts';
-import { formatYaml } from '../api/yaml.ts';
+import { writeYaml, writeYamlItem } from '../api/yaml-writer.ts';
 import type { Handler } from './context.ts';
-import { wholeBody } from './list-body.ts';
+import { JsonIndenter } from './indent-json.ts';
+import { ListBody, wholeBody } from './list-body.ts';
 import { parseAccept } from './negotiate.ts';
 
 /** Programs that people look at answers with, which get them indented unless they say otherwise. */
 const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
 
+/** Smaller answers are formatted in one go. */
+const LARGE_BYTES = 32 * 1024;
+/** Text that is sent at once. */
+const PIECE_CHARACTERS = 32 * 1024;
+
 export const present: Handler = async (context, next) => {
   const response = await next();
-  const { request, info, delegated } = context;
+  const { request, info, delegated, server } = context;
   if (delegated === true) return response;
   if (response.headers['content-type'] !== 'application/json' || info.verb === 'watch') return response;
   const accept = request.headers['accept'];
-  if (accept?.includes('yaml') === true && parseAccept(accept)[0]?.type === 'application/yaml') {
-    const text = await formatYaml(await jsonOf(response));
-    return {
-      ...response,
-      headers: { ...response.headers, 'content-type': 'application/yaml' },
-      body: Buffer.from(text),
-    };
-  }
-  if (!wantsIndented(info.query, request.headers['user-agent'])) return response;
-  return { ...response, body: Buffer.from(`${JSON.stringify(await jsonOf(response), undefined, 2)}\n`) };
+  const isYaml = accept?.includes('yaml') === true && parseAccept(accept)[0]?.type === 'application/yaml';
+  if (!isYaml && !wantsIndented(info.query, request.headers['user-agent'])) return response;
+  const body = await formatted(response.body, isYaml ? yamlOf : indented, server.clock);
+  if (!isYaml) return { ...response, body };
+  return { ...response, headers: { ...response.headers, 'content-type': 'application/yaml' }, body };
 };
 
-async function jsonOf({ body }: ApiResponse): Promise<unknown> {
-  return JSON.parse(Buffer.from(await wholeBody(body)).toString('utf8')) as unknown;
+type Format = (body: ApiResponse['body'], slice: Slice) => AsyncGenerator<Uint8Array>;
+
+async function formatted(
+  body: ApiResponse['body'],
+  format: Format,
+  clock: Clock,
+): Promise<ApiResponse['body']> {
+  const pieces = new ListBody(() => format(body, new Slice(clock)));
+  return body instanceof Uint8Array && body.length < LARGE_BYTES ? await wholeBody(pieces) : pieces;
+}
+
+async function* indented(body: ApiResponse['body'], slice: Slice): AsyncGenerator<Uint8Array> {
+  const indenter = new JsonIndenter();
+  for await (const piece of body instanceof Uint8Array ? [body] : body) {
+    for (const part of indenter.parts(piece)) {
+      yield part;
+      if (slice.over) await slice.next();
+    }
+  }
+  yield Buffer.from('\n');
+}
+
+async function* yamlOf(body: ApiResponse['body'], slice: Slice): AsyncGenerator<Uint8Array> {
+  let text = '';
+  const sink = (more: string): void => void (text += more);
+  const taken = (): Uint8Array => {
+    const bytes = Buffer.from(text);
+    text = '';
+    return bytes;
+  };
+  const parsed = async (bytes: Uint8Array): Promise<JsonValue> =>
+    (await parseLargeJson(bytes, 'object')).value;
+  async function* steps(writing: Generator<void>): AsyncGenerator<Uint8Array> {
+    for (const _ of writing) {
+      if (text.length >= PIECE_CHARACTERS) yield taken();
+      if (slice.over) await slice.next();
+    }
+  }
+  const list = body instanceof ListBody ? body.list : undefined;
+  if (list === undefined) {
+    yield* steps(writeYaml(await parsed(await wholeBody(body)), sink));
+    yield taken();
+    return;
+  }
+  // The items are the last member.
+  const { open, items, close } = list;
+  yield* steps(writeYaml(await parsed(Buffer.concat([open, close])), sink));
+  const head = text;
+  text = head.replace(/ \[\]\n$/, '\n');
+  let isEmpty = true;
+  for (const item of items()) {
+    isEmpty = false;
+    yield* steps(writeYamlItem(await parsed(item), sink));
+  }
+  yield isEmpty ? Buffer.from(head) : taken();
 }
 
 function wantsIndented(query: URLSearchParams, agent: string | undefined): boolean {

@@ -1,0 +1,81 @@
+/** The API server as users have it, in a process and a data folder of its own, and what the process uses. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const ROOT = join(import.meta.dirname, '..');
+
+export class Server implements AsyncDisposable {
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'sampan-bench-data-'));
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+  #port = 0;
+
+  constructor(
+    options: { readonly env?: Readonly<Record<string, string>>; readonly args?: readonly string[] } = {},
+  ) {
+    this.#env = options.env ?? {};
+    this.#args = options.args ?? [];
+  }
+
+  /** Milliseconds from starting the process to its first answer. */
+  async start(): Promise<number> {
+    const begin = performance.now();
+    // A port of the kernel's choice, and the same one after a restart.
+    const args = ['up', '--no-node', '--port', String(this.#port), '--data-dir', this.dataDir];
+    this.#child = spawn(
+      join(ROOT, 'bin/sampan'),
+      [...args, '--kubeconfig', join(this.dataDir, 'kubeconfig'), ...this.#args],
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.#env } },
+    );
+    const url = await new Promise<string>((resolve, reject) => {
+      let log = '';
+      this.#child!.stderr!.on('data', (chunk) => {
+        log += String(chunk);
+        const found = /ready url=(\S+)/.exec(log)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+      this.#child!.on('exit', (code) => reject(new Error(`sampan ended with ${code}: ${log}`)));
+    });
+    this.#port = Number(new URL(url).port);
+    return performance.now() - begin;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get token(): string {
+    return readFileSync(join(this.dataDir, 'token'), 'utf8').trim();
+  }
+
+  /** Proportional set size, in MB. */
+  resident(): number {
+    const text = readFileSync(`/proc/${this.#child!.pid}/smaps_rollup`, 'utf8');
+    return (Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) * 1024) / 1e6;
+  }
+
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.#child!.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.removeAllListeners('exit');
+    child.kill('SIGTERM');
+    await Promise.race([gone, delay(5000)]);
+    child.kill('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}

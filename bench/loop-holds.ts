@@ -1,0 +1,335 @@
+/**
+ * For how long one request holds the API server's loop: the bundle in a process of its own, `loop-probe.mjs` inside it.
+ * `node bench/loop-holds.ts [WORD]` prints, of several tries of each request whose name has the word in it, the least of the longest
+ * turns without collections of garbage, and with them.
+ */
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { benchPod, Driver } from './apiserver-load.ts';
+import { Server } from './apiserver-process.ts';
+
+const WORD = process.argv[2] ?? '';
+const TRIES = 6;
+const PODS = 5000;
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const ALL_PODS = '/api/v1/pods';
+const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+
+interface Held {
+  readonly held: number;
+  readonly withGarbage: number;
+  readonly garbage: number;
+}
+
+function ask(path: string, command: string): Promise<Held> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(command));
+    socket.once('data', (chunk) => {
+      resolve(JSON.parse(String(chunk)) as Held);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+async function main(): Promise<void> {
+  const probe = `/tmp/sampan-loop-probe-${process.pid}`;
+  const options = `--import=${join(import.meta.dirname, 'loop-probe.mjs')}`;
+  await using server = new Server({ env: { NODE_OPTIONS: options, SAMPAN_LOOP_PROBE: probe } });
+  await server.start();
+  using driver = new Driver(server);
+
+  const send = async (
+    method: string,
+    path: string,
+    how: { body?: string | Buffer; type?: string; accept?: string; status?: number } = {},
+  ): Promise<Buffer> => {
+    const answer = await driver.send(method, path, {
+      ...(how.body !== undefined && { body: how.body }),
+      headers: {
+        accept: how.accept ?? 'application/json',
+        'content-type': how.type ?? 'application/json',
+        'user-agent': 'bench',
+      },
+    });
+    const wanted = how.status ?? (method === 'POST' ? 201 : 200);
+    if (answer.status !== wanted)
+      throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
+    return answer.body;
+  };
+
+  const measure = async (
+    name: string,
+    work: (attempt: number) => Promise<unknown>,
+    before?: (attempt: number) => Promise<unknown>,
+  ): Promise<void> => {
+    if (!name.includes(WORD)) return;
+    const seen: Held[] = [];
+    let took = Infinity;
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      await before?.(attempt);
+      await ask(probe, 'start');
+      const begin = performance.now();
+      await work(attempt);
+      took = Math.min(took, performance.now() - begin);
+      seen.push(await ask(probe, 'stop'));
+    }
+    const least = (what: keyof Held): string =>
+      Math.min(...seen.map((one) => one[what]))
+        .toFixed(1)
+        .padStart(6);
+    process.stdout.write(
+      `${name.padEnd(52)} ${least('held')} ms, with garbage ${least('withGarbage')} ms; all of it ${took.toFixed(0)} ms\n`,
+    );
+  };
+
+  const map = (name: string, data: Record<string, string>): object => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name },
+    data,
+  });
+  const wide = (count: number, value: string): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
+
+  await driver.namespace('bench');
+  for (const keys of [9000, 40_000]) {
+    let version = 0;
+    const name = (attempt: number): string => `wide-${keys}-${attempt}`;
+    await measure(`create a config map of ${keys} keys`, (attempt) =>
+      send('POST', MAPS, { body: JSON.stringify(map(name(attempt), wide(keys, 'a'))) }),
+    );
+    await measure(
+      `update a config map of ${keys} keys`,
+      () =>
+        send('PUT', `${MAPS}/${name(0)}`, {
+          body: JSON.stringify(map(name(0), wide(keys, `b${version++}`))),
+        }),
+      () =>
+        send('PATCH', `${MAPS}/${name(0)}?fieldManager=bench&force=true`, {
+          type: 'application/apply-patch+yaml',
+          body: JSON.stringify(map(name(0), {})),
+        }),
+    );
+    await measure(
+      `merge-patch ${keys} keys of a config map`,
+      () =>
+        send('PATCH', `${MAPS}/${name(0)}`, {
+          type: 'application/merge-patch+json',
+          body: JSON.stringify({ data: wide(keys, `b${version++}`) }),
+        }),
+      () =>
+        send('PATCH', `${MAPS}/${name(0)}?fieldManager=bench&force=true`, {
+          type: 'application/apply-patch+yaml',
+          body: JSON.stringify(map(name(0), {})),
+        }),
+    );
+    await measure(`apply a config map of ${keys} keys`, (attempt) =>
+      send('PATCH', `${MAPS}/applied-${keys}-${attempt}?fieldManager=me`, {
+        type: 'application/apply-patch+yaml',
+        status: 201,
+        body: JSON.stringify(map(`applied-${keys}-${attempt}`, wide(keys, 'a'))),
+      }),
+    );
+  }
+
+  const members = Array.from({ length: 150_000 }, (_, i) => `"k${i}":""`).join(',');
+  await measure('refuse 150,000 unknown members', () =>
+    send('POST', `${MAPS}?fieldValidation=Strict`, {
+      status: 400,
+      body: `{"metadata":{"name":"no"},${members}}`,
+    }),
+  );
+  await measure('refuse 150,000 keys that are no strings', () =>
+    send('POST', MAPS, {
+      status: 400,
+      body: `{"metadata":{"name":"no"},"data":{${members.replaceAll('""', '1')}}}`,
+    }),
+  );
+  await measure('refuse a config map that is too large', () =>
+    send('POST', MAPS, { status: 422, body: JSON.stringify(map('no', { a: 'x'.repeat(2 << 20) })) }),
+  );
+  await measure('refuse 150,000 keys with bad names', () =>
+    send('POST', MAPS, {
+      status: 422,
+      body: JSON.stringify(
+        map('no', Object.fromEntries(Array.from({ length: 150_000 }, (_, i) => [`/${i}`, '']))),
+      ),
+    }),
+  );
+
+  const yamlMap = stringify(map('from-yaml', wide(9000, 'abc def')));
+  await measure('create 9,000 keys from YAML', (attempt) =>
+    send('POST', MAPS, {
+      type: 'application/yaml',
+      body: yamlMap.replace('from-yaml', `from-yaml-${attempt}`),
+    }),
+  );
+  const yamlPod = stringify({
+    ...(benchPod('from-yaml') as object),
+    metadata: { name: 'from-yaml', namespace: 'bench' },
+  });
+  await measure('create a pod from YAML', (attempt) =>
+    send('POST', '/api/v1/namespaces/bench/pods', {
+      type: 'application/yaml',
+      body: yamlPod.replace('from-yaml', `from-yaml-${attempt}`),
+    }),
+  );
+
+  const addresses = (count: number): object => ({
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name: 'wide' },
+    subsets: [
+      {
+        ports: [{ port: 80 }],
+        addresses: Array.from({ length: count }, (_, i) => ({
+          ip: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
+          targetRef: { kind: 'Pod', name: `p-${i}`, namespace: 'default' },
+        })),
+      },
+    ],
+  });
+  await measure(
+    'create 10,000 addresses',
+    () => send('POST', '/api/v1/namespaces/bench/endpoints', { body: JSON.stringify(addresses(10_000)) }),
+    (attempt) =>
+      attempt === 0 ? Promise.resolve() : send('DELETE', '/api/v1/namespaces/bench/endpoints/wide'),
+  );
+  let encoded: Buffer = Buffer.alloc(0);
+  await measure('read 10,000 addresses as protobuf', async () => {
+    encoded = await send('GET', '/api/v1/namespaces/bench/endpoints/wide', { accept: PROTOBUF });
+  });
+  await measure('replace 10,000 addresses in protobuf', () =>
+    send('PUT', '/api/v1/namespaces/bench/endpoints/wide', { type: PROTOBUF, body: encoded }),
+  );
+  await measure('read 10,000 addresses as YAML', () =>
+    send('GET', '/api/v1/namespaces/bench/endpoints/wide', { accept: 'application/yaml' }),
+  );
+  await measure('read 10,000 addresses indented', () =>
+    send('GET', '/api/v1/namespaces/bench/endpoints/wide?pretty=true'),
+  );
+  const slices = (count: number): object => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'wide' },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: {
+        metadata: { labels: { a: 'b' } },
+        spec: {
+          containers: [
+            {
+              name: 'c',
+              image: 'i',
+              env: Array.from({ length: count }, (_, i) => ({ name: `NAME_${i}`, value: `v${i}` })),
+            },
+          ],
+        },
+      },
+    },
+  });
+  const deployments = '/apis/apps/v1/namespaces/bench/deployments/wide';
+  await measure('apply a deployment of 5,000 variables', (attempt) =>
+    send('PATCH', `${deployments}?fieldManager=m${attempt}&force=true`, {
+      type: 'application/apply-patch+yaml',
+      status: attempt === 0 ? 201 : 200,
+      body: JSON.stringify(slices(5000)),
+    }),
+  );
+  await measure('patch a deployment of 5,000 variables', (attempt) =>
+    send('PATCH', deployments, {
+      type: 'application/strategic-merge-patch+json',
+      body: JSON.stringify({ spec: { replicas: attempt } }),
+    }),
+  );
+
+  const definition = (name: string, fields: number): object => ({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${name}s.bench.example.com` },
+    spec: {
+      group: 'bench.example.com',
+      scope: 'Namespaced',
+      names: { plural: `${name}s`, singular: name, kind: name[0]!.toUpperCase() + name.slice(1) },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                spec: {
+                  type: 'object',
+                  properties: Object.fromEntries(
+                    Array.from({ length: fields }, (_, i) => [
+                      `field${i}`,
+                      {
+                        type: 'object',
+                        description: 'What this field of the object means, said at some length. '.repeat(4),
+                        properties: {
+                          size: { type: 'integer', minimum: 0 },
+                          name: { type: 'string', maxLength: 20, pattern: '^[a-z]+$' },
+                        },
+                        'x-kubernetes-validations': [{ rule: 'self.size < 10 || self.name == "big"' }],
+                      },
+                    ]),
+                  ),
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+  });
+  await measure('create a definition of 1,000 rules', (attempt) =>
+    send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+      body: JSON.stringify(definition(`thing${'abcdefgh'[attempt]}`, 1000)),
+    }),
+  );
+
+  if (['list', 'watch', 'delet'].some((word) => word.includes(WORD) || WORD.includes(word) || WORD === '')) {
+    await driver.each(PODS, async (i) => {
+      await driver.call('POST', '/api/v1/namespaces/bench/pods', benchPod(`f-${i}`));
+    });
+  }
+  for (const [form, accept] of [
+    ['JSON', 'application/json'],
+    ['protobuf', PROTOBUF],
+    ['a table', TABLE],
+    ['YAML', 'application/yaml'],
+  ] as const)
+    await measure(`list ${PODS} pods as ${form}`, () => send('GET', ALL_PODS, { accept }));
+  await measure(`list ${PODS} pods indented`, () => send('GET', `${ALL_PODS}?pretty=true`));
+  await measure(`list ${PODS} pods by a field`, () =>
+    send('GET', `${ALL_PODS}?fieldSelector=spec.nodeName!%3Dx`),
+  );
+  await measure(`list 500 of ${PODS} pods`, () => send('GET', `${ALL_PODS}?limit=500`));
+  await measure(
+    `list pods as they were`,
+    () => send('GET', `${ALL_PODS}?resourceVersion=3000&resourceVersionMatch=Exact`),
+    undefined,
+  );
+  await measure(`watch from the present of ${PODS} pods`, () =>
+    send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&resourceVersion=0`),
+  );
+  const revision = 400;
+  await measure(`watch from the past of ${PODS} pods`, () =>
+    send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&resourceVersion=${revision}`),
+  );
+  await measure(
+    'delete 1,000 config maps',
+    () => send('DELETE', '/api/v1/namespaces/bench/configmaps'),
+    () =>
+      driver.each(1000, async (i) => {
+        await driver.call('POST', '/api/v1/namespaces/bench/configmaps', map(`m-${i}`, { a: 'b' }));
+      }),
+  );
+}
+
+await main();
