@@ -19,6 +19,7 @@ import {
   networkPolicyDefaults,
   nodeDefaults,
   priorityClassDefaults,
+  resourceQuotaDefaults,
   secretDefaults,
 } from './defaults/objects.ts';
 import { podDefaults, podTemplateDefaults } from './defaults/pod.ts';
@@ -54,6 +55,7 @@ const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
   '/Pod': podDefaults,
   '/PodTemplate': podTemplateDefaults,
   '/ReplicationController': replicationControllerDefaults,
+  '/ResourceQuota': resourceQuotaDefaults,
   '/Secret': secretDefaults,
   '/Service': serviceDefaults,
   'admissionregistration.k8s.io/MutatingAdmissionPolicy': admissionPolicyDefaults,

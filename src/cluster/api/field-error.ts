@@ -1,5 +1,5 @@
 import { PlatformError } from '../../base/errors.ts';
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 export type FieldErrorType =
   | 'Required value'
@@ -101,9 +101,41 @@ function shownValue(value: JsonValue | undefined): string {
 /** Labels and their like are maps, and Go writes a map's keys in order. */
 function sortTexts(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (structs.has(value)) return value;
   const entries = Object.entries(value);
   if (!entries.every(([, item]) => typeof item === 'string')) return value;
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A member of one of upstream's own types. */
+export interface GoMember {
+  readonly name: string;
+  /** The name with a capital when absent. */
+  readonly go?: string;
+  /** Shown where there is none: an empty text when absent. */
+  readonly zero?: JsonValue;
+  /** Of an object, or of the objects in a list. */
+  readonly members?: readonly GoMember[];
+}
+
+/** Shown with their members in the order of their declaration. */
+const structs = new WeakSet<object>();
+
+/** A value as upstream shows those of its internal types, which have no names for JSON. */
+export function goShown(value: JsonObject, members: readonly GoMember[]): JsonValue {
+  const shown = members.map(({ name, go = capitalized(name), zero = '', members: inner }) => {
+    const item = value[name];
+    if (item === undefined || inner === undefined) return [go, item ?? zero] as const;
+    const each = (one: JsonValue): JsonValue => goShown(one as JsonObject, inner);
+    return [go, Array.isArray(item) ? item.map(each) : each(item)] as const;
+  });
+  const struct: JsonObject = Object.fromEntries(shown);
+  structs.add(struct);
+  return struct;
+}
+
+function capitalized(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 function escapeUnicode(character: string): string {

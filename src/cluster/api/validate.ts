@@ -31,6 +31,12 @@ import {
   validateEndpointSliceUpdate,
 } from './validate/endpoints.ts';
 import {
+  validateEvent,
+  validateEventUpdate,
+  validateStrictEvent,
+  validateStrictEventUpdate,
+} from './validate/events.ts';
+import {
   validateDefinition,
   validateDefinitionCreate,
   validateDefinitionUpdate,
@@ -53,7 +59,6 @@ import {
 import {
   validateConfigMap,
   validateConfigMapUpdate,
-  validateEvent,
   validateLease,
   validateNamespace,
   validateNamespaceStatus,
@@ -126,6 +131,8 @@ interface Rules {
   readonly clusterScoped?: boolean;
   /** Finalizers may be any qualified name: upstream's machinery checks the metadata, and not its core. */
   readonly custom?: boolean;
+  /** `create` and `update` look at the metadata themselves. */
+  readonly whole?: boolean;
   readonly object?: (object: JsonObject) => FieldError[];
   /** Only of new objects. */
   readonly create?: (object: JsonObject) => FieldError[];
@@ -148,7 +155,13 @@ const RULES: Readonly<Record<string, Rules>> = {
     object: validateNamespace,
     status: validateNamespaceStatus,
   },
-  '/Node': { name: 'subdomain', clusterScoped: true, object: validateNode, update: validateNodeUpdate },
+  '/Node': {
+    name: 'subdomain',
+    clusterScoped: true,
+    object: validateNode,
+    update: validateNodeUpdate,
+    status: validateNodeUpdate,
+  },
   '/Pod': {
     name: 'subdomain',
     create: validatePodCreate,
@@ -171,8 +184,13 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/Secret': { name: 'subdomain', object: validateSecret, update: validateSecretUpdate },
   '/ServiceAccount': { name: 'subdomain' },
   // Only the newer version is strict about names; clients put dots at the end of generateName in this one.
-  '/Event': { name: 'path-segment', object: validateEvent },
-  'events.k8s.io/Event': { name: 'subdomain', object: validateEvent },
+  '/Event': { whole: true, name: 'path-segment', create: validateEvent, update: validateEventUpdate },
+  'events.k8s.io/Event': {
+    whole: true,
+    name: 'subdomain',
+    create: validateStrictEvent,
+    update: validateStrictEventUpdate,
+  },
   'apiextensions.k8s.io/CustomResourceDefinition': {
     custom: true,
     name: 'subdomain',
@@ -451,7 +469,7 @@ function rulesOf(kind: KindSchema): Rules {
 export function validateCreate(kind: KindSchema, object: JsonObject): FieldError[] {
   const rules = rulesOf(kind);
   return [
-    ...validateMetadata(object, rules),
+    ...(rules.whole === true ? [] : validateMetadata(object, rules)),
     ...(rules.object?.(object) ?? []),
     ...(rules.create?.(object) ?? []),
   ];
@@ -467,7 +485,8 @@ export interface ChangeOf {
 export function validateUpdate(kind: KindSchema, object: JsonObject, change: ChangeOf): FieldError[] {
   const { old, endpoint = 'main' } = change;
   const rules = rulesOf(kind);
-  const metadata = [...validateMetadataUpdate(object, old), ...validateMetadata(object, rules)];
+  const metadata =
+    rules.whole === true ? [] : [...validateMetadataUpdate(object, old), ...validateMetadata(object, rules)];
   if (endpoint === 'status' && rules.status !== undefined) return [...metadata, ...rules.status(object, old)];
   const update = rules.endpoints?.[endpoint] ?? rules.update;
   return [...metadata, ...(rules.object?.(object) ?? []), ...(update?.(object, old) ?? [])];

@@ -13,6 +13,7 @@ import {
   type JsonObject,
 } from './json.ts';
 import { dns1123Label } from './validate/names.ts';
+import { keyPairProblem } from './warnings/key-pair.ts';
 import { claimSpecWarnings, nodeTermWarnings, oldLabel, OLD_VOLUMES, podWarnings } from './warnings/pod.ts';
 
 type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
@@ -66,6 +67,14 @@ const WARNERS: Readonly<Record<string, Warner>> = {
       ? []
       : ['spec.externalID: this field is deprecated, and is unused by Kubernetes']),
   ],
+  '/Secret': (secret) => {
+    if (secret['type'] !== 'kubernetes.io/tls') return [];
+    const [certificate = '', key = ''] = ['tls.crt', 'tls.key'].map((name) =>
+      Buffer.from(stringAt(objectAt(secret, 'data'), name), 'base64').toString('latin1'),
+    );
+    const problem = keyPairProblem(certificate, key);
+    return problem === undefined ? [] : [problem];
+  },
   '/ServiceAccount': (account) =>
     objectAt(account, 'metadata', 'annotations')['kubernetes.io/enforce-mountable-secrets'] === undefined
       ? []

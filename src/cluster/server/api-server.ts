@@ -336,7 +336,8 @@ const answerFailures: Handler = async (context, next) => {
       server.log.error('request failed', { method: request.method, path: info.path, error });
     const resource = server.resources.find(info.group, info.version, info.resource);
     const about = {
-      group: info.group,
+      // Of a second view of another group's objects it is that group which complains.
+      group: resource?.declaration.storage.group ?? info.group,
       resource: info.resource,
       kind: resource?.kind,
       name: await nameOf(context),

@@ -9,7 +9,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { ensureObject, fill, isEmpty } from './fill.ts';
+import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
 
 /** The name as a label, so that selectors can name namespaces. */
 export function namespaceDefaults(namespace: JsonObject): void {
@@ -20,9 +20,20 @@ export function namespaceDefaults(namespace: JsonObject): void {
 
 /** A node that does not say what it keeps for itself offers all of it. */
 export function nodeDefaults(node: JsonObject): void {
-  const { status } = node;
-  if (isJsonObject(status) && isJsonObject(status['capacity']))
-    fill(status, { allocatable: status['capacity'] });
+  const { status, spec } = node;
+  if (isJsonObject(status)) {
+    if (isJsonObject(status['capacity'])) fill(status, { allocatable: status['capacity'] });
+    roundUp(status, 'capacity', 'allocatable');
+  }
+  if (isJsonObject(spec)) unifyPodRanges(spec);
+}
+
+/** The older field for one range says the same as the first of the newer, and wins where they differ. */
+function unifyPodRanges(spec: JsonObject): void {
+  const one = stringAt(spec, 'podCIDR');
+  const ranges = listAt(spec, 'podCIDRs');
+  if (one !== '' && one !== ranges[0]) spec['podCIDRs'] = [one];
+  else if (one === '' && ranges[0] !== undefined) spec['podCIDR'] = ranges[0];
 }
 
 /** `stringData` is only a way in: it ends up in `data`. */
@@ -39,7 +50,7 @@ export function secretDefaults(secret: JsonObject): void {
 
 export function endpointsDefaults(endpoints: JsonObject): void {
   for (const subset of objectsAt(endpoints, 'subsets')) {
-    for (const port of objectsAt(subset, 'ports')) fill(port, { protocol: 'TCP' });
+    for (const port of objectsAt(subset, 'ports')) if (isEmpty(port['protocol'])) port['protocol'] = 'TCP';
   }
 }
 
@@ -50,12 +61,18 @@ export function endpointSliceDefaults(slice: JsonObject): void {
 /** What a limit range leaves open for containers follows from what it says: limits from maxima, requests from limits and minima. */
 export function limitRangeDefaults(range: JsonObject): void {
   for (const limit of objectsAt(range, 'spec', 'limits')) {
+    roundUp(limit, 'max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio');
     if (limit['type'] !== 'Container') continue;
     const limits = { ...objectAt(limit, 'max'), ...objectAt(limit, 'default') };
     const requests = { ...objectAt(limit, 'min'), ...limits, ...objectAt(limit, 'defaultRequest') };
     if (Object.keys(limits).length > 0) limit['default'] = limits;
     if (Object.keys(requests).length > 0) limit['defaultRequest'] = requests;
   }
+}
+
+export function resourceQuotaDefaults(quota: JsonObject): void {
+  roundUp(objectAt(quota, 'spec'), 'hard');
+  roundUp(objectAt(quota, 'status'), 'hard', 'used');
 }
 
 export function networkPolicyDefaults(policy: JsonObject): void {

@@ -1,5 +1,5 @@
 import { isJsonObject, objectAt, stringAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, isEmpty } from './fill.ts';
+import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
 
 /** Sources of persistent volumes with the defaults of their members. */
 const SOURCES: Readonly<Record<string, JsonObject>> = {
@@ -12,6 +12,7 @@ const SOURCES: Readonly<Record<string, JsonObject>> = {
 
 export function persistentVolumeDefaults(volume: JsonObject): void {
   const spec = ensureObject(volume, 'spec');
+  roundUp(spec, 'capacity');
   if (isEmpty(spec['persistentVolumeReclaimPolicy'])) spec['persistentVolumeReclaimPolicy'] = 'Retain';
   volumeSpecDefaults(spec);
   pending(volume);
@@ -30,8 +31,11 @@ function volumeSpecDefaults(spec: JsonObject): void {
 
 /** A claim, on its own or as a template of a stateful set. */
 export function claimDefaults(claim: JsonObject): void {
-  fill(ensureObject(claim, 'spec'), { volumeMode: 'Filesystem' });
+  const spec = ensureObject(claim, 'spec');
+  fill(spec, { volumeMode: 'Filesystem' });
+  roundUp(objectAt(spec, 'resources'), 'limits', 'requests');
   pending(claim);
+  roundUp(objectAt(claim, 'status'), 'capacity', 'allocatedResources');
 }
 
 function pending(object: JsonObject): void {

@@ -336,7 +336,7 @@ const UPDATES: readonly (readonly [string, JsonObject, JsonObject, string, ...st
   [
     '/Node',
     { spec: { podCIDRs: ['10.0.0.0/24'] } },
-    { spec: { podCIDRs: ['10.0.1.0/24'] } },
+    { spec: { podCIDR: '10.0.1.0/24', podCIDRs: ['10.0.1.0/24'] } },
     'main',
     'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
   ],

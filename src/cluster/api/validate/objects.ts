@@ -1,4 +1,13 @@
-import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
+import {
+  duplicate,
+  forbidden,
+  goQuote,
+  goShown,
+  invalid,
+  required,
+  tooLong,
+  type FieldError,
+} from '../field-error.ts';
 import {
   jsonEqual,
   listAt,
@@ -9,7 +18,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { formed, isDualStack, notSupported, validCidr } from './checks.ts';
+import { formed, isDualStack, notSupported, parseCidrText, validCidr } from './checks.ts';
 import { immutable, validateFinalizerName, validateStandardFinalizer } from './metadata.ts';
 import { dataKey, labelValue, qualifiedName } from './names.ts';
 import { validateResourceQuantity } from './resource-names.ts';
@@ -71,15 +80,27 @@ export function validateSecret(secret: JsonObject): FieldError[] {
 
 /** What is inside is nobody's business, so that it is not shown. */
 function validateJson(value: JsonObject[string], at: string): FieldError[] {
+  const text = Buffer.from(textOf(value), 'base64').toString();
+  const say = (detail: string): FieldError[] => [invalid(at, '<secret contents redacted>', detail)];
   try {
-    const parsed: unknown = JSON.parse(Buffer.from(textOf(value), 'base64').toString());
+    const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && !Array.isArray(parsed)) return [];
     const what = Array.isArray(parsed) ? 'array' : typeof parsed === 'boolean' ? 'bool' : typeof parsed;
-    const detail = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`;
-    return [invalid(at, '<secret contents redacted>', detail)];
+    return say(`json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
   } catch {
-    return [invalid(at, '<secret contents redacted>', 'invalid character or unexpected end of JSON input')];
+    return say(jsonProblem(text));
   }
+}
+
+/** As Go words it, where what is there is no JSON from its beginning. */
+function jsonProblem(text: string): string {
+  const beginning = text.trimStart();
+  if (beginning === '') return 'unexpected end of JSON input';
+  // Go looks at bytes.
+  const first = Buffer.from(beginning).toString('latin1', 0, 1);
+  return '{["tfn-0123456789'.includes(first)
+    ? 'invalid character or unexpected end of JSON input'
+    : `invalid character ${first === "'" ? String.raw`'\''` : `'${first}'`} looking for beginning of value`;
 }
 
 export function validateSecretUpdate(secret: JsonObject, old: JsonObject): FieldError[] {
@@ -116,14 +137,54 @@ function validateFrozen(object: JsonObject, old: JsonObject, keys: readonly stri
 export function validateNode(node: JsonObject): FieldError[] {
   return [
     ...validateTaints(objectsAt(node, 'spec', 'taints')),
-    ...['capacity', 'allocatable'].flatMap((list) =>
-      Object.entries(objectAt(node, 'status', list)).flatMap(([name, value]) =>
-        validateResourceQuantity(name, value, `status.${list}.${name}`),
-      ),
-    ),
+    ...validateNodeAmounts(node),
+    ...validateFeatures(node),
     ...validatePodRanges(node),
   ];
 }
+
+function validateNodeAmounts(node: JsonObject): FieldError[] {
+  return ['capacity', 'allocatable'].flatMap((list) =>
+    Object.entries(objectAt(node, 'status', list)).flatMap(([name, value]) =>
+      validateResourceQuantity(name, value, `status.${list}.${name}`),
+    ),
+  );
+}
+
+const FEATURE = /^[A-Z][a-zA-Z0-9]*(\/[a-zA-Z0-9]+)*$/;
+const LONGEST_FEATURE = 253;
+
+function featureProblem(name: string): string | undefined {
+  if (name.length > LONGEST_FEATURE) return `must be no more than ${LONGEST_FEATURE} characters`;
+  if (FEATURE.test(name)) return undefined;
+  return "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes";
+}
+
+/** What a node's programs can do, each once and in order. */
+function validateFeatures(node: JsonObject): FieldError[] {
+  const names = listAt(node, 'status', 'declaredFeatures').map((name) => textOf(name));
+  return names.flatMap((name, index) => {
+    const at = (position: number): string => `status.declaredFeatures[${position}]`;
+    const problem = featureProblem(name);
+    const errors =
+      problem === undefined
+        ? []
+        : [invalid(at(index), name, `invalid feature name ${goQuote(name)}: ${problem}`)];
+    const next = names[index + 1];
+    if (next === name) errors.push(duplicate(at(index + 1), next));
+    else if (next !== undefined && name > next) {
+      errors.push(invalid(at(index + 1), next, 'list must be sorted alphabetically'));
+    }
+    return errors;
+  });
+}
+
+const TAINT_MEMBERS = [
+  { name: 'key' },
+  { name: 'value' },
+  { name: 'effect' },
+  { name: 'timeAdded', zero: null },
+];
 
 /** Upstream looks for them in the metadata. */
 function validateTaints(taints: readonly JsonObject[]): FieldError[] {
@@ -143,7 +204,7 @@ function validateTaints(taints: readonly JsonObject[]): FieldError[] {
     );
     const identity = `${key}:${effect}`;
     const detail = 'taints must be unique by key and effect pair';
-    if (seen.has(identity)) errors.push({ type: 'Duplicate value', field: at, value: taint, detail });
+    if (seen.has(identity)) errors.push({ ...duplicate(at, goShown(taint, TAINT_MEMBERS)), detail });
     seen.add(identity);
     return errors;
   });
@@ -154,25 +215,31 @@ function validatePodRanges(node: JsonObject): FieldError[] {
   const ranges = listAt(node, 'spec', 'podCIDRs').map((range) => textOf(range));
   const errors = ranges.flatMap((range, index) => validCidr(range, `${at}[${index}]`));
   if (ranges.length < 2) return errors;
-  if (!isDualStack(ranges) || ranges.length > 2) {
-    errors.push(invalid(at, ranges, 'may specify no more than one CIDR for each IP family'));
+  const bad = ranges.findIndex((range) => parseCidrText(range) === undefined);
+  if (bad !== -1) {
+    const detail = `invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[${bad}]: <nil> (invalid CIDR address: ${ranges[bad] ?? ''})`;
+    errors.push({ type: 'Internal error', field: at, detail });
   }
-  for (const [index, range] of ranges.entries()) {
-    if (ranges.indexOf(range) < index) errors.push(duplicate(`${at}[${index}]`, range));
+  if (bad !== -1 || !isDualStack(ranges) || ranges.length > 2) {
+    errors.push(invalid(at, ranges, 'may specify no more than one CIDR for each IP family'));
   }
   return errors;
 }
 
 /** Where a node's pods get their addresses is settled once. */
 export function validateNodeUpdate(node: JsonObject, old: JsonObject): FieldError[] {
-  const errors: FieldError[] = [];
+  const errors = [...validateNodeAmounts(node), ...validateFeatures(node)];
   const addresses = objectsAt(node, 'status', 'addresses');
   for (const [index, address] of addresses.entries()) {
     const first = addresses.findIndex((other) => jsonEqual(other, address));
-    if (first < index) errors.push(duplicate(`status.addresses[${index}]`, address));
+    if (first === index) continue;
+    errors.push(duplicate(`status.addresses[${index}]`, goShown(address, ADDRESS_MEMBERS)));
   }
   const before = listAt(old, 'spec', 'podCIDRs');
-  if (before.length > 0 && !jsonEqual(listAt(node, 'spec', 'podCIDRs'), before)) {
+  const now = listAt(node, 'spec', 'podCIDRs');
+  const moved = before.length === now.length ? before.filter((range, index) => range !== now[index]) : before;
+  const times = before.length === now.length ? moved.length : Math.min(moved.length, 1);
+  for (let time = 0; time < times; time++) {
     const detail = 'node updates may not change podCIDR except from "" to valid';
     errors.push(forbidden('spec.podCIDRs', detail));
   }
@@ -181,11 +248,14 @@ export function validateNodeUpdate(node: JsonObject, old: JsonObject): FieldErro
     const detail = 'node updates may not change providerID except from "" to valid';
     errors.push(forbidden('spec.providerID', detail));
   }
+  errors.push(...validateTaints(objectsAt(node, 'spec', 'taints')));
   if (stringAt(node, 'spec', 'externalID') !== stringAt(old, 'spec', 'externalID')) {
     errors.push(forbidden('spec.externalID', 'may not be updated'));
   }
   return errors;
 }
+
+const ADDRESS_MEMBERS = [{ name: 'type' }, { name: 'address' }];
 
 export function validateNamespace(namespace: JsonObject): FieldError[] {
   return listAt(namespace, 'spec', 'finalizers').flatMap((item) => [
@@ -202,16 +272,6 @@ export function validateNamespaceStatus(namespace: JsonObject): FieldError[] {
   if (phase === wanted) return [];
   const detail = `may only be '${wanted}' if \`deletionTimestamp\` is ${deleted ? 'not empty' : 'empty'}`;
   return [invalid('status.Phase', phase, detail)];
-}
-
-export function validateEvent(event: JsonObject): FieldError[] {
-  const about = 'regarding' in event ? 'regarding' : 'involvedObject';
-  const namespace = stringAt(event, 'metadata', 'namespace');
-  const involved = stringAt(event, about, 'namespace');
-  // Events about cluster-scoped objects are kept in the default namespace.
-  const fits =
-    involved === '' ? namespace === 'default' || namespace === 'kube-system' : involved === namespace;
-  return fits ? [] : [invalid(`${about}.namespace`, involved, 'does not match event.namespace')];
 }
 
 export function validateLease(lease: JsonObject): FieldError[] {

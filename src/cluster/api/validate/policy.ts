@@ -1,5 +1,5 @@
 /** Budgets, quotas, ranges and classes: what bounds pods. */
-import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import { duplicate, forbidden, goShown, invalid, required, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
   jsonEqual,
@@ -134,18 +134,27 @@ function validateScopes(quota: JsonObject): FieldError[] {
 const ONLY_EXISTS =
   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
+const SELECTOR_MEMBERS = [
+  {
+    name: 'matchExpressions',
+    zero: null,
+    members: [{ name: 'scopeName' }, { name: 'operator' }, { name: 'values', zero: null }],
+  },
+];
+
 function validateScopeSelector(quota: JsonObject): FieldError[] {
   const selector = objectAt(quota, 'spec')['scopeSelector'];
   const field = 'spec.scopeSelector.matchExpressions';
   const terms = objectsAt(selector, 'matchExpressions');
   const names = terms.map((term) => stringAt(term, 'scopeName'));
+  const shown = isJsonObject(selector) ? goShown(selector, SELECTOR_MEMBERS) : null;
   const errors = terms.flatMap((term, index) => {
     const name = names[index] ?? '';
     const operator = stringAt(term, 'operator');
     const values = listAt(term, 'values');
     const found: FieldError[] = [];
     if (!QUOTA_SCOPES.includes(name)) found.push(invalid(`${field}.scopeName`, name, 'unsupported scope'));
-    found.push(...Array.from({ length: misfits(quota, name) }, () => invalid(field, selector, MISFIT)));
+    found.push(...Array.from({ length: misfits(quota, name) }, () => invalid(field, shown, MISFIT)));
     const valued = name === 'PriorityClass' || name === 'VolumeAttributesClass';
     if (QUOTA_SCOPES.includes(name) && !valued && operator !== 'Exists') {
       found.push(invalid(`${field}.operator`, operator, ONLY_EXISTS));
@@ -181,7 +190,7 @@ export function validateLimitRange(range: JsonObject): FieldError[] {
     const at = `spec.limits[${index}]`;
     const type = stringAt(limit, 'type');
     const errors = formed(type, `${at}.type`, qualifiedName);
-    if (!type.includes('/') && !LIMIT_TYPES.includes(type)) {
+    if (errors.length === 0 && !type.includes('/') && !LIMIT_TYPES.includes(type)) {
       errors.push(invalid(`${at}.type`, type, 'must be a standard limit type or fully qualified'));
     }
     if (seen.has(type)) errors.push(duplicate(`${at}.type`, type));

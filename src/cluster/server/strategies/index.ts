@@ -3,6 +3,7 @@ import type { Json } from '../object.ts';
 import { USERS_METADATA, type Strategy } from '../resource.ts';
 import { apiServiceStrategy } from './api-services.ts';
 import { signingRequestStrategy } from './certificates.ts';
+import { nodeStrategy, serviceAccountStrategy } from './core.ts';
 import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
@@ -47,6 +48,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     ingresses: controlled({ loadBalancer: {} }),
     jobs: jobStrategy,
     namespaces: namespaceStrategy,
+    nodes: nodeStrategy,
     persistentvolumeclaims: persistentVolumeClaimStrategy,
     persistentvolumes: persistentVolumeStrategy,
     poddisruptionbudgets: controlled({
@@ -62,6 +64,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     replicationcontrollers: { ...controlled({ replicas: 0 }), orphansDependents: true },
     resourceclaims: { ...controlled(), ...STATUS_ALONE },
     resourcequotas: controlled(),
+    serviceaccounts: serviceAccountStrategy,
     servicecidrs: controlled(),
     services: serviceStrategy(choices),
     statefulsets: controlled({ availableReplicas: 0, replicas: 0 }),

@@ -1,4 +1,4 @@
-import { stringAt } from '../../api/json.ts';
+import { listAt, stringAt } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 
@@ -7,7 +7,9 @@ const FINALIZER = 'kubernetes';
 
 export const namespaceStrategy: Strategy = {
   prepareForCreate(namespace) {
-    namespace.spec = { ...namespace.spec, finalizers: [FINALIZER] };
+    const given = listAt(namespace, 'spec', 'finalizers');
+    const finalizers = given.includes(FINALIZER) ? given : [...given, FINALIZER];
+    namespace.spec = { ...namespace.spec, finalizers };
     namespace.status = { phase: 'Active' };
     namespace.metadata.labels = {
       ...namespace.metadata.labels,
