@@ -1,14 +1,20 @@
 /**
  * The API server as users have it (the bundle, every handler on, durable writes), beside what kube-apiserver 1.20 with etcd
- * 3.4 did on two cores of a 2.5 GHz Xeon. `node bench/apiserver.ts [SECONDS]`; wants wrk. Only ratios of one machine count:
- * compare two versions in turns.
+ * 3.4 did on two cores of a 2.5 GHz Xeon, or beside a running one: `node bench/apiserver.ts [SECONDS] [--peer PORT --peer-token
+ * TOKEN]`; wants wrk. A peer is asked the same just before, in the same run. Only ratios of one machine count: compare two
+ * versions in turns.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { Server } from './apiserver-process.ts';
-import { benchPod, Driver, lua, type Load } from './apiserver-load.ts';
+import { benchPod, Driver, lua, type Load, type Target } from './apiserver-load.ts';
 
-const SECONDS = Number(process.argv[2] ?? 5);
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { peer: { type: 'string' }, 'peer-token': { type: 'string', default: '' } },
+});
+const SECONDS = Number(positionals[0] ?? 5);
 const NS = 'bench';
 const PODS = `/api/v1/namespaces/${NS}/pods`;
 const LISTED = '/api/v1/namespaces/bench-list/pods';
@@ -37,34 +43,59 @@ function say(what: string, figure: string, wanted: string, met: boolean): void {
   process.stdout.write(`${met ? '✓' : '✗'} ${what.padEnd(36)} ${figure.padEnd(52)} ${wanted}\n`);
 }
 
-function report(what: string, load: Load, cpuMs: number): void {
-  const [theirs, times] = ANCHORS[what]!;
-  const ratio = load.rate / theirs;
-  const latency = `p50 ${load.p50.toFixed(1)}, p99 ${load.p99.toFixed(1)} ms`;
-  const floor = load.busy > 0.7 ? '≥ ' : '';
+/** `rates` are the peer's, when one ran. */
+function report(what: string, { rate, p50, p99, busy }: Load, { cpuMs, rates }: Measured): void {
+  const [recorded, times] = ANCHORS[what]!;
+  const theirs = rates?.get(what) ?? recorded;
+  const ratio = rate / theirs;
+  const latency = `p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)} ms`;
+  const floor = busy > 0.7 ? '≥ ' : '';
   const cost = `${cpuMs.toFixed(2)} ms of cpu each`;
   say(
     what,
-    `${floor}${load.rate.toFixed(0)} /s (${ratio.toFixed(1)} ×), ${latency}, ${cost}`,
-    `≥ ${times} × ${theirs}`,
+    `${floor}${rate.toFixed(0)} /s (${ratio.toFixed(1)} ×), ${latency}, ${cost}`,
+    `≥ ${times} × ${theirs < 100 ? theirs.toFixed(1) : theirs.toFixed(0)}`,
     ratio >= times,
   );
 }
 
+interface Measured {
+  readonly cpuMs: number;
+  readonly rates: ReadonlyMap<string, number> | undefined;
+}
+
 async function measureRequests(): Promise<void> {
+  const rates = options.peer === undefined ? undefined : await peerRates(Number(options.peer));
   await using server = new Server();
   await server.start();
   await delay(3000);
   const idle = server.resident();
   say('resident, idle', `${idle.toFixed(0)} MB`, '≤ 120 MB', idle <= 120);
-  using driver = new Driver(server);
+  await sendLoads(server, async (what, send) => {
+    const before = server.cpuSeconds();
+    const load = await send();
+    report(what, load, { cpuMs: ((server.cpuSeconds() - before) * 1000) / (load.rate * SECONDS), rates });
+  });
+}
+
+async function peerRates(port: number): Promise<ReadonlyMap<string, number>> {
+  const rates = new Map<string, number>();
+  await sendLoads({ port, token: options['peer-token'] }, async (what, send) => {
+    rates.set(what, (await send()).rate);
+  });
+  return rates;
+}
+
+/** `measure` gets each load in turn, prepared, and sends it. */
+async function sendLoads(
+  target: Target,
+  measure: (what: string, send: () => Promise<Load>) => Promise<void>,
+): Promise<void> {
+  using driver = new Driver(target);
   await driver.namespace(NS);
   await driver.namespace('bench-list');
-  const run = async (what: string, connections: number, format: string): Promise<void> => {
-    const before = server.cpuSeconds();
-    const load = await driver.wrk(format, { connections, seconds: SECONDS });
-    report(what, load, ((server.cpuSeconds() - before) * 1000) / (load.rate * SECONDS));
-  };
+  const run = (what: string, connections: number, format: string): Promise<void> =>
+    measure(what, () => driver.wrk(format, { connections, seconds: SECONDS }));
   const body = lua(JSON.stringify(benchPod('@NAME@')));
   await run(
     'create pod',
