@@ -1,5 +1,14 @@
 /** What an object takes of a namespace's quota, and which quotas it falls under (https://kubernetes.io/docs/concepts/policy/resource-quotas/). */
-import { getPath, isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import {
+  getPath,
+  isJsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  type JsonObject,
+} from '../json.ts';
 import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
 import { timeToMs } from '../time.ts';
 import { podAmounts, quantities, type Amounts } from './pod-amounts.ts';
@@ -29,6 +38,7 @@ const COUNTED = new Set([
 export function usageOf({ group, resource }: GroupResource, object: JsonObject, now?: number): Amounts {
   const used = new Map<string, Quantity>();
   used.set(group === '' ? `count/${resource}` : `count/${resource}.${group}`, ONE);
+  if (isDeviceClaim({ group, resource })) addDevices(used, object);
   if (group !== '') return used;
   if (COUNTED.has(resource)) used.set(resource, ONE);
   if (resource === 'pods') addPod(used, object, now);
@@ -38,10 +48,8 @@ export function usageOf({ group, resource }: GroupResource, object: JsonObject, 
 }
 
 /** An update may cost something; for all others only a new object does. */
-export function chargesUpdates({ group, resource }: GroupResource): boolean {
-  return (
-    group === '' && (resource === 'services' || resource === 'persistentvolumeclaims' || resource === 'pods')
-  );
+export function chargesUpdates(kind: GroupResource): boolean {
+  return isMeasured(kind);
 }
 
 function addPod(used: Map<string, Quantity>, pod: JsonObject, now: number | undefined): void {
@@ -112,8 +120,9 @@ function storageOf(claim: JsonObject): Quantity | undefined {
 }
 
 /** Objects of this resource may take something that `names` tells of. */
-export function mayUse({ group, resource }: GroupResource, names: ReadonlySet<string>): boolean {
-  if (group === '' && MEASURED.has(resource)) return true;
+export function mayUse(kind: GroupResource, names: ReadonlySet<string>): boolean {
+  const { group, resource } = kind;
+  if (isMeasured(kind)) return true;
   return (
     names.has(group === '' ? `count/${resource}` : `count/${resource}.${group}`) ||
     (group === '' && names.has(resource))
@@ -121,7 +130,39 @@ export function mayUse({ group, resource }: GroupResource, names: ReadonlySet<st
 }
 
 /** More is asked of these than how many there are. */
+function isMeasured(kind: GroupResource): boolean {
+  return (kind.group === '' && MEASURED.has(kind.resource)) || isDeviceClaim(kind);
+}
+
 const MEASURED = new Set(['pods', 'services', 'persistentvolumeclaims']);
+
+function isDeviceClaim({ group, resource }: GroupResource): boolean {
+  return group === 'resource.k8s.io' && resource === 'resourceclaims';
+}
+
+/** The most devices that one claim is ever given (AllocationResultsMaxSize of resource.k8s.io/v1). */
+const MOST_DEVICES = 32;
+
+/** What the claim may be given of each device class; of alternatives the one that takes most (KEP-4381). */
+function addDevices(used: Map<string, Quantity>, claim: JsonObject): void {
+  const devices = new Map<string, number>();
+  for (const request of objectsAt(claim, 'spec', 'devices', 'requests')) {
+    const alternatives = objectsAt(request, 'firstAvailable');
+    const asked = new Map<string, number>();
+    for (const one of alternatives.length > 0 ? alternatives : [objectAt(request, 'exactly')]) {
+      const name = stringAt(one, 'deviceClassName');
+      if (name !== '') asked.set(name, Math.max(asked.get(name) ?? 0, devicesOf(one)));
+    }
+    for (const [name, most] of asked) devices.set(name, (devices.get(name) ?? 0) + most);
+  }
+  for (const [name, most] of devices) used.set(`${name}.deviceclass.resource.k8s.io/devices`, count(most));
+}
+
+function devicesOf(request: JsonObject): number {
+  const mode = stringAt(request, 'allocationMode');
+  if (mode === 'All') return MOST_DEVICES;
+  return mode === 'ExactCount' ? (numberAt(request, 'count') ?? 0) : 0;
+}
 
 /** Whether an object falls under a quota's scopes; only pods and claims have any. */
 export function inScope({ group, resource }: GroupResource, object: JsonObject, quota: JsonObject): boolean {
