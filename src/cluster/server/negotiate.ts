@@ -45,7 +45,7 @@ const META: MetaVersion = 'meta.k8s.io/v1';
 
 export interface Offered {
   readonly protobuf: boolean;
-  /** What is made on the way, like a review, has none; nor has a list that is streamed (KEP-3157). */
+  /** What is made on the way, like a review, has none. */
   readonly table: boolean;
   /** A watch: YAML has no frames. */
   readonly stream?: boolean;

@@ -21,7 +21,6 @@ suite('streamed lists', () => {
   for (const [what, accept, kind, apiVersion] of [
     ['objects', 'application/json', 'Secret', 'v1'],
     ['metadata', `${METADATA},application/json`, 'PartialObjectMetadata', 'meta.k8s.io/v1'],
-    ['objects, when tables are only wished for', `${TABLE},application/json`, 'Secret', 'v1'],
   ] as const) {
     test(`${what}: all that is there, then the end in the same form`, async () => {
       await using server = await withSecrets();
@@ -46,14 +45,37 @@ suite('streamed lists', () => {
     });
   }
 
-  test('tables are not streamed', async () => {
+  for (const [what, from, marked] of [
+    ['a streamed list', STREAMED, true],
+    ['a watch of the present state', `${SECRETS}?watch=1&resourceVersion=0&labelSelector=stream`, false],
+  ] as const)
+    test(`tables of ${what} tell their columns in the first frame only`, async () => {
+      await using server = await withSecrets();
+      const watch = await server.watch(from, { accept: TABLE });
+      const frames = [await watch.next(), await watch.next()];
+      if (marked) frames.push(await watch.next());
+      await server.create(SECRETS, { metadata: { name: 'later', labels: { stream: 'yes' } } });
+      frames.push(await watch.next());
+      const columns = frames.map((frame) => (frame?.object as unknown as TableBody).columnDefinitions);
+      assert.ok((columns[0] ?? []).length > 2);
+      assert.deepEqual(new Set(columns.slice(1)), new Set([null]));
+      const types = frames.map((frame) => frame?.type);
+      assert.deepEqual(types, ['ADDED', 'ADDED', ...(marked ? ['BOOKMARK'] : []), 'ADDED']);
+      if (marked) {
+        const { rows } = frames[2]?.object as unknown as TableBody;
+        assert.deepEqual(rows[0]?.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
+      }
+      watch.stop();
+    });
+
+  test('with nothing there yet, the first table that comes tells the columns', async () => {
     await using server = await withSecrets();
-    const { status, body } = await server.call('GET', STREAMED, undefined, { accept: TABLE });
-    assert.deepEqual([status, body.reason], [406, 'NotAcceptable']);
-    assert.equal(
-      body.message,
-      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
-    );
+    const watch = await server.watch(`/api/v1/configmaps?watch=1&resourceVersion=0`, { accept: TABLE });
+    const next = watch.next();
+    const map = { metadata: { name: 'first' } };
+    await server.call('POST', '/api/v1/namespaces/default/configmaps', map);
+    assert.ok(((await next)?.object as unknown as TableBody).columnDefinitions !== null);
+    watch.stop();
   });
 });
 
@@ -84,6 +106,11 @@ test('bookmarks between tables are tables with a version, of whatever kind', asy
     watch.stop();
   }
 });
+
+interface TableBody {
+  readonly columnDefinitions: readonly object[] | null;
+  readonly rows: readonly { readonly object: { readonly metadata: { readonly annotations?: object } } }[];
+}
 
 interface Resources {
   readonly resources: readonly { readonly name: string; readonly verbs: readonly string[] }[];

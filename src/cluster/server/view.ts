@@ -81,6 +81,8 @@ export interface View {
   readonly frame: (type: string, object: CachedObject) => Uint8Array;
   /** A frame around an object that is not stored: a bookmark, a Status. */
   readonly frameOf: (type: string, object: Unstored) => Uint8Array;
+  /** For the frames after the first, where that one says what the others need not: the columns of a table. */
+  readonly later?: View;
 }
 
 /** The view that the Accept header and the query of a request ask for. */
@@ -89,14 +91,14 @@ export function viewFor(options: {
   readonly accept: string | undefined;
   readonly query: URLSearchParams;
   readonly clock: Clock;
-  /** Events; with `list` the present state first, marked where it ends. */
-  readonly stream?: 'watch' | 'list' | undefined;
+  /** A watch. */
+  readonly stream?: boolean;
 }): View {
-  const { resource, accept, query, clock, stream } = options;
+  const { resource, accept, query, clock, stream = false } = options;
   const { shape, format, metaVersion } = negotiate(accept, {
     protobuf: resource.type.wire !== undefined,
-    table: !resource.declaration.virtual && stream !== 'list',
-    stream: stream !== undefined,
+    table: !resource.declaration.virtual,
+    stream,
   });
   const include = includeOf(query);
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
@@ -111,16 +113,20 @@ export function viewFor(options: {
       toBytes(partialMetadata(bare(bookmark), metaVersion)),
     );
   }
-  const table = (shown: KubeObject, metadata: Record<string, unknown>): Uint8Array =>
-    tableAround({ resource, include, metaVersion, now: clock.now(), metadata }, [shown]);
-  return jsonView(
-    { ...json, form: `${metaVersion} table ${resource.apiVersion} ${include}` },
-    (object) => table(objectOf(resource, object), versionOf(object.revision)),
-    (bookmark) => {
-      const shown = bare(bookmark);
-      return table(shown, { resourceVersion: shown.metadata.resourceVersion });
-    },
-  );
+  const tableView = (columns: boolean): View => {
+    const table = (shown: KubeObject, metadata: Record<string, unknown>): Uint8Array =>
+      tableAround({ resource, include, metaVersion, now: clock.now(), metadata, columns }, [shown]);
+    const form = `${metaVersion} table ${resource.apiVersion} ${include}${columns ? '' : ' rows'}`;
+    return jsonView(
+      { ...json, form },
+      (object) => table(objectOf(resource, object), versionOf(object.revision)),
+      (bookmark) => {
+        const shown = bare(bookmark);
+        return table(shown, { resourceVersion: shown.metadata.resourceVersion });
+      },
+    );
+  };
+  return { ...tableView(true), later: tableView(false) };
 }
 
 /** Of the kind that it stands for, with next to nothing in it. */
@@ -201,6 +207,8 @@ export interface TableOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly metadata: Record<string, unknown>;
+  /** Whether the columns are told; true when absent. */
+  readonly columns?: boolean;
 }
 
 export function tableOf(options: TableOptions & { readonly objects: readonly CachedObject[] }): Uint8Array {
@@ -211,8 +219,8 @@ export function tableOf(options: TableOptions & { readonly objects: readonly Cac
 }
 
 function tableAround(options: TableOptions, shown: readonly KubeObject[]): Uint8Array {
-  const { resource, now, metadata, metaVersion: apiVersion } = options;
-  const { columnDefinitions } = tableRows(resource.declaration, [], now);
+  const { resource, now, metadata, metaVersion: apiVersion, columns = true } = options;
+  const columnDefinitions = columns ? tableRows(resource.declaration, [], now).columnDefinitions : null;
   const rows = rowsOf(options, shown);
   return toBytes({ kind: 'Table', apiVersion, metadata, columnDefinitions, rows });
 }

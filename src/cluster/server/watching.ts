@@ -8,7 +8,7 @@ import { expired, tooOldToWatch } from './failure.ts';
 import { isExpired } from './registry.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
-import { prepared, type View } from './view.ts';
+import { prepared, type Unstored, type View } from './view.ts';
 import {
   CachedObject,
   pastEvent,
@@ -67,6 +67,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #wake: (() => void) | undefined;
   #ended = false;
   #initial: Initial | undefined;
+  #begun = false;
 
   /** What happens while the past is being read: it comes after it. */
   #held: CachedEvent[] | undefined;
@@ -101,16 +102,32 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (bookmarks) this.#scheduleBookmark();
   }
 
-  /** The present state as ADDED events, made when they are taken. */
+  /** The present state as ADDED events, made when they are taken, and with `markInitial` the bookmark at its end. */
   #present(held: ResourceCache): void {
     const { selection, view, markInitial } = this.#request;
     const present = held.list(selection.prefix);
+    const shown = (object: CachedObject): boolean => selection.matches(object, true);
+    if (view.later !== undefined && !markInitial && !present.some(shown)) return;
+    // What happens from now on comes after all this.
+    const first = this.#nextView();
+    const end = markInitial ? this.#bookmarkOf(true) : undefined;
     this.#initial = (function* () {
+      let next = first;
       for (const object of present) {
-        yield selection.matches(object, true) ? view.frame('ADDED', object) : undefined;
+        const matches = shown(object);
+        yield matches ? next.frame('ADDED', object) : undefined;
+        if (matches) next = first.later ?? first;
       }
+      if (end !== undefined) yield next.frameOf('BOOKMARK', end);
     })();
-    if (markInitial) this.#bookmark(true);
+  }
+
+  /** A table says its columns once, in whatever comes first. */
+  #nextView(): View {
+    const { view } = this.#request;
+    const next = this.#begun ? (view.later ?? view) : view;
+    this.#begun = true;
+    return next;
   }
 
   #happened(event: CachedEvent): void {
@@ -166,7 +183,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     let timer: Disposable;
     const again = (): void => {
       // Upstream sends one a minute whether or not something has happened.
-      if (this.#held === undefined) this.#bookmark(false);
+      if (this.#held === undefined) this.#bookmark();
       timer = this.#clock.after(BOOKMARK_MS, again);
     };
     timer = this.#clock.after(BOOKMARK_MS, again);
@@ -175,20 +192,22 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (last <= 0) return;
     this.#resources.use(
       this.#clock.after(last, () => {
-        if (this.#held === undefined) this.#bookmark(false);
+        if (this.#held === undefined) this.#bookmark();
       }),
     );
   }
 
-  #bookmark(endOfInitial: boolean): void {
-    const { resource, view } = this.#request;
-    const { kind, apiVersion } = resource;
+  #bookmark(): void {
+    const bookmark = this.#bookmarkOf(false);
+    const push = (): void => this.#push(this.#nextView().frameOf('BOOKMARK', bookmark));
+    if (this.#converting === undefined) push();
+    else this.#afterwards(push);
+  }
+
+  #bookmarkOf(endOfInitial: boolean): Unstored {
+    const { kind, apiVersion } = this.#request.resource;
     const annotations = endOfInitial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-    const metadata = { resourceVersion: String(this.#cache.revision), ...annotations };
-    const shown = { kind, apiVersion, metadata };
-    const bookmark = view.frameOf('BOOKMARK', shown);
-    if (this.#converting === undefined) this.#push(bookmark);
-    else this.#afterwards(() => this.#push(bookmark));
+    return { kind, apiVersion, metadata: { resourceVersion: String(this.#cache.revision), ...annotations } };
   }
 
   /** Events in the order in which they happened, each shown once another program has converted it. */
@@ -229,13 +248,13 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #show(event: CachedEvent): void {
-    const { selection, view } = this.#request;
+    const { selection } = this.#request;
     const { previous, current, deleted } = event;
     const before = previous !== undefined && selection.matches(previous);
     const after = !deleted && selection.matches(current);
     if (!before && !after) return;
     const type = after ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED';
-    this.#push(event.frame(type, view));
+    this.#push(event.frame(type, this.#nextView()));
   }
 
   #push(frame: Uint8Array): void {

@@ -67,7 +67,7 @@ function content(types: readonly string[], schema: JsonObject): JsonObject {
 
 function operation({ action, gvk, parameters = [], body, response }: Operation): JsonObject {
   return {
-    parameters: parameters as JsonValue[],
+    ...(parameters.length > 0 && { parameters: parameters as JsonValue[] }),
     ...(body === undefined
       ? {}
       : { requestBody: { content: content(body.types, body.schema), required: true } }),

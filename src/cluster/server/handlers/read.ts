@@ -12,7 +12,7 @@ import type { CachedObject } from '../watch-cache.ts';
 
 export function viewOf(
   { resource, request, info, server }: ResourceContext,
-  stream?: 'watch' | 'list',
+  stream = false,
 ): View {
   const accept = request.headers['accept'];
   return viewFor({ resource, accept, query: info.query, clock: server.clock, stream });
@@ -73,7 +73,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const { query, namespace, name } = info;
   const initial = query.get('sendInitialEvents');
   const wantsInitial = initial === 'true' || initial === '1';
-  const view = viewOf(context, wantsInitial ? 'list' : 'watch');
+  const view = viewOf(context, true);
   const selection: Selection = selectionOf({ resource, namespace, query, name });
   const bookmarks = flag(query, 'allowWatchBookmarks');
   const match = query.get('resourceVersionMatch') ?? '';

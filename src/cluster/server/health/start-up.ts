@@ -10,8 +10,9 @@ const STEPS = {
     'generic-apiserver-start-informers',
     'start-apiextensions-informers',
     'start-kube-aggregator-informers',
+    'storage-readiness',
   ],
-  admission: ['start-kube-apiserver-admission-initializer'],
+  admission: ['start-apiserver-admission-initializer'],
   objects: [
     'bootstrap-controller',
     'start-system-namespaces-controller',
@@ -25,7 +26,8 @@ const STEPS = {
   fairness: ['priority-and-fairness-config-consumer'],
   aggregation: [
     'apiservice-registration-controller',
-    'apiservice-status-available-controller',
+    'apiservice-status-local-available-controller',
+    'apiservice-status-remote-available-controller',
     'apiservice-discovery-controller',
     'apiservice-openapi-controller',
     'apiservice-openapiv3-controller',
