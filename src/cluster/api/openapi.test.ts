@@ -91,6 +91,13 @@ test('writing operations offer fieldValidation and dryRun, which kubectl asks fo
   assert.ok(objectAt(core, 'paths')['/api/v1/namespaces/{name}'] !== undefined);
 });
 
+test('operations without parameters name none, so that documents are the same after a round through structs', () => {
+  const status = '/apis/apps/v1/namespaces/{namespace}/deployments/{name}/status';
+  const operations = Object.values(objectAt(apps, 'paths', status)).filter(isJsonObject);
+  assert.ok(operations.length > 1);
+  for (const { parameters } of operations) assert.notDeepEqual(parameters, []);
+});
+
 test('no document describes another group version', () => {
   assert.ok(Object.keys(objectAt(apps, 'paths')).every((path) => path.startsWith('/apis/apps/v1/')));
 });

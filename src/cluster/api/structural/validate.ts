@@ -214,22 +214,42 @@ function checkBranches(value: JsonValue, checks: Checks, path: string, errors: F
 
 /**
  * Ratcheting: complaints about what was already so before an update do not count (KEP-4008). A complaint is about a
- * value; when the value at its path is the same as before, nobody has made it worse.
+ * value; when the value at its path is the same as before, nobody has made it worse. An item of a list has an item
+ * before it only by the list's keys; in any other list it counts as changed with the list as a whole.
  */
-export function ratcheted(errors: readonly FieldError[], value: JsonValue, old: JsonValue): FieldError[] {
+export function ratcheted(
+  errors: readonly FieldError[],
+  { schema, value, old }: { readonly schema: Structural; readonly value: JsonValue; readonly old: JsonValue },
+): FieldError[] {
   return errors.filter(({ field: named, about, type }) => {
     const field = about ?? named;
     const path = type === 'Required value' ? field.slice(0, Math.max(field.lastIndexOf('.'), 0)) : field;
-    const before = at(old, path);
-    return before === undefined || !jsonEqual(at(value, path), before);
+    const [now, before] = correlated(path.match(/[^.[\]]+/g) ?? [], schema, [value, old]);
+    return before === undefined || now === undefined || !jsonEqual(now, before);
   });
 }
 
-function at(value: JsonValue, path: string): JsonValue | undefined {
-  let current: JsonValue | undefined = value;
-  for (const step of path.match(/[^.[\]]+/g) ?? []) {
-    if (Array.isArray(current)) current = current[Number(step)];
-    else current = isJsonObject(current) ? getOwn(current, step) : undefined;
+type Sides = readonly [now: JsonValue | undefined, before: JsonValue | undefined];
+
+/** What stands at the path now, and what did before; of a list whose items cannot be told apart, the list. */
+function correlated([step, ...rest]: readonly string[], schema: Structural | undefined, sides: Sides): Sides {
+  const [now, before] = sides;
+  if (step === undefined) return sides;
+  if (Array.isArray(now)) {
+    if (schema?.listType !== 'map' || !Array.isArray(before)) return sides;
+    const item = now[Number(step)];
+    const keys = schema.listMapKeys;
+    const same = before.find(
+      (other) =>
+        isJsonObject(item) &&
+        isJsonObject(other) &&
+        keys.every((key) => jsonEqual(getOwn(item, key) ?? null, getOwn(other, key) ?? null)),
+    );
+    return correlated(rest, schema.items, [item, same]);
   }
-  return current;
+  const inner =
+    schema?.properties.get(step) ?? (typeof schema?.additional === 'object' ? schema.additional : undefined);
+  const at = (side: JsonValue | undefined): JsonValue | undefined =>
+    isJsonObject(side) ? getOwn(side, step) : undefined;
+  return correlated(rest, inner, [at(now), at(before)]);
 }

@@ -97,7 +97,11 @@ export function customType({
         ...checkHead(object, group, version),
         ...validateMetadata(object, rules),
         ...validateMetadataUpdate(object, old),
-        ...ratcheted(validateValue(valueOf(object), own), valueOf(object), valueOf(old)),
+        ...ratcheted(validateValue(valueOf(object), own), {
+          schema: own,
+          value: valueOf(object),
+          old: valueOf(old),
+        }),
       ];
       return errors.length > 0 ? errors : (rule?.(object, old) ?? []);
     },
