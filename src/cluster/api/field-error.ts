@@ -22,6 +22,8 @@ export interface FieldError {
   readonly detail: string;
   /** The complaint is not about one value. */
   readonly hidesValue?: boolean;
+  /** The value as upstream writes it, where that is not our JSON. */
+  readonly shown?: string;
   /** What it is about, where upstream names no field. */
   readonly about?: string;
 }
@@ -80,14 +82,14 @@ export function tooLong(field: string, maximum: number): FieldError {
 }
 
 /** Without the field: `Invalid value: "x": must be …`. */
-export function fieldErrorText({ type, value, detail, hidesValue }: FieldError): string {
+export function fieldErrorText({ type, value, detail, hidesValue, shown: text }: FieldError): string {
   const showsValue =
     hidesValue !== true &&
     type !== 'Required value' &&
     type !== 'Forbidden' &&
     type !== 'Too long' &&
     type !== 'Internal error';
-  const shown = showsValue ? `: ${shownValue(value)}` : '';
+  const shown = showsValue ? `: ${text ?? shownValue(value)}` : '';
   return `${type}${shown}${detail === '' ? '' : `: ${detail}`}`;
 }
 

@@ -17,13 +17,13 @@ import {
 } from './validate/autoscaling.ts';
 import { validateCronJob, validateCronJobUpdate, validateJob, validateJobUpdate } from './validate/batch.ts';
 import { validateSigningRequest, validateSigningRequestUpdate } from './validate/certificates.ts';
+import { validateResourceSlice, validateResourceSliceUpdate } from './validate/device-slices.ts';
+import { validateClaimStatus } from './validate/device-status.ts';
 import {
   validateClaimImmutable,
   validateDeviceClass,
   validateResourceClaim,
   validateResourceClaimTemplate,
-  validateResourceSlice,
-  validateResourceSliceUpdate,
 } from './validate/devices.ts';
 import {
   validateEndpoints,
@@ -402,6 +402,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     create: validateResourceClaim,
     update: validateClaimImmutable,
+    status: validateClaimStatus,
   },
   [`${DEVICES}/ResourceClaimTemplate`]: {
     name: 'subdomain',
@@ -411,7 +412,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   [`${DEVICES}/ResourceSlice`]: {
     name: 'subdomain',
     clusterScoped: true,
-    object: validateResourceSlice,
+    create: validateResourceSlice,
     update: validateResourceSliceUpdate,
   },
   'scheduling.k8s.io/PriorityClass': {

@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
 import type { ProxyClient } from './aggregation/connections.ts';
 import { Admission, type AdmissionPlugin } from './admission/admission.ts';
+import { devices } from './admission/plugins/devices.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
@@ -198,6 +199,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         escalationGuard,
         ruleGuard,
         expressionGuard,
+        devices,
         ...defaultAdmissionPlugins(options.admissionOptions),
         ...(options.admission ?? []),
       ],

@@ -6,6 +6,8 @@ export function resourceClaimDefaults(claim: JsonObject): void {
     if (isJsonObject(request['exactly'])) requestDefaults(request['exactly']);
     for (const alternative of objectsAt(request, 'firstAvailable')) requestDefaults(alternative);
   }
+  for (const result of objectsAt(claim, 'status', 'allocation', 'devices', 'results'))
+    tolerationDefaults(result);
 }
 
 export function resourceClaimTemplateDefaults(template: JsonObject): void {
@@ -15,7 +17,11 @@ export function resourceClaimTemplateDefaults(template: JsonObject): void {
 function requestDefaults(request: JsonObject): void {
   if (isEmpty(request['allocationMode'])) request['allocationMode'] = 'ExactCount';
   if (request['allocationMode'] === 'ExactCount' && isEmpty(request['count'])) request['count'] = 1;
-  for (const toleration of objectsAt(request, 'tolerations')) {
+  tolerationDefaults(request);
+}
+
+function tolerationDefaults(holder: JsonObject): void {
+  for (const toleration of objectsAt(holder, 'tolerations')) {
     if (isEmpty(toleration['operator'])) toleration['operator'] = 'Equal';
   }
 }

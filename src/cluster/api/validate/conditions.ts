@@ -13,10 +13,13 @@ const MAX_MESSAGE = 32 * 1024;
 
 /** Those of `status.conditions`. */
 export function validateConditions(object: JsonObject): FieldError[] {
-  const conditions = objectsAt(object, 'status', 'conditions');
+  return conditionErrors(objectsAt(object, 'status', 'conditions'), 'status.conditions');
+}
+
+export function conditionErrors(conditions: readonly JsonObject[], path: string): FieldError[] {
   const types = conditions.map((condition) => stringAt(condition, 'type'));
   return conditions.flatMap((condition, index) => {
-    const at = `status.conditions[${index}]`;
+    const at = `${path}[${index}]`;
     const type = types[index] ?? '';
     return [
       ...(types.indexOf(type) < index ? [duplicate(at, type)] : []),

@@ -4,6 +4,7 @@ import { USERS_METADATA, type Strategy } from '../resource.ts';
 import { apiServiceStrategy } from './api-services.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { nodeStrategy, serviceAccountStrategy } from './core.ts';
+import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
 import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
@@ -62,8 +63,9 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     prioritylevelconfigurations: { ...controlled(), ...STATUS_ALONE },
     replicasets: controlled({ replicas: 0 }),
     replicationcontrollers: { ...controlled({ replicas: 0 }), orphansDependents: true },
-    resourceclaims: { ...controlled(), ...STATUS_ALONE },
+    resourceclaims: resourceClaimStrategy,
     resourcequotas: controlled(),
+    resourceslices: resourceSliceStrategy,
     serviceaccounts: serviceAccountStrategy,
     servicecidrs: controlled(),
     services: serviceStrategy(choices),

@@ -49,7 +49,7 @@ const regex: readonly Overload[] = [
   ),
 ];
 
-const QUANTITY = opaque('kubernetes.Quantity');
+export const QUANTITY = opaque('kubernetes.Quantity');
 const NANO = 1_000_000_000n;
 
 function quantityOf(text: string): QuantityValue {
