@@ -106,8 +106,6 @@ test('a service is a cluster address with its port as target', () => {
     sessionAffinity: 'None',
     type: 'ClusterIP',
     internalTrafficPolicy: 'Cluster',
-    ipFamilies: ['IPv4'],
-    ipFamilyPolicy: 'SingleStack',
   });
   const sticky = defaulted('', 'Service', { spec: { type: 'NodePort', sessionAffinity: 'ClientIP' } });
   assert.equal(getPath(sticky, 'spec', 'sessionAffinityConfig', 'clientIP', 'timeoutSeconds'), 10_800);

@@ -70,7 +70,10 @@ test('names, labels and annotations have their forms', () => {
   assert.deepEqual(complaints('', 'Namespace', { metadata: {} }), [
     'metadata.name: Required value: name or generateName is required',
   ]);
-  assert.match(complaints('', 'Service', service, { metadata: { name: '1a' } })[0] ?? '', /a DNS-1035 label/);
+  assert.match(
+    complaints('', 'Service', service, { metadata: { name: '1.a' } })[0] ?? '',
+    /must not contain dots/,
+  );
 });
 
 const POD_CASES: readonly (readonly [JsonObject, string])[] = [

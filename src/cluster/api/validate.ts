@@ -174,8 +174,9 @@ const RULES: Readonly<Record<string, Rules>> = {
     },
   },
   '/Service': {
-    name: 'rfc1035-label',
-    object: validateService,
+    // RelaxedServiceNameValidation, on since 1.36.
+    name: 'label',
+    create: validateService,
     update: validateServiceUpdate,
     status: validateServiceStatus,
   },

@@ -68,7 +68,7 @@ import { present } from './present.ts';
 import { metadataOf } from './request-body.ts';
 import { compressed, respondWith, statusResponse, warningHeader } from './respond.ts';
 import { SharedLeases } from './shared-leases.ts';
-import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
+import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { WatchCache } from './watch-cache.ts';
 
 export interface ApiServerOptions {

@@ -22,7 +22,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   readonly warnings: string[] = [];
   readonly #context: ResourceContext;
   readonly #operation: Operation;
-  readonly #dryRun: boolean;
+  readonly dryRun: boolean;
   #reservations = new Reservations([]);
 
   readonly #window: Window | undefined;
@@ -34,7 +34,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   ) {
     this.#context = context;
     this.#operation = operation;
-    this.#dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
+    this.dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
     this.#window = options.window;
   }
 
@@ -56,7 +56,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
 
   /** Keeps what was set aside, unless nothing was really written. */
   written(): void {
-    if (!this.#dryRun) this.#reservations = new Reservations([]);
+    if (!this.dryRun) this.#reservations = new Reservations([]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +74,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       namespace: resource.namespaced ? (subject?.metadata.namespace ?? info.namespace) : '',
       name: subject?.metadata.name ?? info.name,
       user,
-      dryRun: this.#dryRun,
+      dryRun: this.dryRun,
       ...(object !== undefined && { object: this.#window?.show(object) ?? object }),
       ...(old !== undefined && { old: this.#window?.show(old) ?? old }),
       server,
@@ -97,7 +97,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       kind: `${names[verb] ?? 'Delete'}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...Object.fromEntries(texts),
-      ...(this.#dryRun && { dryRun: ['All'] }),
+      ...(this.dryRun && { dryRun: ['All'] }),
     };
   }
 }

@@ -12,7 +12,7 @@ import { isJsonObject, jsonCopy, jsonEqual, type JsonValue } from '../api/json.t
 import type { KubeObject } from './object.ts';
 import type { Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
-import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/services.ts';
+import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { CachedObject, type WatchCache } from './watch-cache.ts';
 
 const NO_CLAIMS: Claims = { compares: [], ops: [] };
@@ -91,7 +91,7 @@ export class Registry {
       if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
       const attempt = resource.strategy.claims === undefined ? object : jsonCopy(object);
-      const claims = this.#claims(resource, attempt, undefined, refused);
+      const claims = this.#claims(resource, [attempt, undefined], { refused, dryRun });
       if (dryRun) return new CachedObject(key, encodeUnstored(attempt), 0);
       const value = encodeForStorage(attempt);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
@@ -126,7 +126,9 @@ export class Registry {
       const change = await options.change(current.mutable());
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
-      const claims = hasClaims ? this.#claims(resource, object, current.object, refused) : NO_CLAIMS;
+      const claims = hasClaims
+        ? this.#claims(resource, [object, current.object], { refused, dryRun: options.dryRun === true })
+        : NO_CLAIMS;
       const value = object === undefined ? current.stored : encodeForStorage(object);
       // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
       const mayBeSame = object !== undefined && value.length === current.length;
@@ -155,12 +157,12 @@ export class Registry {
 
   #claims(
     resource: Resource,
-    object: KubeObject | undefined,
-    old: KubeObject | undefined,
-    refused: ReadonlySet<string>,
+    [object, old]: readonly [KubeObject | undefined, KubeObject | undefined],
+    { refused, dryRun }: { readonly refused: ReadonlySet<string>; readonly dryRun: boolean },
   ): Claims {
     return (
       resource.strategy.claims?.(object, old, {
+        dryRun,
         taken: (key) => refused.has(key) || this.#claimed(key),
         random: () => this.#random.next(),
       }) ?? NO_CLAIMS

@@ -53,6 +53,8 @@ export interface Claims {
 }
 
 export interface ClaimContext {
+  /** Nothing will be written. */
+  readonly dryRun: boolean;
   /** True when a key below a cached prefix exists or has been refused in an earlier try of this write. */
   taken(key: string): boolean;
   /** A number in [0, 1). */
@@ -62,12 +64,19 @@ export interface ClaimContext {
 /** The metadata that users write. */
 export const USERS_METADATA: readonly string[] = ['annotations', 'finalizers', 'labels', 'ownerReferences'];
 
+/** Who asks for a write, and how. */
+export interface Asked {
+  /** Absent for the server itself. */
+  readonly user?: UserInfo | undefined;
+  readonly dryRun: boolean;
+}
+
 export interface Strategy {
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
   /** After defaulting, before validation. */
-  prepareForCreate?(object: KubeObject, user?: UserInfo): void;
-  prepareForUpdate?(object: KubeObject, old: KubeObject): void;
+  prepareForCreate?(object: KubeObject, asked: Asked): void;
+  prepareForUpdate?(object: KubeObject, old: KubeObject, asked: Asked): void;
   /** What of `object`'s spec an endpoint takes over that writes a part of it; the rest is the old one's. */
   specAt?(endpoint: 'ephemeralcontainers' | 'resize', object: KubeObject, old: KubeObject): Json;
   /** The same for what only writes the status. */

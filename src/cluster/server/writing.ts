@@ -31,6 +31,8 @@ export interface CreateOptions {
 export interface Gate {
   /** What the answer says beside the object. */
   readonly warnings?: string[];
+  /** Nothing will be written. */
+  readonly dryRun?: boolean;
   mutate(object: KubeObject, old?: KubeObject): Promise<void>;
   validate(object: KubeObject, old?: KubeObject): Promise<void>;
 }
@@ -69,7 +71,7 @@ export async function prepareCreate(
   // Kinds that do not count theirs keep what was sent.
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   resource.type.applyDefaults(object);
-  resource.strategy.prepareForCreate?.(object, options.user);
+  resource.strategy.prepareForCreate?.(object, { user: options.user, dryRun: gate.dryRun === true });
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   gate.warnings?.push(...resource.type.warnings(object));
@@ -156,7 +158,8 @@ export async function planUpdate(
   dropRepeatedOwners(object, gate, 'admitted');
   const recorded = object.metadata.managedFields;
   if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
-  if (endpoint === 'main' || isNarrow(endpoint)) finishMain(resource, object, old);
+  if (endpoint === 'main' || isNarrow(endpoint))
+    finishMain(resource, object, { old, dryRun: gate.dryRun === true });
   else resource.strategy.prepareForStatus?.(object, old, endpoint);
   if (recorded === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = recorded;
@@ -208,11 +211,15 @@ function keepServerFields({ declaration }: Resource, object: KubeObject, old: Ku
 }
 
 /** After admission, which is somebody's program: the same again, and what follows from the change. */
-function finishMain(resource: Resource, object: KubeObject, old: KubeObject): void {
+function finishMain(
+  resource: Resource,
+  object: KubeObject,
+  { old, dryRun }: { readonly old: KubeObject; readonly dryRun: boolean },
+): void {
   const { declaration, strategy, type } = resource;
   keepServerFields(resource, object, old);
   type.applyDefaults(object);
-  strategy.prepareForUpdate?.(object, old);
+  strategy.prepareForUpdate?.(object, old, { dryRun });
   if (declaration.hasGeneration && !jsonEqual(desired(object), desired(old))) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }

@@ -47,12 +47,41 @@ export function notSupported(
   return typeof value === 'string' && supported.includes(value) ? [] : [unsupported(at, value, supported)];
 }
 
-export function validIp(value: string, at: string): FieldError[] {
-  return isIP(value) === 0 ? [invalid(at, value, BAD_IP)] : [];
+/** What was there before is left in peace: older rules took more. */
+export function validIp(value: string, at: string, before: readonly string[] = []): FieldError[] {
+  if (before.includes(value)) return [];
+  if (isIP(value) === 0) {
+    const padded = isIP(withoutPadding(value)) !== 0;
+    return [invalid(at, value, padded ? 'must not have leading 0s' : BAD_IP)];
+  }
+  return isMapped(value) ? [invalid(at, value, 'must not be an IPv4-mapped IPv6 address')] : [];
 }
 
-export function validCidr(value: string, at: string): FieldError[] {
-  return parseCidrText(value) === undefined ? [invalid(at, value, BAD_CIDR)] : [];
+export function validCidr(value: string, at: string, before: readonly string[] = []): FieldError[] {
+  if (before.includes(value)) return [];
+  const parsed = parseCidrText(value);
+  const [address = '', prefix = ''] = value.split('/');
+  if (parsed === undefined) {
+    const padded = parseCidrText(`${withoutPadding(address)}/${prefix}`) !== undefined;
+    return [invalid(at, value, padded ? PADDED_CIDR : BAD_CIDR)];
+  }
+  const { bits, length, family } = parsed;
+  if (/^0\d/.test(prefix)) return [invalid(at, value, PADDED_CIDR)];
+  if (isMapped(address)) return [invalid(at, value, 'must not have an IPv4-mapped IPv6 address')];
+  const rest = BigInt((family === 4 ? 32 : 128) - length);
+  return (bits >> rest) << rest === bits
+    ? []
+    : [invalid(at, value, 'must not have bits set beyond the prefix length')];
+}
+
+const PADDED_CIDR = 'must not have leading 0s in IP or prefix length';
+
+function withoutPadding(address: string): string {
+  return address.replaceAll(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
+}
+
+function isMapped(address: string): boolean {
+  return isIP(address) === 6 && v6Bits(address) >> 32n === 0xffffn;
 }
 
 /** One address of each family at most. */

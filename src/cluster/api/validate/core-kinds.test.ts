@@ -203,7 +203,6 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     { spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1', '10.0.0.2'], externalIPs: ['127.0.0.1'] } },
     'spec.clusterIPs: Invalid value: ["10.0.0.1","10.0.0.2"]: may specify no more than one IP for each IP family',
     'spec.externalIPs[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
-    'spec.externalTrafficPolicy: Required value',
   ],
   [
     '/Service',

@@ -27,8 +27,10 @@ function isHeadless(spec: JsonObject): boolean {
  * Before addresses and node ports are allocated, so that they may be missing. The strategy has put `clusterIP` and
  * `clusterIPs` in agreement where only one of them was given.
  */
-export function validateService(service: JsonObject): FieldError[] {
+export function validateService(service: JsonObject, old: JsonObject = {}): FieldError[] {
   const spec = objectAt(service, 'spec');
+  const before = objectAt(old, 'spec');
+  const external = listAt(before, 'externalIPs').map((address) => textOf(address));
   const type = stringAt(spec, 'type');
   const ports = objectsAt(spec, 'ports');
   const errors = validateTopology(service);
@@ -40,15 +42,15 @@ export function validateService(service: JsonObject): FieldError[] {
     ...validatePorts(ports),
     ...validateLabels(spec['selector'], 'spec.selector'),
     ...validateAffinity(spec),
-    ...(type === 'ExternalName' ? [] : validateAddresses(spec)),
+    ...(type === 'ExternalName' ? [] : validateAddresses(spec, addressesOf(before))),
     ...listAt(spec, 'externalIPs').flatMap((item, index) => {
       const at = `spec.externalIPs[${index}]`;
-      const wrong = validIp(textOf(item), at);
+      const wrong = validIp(textOf(item), at, external);
       return wrong.length > 0 ? wrong : notSpecialIp(textOf(item), at);
     }),
     ...(type === '' ? [required('spec.type')] : notSupported(type, 'spec.type', TYPES)),
     ...validatePortUse(ports, type),
-    ...validateSourceRanges(service, type),
+    ...validateSourceRanges(service, type, old),
     ...validateBalancer(spec, type),
     ...validateExternalPolicy(spec, type),
     ...validateInternalPolicy(spec, type),
@@ -173,8 +175,8 @@ function validateAffinity(spec: JsonObject): FieldError[] {
 const FAMILIES = ['IPv4', 'IPv6'];
 const FAMILY_POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 
-/** Cluster addresses and their families. */
-function validateAddresses(spec: JsonObject): FieldError[] {
+/** Cluster addresses and their families; `before` are those that it has already. */
+export function validateAddresses(spec: JsonObject, before: readonly string[] = []): FieldError[] {
   const at = 'spec.clusterIPs';
   const [first, addresses] = [stringAt(spec, 'clusterIP'), addressesOf(spec)];
   const errors: FieldError[] = [];
@@ -196,7 +198,7 @@ function validateAddresses(spec: JsonObject): FieldError[] {
     errors.push(...notSupported(ipFamilyPolicy, 'spec.ipFamilyPolicy', FAMILY_POLICIES));
   }
   const wrong = addresses.flatMap((address, index) => {
-    if (index > 0 || address !== 'None') return validIp(address, `${at}[${index}]`);
+    if (index > 0 || address !== 'None') return validIp(address, `${at}[${index}]`, before);
     return addresses.length > 1 ? [invalid(at, addresses, "'None' must be the first and only value")] : [];
   });
   errors.push(...wrong);
@@ -215,7 +217,8 @@ function validateAddresses(spec: JsonObject): FieldError[] {
   return errors;
 }
 
-function validateSourceRanges(service: JsonObject, type: string): FieldError[] {
+function validateSourceRanges(service: JsonObject, type: string, old: JsonObject): FieldError[] {
+  const before = listAt(old, 'spec', 'loadBalancerSourceRanges').map((range) => textOf(range).trim());
   const ranges = listAt(service, 'spec', 'loadBalancerSourceRanges');
   const annotation = objectAt(service, 'metadata', 'annotations')[SOURCE_RANGES];
   const only = "may only be used when `type` is 'LoadBalancer'";
@@ -225,12 +228,13 @@ function validateSourceRanges(service: JsonObject, type: string): FieldError[] {
     const at = 'spec.LoadBalancerSourceRanges';
     return [
       ...wrongType(at),
-      ...ranges.flatMap((range, index) => validCidr(textOf(range).trim(), `${at}[${index}]`)),
+      ...ranges.flatMap((range, index) => validCidr(textOf(range).trim(), `${at}[${index}]`, before)),
     ];
   }
   if (annotation === undefined) return [];
   const at = `metadata.annotations[${SOURCE_RANGES}]`;
-  const text = textOf(annotation).trim();
+  const unchanged = objectAt(old, 'metadata', 'annotations')[SOURCE_RANGES] === annotation;
+  const text = unchanged ? '' : textOf(annotation).trim();
   const listed = text === '' ? [] : text.split(',');
   return [...wrongType(at), ...listed.flatMap((range) => validCidr(range.trim(), at))];
 }
@@ -306,7 +310,7 @@ export function validateServiceUpdate(service: JsonObject, old: JsonObject): Fie
   if (needsHealthCheck(spec) && needsHealthCheck(before) && port !== was) {
     errors.push(forbidden('spec.healthCheckNodePort', 'field is immutable'));
   }
-  return errors;
+  return [...errors, ...validateService(service, old)];
 }
 
 /** The second address may come and go, and goes only with the policy that says so; the first stays. */
@@ -352,7 +356,8 @@ function validateFamilyChange(spec: JsonObject, before: JsonObject): FieldError[
 }
 
 /** What a load balancer says of how it is reached. */
-export function validateServiceStatus(service: JsonObject): FieldError[] {
+export function validateServiceStatus(service: JsonObject, old: JsonObject): FieldError[] {
+  const before = objectsAt(old, 'status', 'loadBalancer', 'ingress').map((one) => stringAt(one, 'ip'));
   const at = 'status.loadBalancer.ingress';
   const ingresses = objectsAt(service, 'status', 'loadBalancer', 'ingress');
   if (stringAt(service, 'spec', 'type') !== 'LoadBalancer' && ingresses.length > 0) {
@@ -362,7 +367,7 @@ export function validateServiceStatus(service: JsonObject): FieldError[] {
     const here = `${at}[${index}]`;
     const [ip, hostname] = [stringAt(ingress, 'ip'), stringAt(ingress, 'hostname')];
     const { ipMode } = ingress;
-    const errors = ip === '' ? [] : validIp(ip, `${here}.ip`);
+    const errors = ip === '' ? [] : validIp(ip, `${here}.ip`, before);
     if (ipMode === undefined) {
       if (ip !== '') errors.push(required(`${here}.ipMode`, 'must be specified when `ip` is set'));
     } else if (ip === '') {

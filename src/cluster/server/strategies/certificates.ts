@@ -5,7 +5,7 @@ import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 
 export const signingRequestStrategy: Strategy = {
-  prepareForCreate(request, user) {
+  prepareForCreate(request, { user }) {
     const { username: _1, uid: _2, groups: _3, extra: _4, ...asked } = request.spec ?? {};
     request.spec = { ...asked, ...identity(user) };
     request.status = {};

@@ -9,7 +9,8 @@ import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
 import { priorityClassStrategy } from './priority-classes.ts';
-import { serviceStrategy, type ServiceRanges } from './services.ts';
+import type { ServiceRanges } from './service-claims.ts';
+import { serviceStrategy } from './services.ts';
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
 
 /** Newer kinds keep the status endpoint away from all that users write. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { JsonObject } from '../../api/json.ts';
+import { objectsAt, type JsonObject } from '../../api/json.ts';
 import { TestServer } from '../testing/test-server.ts';
 
 const SERVICES = '/api/v1/namespaces/default/services';
@@ -98,6 +98,54 @@ test('node ports are unique, asked for or chosen, and given back', async () => {
   assert.equal(nodePort(back.body.spec), undefined);
   await api.create(SERVICES, service('c', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
 });
+
+test('one port of a service has one node port, whatever its protocols', async () => {
+  await using api = await TestServer.open();
+  const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), port: 53, protocol }));
+  const made = await api.create(SERVICES, service('dns', { type: 'NodePort', ports }));
+  const [tcp, udp] = objectsAt(made, 'spec', 'ports').map((port) => port['nodePort']);
+  assert.equal(tcp, udp);
+  const twice = [80, 81].map((port) => ({ name: `p${port}`, port, nodePort: 30080 }));
+  const refused = await api.call('POST', SERVICES, service('a', { type: 'NodePort', ports: twice }));
+  assert.match(refused.body.message ?? '', /ports\[1\].nodePort: .*: provided port is already allocated$/);
+});
+
+test('a balanced service that is local has a port for checks of its health, and gives it back', async () => {
+  await using api = await TestServer.open();
+  const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30100 };
+  const made = await api.create(SERVICES, service('a', spec));
+  assert.equal(made.spec?.['healthCheckNodePort'], 30_100);
+  const taken = await api.call('POST', SERVICES, service('b', spec));
+  assert.equal(taken.status, 500);
+  assert.match(taken.body.message ?? '', /failed to allocate requested HealthCheck NodePort 30100: /);
+  const change = { spec: { externalTrafficPolicy: 'Cluster', healthCheckNodePort: null } };
+  const changed = await api.call('PATCH', `${SERVICES}/a`, change, MERGE);
+  assert.equal(changed.body.spec?.['healthCheckNodePort'], undefined);
+  await api.create(SERVICES, service('b', spec));
+});
+
+const FAMILIES: readonly (readonly [JsonObject, number, string])[] = [
+  [{ ipFamilyPolicy: 'RequireDualStack' }, 422, 'this cluster is not configured for dual-stack services'],
+  [{ clusterIP: 'fd00::1' }, 422, 'IPv6 is not configured on this cluster'],
+  [
+    { ipFamilies: ['IPv6'] },
+    422,
+    'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+  ],
+  [{ clusterIP: 'None' }, 201, '"ipFamilies":["IPv4","IPv6"]'],
+  [{ clusterIP: 'None', selector: { a: 'b' } }, 201, '"ipFamilies":["IPv4"]'],
+  [{ ipFamilyPolicy: 'PreferDualStack' }, 201, '"ipFamilies":["IPv4"]'],
+];
+
+for (const [spec, status, expected] of FAMILIES) {
+  test(`families of ${JSON.stringify(spec)}`, async () => {
+    await using api = await TestServer.open();
+    const answer = await api.call('POST', `${SERVICES}?dryRun=All`, service('a', spec));
+    assert.equal(answer.status, status);
+    const said = status === 201 ? JSON.stringify(answer.body.spec) : (answer.body.message ?? '');
+    assert.ok(said.includes(expected), said);
+  });
+}
 
 test('what is allocated survives a restart on the same store', async () => {
   await using first = await TestServer.open();
