@@ -1,3 +1,6 @@
+import { formatQuantity } from '../quantity.ts';
+import { podAmounts } from '../quota/pod-amounts.ts';
+import { imageTag } from './image-tag.ts';
 import { getPath, isJsonObject, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
 
@@ -35,7 +38,37 @@ export function podDefaults(pod: JsonObject): void {
   podSpecDefaults(spec);
   if (spec['enableServiceLinks'] === undefined) spec['enableServiceLinks'] = true;
   if (spec['hostNetwork'] === true) hostPorts(spec);
-  for (const container of containersOf(spec)) requestsFromLimits(container);
+  for (const list of ['initContainers', 'containers']) {
+    for (const container of objectsAt(spec, list)) requestsFromLimits(container);
+  }
+  if (isJsonObject(spec['resources'])) podResources(spec, spec['resources']);
+}
+
+const POD_LEVEL = ['cpu', 'memory'];
+
+/** A pod that has amounts of its own gets those that it does not name from its containers, or from its limits (KEP-2837). */
+function podResources(spec: JsonObject, resources: JsonObject): void {
+  const { resources: _own, ...containers } = spec;
+  const stated = ['limits', 'requests'].map((list) => getPath(resources, list));
+  if (stated.every((list) => !isJsonObject(list) || Object.keys(list).length === 0)) return;
+  for (const [name, sum] of podAmounts({ spec: containers }, 'limits', { overhead: false })) {
+    if (!isHugePages(name) || getPath(resources, 'requests', name) !== undefined) continue;
+    fill(ensureObject(resources, 'limits'), { [name]: formatQuantity(sum) });
+  }
+  const limits = resources['limits'];
+  if (!isJsonObject(limits) || Object.keys(limits).length === 0) return;
+  const found: JsonObject = {};
+  for (const [name, sum] of podAmounts({ spec: containers }, 'requests', { overhead: false })) {
+    if (POD_LEVEL.includes(name)) found[name] = formatQuantity(sum);
+  }
+  for (const [name, value] of Object.entries(limits)) {
+    if (value !== undefined && (POD_LEVEL.includes(name) || isHugePages(name))) found[name] ??= value;
+  }
+  if (Object.keys(found).length > 0) fill(ensureObject(resources, 'requests'), found);
+}
+
+function isHugePages(name: string): boolean {
+  return name.startsWith('hugepages-');
 }
 
 export function podTemplateDefaults(object: JsonObject): void {
@@ -45,9 +78,7 @@ export function podTemplateDefaults(object: JsonObject): void {
 
 /** A pod template: as a pod, but for what only applies once the pod exists. */
 export function templateDefaults(template: JsonObject): void {
-  const spec = ensureObject(template, 'spec');
-  podSpecDefaults(spec);
-  if (spec['hostNetwork'] === true) hostPorts(spec);
+  podSpecDefaults(ensureObject(template, 'spec'));
 }
 
 function podSpecDefaults(spec: JsonObject): void {
@@ -104,13 +135,9 @@ function handlerDefaults(handler: JsonObject): void {
   if (isEmpty(http['scheme'])) http['scheme'] = 'HTTP';
 }
 
-/** Always for `:latest` (or no tag, which means it), IfNotPresent for every other tag and for digests. */
+/** Always for `:latest` (or no tag, which means it), IfNotPresent for everything else. */
 function pullPolicy(image: string): string {
-  if (image.includes('@')) return 'IfNotPresent';
-  const name = image.slice(image.lastIndexOf('/') + 1);
-  const colon = name.indexOf(':');
-  const tag = colon === -1 ? 'latest' : name.slice(colon + 1);
-  return tag === 'latest' ? 'Always' : 'IfNotPresent';
+  return imageTag(image) === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
 function volumeDefaults(volume: JsonObject): void {

@@ -45,7 +45,7 @@ export function validateContainers(spec: JsonObject, field: string, context: Con
     return [
       ...found,
       ...validateHooks(container, here, context.graceSeconds),
-      ...validateRestarts(container, here),
+      ...validateRestarts(container, here, 'regular'),
     ];
   });
   return [...errors, ...checkHostPorts(containers, at)];
@@ -63,7 +63,10 @@ export function validateInitContainers(
   const names = new Set(objectsAt(spec, 'containers').map((container) => stringAt(container, 'name')));
   return objectsAt(spec, 'initContainers').flatMap((container, index) => {
     const here = `${at}[${index}]`;
-    const errors = [...validateCommon(container, here, context), ...validateRestarts(container, here)];
+    const errors = [
+      ...validateCommon(container, here, context),
+      ...validateRestarts(container, here, 'init'),
+    ];
     const name = stringAt(container, 'name');
     if (names.has(name)) errors.push(duplicate(`${here}.name`, name));
     if (name !== '') names.add(name);
@@ -75,6 +78,17 @@ export function validateInitContainers(
     const detail = 'may not be set for init containers without restartPolicy=Always';
     return errors.concat(
       SERVING.filter((key) => container[key] !== undefined).map((key) => forbidden(`${here}.${key}`, detail)),
+      objectsAt(container, 'resizePolicy').flatMap(({ restartPolicy }, position) =>
+        restartPolicy === 'RestartContainer'
+          ? [
+              invalid(
+                `${here}.resizePolicy[${position}].restartPolicy`,
+                restartPolicy,
+                "must not be set to 'RestartContainer' for non-sidecar initContainers",
+              ),
+            ]
+          : [],
+      ),
     );
   });
 }
@@ -126,8 +140,7 @@ export function validateEphemeralContainers(
 }
 
 function isSet(value: JsonObject[string]): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return isJsonObject(value) ? Object.keys(value).length > 0 : value !== undefined && value !== '';
+  return isJsonObject(value) ? Object.keys(value).length > 0 : value !== undefined;
 }
 
 /** Of pods and not of templates, which people fill in afterwards. */
@@ -182,23 +195,25 @@ function validateHooks(container: JsonObject, at: string, graceSeconds: number |
   return errors;
 }
 
+const ACTIONS = ['Restart', 'RestartAllContainers'];
 const MAX_RULES = 20;
 const MAX_EXIT_CODES = 255;
 
 /** A container's own way of restarting, by its exit code (KEP-5307). */
-function validateRestarts(container: JsonObject, at: string): FieldError[] {
+function validateRestarts(container: JsonObject, at: string, kind: 'init' | 'regular'): FieldError[] {
   const policy = container['restartPolicy'];
   const rules = objectsAt(container, 'restartPolicyRules');
-  if (policy === undefined) {
-    const detail = 'must specify restartPolicy when restart rules are used';
-    return rules.length === 0 ? [] : [required(`${at}.restartPolicy`, detail)];
-  }
-  const errors = notSupported(policy, `${at}.restartPolicy`, ['Always', 'Never', 'OnFailure']);
+  if (policy === undefined && rules.length === 0) return [];
+  const errors =
+    policy === undefined
+      ? [required(`${at}.restartPolicy`, 'must specify restartPolicy when restart rules are used')]
+      : notSupported(policy, `${at}.restartPolicy`, ['Always', 'Never', 'OnFailure']);
+  if (policy === undefined && kind === 'init') return errors;
   errors.push(...tooMany(`${at}.restartPolicyRules`, rules.length, MAX_RULES));
   for (const [index, rule] of rules.entries()) {
     const here = `${at}.restartPolicyRules[${index}]`;
     const { exitCodes } = rule;
-    errors.push(...notSupported(rule['action'] ?? '', `${here}.action`, ['Restart']));
+    errors.push(...notSupported(rule['action'] ?? '', `${here}.action`, ACTIONS));
     if (isJsonObject(exitCodes)) {
       const operator = exitCodes['operator'] ?? '';
       const values = listAt(exitCodes, 'values');
@@ -226,7 +241,7 @@ function validateResizePolicy(container: JsonObject, at: string, podPolicy: stri
     errors.push(...(name === '' ? [required(field)] : notSupported(name, field, RESIZED)));
     errors.push(...(restart === '' ? [required(field)] : notSupported(restart, field, RESIZE_POLICIES)));
     if (podPolicy === 'Never' && restart !== 'NotRequired') {
-      errors.push(invalid(field, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+      errors.push(invalid(field, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
     }
     return errors;
   });
@@ -243,7 +258,7 @@ function validatePorts(container: JsonObject, field: string): FieldError[] {
     const misnamed = name === '' ? [] : formed(name, `${at}.name`, portName);
     errors.push(...misnamed);
     if (name !== '' && misnamed.length === 0 && names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    names.add(name);
+    if (misnamed.length === 0) names.add(name);
     const number = numberAt(port, 'containerPort') ?? 0;
     if (number === 0) errors.push(required(`${at}.containerPort`));
     else errors.push(...portNumber(number).map((detail) => invalid(`${at}.containerPort`, number, detail)));

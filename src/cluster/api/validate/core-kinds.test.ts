@@ -95,6 +95,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     '/Pod',
     container({ restartPolicyRules: [{ action: 'Restart' }] }),
     `${C}.restartPolicy: Required value: must specify restartPolicy when restart rules are used`,
+    `${C}.restartPolicyRules[0].exitCodes: Required value: must be specified`,
   ],
   [
     '/Pod',
@@ -174,7 +175,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
       resources: { requests: { cpu: '1' }, claims: [{ name: 'x' }] },
       containers: [{ name: 'a', image: 'a', resources: { requests: { cpu: '2' } } }],
     }),
-    'spec.resources.claims: Forbidden: claims cannot be set for Resources at pod-level',
+    'spec.resources.claims: Forbidden: claims may not be set for Resources at pod-level',
     'spec.resources.claims[0]: Not found: "x": must be one of the names in pod.spec.resourceClaims which is empty',
     'spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of 2',
   ],

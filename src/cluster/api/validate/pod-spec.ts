@@ -1,8 +1,18 @@
-import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { compareQuantities, formatQuantity, parseQuantity, tryParseQuantity } from '../quantity.ts';
+import { forbidden, invalid, notFound, required, unsupported, type FieldError } from '../field-error.ts';
+import {
+  getPath,
+  isJsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
-import { notSupported } from './checks.ts';
+import { formed, longerThan, notSupported } from './checks.ts';
 import {
   validateContainers,
   validateEphemeralContainers,
@@ -69,10 +79,10 @@ export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecR
     ...validateSpread(objectsAt(spec, 'topologySpreadConstraints'), `${field}.topologySpreadConstraints`),
     ...validateHostProcesses(spec, field),
     ...validateHostUsers(spec, field),
+    ...validateHostname(spec, field),
     ...named(spec, field, ['serviceAccountName', 'nodeName'], dns1123Subdomain),
     ...validateDeadline(spec, field),
     ...named(spec, field, ['hostname', 'subdomain'], dns1123Label),
-    ...named(spec, field, ['hostnameOverride'], dns1123Subdomain),
     ...validateTolerations(objectsAt(spec, 'tolerations'), `${field}.tolerations`),
     ...validateHostAliases(spec, field),
     ...named(spec, field, ['priorityClassName'], dns1123Subdomain),
@@ -80,6 +90,7 @@ export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecR
     ...validatePreemption(spec, field),
     ...validateOverhead(spec, field),
     ...validateSystem(spec, field),
+    ...validateFileReferences(spec, field),
   ];
 }
 
@@ -151,9 +162,57 @@ function validateOverhead(spec: JsonObject, field: string): FieldError[] {
 /** A pod with users of its own shares no other namespace with its host. */
 function validateHostUsers(spec: JsonObject, field: string): FieldError[] {
   if (spec['hostUsers'] !== false) return [];
-  return ['hostNetwork', 'hostPID', 'hostIPC']
-    .filter((key) => spec[key] === true)
-    .map((key) => forbidden(`${field}.${key}`, 'when `hostUsers` is false'));
+  const detail = 'when `hostUsers` is false';
+  return [
+    // Two of them upstream writes with a capital.
+    ...['hostNetwork', 'HostPID', 'HostIPC']
+      .filter((key) => spec[key.replace('H', 'h')] === true)
+      .map((key) => forbidden(`${field}.${key}`, detail)),
+    // Block devices have no mapping of users.
+    ...['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
+      objectsAt(spec, list).flatMap((container, index) =>
+        listAt(container, 'volumeDevices').length === 0
+          ? []
+          : [forbidden(`${field}.${list}[${index}].volumeDevices`, detail)],
+      ),
+    ),
+  ];
+}
+
+/** Not longer than Linux lets a host's name be. */
+const MAX_HOSTNAME = 64;
+
+function validateHostname(spec: JsonObject, field: string): FieldError[] {
+  const { hostnameOverride: name } = spec;
+  if (typeof name !== 'string') return [];
+  const at = `${field}.hostnameOverride`;
+  return [
+    ...['setHostnameAsFQDN', 'hostNetwork']
+      .filter((key) => spec[key] === true)
+      .map((key) => forbidden(at, `may not be specified when ${key} is true`)),
+    ...longerThan(name, MAX_HOSTNAME, at),
+    ...formed(name, at, dns1123Subdomain),
+  ];
+}
+
+/** Files of variables are where an init container can have written them (KEP-3721). */
+function validateFileReferences(spec: JsonObject, field: string): FieldError[] {
+  const volumes = new Map(objectsAt(spec, 'volumes').map((volume) => [stringAt(volume, 'name'), volume]));
+  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
+    objectsAt(spec, list).flatMap((container, index) =>
+      objectsAt(container, 'env').flatMap((variable, position) => {
+        const reference = getPath(variable, 'valueFrom', 'fileKeyRef');
+        if (!isJsonObject(reference)) return [];
+        const at = `${field}.${list}[${index}].env[${position}].valueFrom.fileKeyRef.volumeName`;
+        const name = stringAt(reference, 'volumeName');
+        const volume = volumes.get(name);
+        if (volume === undefined) return [notFound(at, name)];
+        return volume['emptyDir'] === undefined
+          ? [invalid(at, name, 'referenced volume must be of type emptyDir')]
+          : [];
+      }),
+    ),
+  );
 }
 
 const MAX_DEADLINE = 2_147_483_647;
@@ -177,17 +236,23 @@ function podResourceName(name: string, at: string): FieldError[] {
 function validatePodResources(spec: JsonObject, field: string, context: ContainerContext): FieldError[] {
   const resources = objectAt(spec, 'resources');
   const at = `${field}.resources`;
+  if (stringAt(spec, 'os', 'name') === 'windows') return [forbidden(at, 'may not be set for a windows pod')];
   const errors: FieldError[] = [];
   if (resources['claims'] !== undefined) {
-    errors.push(forbidden(`${at}.claims`, 'claims cannot be set for Resources at pod-level'));
+    errors.push(forbidden(`${at}.claims`, 'claims may not be set for Resources at pod-level'));
   }
   errors.push(...validateRequirements(resources, at, { rule: podResourceName, claims: context.claims }));
   const { resources: _own, ...containers } = spec;
-  for (const [name, sum] of podAmounts({ spec: containers }, 'requests', { overhead: false })) {
-    const request = parseQuantity(textOf(objectAt(resources, 'requests')[name] ?? '0'));
-    if (compareQuantities(sum, request) <= 0) continue;
-    const detail = `must be greater than or equal to aggregate container requests of ${formatQuantity(sum)}`;
-    errors.push(invalid(`${at}.requests[${name}]`, formatQuantity(request), detail));
+  for (const list of ['requests', 'limits'] as const) {
+    for (const [name, sum] of podAmounts({ spec: containers }, list, { overhead: false })) {
+      const amount = objectAt(resources, list)[name];
+      const whole = amount === undefined ? undefined : tryParseQuantity(textOf(amount));
+      // Of limits, only those that are requests as well.
+      if (whole === undefined || (list === 'limits' && !isHugePages(name))) continue;
+      if (compareQuantities(sum, whole) <= 0) continue;
+      const detail = `must be greater than or equal to aggregate container ${list} of ${formatQuantity(sum)}`;
+      errors.push(invalid(`${at}.${list}[${name}]`, textOf(amount), detail));
+    }
   }
   for (const [index, container] of objectsAt(spec, 'containers').entries()) {
     for (const [name, value] of Object.entries(objectAt(container, 'resources', 'limits'))) {

@@ -80,6 +80,15 @@ export function validateGates(spec: JsonObject, field: string): FieldError[] {
   return errors;
 }
 
+/** As upstream shows it: its internal type, whose members have no other names. */
+function shownClaim(claim: JsonObject): JsonObject {
+  return {
+    Name: stringAt(claim, 'name'),
+    ResourceClaimName: claim['resourceClaimName'] ?? null,
+    ResourceClaimTemplateName: claim['resourceClaimTemplateName'] ?? null,
+  };
+}
+
 export function validateClaims(spec: JsonObject, field: string): FieldError[] {
   const names = new Set<string>();
   return objectsAt(spec, 'resourceClaims').flatMap((claim, index) => {
@@ -95,11 +104,11 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
     );
     if (given.length > 1) {
       const detail = 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified';
-      errors.push(invalid(at, claim, detail));
+      errors.push(invalid(at, shownClaim(claim), detail));
     }
     if (given.length === 0) {
       const detail = 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`';
-      errors.push(invalid(at, claim, detail));
+      errors.push(invalid(at, shownClaim(claim), detail));
     }
     for (const key of given) errors.push(...formed(stringAt(claim, key), `${at}.${key}`, dns1123Subdomain));
     return errors;

@@ -49,7 +49,33 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
     'spec.schedulingGates[1]: Duplicate value: "a"',
     'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
   ],
-  [{ hostUsers: false, hostPID: true }, 'spec.hostPID: Forbidden: when `hostUsers` is false'],
+  [{ hostUsers: false, hostPID: true }, 'spec.HostPID: Forbidden: when `hostUsers` is false'],
+  [
+    { hostnameOverride: 'Bad', setHostnameAsFQDN: true },
+    'spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true',
+    "spec.hostnameOverride: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+  ],
+  [
+    { securityContext: { seLinuxChangePolicy: 'MountOption' } },
+    'spec.securityContext.seLinuxChangePolicy: Unsupported value: "MountOption": supported values: "Recursive"',
+  ],
+  [
+    { os: { name: 'windows' }, resources: { limits: { cpu: '1' } } },
+    'spec.resources: Forbidden: may not be set for a windows pod',
+  ],
+  [
+    { volumes: [{ name: 'v', emptyDir: {}, cephfs: { monitors: ['a'] }, downwardAPI: {} }] },
+    'spec.volumes[0].cephFS: Forbidden: may not specify more than 1 volume type',
+    'spec.volumes[0].downwarAPI: Forbidden: may not specify more than 1 volume type',
+  ],
+  [
+    {
+      initContainers: [
+        { name: 'i', image: 'i', resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] },
+      ],
+    },
+    'spec.initContainers[0].resizePolicy[0].restartPolicy: Invalid value: "RestartContainer": must not be set to \'RestartContainer\' for non-sidecar initContainers',
+  ],
   [{ os: { name: 'plan9' } }, 'spec.os: Unsupported value: "plan9": supported values: "linux", "windows"'],
   [
     { os: { name: 'windows' }, hostPID: true, shareProcessNamespace: false },
@@ -58,7 +84,7 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
   ],
   [
     { resourceClaims: [{ name: 'gpu' }] },
-    'spec.resourceClaims[0]: Invalid value: {"name":"gpu"}: must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
+    'spec.resourceClaims[0]: Invalid value: {"Name":"gpu","ResourceClaimName":null,"ResourceClaimTemplateName":null}: must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
   ],
   [
     { ephemeralContainers: [{ name: 'web', image: 'debug' }] },
@@ -101,6 +127,16 @@ for (const [spec, ...complaints] of POD_CASES) {
 }
 
 const CONTAINER_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
+  [
+    { env: [{ name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'a', key: 'B' } } }] },
+    'spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Not found: "v"',
+  ],
+  [
+    { restartPolicy: 'Never', restartPolicyRules: [{ action: 'RestartAllContainers' }, { action: 'Go' }] },
+    'spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified',
+    'spec.containers[0].restartPolicyRules[1].action: Unsupported value: "Go": supported values: "Restart", "RestartAllContainers"',
+    'spec.containers[0].restartPolicyRules[1].exitCodes: Required value: must be specified',
+  ],
   [
     { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.colour' } } }] },
     'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.colour": error converting fieldPath: field label not supported: spec.colour',

@@ -79,7 +79,7 @@ export function validatePodSecurity(spec: JsonObject, field: string): FieldError
     ...validateWindowsOptions(context, at),
     ...validateProfile(context, 'appArmorProfile', at),
     ...oneOf(context, 'supplementalGroupsPolicy', { field: at, supported: ['Merge', 'Strict'] }),
-    ...oneOf(context, 'seLinuxChangePolicy', { field: at, supported: ['MountOption', 'Recursive'] }),
+    ...oneOf(context, 'seLinuxChangePolicy', { field: at, supported: ['Recursive'] }),
   );
   return errors;
 }
@@ -177,7 +177,7 @@ export function validateSystem(spec: JsonObject, field: string): FieldError[] {
   const { os } = spec;
   if (!isJsonObject(os)) return [];
   const name = stringAt(os, 'name');
-  if (name === '') return [required(`${field}.os.name`, 'cannot be empty')];
+  if (name === '') return [required(`${field}.os.name`)];
   const errors = notSupported(name, `${field}.os`, ['linux', 'windows']);
   const refuse = (holder: JsonObject, at: string, paths: readonly string[]): void => {
     for (const path of paths) {

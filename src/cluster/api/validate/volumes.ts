@@ -92,6 +92,9 @@ const TYPES = [
   'image',
 ];
 
+/** What upstream calls members when it complains that they are too many. */
+const SECOND_NAMES: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
+
 /** Kinds that only pods have. */
 const OWN: Readonly<Record<string, (source: JsonObject, at: string) => FieldError[]>> = {
   configMap: (source, at) => [
@@ -132,7 +135,9 @@ function validateSource(
   const name = stringAt(volume, 'name');
   const given = TYPES.filter((type) => isJsonObject(volume[type]));
   const errors = given.flatMap((type, index) => {
-    if (index > 0) return [forbidden(`${at}.${type}`, 'may not specify more than 1 volume type')];
+    if (index > 0) {
+      return [forbidden(`${at}.${SECOND_NAMES[type] ?? type}`, 'may not specify more than 1 volume type')];
+    }
     const source = objectAt(volume, type);
     const here = `${at}.${type}`;
     if (type === 'image') return validateImage(source, here, pod.isPod);

@@ -3,12 +3,14 @@ import type { Json } from '../object.ts';
 import { USERS_METADATA, type Strategy } from '../resource.ts';
 import { apiServiceStrategy } from './api-services.ts';
 import { signingRequestStrategy } from './certificates.ts';
+import { daemonSetStrategy } from './daemon-sets.ts';
 import { nodeStrategy, serviceAccountStrategy } from './core.ts';
 import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
 import { jobStrategy } from './jobs.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
 import { priorityClassStrategy } from './priority-classes.ts';
+import { templated, type TemplateRules } from './pod-templates.ts';
 import type { ServiceRanges } from './service-claims.ts';
 import { serviceStrategy } from './services.ts';
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
@@ -17,10 +19,12 @@ import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './stora
 const STATUS_ALONE: Strategy = { fixedInStatus: USERS_METADATA };
 
 /** The status is the controller's: what a creator says of it does not count. */
-function controlled(status: Json = {}): Strategy {
+function controlled(status: Json = {}, template: TemplateRules = {}): Strategy {
   return {
+    ...template,
     prepareForCreate(object) {
       object.status = { ...status };
+      template.prepareForCreate?.(object);
     },
   };
 }
@@ -35,15 +39,10 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
   return {
     apiservices: apiServiceStrategy,
     certificatesigningrequests: signingRequestStrategy,
-    cronjobs: controlled(),
-    daemonsets: controlled({
-      currentNumberScheduled: 0,
-      desiredNumberScheduled: 0,
-      numberMisscheduled: 0,
-      numberReady: 0,
-    }),
+    cronjobs: controlled({}, templated('spec', 'jobTemplate', 'spec', 'template')),
+    daemonsets: daemonSetStrategy,
     customresourcedefinitions: STATUS_ALONE,
-    deployments: { ...controlled(), fixedInStatus: ['labels'] },
+    deployments: { ...controlled({}, templated('spec', 'template')), fixedInStatus: ['labels'] },
     events: { leaseSeconds: choices.eventSeconds ?? 3600 },
     flowschemas: { ...controlled(), ...STATUS_ALONE },
     horizontalpodautoscalers: controlled({ currentReplicas: 0, desiredReplicas: 0 }),
@@ -60,17 +59,21 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
       expectedPods: 0,
     }),
     pods: podStrategy,
+    podtemplates: templated('template'),
     priorityclasses: priorityClassStrategy,
     prioritylevelconfigurations: { ...controlled(), ...STATUS_ALONE },
-    replicasets: controlled({ replicas: 0 }),
-    replicationcontrollers: { ...controlled({ replicas: 0 }), orphansDependents: true },
+    replicasets: controlled({ replicas: 0 }, templated('spec', 'template')),
+    replicationcontrollers: {
+      ...controlled({ replicas: 0 }, templated('spec', 'template')),
+      orphansDependents: true,
+    },
     resourceclaims: resourceClaimStrategy,
     resourcequotas: controlled(),
     resourceslices: resourceSliceStrategy,
     serviceaccounts: serviceAccountStrategy,
     servicecidrs: controlled(),
     services: serviceStrategy(choices),
-    statefulsets: controlled({ availableReplicas: 0, replicas: 0 }),
+    statefulsets: controlled({ availableReplicas: 0, replicas: 0 }, templated('spec', 'template')),
     validatingadmissionpolicies: { ...controlled(), ...STATUS_ALONE },
     volumeattachments: { ...controlled({ attached: false }), ...STATUS_ALONE },
   };

@@ -2,6 +2,7 @@
 import { isJsonObject, objectAt, type JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
+import { templated } from './pod-templates.ts';
 
 export const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
 export const JOB_NAME = 'batch.kubernetes.io/job-name';
@@ -9,12 +10,16 @@ export const JOB_NAME = 'batch.kubernetes.io/job-name';
 const LEGACY_CONTROLLER_UID = 'controller-uid';
 const LEGACY_JOB_NAME = 'job-name';
 
+const TEMPLATE = templated('spec', 'template');
+
 export const jobStrategy: Strategy = {
+  ...TEMPLATE,
   orphansDependents: true,
   orphaningWarning:
     'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   prepareForCreate(job) {
     job.status = {};
+    TEMPLATE.prepareForCreate?.(job);
     if (job.spec?.['manualSelector'] !== true) selectByUid(job);
     // Read back, a job without labels shows those of its template.
     const labels = objectAt(job, 'spec', 'template', 'metadata', 'labels');

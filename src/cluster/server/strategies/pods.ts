@@ -2,6 +2,7 @@ import { getPath, objectsAt, stringAt } from '../../api/json.ts';
 import { qosClass } from '../../api/quota/pod-class.ts';
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
+import { dropDisabledFields } from './pod-templates.ts';
 
 const GATED: Json = {
   type: 'PodScheduled',
@@ -14,9 +15,13 @@ export const podStrategy: Strategy = {
   fixedInStatus: ['ownerReferences'],
   prepareForCreate(pod) {
     const spec = (pod.spec ??= {});
+    dropDisabledFields(spec);
     pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
     // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
     if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) pod.status['conditions'] = [{ ...GATED }];
+  },
+  prepareForUpdate(pod, old) {
+    dropDisabledFields(pod.spec ?? {}, old.spec);
   },
   specAt(endpoint, pod, old) {
     const spec = pod.spec ?? {};

@@ -175,3 +175,34 @@ test('what a cluster has from the start', async () => {
   const refused = await api.call('DELETE', '/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical');
   assert.deepEqual([refused.status, refused.body.reason], [403, 'Forbidden']);
 });
+
+test('a daemon set counts the changes of its template', async () => {
+  await using api = await TestServer.open();
+  const path = '/apis/apps/v1/namespaces/default/daemonsets';
+  const count = (set: JsonObject) =>
+    stringAt(set, 'metadata', 'annotations', 'deprecated.daemonset.template.generation');
+  const set = await api.create(path, minimal('apps', 'DaemonSet'));
+  assert.equal(count(set), '1');
+  const change = async (patch: JsonObject) =>
+    api.call('PATCH', `${path}/web`, patch, { 'content-type': 'application/merge-patch+json' });
+  assert.equal(count((await change({ spec: { minReadySeconds: 3 } })).body), '1');
+  const template = { spec: { terminationGracePeriodSeconds: 5 } };
+  assert.equal(count((await change({ spec: { template } })).body), '2');
+});
+
+test('fields of features that are off are not kept', async () => {
+  await using api = await TestServer.open();
+  const deployment = minimal('apps', 'Deployment');
+  const spec = getPath(deployment, 'spec', 'template', 'spec') as JsonObject;
+  spec['schedulingGroup'] = { podGroupName: 'group' };
+  const [container] = objectsAt(spec, 'containers');
+  (container as JsonObject)['lifecycle'] = { stopSignal: 'SIGTERM' };
+  spec['volumes'] = [
+    { name: 'v', projected: { sources: [{ clusterTrustBundle: { name: 'b', path: 'p' } }] } },
+  ];
+  const made = await api.create('/apis/apps/v1/namespaces/default/deployments', deployment);
+  const kept = getPath(made, 'spec', 'template', 'spec');
+  assert.equal(getPath(kept, 'schedulingGroup'), undefined);
+  assert.equal(objectsAt(kept, 'containers')[0]?.['lifecycle'], undefined);
+  assert.deepEqual(objectsAt(kept, 'volumes')[0]?.['projected'], { defaultMode: 420, sources: [{}] });
+});
