@@ -37,6 +37,9 @@ function emitField(field: FieldModel, id: string): string {
   const parts = [field.name, String(field.number), shape + base];
   if (field.inline) parts.push('~');
   if (!field.optional) parts.push('!');
+  if (field.pointer) parts.push('*');
+  if (field.always) parts.push('+');
+  if (field.goType !== undefined && field.goType !== goTypeOf(field, id)) parts.push(`g=${field.goType}`);
   if (field.listType !== undefined) parts.push(`l=${field.listType}`);
   if (field.listMapKeys.length > 0) parts.push(`k=${field.listMapKeys.join(',')}`);
   if (field.mapType === 'atomic' || field.structType === 'atomic') parts.push('^');
@@ -44,4 +47,29 @@ function emitField(field: FieldModel, id: string): string {
   if (field.patchMergeKey !== undefined) parts.push(`m=${field.patchMergeKey}`);
   if (field.defaultValue !== undefined) parts.push(`d=${field.defaultValue}`);
   return parts.join(' ');
+}
+
+const GO_SCALARS: Readonly<Record<string, string>> = {
+  s: 'string',
+  b: 'bool',
+  i: 'int32',
+  l: 'int64',
+  d: 'float64',
+  y: '[]uint8',
+  t: 'v1.Time',
+  u: 'v1.MicroTime',
+  D: 'v1.Duration',
+  f: 'v1.FieldsV1',
+  q: 'resource.Quantity',
+  x: 'intstr.IntOrString',
+  r: 'runtime.RawExtension',
+};
+
+/** What `schema.ts` makes of the definition alone. */
+function goTypeOf({ kind, type }: FieldModel, home: string): string {
+  const single =
+    type.type === 'scalar'
+      ? (GO_SCALARS[type.code] ?? '')
+      : `${(type.id === '' ? home : type.id).split('-')[1] ?? ''}.${type.name}`;
+  return `${kind === 'list' ? '[]' : kind === 'map' ? 'map[string]' : ''}${single}`;
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { emitCri } from './emit-cri.ts';
 import { emitSchema } from './emit-schema.ts';
 import { emitTypes } from './emit-types.ts';
+import { goFields } from './go-fields.ts';
 import { buildModel } from './model.ts';
 import { parseProto } from './proto.ts';
 
@@ -112,4 +113,43 @@ test('what the parser does not know is an error with its place', () => {
   assert.throws(() => parseProto('message A {', 'a.proto'), /unexpected end/);
   const unknown = parseProto('package k8s.io.api.x.v1; message A { optional Nowhere a = 1; }', 'x.proto');
   assert.throws(() => buildModel([unknown]), /unknown type Nowhere/);
+});
+
+test('Go types say which fields are pointers, which are always written, and what their types are called', () => {
+  const source = `
+package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Sentences stay behind.
+type Widget struct {
+	metav1.TypeMeta \`json:",inline"\`
+	// +optional
+	metav1.ObjectMeta \`json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"\`
+	Mode  *WidgetMode \`json:"mode,omitempty"\`
+	Name  string \`json:"name"\`
+	Size  int32 \`json:"size,omitempty"\`
+	Since metav1.Time \`json:"since,omitempty,omitzero"\`
+	Modes []WidgetMode \`json:"modes"\`
+}
+`;
+  assert.deepEqual(goFields(source, 'v1'), {
+    Widget: {
+      metadata: ' v1.ObjectMeta',
+      mode: '* v1.WidgetMode',
+      name: '+ string',
+      since: '0 v1.Time',
+      modes: '+ []v1.WidgetMode',
+    },
+  });
+  const facts = goFields(source.replaceAll('Modes ', 'Volumes ').replaceAll('modes', 'volumes'), 'v1');
+  const [group] = buildModel([parseProto(WIDGETS, 'widgets.proto'), parseProto(META, 'meta.proto')], {
+    'k8s.io.api.widgets.v1': facts,
+  }).filter(({ id }) => id === 'widgets-v1');
+  const text = emitSchema([group!]);
+  assert.match(text, /\tmetadata 1 @meta-v1\/ObjectMeta \+/);
+  assert.match(text, /\tvolumes 2 \[@Volume ! \+ g=\[\]v1\.WidgetMode /);
+  assert.match(text, /\tmode 4 s \* g=v1\.WidgetMode /);
 });

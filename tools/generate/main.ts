@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { emitCri } from './emit-cri.ts';
 import { emitSchema } from './emit-schema.ts';
 import { emitTypes } from './emit-types.ts';
+import type { GoFields } from './go-fields.ts';
 import { buildModel } from './model.ts';
 import { parseProto, type ProtoFile } from './proto.ts';
 
@@ -32,7 +33,13 @@ for (const output of [apiFolder, criFolder]) {
   mkdirSync(output, { recursive: true });
 }
 
-const model = buildModel(files.filter((file) => file.package.startsWith('k8s.io.')));
+const goPackages = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'overlay/go-fields.json'), 'utf8'),
+) as Readonly<Record<string, GoFields>>;
+const model = buildModel(
+  files.filter((file) => file.package.startsWith('k8s.io.')),
+  goPackages,
+);
 for (const groupVersion of model) {
   writeFileSync(join(apiFolder, `${groupVersion.id}.ts`), emitTypes(groupVersion));
 }

@@ -1,4 +1,5 @@
 import { GROUP_NAMES, INLINE_FIELDS, isKind, JSON_NAMES, SCALAR_MESSAGES } from './facts.ts';
+import type { GoFields } from './go-fields.ts';
 import { OPTIONAL_FIELDS, OPTIONAL_MESSAGES } from './optional-fields.ts';
 import type { ProtoField, ProtoFile, ProtoMessage } from './proto.ts';
 
@@ -41,6 +42,12 @@ export interface FieldModel {
   readonly structType: string | undefined;
   readonly patchStrategy: string | undefined;
   readonly patchMergeKey: string | undefined;
+  /** In Go a pointer: told from its zero value when it is not there. */
+  readonly pointer: boolean;
+  /** Written though it has its zero value. */
+  readonly always: boolean;
+  /** Go's name of the type, absent where it follows from the definition. */
+  readonly goType: string | undefined;
   /** JSON text of `+default=`, absent for references to Go constants. */
   readonly defaultValue: string | undefined;
 }
@@ -63,7 +70,10 @@ export function packageId(packageName: string): string {
 }
 
 /** Builds the models of all files that are API groups; every reference must be known. */
-export function buildModel(files: readonly ProtoFile[]): GroupVersionModel[] {
+export function buildModel(
+  files: readonly ProtoFile[],
+  goPackages: { readonly [packageName: string]: GoFields } = {},
+): GroupVersionModel[] {
   const known = new Set(files.flatMap((file) => file.messages.map((m) => `${file.package}.${m.name}`)));
   return files
     .filter((file) => /\.v\d+((alpha|beta)\d+)?$/.test(file.package))
@@ -77,7 +87,9 @@ export function buildModel(files: readonly ProtoFile[]): GroupVersionModel[] {
         package: file.package,
         messages: file.messages
           .filter((message) => !(`${file.package}.${message.name}` in SCALAR_MESSAGES))
-          .map((message) => messageModel(message, { file, folder, known })),
+          .map((message) =>
+            messageModel(message, { file, folder, known, go: goPackages[file.package] ?? {} }),
+          ),
       };
     })
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -87,6 +99,7 @@ interface Scope {
   readonly file: ProtoFile;
   readonly folder: string;
   readonly known: ReadonlySet<string>;
+  readonly go: GoFields;
 }
 
 function messageModel(message: ProtoMessage, scope: Scope): MessageModel {
@@ -108,12 +121,19 @@ function fieldModel(message: ProtoMessage, field: ProtoField, scope: Scope): Fie
   const name = JSON_NAMES[key] ?? field.name;
   const comment = field.comment;
   const defaultValue = marker(comment, 'default');
+  const type = resolve(field.type, scope);
+  const [presence = '', goType] = scope.go[message.name]?.[name]?.split(' ') ?? [];
+  const pointer = presence.includes('*');
+  const inline = INLINE_FIELDS.has(key);
   return {
     name,
     number: field.number,
     kind: field.kind,
-    type: resolve(field.type, scope),
-    inline: INLINE_FIELDS.has(key),
+    type,
+    inline,
+    pointer,
+    always: presence.includes('+') || (isStruct(field, type) && goType !== undefined && presence === ''),
+    goType: goType?.replace(/\bbyte$/, 'uint8'),
     optional:
       comment.some((line) => /^\+(k8s:)?optional\b/.test(line)) || isOptional(message.name, name, scope),
     listType: marker(comment, 'listType') ?? marker(comment, 'k8s:listType'),
@@ -124,6 +144,13 @@ function fieldModel(message: ProtoMessage, field: ProtoField, scope: Scope): Fie
     patchMergeKey: marker(comment, 'patchMergeKey'),
     defaultValue: defaultValue?.startsWith('ref(') ? undefined : defaultValue,
   };
+}
+
+/** The codes of scalars that are structs in Go, which omitempty does not leave out. */
+const STRUCTS = new Set(['t', 'u', 'D', 'q', 'x', 'r', 'j', 'B', 'A', 'P']);
+
+function isStruct({ kind }: ProtoField, type: FieldType): boolean {
+  return kind === 'single' && (type.type === 'message' || STRUCTS.has(type.code));
 }
 
 function isOptional(message: string, field: string, scope: Scope): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeJson, decodeValue } from './decode.ts';
+import { decodeJson, decodeValue, headOf } from './decode.ts';
 import { getPath, type JsonValue } from './json.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
 import { decodeYaml } from './yaml.ts';
@@ -32,7 +32,8 @@ test('known fields pass, unknown ones are left out and named with their path', (
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'web', labels: { any: 'thing' } },
-    spec: { containers: [{ name: 'a' }] },
+    spec: { containers: [{ name: 'a', resources: {} }] },
+    status: {},
   });
   assert.deepEqual(unknown, ['unknown field "spec.containers[0].imagee"', 'unknown field "spec.foo"']);
 });
@@ -131,7 +132,8 @@ test('scalars come out in their canonical form', () => {
   );
   assert.deepEqual(object, {
     metadata: { creationTimestamp: '2026-01-02T02:04:05Z' },
-    spec: { containers: [{ resources: { limits: { cpu: '500m', memory: '1Gi' } } }] },
+    spec: { containers: [{ name: '', resources: { limits: { cpu: '500m', memory: '1Gi' } } }] },
+    status: {},
   });
   assert.throws(() => decodeJson(bytes({ metadata: { creationTimestamp: 'yesterday' } }), pod), {
     code: 'invalid',
@@ -168,8 +170,104 @@ test('every published kind has a readable schema', () => {
   assert.equal(kindSchema('nowhere', 'v1', 'Pod'), undefined);
 });
 
-test('empty lists and maps that need not be there are not kept', () => {
-  const metadata = { name: 'p', labels: {}, finalizers: [], annotations: { a: '' } };
-  const { object } = decodeValue({ metadata, spec: { containers: [], volumes: [] } }, pod);
-  assert.deepEqual(object, { metadata: { name: 'p', annotations: { a: '' } }, spec: { containers: [] } });
+test('what is in its zero value is written as Go writes it', () => {
+  const metadata = { name: 'p', generateName: '', labels: {}, finalizers: [], annotations: { a: '' } };
+  const sent = {
+    metadata,
+    spec: {
+      containers: [{ name: 'c', image: '', tty: false, ports: [{}], securityContext: {}, command: [''] }],
+      volumes: [],
+      hostNetwork: false,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+    },
+  };
+  const { object } = decodeValue(sent, pod);
+  assert.deepEqual(object, {
+    metadata: { name: 'p', annotations: { a: '' } },
+    spec: {
+      containers: [
+        { name: 'c', ports: [{ containerPort: 0 }], securityContext: {}, command: [''], resources: {} },
+      ],
+      // Pointers.
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+    },
+    status: {},
+  });
+  assert.deepEqual(decodeValue(sent, pod, { asSent: true }).object, sent);
+});
+
+const REFUSED: readonly (readonly [
+  group: string,
+  version: string,
+  name: string,
+  JsonValue,
+  message: string,
+])[] = [
+  ['', 'v1', 'Secret', { data: { a: '/root' } }, 'illegal base64 data at input byte 4'],
+  [
+    '',
+    'v1',
+    'Pod',
+    { metadata: { creationTimestamp: 'yesterday' } },
+    'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"',
+  ],
+  [
+    'coordination.k8s.io',
+    'v1',
+    'Lease',
+    { spec: { renewTime: 5 } },
+    'json: cannot unmarshal number into Go struct field LeaseSpec.spec.renewTime of type string',
+  ],
+  ['', 'v1', 'ResourceQuota', { spec: { hard: { cpu: '1K' } } }, "unable to parse quantity's suffix"],
+  [
+    '',
+    'v1',
+    'ResourceQuota',
+    { spec: { hard: [] } },
+    'json: cannot unmarshal array into Go struct field ResourceQuotaSpec.spec.hard of type v1.ResourceList',
+  ],
+  [
+    '',
+    'v1',
+    'ResourceQuota',
+    { spec: { scopes: [5] } },
+    'json: cannot unmarshal number into Go struct field ResourceQuotaSpec.spec.scopes of type v1.ResourceQuotaScope',
+  ],
+  [
+    '',
+    'v1',
+    'Pod',
+    { metadata: { uid: 5 } },
+    'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.uid of type types.UID',
+  ],
+  [
+    '',
+    'v1',
+    'Service',
+    { spec: { ports: [{ targetPort: true }] } },
+    'json: cannot unmarshal bool into Go struct field ServicePort.spec.ports.targetPort of type int32',
+  ],
+];
+
+test('values are refused in the words of the Go type that they were for', () => {
+  for (const [group, version, name, value, message] of REFUSED)
+    assert.throws(() => decodeValue(value, kind(group, version, name)), {
+      message: `${name} in version "${version}" cannot be handled as a ${name}: ${message}`,
+    });
+});
+
+test('a body that is no object of any kind is refused with its beginning', () => {
+  const head =
+    "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: ";
+  assert.throws(() => decodeJson(bytes('{"a":}'), pod), {
+    message: `${head}invalid character '}' looking for beginning of value ({"a":})`,
+  });
+  assert.throws(() => headOf([], 'Pod', bytes('[]')), {
+    message: `${head}json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" } (5b5d)`,
+  });
+  assert.throws(() => headOf({ kind: 5 }, 'Pod', bytes('{"kind":5}')), {
+    message: `${head}json: cannot unmarshal number into Go struct field .kind of type string ({"kind":5})`,
+  });
 });

@@ -1,8 +1,17 @@
 import { PlatformError, errorMessage } from '../../base/errors.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
-import { isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
+import {
+  base64Error,
+  durationError,
+  MICRO_TIME_LAYOUT,
+  quantityError,
+  summary,
+  TIME_LAYOUT,
+  timeError,
+} from './go-errors.ts';
+import { getOwn, isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { canonicalQuantity } from './quantity.ts';
-import { parseInSlices } from './parse-in-slices.ts';
+import { goSyntaxError, parseInSlices } from './parse-in-slices.ts';
 import type { FieldSchema, KindSchema, MessageSchema } from './schema.ts';
 import { parseDuration, parseMicroTime, parseTime } from './time.ts';
 
@@ -23,7 +32,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function decodeJson(bytes: Uint8Array, kind: KindSchema): Decoded {
   const { value, duplicates } = parseJson(bytes, kind.kind);
-  return decodeValue(value, kind, duplicates);
+  return decodeValue(value, kind, { duplicates });
 }
 
 interface Parsed {
@@ -38,7 +47,7 @@ export function parseJson(bytes: Uint8Array, what: string): Parsed {
   try {
     value = JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw unrecognized(what, error);
+    throw unrecognized(what, bytes, new SyntaxError(goSyntaxError(text) ?? errorMessage(error)));
   }
   return { value, duplicates: duplicateKeys(text) };
 }
@@ -53,7 +62,7 @@ export async function parseLargeJson(bytes: Uint8Array, what: string): Promise<P
   try {
     return await parseInSlices(text, MAX_COMPLAINTS);
   } catch (error) {
-    throw error instanceof SyntaxError ? unrecognized(what, error) : error;
+    throw error instanceof SyntaxError ? unrecognized(what, bytes, error) : error;
   }
 }
 
@@ -65,19 +74,48 @@ function textOf(bytes: Uint8Array, what: string): string {
   }
 }
 
-function unrecognized(what: string, error: unknown): PlatformError {
+function unrecognized(what: string, body: Uint8Array, error: unknown): PlatformError {
   return badRequest(
-    `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${errorMessage(error)}`,
+    `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${errorMessage(error)} (${summary(body)})`,
     error,
   );
 }
 
+const HEAD_TYPE =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+/** The apiVersion and the kind of what may be anything; '' where it does not say them. Throws `invalid`. */
+export function headOf(
+  value: JsonValue,
+  what: string,
+  body: Uint8Array,
+): { readonly apiVersion: string; readonly kind: string } {
+  const wrong = (from: JsonValue, where: string): PlatformError => {
+    const why = `json: cannot unmarshal ${jsonTypeName(from)} into ${where}`;
+    return unrecognized(what, body, new TypeError(why));
+  };
+  if (value === null) return { apiVersion: '', kind: '' };
+  if (!isJsonObject(value)) throw wrong(value, `Go value of type ${HEAD_TYPE}`);
+  const textAt = (field: string): string => {
+    const text = getOwn(value, field) ?? '';
+    if (typeof text !== 'string') throw wrong(text, `Go struct field .${field} of type string`);
+    return text;
+  };
+  const head = { apiVersion: textAt('apiVersion'), kind: textAt('kind') };
+  if (/\/.*\//.test(head.apiVersion))
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${what}): unexpected GroupVersion string: ${head.apiVersion} (${summary(body)})`,
+    );
+  return head;
+}
+
 /** Decodes a value that something else has parsed (YAML, a patch's result). */
-export function decodeValue(value: JsonValue, kind: KindSchema, duplicates: readonly string[] = []): Decoded {
-  const walk = new Walk(kind);
-  if (!isJsonObject(value)) throw walk.wrongType(value, { path: '', owner: kind.kind, type: kind.kind });
-  const object = walk.message(value, kind.message, '');
-  const twice = duplicates.map((path) => `duplicate field "${path}"`);
+export function decodeValue(value: JsonValue, kind: KindSchema, options: DecodeOptions = {}): Decoded {
+  const walk = new Walk(kind, options.asSent === true);
+  const body = value ?? {};
+  if (!isJsonObject(body)) throw walk.wrongType(body, { path: '', owner: kind.kind }, kind.kind);
+  const object = walk.message(body, kind.message, '');
+  const twice = (options.duplicates ?? []).map((path) => `duplicate field "${path}"`);
   return { object, unknown: [...walk.unknown, ...twice].slice(0, MAX_COMPLAINTS) };
 }
 
@@ -90,27 +128,53 @@ interface Place {
   readonly path: string;
   /** The message that has the field. */
   readonly owner: string;
-  /** Go's name of the wanted type. */
-  readonly type: string;
+  /** Absent for the object itself. */
+  readonly field?: FieldSchema;
 }
 
 /**
- * Lists and maps that need not be there are not kept when empty, as Go's omitempty writes them. Managed fields are told
- * from none at all: an applied configuration may not even have an empty list of them.
+ * Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. Managed
+ * fields are told from none at all: an applied configuration may not even have an empty list of them.
  */
-function isEmptyCollection(value: JsonValue, { kind, name }: FieldSchema): boolean {
-  if (name === 'managedFields') return false;
-  if (kind === 'list') return Array.isArray(value) && value.length === 0;
-  if (kind !== 'map' || !isJsonObject(value)) return false;
-  return Object.keys(value).length === 0;
+function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchema): boolean {
+  if (always) return false;
+  if (Array.isArray(value)) return value.length === 0 && name !== 'managedFields';
+  if (kind === 'map' && isJsonObject(value)) return Object.keys(value).length === 0;
+  return !pointer && (value === '' || value === 0 || value === false);
+}
+
+/** What Go writes of a field that nobody has set; only for those whose zero value is not null. */
+function zeroOf(field: FieldSchema): JsonValue {
+  if (field.type === 'duration') return '0s';
+  if (field.type === 'intOrString') return 0;
+  const zero = zeroValue(field);
+  if (field.message !== undefined && isJsonObject(zero)) fillZeros(zero, field.message);
+  return zero;
+}
+
+/** Adds what Go would write though nothing is in it. */
+function fillZeros(object: JsonObject, { filled }: MessageSchema): void {
+  for (const field of filled) if (object[field.name] === undefined) object[field.name] = zeroOf(field);
+}
+
+export interface DecodeOptions {
+  /** Paths of keys that occur twice. */
+  readonly duplicates?: readonly string[];
+  /**
+   * Only what is there, empty as it may be: an applied configuration. Otherwise the result is what Go would write of it:
+   * without zero values, but with those of fields that are always written.
+   */
+  readonly asSent?: boolean;
 }
 
 class Walk {
   readonly unknown: string[] = [];
   readonly #kind: KindSchema;
+  readonly #asSent: boolean;
 
-  constructor(kind: KindSchema) {
+  constructor(kind: KindSchema, asSent: boolean) {
     this.#kind = kind;
+    this.#asSent = asSent;
   }
 
   message(value: JsonObject, schema: MessageSchema, path: string): JsonObject {
@@ -124,22 +188,24 @@ class Walk {
         if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(`unknown field "${at}"`);
       } else if (item !== null && item !== undefined) {
         const decoded = this.#field(item, field, schema, at);
-        if (field.required || !isEmptyCollection(decoded, field)) result[key] = decoded;
+        if (this.#asSent || !isLeftOut(decoded, field)) result[key] = decoded;
       }
     }
+    if (!this.#asSent) fillZeros(result, schema);
     return result;
   }
 
   #field(value: JsonValue, field: FieldSchema, owner: MessageSchema, path: string): JsonValue {
-    const place = { path, owner: owner.name, type: goType(field) };
+    if (field.kind === 'single') return this.#single(value, field, { path, owner: owner.name, field });
+    const place = { path, owner: owner.name, field };
     if (field.kind === 'list') {
-      if (!Array.isArray(value)) throw this.wrongType(value, { ...place, type: `[]${place.type}` });
+      if (!Array.isArray(value)) throw this.wrongType(value, place, field.goType);
       return value.map((item, index) =>
         item === null ? zeroValue(field) : this.#single(item, field, { ...place, path: `${path}[${index}]` }),
       );
     }
     if (field.kind === 'map') {
-      if (!isJsonObject(value)) throw this.wrongType(value, { ...place, type: `map[string]${place.type}` });
+      if (!isJsonObject(value)) throw this.wrongType(value, place, field.goType);
       const result: JsonObject = {};
       for (const key in value) {
         const item = value[key];
@@ -191,6 +257,7 @@ class Walk {
         }
         return value;
       case 'fields':
+        return value;
       case 'raw':
         if (!isJsonObject(value)) throw this.wrongType(value, place);
         return value;
@@ -203,9 +270,9 @@ class Walk {
 
   #integer(value: JsonValue, place: Place): number {
     if (typeof value !== 'number') throw this.wrongType(value, place);
-    const limit = place.type === 'int32' ? 2 ** 31 : 2 ** 63;
+    const limit = place.field?.type === 'int64' ? 2 ** 63 : 2 ** 31;
     if (!Number.isInteger(value) || value >= limit || value < -limit) {
-      throw this.wrongType(value, place, `number ${value}`);
+      throw this.wrongType(value, place, undefined, `number ${value}`);
     }
     return value;
   }
@@ -214,33 +281,24 @@ class Walk {
     if (typeof value !== 'string') throw this.wrongType(value, place);
     const compact = value.replaceAll(/[\r\n]/g, '');
     if (!/^[A-Za-z0-9+/]*={0,2}$/.test(compact) || compact.length % 4 !== 0) {
-      throw this.#refuse(`illegal base64 data in field "${place.path}"`);
+      throw this.#refuse(base64Error(value) ?? 'illegal base64 data at input byte 0', place.path);
     }
     return compact;
   }
 
   #time(value: JsonValue, type: 'time' | 'microTime' | 'duration', place: Place): string {
-    if (typeof value !== 'string') throw this.wrongType(value, place);
+    if (typeof value !== 'string') throw this.wrongType(value, place, 'string');
     const parse = { time: parseTime, microTime: parseMicroTime, duration: parseDuration }[type];
     const canonical = parse(value);
-    if (canonical === undefined) {
-      const form =
-        type === 'duration'
-          ? 'invalid duration'
-          : 'parsing time as "2006-01-02T15:04:05Z07:00": cannot parse';
-      throw this.#refuse(`${form} ${JSON.stringify(value)} in field "${place.path}"`);
-    }
-    return canonical;
+    if (canonical !== undefined) return canonical;
+    if (type === 'duration') throw this.#refuse(durationError(value), place.path);
+    throw this.#refuse(timeError(value, type === 'time' ? TIME_LAYOUT : MICRO_TIME_LAYOUT), place.path);
   }
 
   #quantity(value: JsonValue, place: Place): string {
-    if (typeof value !== 'string' && typeof value !== 'number') throw this.wrongType(value, place);
-    const canonical = canonicalQuantity(String(value));
-    if (canonical === undefined) {
-      throw this.#refuse(
-        `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' in field "${place.path}"`,
-      );
-    }
+    const text = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
+    const canonical = canonicalQuantity(text);
+    if (canonical === undefined) throw this.#refuse(quantityError(text), place.path);
     return canonical;
   }
 
@@ -258,10 +316,16 @@ class Walk {
     throw this.wrongType(value, place);
   }
 
-  wrongType(value: JsonValue, place: Place, got = jsonTypeName(value)): PlatformError {
-    const field = place.path.replaceAll(/\[\d+\]/g, '');
-    const where = field === '' ? 'Go value' : `Go struct field ${place.owner}.${field}`;
-    return this.#refuse(`json: cannot unmarshal ${got} into ${where} of type ${place.type}`, place.path);
+  /** `wanted` is Go's name of the type, where it is not that of the field's values. */
+  wrongType(
+    value: JsonValue,
+    { path, owner, field }: Place,
+    wanted = goType(field),
+    got = jsonTypeName(value),
+  ): PlatformError {
+    const names = path.replaceAll(/\[\d+\]/g, '');
+    const where = names === '' ? 'Go value' : `Go struct field ${owner}.${names}`;
+    return this.#refuse(`json: cannot unmarshal ${got} into ${where} of type ${wanted}`, path);
   }
 
   #refuse(reason: string, path?: string): PlatformError {
@@ -280,24 +344,9 @@ function jsonTypeName(value: JsonValue): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-const GO_TYPES: Readonly<Record<string, string>> = {
-  boolean: 'bool',
-  double: 'float64',
-  bytes: '[]uint8',
-  time: 'v1.Time',
-  microTime: 'v1.MicroTime',
-  duration: 'v1.Duration',
-  fields: 'v1.FieldsV1',
-  strings: '[]string',
-  quantity: 'resource.Quantity',
-  intOrString: 'int32',
-  raw: 'runtime.RawExtension',
-};
-
-function goType(field: FieldSchema): string {
-  const message = field.message;
-  if (field.type !== 'message' || message === undefined) return GO_TYPES[field.type] ?? field.type;
-  return `${message.groupVersionId.split('-')[1] ?? ''}.${message.name}`;
+function goType(field: FieldSchema | undefined): string {
+  // It decodes itself, a number when it is no string.
+  return field?.type === 'intOrString' ? 'int32' : (field?.elementGoType ?? '');
 }
 
 /** What Go makes of a null inside a list or a map. */

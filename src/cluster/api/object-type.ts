@@ -1,5 +1,5 @@
 /** What can be done with the objects of one kind, wherever its definition comes from: a published one or a user's. */
-import { decodeValue, type Decoded } from './decode.ts';
+import { decodeValue, type Decoded, type DecodeOptions } from './decode.ts';
 import { applyDefaults } from './defaults.ts';
 import type { FieldError } from './field-error.ts';
 import type { JsonObject, JsonValue } from './json.ts';
@@ -14,7 +14,7 @@ export interface ObjectType {
   readonly version: string;
   readonly kind: string;
   /** Pruned to what the definition knows; throws `invalid` for wrong types. */
-  decode(value: JsonValue, duplicates?: readonly string[]): Decoded;
+  decode(value: JsonValue, options?: DecodeOptions): Decoded;
   /** In place; idempotent. */
   applyDefaults(object: JsonObject): void;
   validateCreate(object: JsonObject): readonly FieldError[];
@@ -42,7 +42,7 @@ export function builtinType(schema: KindSchema): ObjectType {
     group,
     version,
     kind,
-    decode: (value, duplicates = []) => decodeValue(value, schema, duplicates),
+    decode: (value, options = {}) => decodeValue(value, schema, options),
     applyDefaults: (object) => void applyDefaults(schema, object),
     validateCreate: (object) => validateCreate(schema, object),
     validateUpdate: (object, old, endpoint = 'main') => validateUpdate(schema, object, { old, endpoint }),

@@ -2,6 +2,7 @@
  * JSON of large bodies, read in slices: JSON.parse takes as long as it takes, and a few megabytes of hostile text make it
  * take a third of a second. Gives what JSON.parse gives; keys that occur twice and the depth are seen on the way.
  */
+import { errorMessage } from '../../base/errors.ts';
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
 import { setOwn, type JsonObject, type JsonValue } from './json.ts';
@@ -27,6 +28,17 @@ export async function parseInSlices(
   const reader = new Reader(text, maxDuplicates);
   while (!reader.read()) await yieldToLoop();
   return { value: reader.value, duplicates: [...reader.duplicates] };
+}
+
+/** What Go says about a text that is not JSON. */
+export function goSyntaxError(text: string): string | undefined {
+  const reader = new Reader(text, 0);
+  try {
+    while (!reader.read());
+  } catch (error) {
+    return errorMessage(error);
+  }
+  return undefined;
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -155,6 +167,6 @@ class Reader {
   #unexpected(where: string): SyntaxError {
     const [mark] = this.#text.slice(this.#at, this.#at + 2);
     if (mark === undefined) return new SyntaxError('unexpected end of JSON input');
-    return new SyntaxError(`invalid character '${mark}' ${where}`);
+    return new SyntaxError(`invalid character '${mark === "'" ? "\\'" : mark}' ${where}`);
   }
 }

@@ -34,7 +34,8 @@ export function tryParseQuantity(text: string): Quantity | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
   const [, sign, whole = '', fraction = '', suffix = ''] = match;
-  if (whole === '' && fraction === '') return undefined;
+  // Go takes a sign, a point or a suffix without any digit for nothing of it.
+  if (text === '') return undefined;
   let digits = BigInt(whole + fraction);
   let divisor = 10n ** BigInt(fraction.length);
   let format: QuantityFormat = 'decimal';

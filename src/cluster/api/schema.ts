@@ -4,7 +4,7 @@
  * A text has one line a message, tab-separated: `Name` with flags (`*` its objects carry apiVersion and kind, `^` atomic),
  * then a field each: JSON name, protobuf number, type, then attributes, space-separated. A type is a letter for a scalar,
  * `@Name` or `@group-version/Name` for a message; `[` before it makes a list, `{` a map with string keys. Attributes:
- * `~` inline, `!` required, `^` atomic, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
+ * `~` inline, `!` required, `*` a pointer in Go, `+` written though it has its zero value, `g=` Go's name of the type, `^` atomic, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
  * `d=` default as JSON (always last: it may hold spaces).
  */
 import { assert } from '../../base/errors.ts';
@@ -53,6 +53,20 @@ const TYPES: Readonly<Record<string, FieldType>> = {
   P: 'schemaOrStrings',
 };
 
+const GO_TYPES: Readonly<Partial<Record<FieldType, string>>> = {
+  boolean: 'bool',
+  double: 'float64',
+  bytes: '[]uint8',
+  time: 'v1.Time',
+  microTime: 'v1.MicroTime',
+  duration: 'v1.Duration',
+  fields: 'v1.FieldsV1',
+  strings: '[]string',
+  quantity: 'resource.Quantity',
+  intOrString: 'intstr.IntOrString',
+  raw: 'runtime.RawExtension',
+};
+
 export interface FieldSchema {
   /** JSON name. */
   readonly name: string;
@@ -65,6 +79,14 @@ export interface FieldSchema {
   /** The message of a field (or of a list's or map's elements) whose type is 'message'. */
   readonly message: MessageSchema | undefined;
   readonly required: boolean;
+  /** A pointer in Go: its zero value says something else than nothing. */
+  readonly pointer: boolean;
+  /** Go writes it though nothing is in it. */
+  readonly always: boolean;
+  /** Go's name of the type, as errors show it: `v1.Protocol`, `[]string`. */
+  readonly goType: string;
+  /** The same of a list's or a map's elements. */
+  readonly elementGoType: string;
   readonly listType: 'atomic' | 'set' | 'map' | undefined;
   readonly listMapKeys: readonly string[];
   /** The struct or map is replaced as a whole. */
@@ -87,6 +109,10 @@ export interface MessageSchema {
   readonly atomic: boolean;
   /** By JSON name, members of inlined messages included. */
   readonly fields: ReadonlyMap<string, FieldSchema>;
+  /** Those of them that Go writes even when nothing is in them. */
+  readonly always: readonly FieldSchema[];
+  /** Those of these whose zero value is not null. */
+  readonly filled: readonly FieldSchema[];
   /** By protobuf number, inlined messages as the fields that they are on the wire. */
   readonly wire: ReadonlyMap<number, FieldSchema>;
 }
@@ -98,6 +124,20 @@ export interface KindSchema {
   readonly message: MessageSchema;
 }
 
+/** Of types that write their zero value as null. */
+const NULL_TYPES: ReadonlySet<FieldType> = new Set([
+  'bytes',
+  'time',
+  'microTime',
+  'fields',
+  'strings',
+  'raw',
+  'json',
+  'schemaOrBool',
+  'schemaOrArray',
+  'schemaOrStrings',
+]);
+
 class Field implements FieldSchema {
   readonly name: string;
   readonly number: number;
@@ -105,6 +145,8 @@ class Field implements FieldSchema {
   readonly kind: 'single' | 'list' | 'map';
   readonly inline: boolean = false;
   readonly required: boolean = false;
+  readonly pointer: boolean = false;
+  readonly always: boolean = false;
   readonly listType: 'atomic' | 'set' | 'map' | undefined;
   readonly listMapKeys: readonly string[] = [];
   readonly atomic: boolean = false;
@@ -113,6 +155,7 @@ class Field implements FieldSchema {
   readonly defaultValue: JsonValue | undefined;
   readonly #reference: string;
   readonly #home: string;
+  #goType: string | undefined;
 
   constructor(text: string, home: string) {
     const [name = '', number = '0', type = '', ...attributes] = text.split(' ');
@@ -126,6 +169,9 @@ class Field implements FieldSchema {
       const value = attribute.slice(2);
       if (attribute === '~') this.inline = true;
       else if (attribute === '!') this.required = true;
+      else if (attribute === '*') this.pointer = true;
+      else if (attribute === '+') this.always = true;
+      else if (attribute.startsWith('g=')) this.#goType = value;
       else if (attribute === '^') this.atomic = true;
       else if (attribute.startsWith('l=')) this.listType = value as 'atomic' | 'set' | 'map';
       else if (attribute.startsWith('k=')) this.listMapKeys = value.split(',');
@@ -136,6 +182,25 @@ class Field implements FieldSchema {
         break;
       }
     }
+  }
+
+  get goType(): string {
+    const shape = this.kind === 'list' ? '[]' : this.kind === 'map' ? 'map[string]' : '';
+    this.#goType ??= `${shape}${this.#singleGoType()}`;
+    return this.#goType;
+  }
+
+  get elementGoType(): string {
+    const [, element] = /^(?:\[\]|map\[[^\]]*\])(.*)$/.exec(this.goType) ?? [];
+    return this.kind === 'single' ? this.goType : (element ?? this.#singleGoType());
+  }
+
+  #singleGoType(): string {
+    if (this.type !== 'message') return GO_TYPES[this.type] ?? this.type;
+    const reference = this.#reference.slice(1);
+    const slash = reference.indexOf('/');
+    const home = slash === -1 ? this.#home : reference.slice(0, slash);
+    return `${home.split('-')[1] ?? ''}.${reference.slice(slash + 1)}`;
   }
 
   get message(): MessageSchema | undefined {
@@ -158,6 +223,8 @@ class Message implements MessageSchema {
   readonly atomic: boolean;
   readonly #text: string;
   #fields: ReadonlyMap<string, FieldSchema> | undefined;
+  #always: readonly FieldSchema[] | undefined;
+  #filled: readonly FieldSchema[] | undefined;
   #wire: ReadonlyMap<number, FieldSchema> | undefined;
 
   constructor(line: string, groupVersionId: string, data: GroupVersionData) {
@@ -174,6 +241,18 @@ class Message implements MessageSchema {
   get fields(): ReadonlyMap<string, FieldSchema> {
     this.#fields ??= this.#parse();
     return this.#fields;
+  }
+
+  get always(): readonly FieldSchema[] {
+    this.#always ??= [...this.fields.values()].filter((field) => field.always);
+    return this.#always;
+  }
+
+  get filled(): readonly FieldSchema[] {
+    this.#filled ??= this.always.filter(
+      ({ kind, pointer, type }) => kind === 'single' && !pointer && !NULL_TYPES.has(type),
+    );
+    return this.#filled;
   }
 
   get wire(): ReadonlyMap<number, FieldSchema> {

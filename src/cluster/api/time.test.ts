@@ -7,7 +7,8 @@ test('times in their canonical form, from the first year on', () => {
   assert.equal(parseMicroTime('0001-01-01T00:00:02.000000Z'), '0001-01-01T00:00:02.000000Z');
   assert.equal(parseTime('0099-12-31T23:59:59Z'), '0099-12-31T23:59:59Z');
   assert.equal(parseTime('2026-03-01T01:00:00+02:00'), '2026-02-28T23:00:00Z');
-  assert.equal(parseMicroTime('2026-01-01T00:00:00.1234567Z'), '2026-01-01T00:00:00.123456Z');
+  for (const text of ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.1234567Z'])
+    assert.equal(parseMicroTime(text), undefined, text);
   assert.equal(timeToMs('1970-01-01T00:00:01.5Z'), 1500);
 });
 

@@ -39,9 +39,9 @@ export function parseTime(text: string): string | undefined {
 /** metav1.MicroTime in its canonical form: UTC, six digits. */
 export function parseMicroTime(text: string): string | undefined {
   const parsed = epoch(text);
-  if (parsed === undefined) return undefined;
-  const digits = parsed.fraction.padEnd(6, '0').slice(0, 6);
-  return `${new Date(parsed.ms).toISOString().slice(0, 19)}.${digits}Z`;
+  // Go's layout has exactly six digits.
+  if (parsed?.fraction.length !== 6) return undefined;
+  return `${new Date(parsed.ms).toISOString().slice(0, 19)}.${parsed.fraction}Z`;
 }
 
 /** metav1.Duration, kept as written: `1h30m`, `5s`. */

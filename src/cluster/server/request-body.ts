@@ -1,8 +1,8 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
-import { parseLargeJson, type Decoded } from '../api/decode.ts';
-import { objectAt, stringAt, type JsonObject } from '../api/json.ts';
+import { headOf, parseLargeJson, type Decoded } from '../api/decode.ts';
+import { objectAt, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
 import { builtinType, type ObjectType } from '../api/object-type.ts';
-import { apiVersionOf, kindSchema } from '../api/schema.ts';
+import { apiVersionOf, kindSchema, parseApiVersion } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
 import { parseYaml } from '../api/yaml.ts';
 import { parsePropagation, type DeleteRequest } from './deletion.ts';
@@ -24,25 +24,33 @@ export function bodyOf(request: ApiRequest): Uint8Array {
 export async function decodeBody(request: ApiRequest, kind: ObjectType): Promise<Decoded> {
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
-  if (body.length === 0) throw badRequest('the body of the request is empty');
-  const decoded = await decodeAs(format, body, kind);
+  const decoded = await decodeAs(format, body, kind, (value) =>
+    checkHead(headOf(value, kind.kind, body), kind),
+  );
   checkKind(decoded.object, kind);
   return decoded;
 }
 
-async function decodeAs(format: BodyFormat, body: Uint8Array, kind: ObjectType): Promise<Decoded> {
+async function decodeAs(
+  format: BodyFormat,
+  body: Uint8Array,
+  kind: ObjectType,
+  check: (value: JsonValue) => void = () => {},
+): Promise<Decoded> {
   if (format === 'json') {
     const { value, duplicates } = await parseLargeJson(body, kind.kind);
-    return kind.decode(value, duplicates);
+    check(value);
+    return kind.decode(value, { duplicates });
   }
   if (format === 'yaml') {
     const { value, duplicates } = await parseYaml(body);
+    check(value);
     const decoded = kind.decode(value);
     return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
   }
   if (kind.wire === undefined) throw unsupportedMediaType(PROTOBUF, ['application/json', 'application/yaml']);
   const envelope = openEnvelope(body);
-  checkKind({ apiVersion: envelope.apiVersion, kind: envelope.kind }, kind);
+  checkHead(envelope, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
   return kind.decode(decodeProtobuf(envelope, kind.wire));
 }
@@ -64,22 +72,36 @@ export async function metadataOf(request: ApiRequest): Promise<Meta> {
   }
 }
 
+/** Says and checks which kind it is. */
 export function checkKind(object: JsonObject, kind: ObjectType): void {
-  const apiVersion = apiVersionOf(kind.group, kind.version);
-  const sent = stringAt(object, 'apiVersion');
-  if (sent !== '' && sent !== apiVersion) {
-    throw badRequest(
-      `the API version in the data (${sent}) does not match the expected API version (${apiVersion})`,
-    );
-  }
-  const sentKind = stringAt(object, 'kind');
-  if (sentKind !== '' && sentKind !== kind.kind) {
-    throw badRequest(
-      `${sentKind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: the kind in the data does not match the expected kind`,
-    );
-  }
-  object['apiVersion'] = apiVersion;
+  checkHead({ apiVersion: stringAt(object, 'apiVersion'), kind: stringAt(object, 'kind') }, kind);
+  object['apiVersion'] = apiVersionOf(kind.group, kind.version);
   object['kind'] = kind.kind;
+}
+
+/** What upstream's registry of all types says to an object of another one. */
+function checkHead(sent: { readonly apiVersion: string; readonly kind: string }, kind: ObjectType): void {
+  const expected = apiVersionOf(kind.group, kind.version);
+  const apiVersion = sent.apiVersion === '' ? expected : sent.apiVersion;
+  const name = sent.kind === '' ? kind.kind : sent.kind;
+  if (apiVersion === expected && name === kind.kind) return;
+  const { group, version } = parseApiVersion(apiVersion);
+  const schema = kindSchema(group, version, name);
+  const other = `${name} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}`;
+  if (kind.wire !== undefined && schema === undefined)
+    throw badRequest(
+      `${other}: no kind ${JSON.stringify(name)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  if (name === kind.kind)
+    throw badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected})`,
+    );
+  if (kind.wire === undefined)
+    throw badRequest(`${other}: the kind in the data does not match the expected kind`);
+  const internal = kind.wire.message.groupVersionId.split('-')[0] ?? '';
+  throw badRequest(
+    `${other}: converting (${version}.${name}) to (${internal}.${kind.kind}): unknown conversion`,
+  );
 }
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';

@@ -13,9 +13,9 @@ export const schemaData: Readonly<Record<string, GroupVersionData>> = {
     version: 'v1',
     package: 'k8s.io.api.admission.v1',
     text: `
-AdmissionRequest	uid 1 s	kind 2 @meta-v1/GroupVersionKind	resource 3 @meta-v1/GroupVersionResource	subResource 4 s	requestKind 13 @meta-v1/GroupVersionKind	requestResource 14 @meta-v1/GroupVersionResource	requestSubResource 15 s	name 5 s	namespace 6 s	operation 7 s	userInfo 8 @authentication-v1/UserInfo	object 9 r	oldObject 10 r	dryRun 11 b	options 12 r
-AdmissionResponse	uid 1 s	allowed 2 b	status 3 @meta-v1/Status	patch 4 y	patchType 5 s	auditAnnotations 6 {s	warnings 7 [s l=atomic
-AdmissionReview*	request 1 @AdmissionRequest	response 2 @AdmissionResponse
+AdmissionRequest	uid 1 s + g=types.UID	kind 2 @meta-v1/GroupVersionKind +	resource 3 @meta-v1/GroupVersionResource +	subResource 4 s	requestKind 13 @meta-v1/GroupVersionKind *	requestResource 14 @meta-v1/GroupVersionResource *	requestSubResource 15 s	name 5 s	namespace 6 s	operation 7 s + g=v1.Operation	userInfo 8 @authentication-v1/UserInfo +	object 9 r +	oldObject 10 r +	dryRun 11 b *	options 12 r +
+AdmissionResponse	uid 1 s + g=types.UID	allowed 2 b +	status 3 @meta-v1/Status *	patch 4 y	patchType 5 s * g=v1.PatchType	auditAnnotations 6 {s	warnings 7 [s l=atomic
+AdmissionReview*	request 1 @AdmissionRequest *	response 2 @AdmissionResponse *
 `,
   },
   'admission-v1beta1': {
@@ -23,9 +23,9 @@ AdmissionReview*	request 1 @AdmissionRequest	response 2 @AdmissionResponse
     version: 'v1beta1',
     package: 'k8s.io.api.admission.v1beta1',
     text: `
-AdmissionRequest	uid 1 s	kind 2 @meta-v1/GroupVersionKind	resource 3 @meta-v1/GroupVersionResource	subResource 4 s	requestKind 13 @meta-v1/GroupVersionKind	requestResource 14 @meta-v1/GroupVersionResource	requestSubResource 15 s	name 5 s	namespace 6 s	operation 7 s	userInfo 8 @authentication-v1/UserInfo	object 9 r	oldObject 10 r	dryRun 11 b	options 12 r
-AdmissionResponse	uid 1 s	allowed 2 b	status 3 @meta-v1/Status	patch 4 y	patchType 5 s	auditAnnotations 6 {s	warnings 7 [s l=atomic
-AdmissionReview*	request 1 @AdmissionRequest	response 2 @AdmissionResponse
+AdmissionRequest	uid 1 s + g=types.UID	kind 2 @meta-v1/GroupVersionKind +	resource 3 @meta-v1/GroupVersionResource +	subResource 4 s	requestKind 13 @meta-v1/GroupVersionKind *	requestResource 14 @meta-v1/GroupVersionResource *	requestSubResource 15 s	name 5 s	namespace 6 s	operation 7 s + g=v1beta1.Operation	userInfo 8 @authentication-v1/UserInfo +	object 9 r +	oldObject 10 r +	dryRun 11 b *	options 12 r +
+AdmissionResponse	uid 1 s + g=types.UID	allowed 2 b +	status 3 @meta-v1/Status *	patch 4 y	patchType 5 s * g=v1beta1.PatchType	auditAnnotations 6 {s	warnings 7 [s l=atomic
+AdmissionReview*	request 1 @AdmissionRequest *	response 2 @AdmissionResponse *
 `,
   },
   'admissionregistration-v1': {
@@ -34,41 +34,41 @@ AdmissionReview*	request 1 @AdmissionRequest	response 2 @AdmissionResponse
     package: 'k8s.io.api.admissionregistration.v1',
     text: `
 ApplyConfiguration	expression 1 s
-AuditAnnotation	key 1 s !	valueExpression 2 s !
-ExpressionWarning	fieldRef 2 s !	warning 3 s !
+AuditAnnotation	key 1 s ! +	valueExpression 2 s ! +
+ExpressionWarning	fieldRef 2 s ! +	warning 3 s ! +
 JSONPatch	expression 1 s
-MatchCondition	name 1 s !	expression 2 s !
-MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
-MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
-MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
-MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
-MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
-MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingWebhookConfiguration !
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
+MatchCondition	name 1 s ! +	expression 2 s ! +
+MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector *	objectSelector 2 @meta-v1/LabelSelector *	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s * g=v1.MatchPolicyType
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicySpec +
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicyBindingSpec +
+MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicyBinding ! +
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *
+MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicy ! +
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s * g=v1.FailurePolicyType	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s g=v1.ReinvocationPolicyType
+MutatingWebhook	name 1 s ! +	clientConfig 2 @WebhookClientConfig ! +	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s * g=v1.FailurePolicyType	matchPolicy 9 s * g=v1.MatchPolicyType	namespaceSelector 5 @meta-v1/LabelSelector *	objectSelector 11 @meta-v1/LabelSelector *	sideEffects 6 s ! * + g=v1.SideEffectClass	timeoutSeconds 7 i *	admissionReviewVersions 8 [s ! + l=atomic	reinvocationPolicy 10 s * g=v1.ReinvocationPolicyType	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
+MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta +	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
+MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingWebhookConfiguration ! +
+Mutation	patchType 2 s ! + g=v1.PatchType	applyConfiguration 3 @ApplyConfiguration *	jsonPatch 4 @JSONPatch *
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @RuleWithOperations ~ !
 ParamKind^	apiVersion 1 s	kind 2 s
-ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
-Rule	apiGroups 1 [s l=atomic	apiVersions 2 [s l=atomic	resources 3 [s l=atomic	scope 4 s
-RuleWithOperations	operations 1 [s l=atomic	rule 2 @Rule ~ !
-ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
+ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector *	parameterNotFoundAction 4 s * g=v1.ParameterNotFoundActionType
+Rule	apiGroups 1 [s l=atomic	apiVersions 2 [s l=atomic	resources 3 [s l=atomic	scope 4 s * g=v1.ScopeType
+RuleWithOperations	operations 1 [s g=[]v1.OperationType l=atomic	rule 2 @Rule ~ !
+ServiceReference	namespace 1 s ! +	name 2 s ! +	path 3 s *	port 4 i *
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
-ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
-ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
-ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
-ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
-ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s !	timeoutSeconds 7 i	admissionReviewVersions 8 [s ! l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
-ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
-ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingWebhookConfiguration !
-Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable^	name 1 s !	expression 2 s !
-WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicySpec +	status 3 @ValidatingAdmissionPolicyStatus +
+ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicyBindingSpec ! +
+ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicyBinding ! +
+ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *	validationActions 4 [s ! g=[]v1.ValidationAction l=set
+ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicy ! +
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	validations 3 [@Validation l=atomic	failurePolicy 4 s * g=v1.FailurePolicyType	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking *	conditions 3 [@meta-v1/Condition l=map k=type
+ValidatingWebhook	name 1 s ! +	clientConfig 2 @WebhookClientConfig ! +	rules 3 [@RuleWithOperations l=atomic	failurePolicy 4 s * g=v1.FailurePolicyType	matchPolicy 9 s * g=v1.MatchPolicyType	namespaceSelector 5 @meta-v1/LabelSelector *	objectSelector 10 @meta-v1/LabelSelector *	sideEffects 6 s ! * + g=v1.SideEffectClass	timeoutSeconds 7 i *	admissionReviewVersions 8 [s ! + l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
+ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta +	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
+ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingWebhookConfiguration ! +
+Validation	expression 1 s ! +	message 2 s	reason 3 s * g=v1.StatusReason	messageExpression 4 s
+Variable^	name 1 s ! +	expression 2 s ! +
+WebhookClientConfig	url 3 s *	service 1 @ServiceReference *	caBundle 2 y
 `,
   },
   'admissionregistration-v1alpha1': {
@@ -77,31 +77,31 @@ WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
     package: 'k8s.io.api.admissionregistration.v1alpha1',
     text: `
 ApplyConfiguration	expression 1 s
-AuditAnnotation	key 1 s !	valueExpression 2 s !
-ExpressionWarning	fieldRef 2 s !	warning 3 s !
+AuditAnnotation	key 1 s ! +	valueExpression 2 s ! +
+ExpressionWarning	fieldRef 2 s ! +	warning 3 s ! +
 JSONPatch	expression 1 s
 MatchCondition	name 1 s !	expression 2 s !
-MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
-MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
-MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
+MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector *	objectSelector 2 @meta-v1/LabelSelector *	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s * g=v1alpha1.MatchPolicyType
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicySpec +
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicyBindingSpec +
+MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicyBinding ! +
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *
+MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicy ! +
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s * g=v1alpha1.FailurePolicyType	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s g=v1alpha1.ReinvocationPolicyType
+Mutation	patchType 2 s ! + g=v1alpha1.PatchType	applyConfiguration 3 @ApplyConfiguration *	jsonPatch 4 @JSONPatch *
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @admissionregistration-v1/RuleWithOperations ~ !
 ParamKind^	apiVersion 1 s	kind 2 s
-ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
+ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector *	parameterNotFoundAction 4 s * g=v1alpha1.ParameterNotFoundActionType
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
-ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
-ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
-ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
-ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
-ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable	name 1 s !	expression 2 s !
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicySpec +	status 3 @ValidatingAdmissionPolicyStatus +
+ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicyBindingSpec ! +
+ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicyBinding ! +
+ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *	validationActions 4 [s ! g=[]v1alpha1.ValidationAction l=set
+ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicy ! +
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	validations 3 [@Validation l=atomic	failurePolicy 4 s * g=v1alpha1.FailurePolicyType	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking *	conditions 3 [@meta-v1/Condition l=map k=type
+Validation	expression 1 s ! +	message 2 s	reason 3 s * g=v1.StatusReason	messageExpression 4 s
+Variable	name 1 s ! +	expression 2 s ! +
 `,
   },
   'admissionregistration-v1beta1': {
@@ -110,39 +110,39 @@ Variable	name 1 s !	expression 2 s !
     package: 'k8s.io.api.admissionregistration.v1beta1',
     text: `
 ApplyConfiguration	expression 1 s
-AuditAnnotation	key 1 s !	valueExpression 2 s !
-ExpressionWarning	fieldRef 2 s !	warning 3 s !
+AuditAnnotation	key 1 s ! +	valueExpression 2 s ! +
+ExpressionWarning	fieldRef 2 s ! +	warning 3 s ! +
 JSONPatch	expression 1 s
-MatchCondition	name 1 s !	expression 2 s !
-MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector	objectSelector 2 @meta-v1/LabelSelector	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s
-MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicySpec
-MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @MutatingAdmissionPolicyBindingSpec
-MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicyBinding !
-MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef	matchResources 3 @MatchResources
-MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingAdmissionPolicy !
-MutatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s
-MutatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 11 @meta-v1/LabelSelector	sideEffects 6 s	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	reinvocationPolicy 10 s	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
-MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
-MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@MutatingWebhookConfiguration !
-Mutation	patchType 2 s !	applyConfiguration 3 @ApplyConfiguration	jsonPatch 4 @JSONPatch
+MatchCondition	name 1 s ! +	expression 2 s ! +
+MatchResources^	namespaceSelector 1 @meta-v1/LabelSelector *	objectSelector 2 @meta-v1/LabelSelector *	resourceRules 3 [@NamedRuleWithOperations l=atomic	excludeResourceRules 4 [@NamedRuleWithOperations l=atomic	matchPolicy 7 s * g=v1beta1.MatchPolicyType
+MutatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicySpec +
+MutatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @MutatingAdmissionPolicyBindingSpec +
+MutatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicyBinding ! +
+MutatingAdmissionPolicyBindingSpec	policyName 1 s	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *
+MutatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingAdmissionPolicy ! +
+MutatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	variables 3 [@Variable l=atomic	mutations 4 [@Mutation l=atomic	failurePolicy 5 s * g=v1beta1.FailurePolicyType	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	reinvocationPolicy 7 s g=v1beta1.ReinvocationPolicyType
+MutatingWebhook	name 1 s ! +	clientConfig 2 @WebhookClientConfig ! +	rules 3 [@admissionregistration-v1/RuleWithOperations g=[]v1beta1.RuleWithOperations l=atomic	failurePolicy 4 s * g=v1beta1.FailurePolicyType	matchPolicy 9 s * g=v1beta1.MatchPolicyType	namespaceSelector 5 @meta-v1/LabelSelector *	objectSelector 11 @meta-v1/LabelSelector *	sideEffects 6 s * g=v1beta1.SideEffectClass	timeoutSeconds 7 i *	admissionReviewVersions 8 [s l=atomic	reinvocationPolicy 10 s * g=v1beta1.ReinvocationPolicyType	matchConditions 12 [@MatchCondition l=map k=name p=merge m=name
+MutatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta +	webhooks 2 [@MutatingWebhook l=map k=name p=merge m=name
+MutatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@MutatingWebhookConfiguration ! +
+Mutation	patchType 2 s ! + g=v1beta1.PatchType	applyConfiguration 3 @ApplyConfiguration *	jsonPatch 4 @JSONPatch *
 NamedRuleWithOperations^	resourceNames 1 [s l=atomic	ruleWithOperations 2 @admissionregistration-v1/RuleWithOperations ~ !
 ParamKind^	apiVersion 1 s	kind 2 s
-ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector	parameterNotFoundAction 4 s
-ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
+ParamRef^	name 1 s	namespace 2 s	selector 3 @meta-v1/LabelSelector *	parameterNotFoundAction 4 s * g=v1beta1.ParameterNotFoundActionType
+ServiceReference	namespace 1 s ! +	name 2 s ! +	path 3 s *	port 4 i *
 TypeChecking	expressionWarnings 1 [@ExpressionWarning l=atomic
-ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicySpec	status 3 @ValidatingAdmissionPolicyStatus
-ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ValidatingAdmissionPolicyBindingSpec !
-ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicyBinding !
-ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef	matchResources 3 @MatchResources	validationActions 4 [s ! l=set
-ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingAdmissionPolicy !
-ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind	matchConstraints 2 @MatchResources	validations 3 [@Validation l=atomic	failurePolicy 4 s	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
-ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking	conditions 3 [@meta-v1/Condition l=map k=type
-ValidatingWebhook	name 1 s !	clientConfig 2 @WebhookClientConfig !	rules 3 [@admissionregistration-v1/RuleWithOperations l=atomic	failurePolicy 4 s	matchPolicy 9 s	namespaceSelector 5 @meta-v1/LabelSelector	objectSelector 10 @meta-v1/LabelSelector	sideEffects 6 s l=atomic	timeoutSeconds 7 i	admissionReviewVersions 8 [s l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
-ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
-ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@ValidatingWebhookConfiguration !
-Validation	expression 1 s !	message 2 s	reason 3 s	messageExpression 4 s
-Variable^	name 1 s !	expression 2 s !
-WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
+ValidatingAdmissionPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicySpec +	status 3 @ValidatingAdmissionPolicyStatus +
+ValidatingAdmissionPolicyBinding*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ValidatingAdmissionPolicyBindingSpec ! +
+ValidatingAdmissionPolicyBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicyBinding ! +
+ValidatingAdmissionPolicyBindingSpec	policyName 1 s !	paramRef 2 @ParamRef *	matchResources 3 @MatchResources *	validationActions 4 [s ! g=[]v1beta1.ValidationAction l=set
+ValidatingAdmissionPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingAdmissionPolicy ! +
+ValidatingAdmissionPolicySpec	paramKind 1 @ParamKind *	matchConstraints 2 @MatchResources *	validations 3 [@Validation l=atomic	failurePolicy 4 s * g=v1beta1.FailurePolicyType	auditAnnotations 5 [@AuditAnnotation l=atomic	matchConditions 6 [@MatchCondition l=map k=name p=merge m=name	variables 7 [@Variable l=map k=name p=merge m=name
+ValidatingAdmissionPolicyStatus	observedGeneration 1 l	typeChecking 2 @TypeChecking *	conditions 3 [@meta-v1/Condition l=map k=type
+ValidatingWebhook	name 1 s ! +	clientConfig 2 @WebhookClientConfig ! +	rules 3 [@admissionregistration-v1/RuleWithOperations g=[]v1beta1.RuleWithOperations l=atomic	failurePolicy 4 s * g=v1beta1.FailurePolicyType	matchPolicy 9 s * g=v1beta1.MatchPolicyType	namespaceSelector 5 @meta-v1/LabelSelector *	objectSelector 10 @meta-v1/LabelSelector *	sideEffects 6 s * g=v1beta1.SideEffectClass l=atomic	timeoutSeconds 7 i *	admissionReviewVersions 8 [s l=atomic	matchConditions 11 [@MatchCondition l=map k=name p=merge m=name
+ValidatingWebhookConfiguration*	metadata 1 @meta-v1/ObjectMeta +	webhooks 2 [@ValidatingWebhook l=map k=name p=merge m=name
+ValidatingWebhookConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ValidatingWebhookConfiguration ! +
+Validation	expression 1 s ! +	message 2 s	reason 3 s * g=v1.StatusReason	messageExpression 4 s
+Variable^	name 1 s ! +	expression 2 s ! +
+WebhookClientConfig	url 3 s *	service 1 @ServiceReference *	caBundle 2 y
 `,
   },
   'apidiscovery-v2': {
@@ -150,11 +150,11 @@ WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
     version: 'v2',
     package: 'k8s.io.api.apidiscovery.v2',
     text: `
-APIGroupDiscovery*	metadata 1 @meta-v1/ObjectMeta	versions 2 [@APIVersionDiscovery ! l=map k=version
-APIGroupDiscoveryList*	metadata 1 @meta-v1/ListMeta	items 2 [@APIGroupDiscovery !
-APIResourceDiscovery	resource 1 s !	responseKind 2 @meta-v1/GroupVersionKind !	scope 3 s !	singularResource 4 s !	verbs 5 [s ! l=set	shortNames 6 [s ! l=set	categories 7 [s ! l=set	subresources 8 [@APISubresourceDiscovery ! l=map k=subresource
-APISubresourceDiscovery	subresource 1 s !	responseKind 2 @meta-v1/GroupVersionKind !	acceptedTypes 3 [@meta-v1/GroupVersionKind ! l=map k=group,version,kind	verbs 4 [s ! l=set
-APIVersionDiscovery	version 1 s !	resources 2 [@APIResourceDiscovery ! l=map k=resource	freshness 3 s !
+APIGroupDiscovery*	metadata 1 @meta-v1/ObjectMeta +	versions 2 [@APIVersionDiscovery ! l=map k=version
+APIGroupDiscoveryList*	metadata 1 @meta-v1/ListMeta +	items 2 [@APIGroupDiscovery ! +
+APIResourceDiscovery	resource 1 s ! +	responseKind 2 @meta-v1/GroupVersionKind ! *	scope 3 s ! + g=v2.ResourceScope	singularResource 4 s ! +	verbs 5 [s ! + l=set	shortNames 6 [s ! l=set	categories 7 [s ! l=set	subresources 8 [@APISubresourceDiscovery ! l=map k=subresource
+APISubresourceDiscovery	subresource 1 s ! +	responseKind 2 @meta-v1/GroupVersionKind ! *	acceptedTypes 3 [@meta-v1/GroupVersionKind ! l=map k=group,version,kind	verbs 4 [s ! + l=set
+APIVersionDiscovery	version 1 s ! +	resources 2 [@APIResourceDiscovery ! l=map k=resource	freshness 3 s ! g=v2.DiscoveryFreshness
 `,
   },
   'apidiscovery-v2beta1': {
@@ -162,11 +162,11 @@ APIVersionDiscovery	version 1 s !	resources 2 [@APIResourceDiscovery ! l=map k=r
     version: 'v2beta1',
     package: 'k8s.io.api.apidiscovery.v2beta1',
     text: `
-APIGroupDiscovery*	metadata 1 @meta-v1/ObjectMeta	versions 2 [@APIVersionDiscovery ! l=map k=version
-APIGroupDiscoveryList*	metadata 1 @meta-v1/ListMeta	items 2 [@APIGroupDiscovery !
-APIResourceDiscovery	resource 1 s !	responseKind 2 @meta-v1/GroupVersionKind !	scope 3 s !	singularResource 4 s !	verbs 5 [s ! l=set	shortNames 6 [s ! l=set	categories 7 [s ! l=set	subresources 8 [@APISubresourceDiscovery ! l=map k=subresource
-APISubresourceDiscovery	subresource 1 s !	responseKind 2 @meta-v1/GroupVersionKind !	acceptedTypes 3 [@meta-v1/GroupVersionKind ! l=map k=group,version,kind	verbs 4 [s ! l=set
-APIVersionDiscovery	version 1 s !	resources 2 [@APIResourceDiscovery ! l=map k=resource	freshness 3 s !
+APIGroupDiscovery*	metadata 1 @meta-v1/ObjectMeta +	versions 2 [@APIVersionDiscovery ! l=map k=version
+APIGroupDiscoveryList*	metadata 1 @meta-v1/ListMeta +	items 2 [@APIGroupDiscovery ! +
+APIResourceDiscovery	resource 1 s ! +	responseKind 2 @meta-v1/GroupVersionKind ! *	scope 3 s ! + g=v2beta1.ResourceScope	singularResource 4 s ! +	verbs 5 [s ! + l=set	shortNames 6 [s ! l=set	categories 7 [s ! l=set	subresources 8 [@APISubresourceDiscovery ! l=map k=subresource
+APISubresourceDiscovery	subresource 1 s ! +	responseKind 2 @meta-v1/GroupVersionKind ! *	acceptedTypes 3 [@meta-v1/GroupVersionKind ! l=map k=group,version,kind	verbs 4 [s ! + l=set
+APIVersionDiscovery	version 1 s ! +	resources 2 [@APIResourceDiscovery ! l=map k=resource	freshness 3 s ! g=v2beta1.DiscoveryFreshness
 `,
   },
   'apiextensions-v1': {
@@ -174,29 +174,29 @@ APIVersionDiscovery	version 1 s !	resources 2 [@APIResourceDiscovery ! l=map k=r
     version: 'v1',
     package: 'k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1',
     text: `
-ConversionRequest	uid 1 s !	desiredAPIVersion 2 s !	objects 3 [r ! l=atomic
-ConversionResponse	uid 1 s !	convertedObjects 2 [r ! l=atomic	result 3 @meta-v1/Status !
-ConversionReview*	request 1 @ConversionRequest	response 2 @ConversionResponse
-CustomResourceColumnDefinition	name 1 s !	type 2 s !	format 3 s	description 4 s	priority 5 i	jsonPath 6 s !
-CustomResourceConversion	strategy 1 s !	webhook 2 @WebhookConversion
-CustomResourceDefinition*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CustomResourceDefinitionSpec !	status 3 @CustomResourceDefinitionStatus
-CustomResourceDefinitionCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s	observedGeneration 6 l
-CustomResourceDefinitionList*	metadata 1 @meta-v1/ListMeta	items 2 [@CustomResourceDefinition !
-CustomResourceDefinitionNames	plural 1 s !	singular 2 s	shortNames 3 [s l=atomic	kind 4 s !	listKind 5 s	categories 6 [s l=atomic
-CustomResourceDefinitionSpec	group 1 s !	names 3 @CustomResourceDefinitionNames !	scope 4 s !	versions 7 [@CustomResourceDefinitionVersion ! l=atomic	conversion 9 @CustomResourceConversion	preserveUnknownFields 10 b
-CustomResourceDefinitionStatus	conditions 1 [@CustomResourceDefinitionCondition l=map k=type	acceptedNames 2 @CustomResourceDefinitionNames	storedVersions 3 [s l=atomic	observedGeneration 4 l
-CustomResourceDefinitionVersion	name 1 s !	served 2 b !	storage 3 b !	deprecated 7 b	deprecationWarning 8 s	schema 4 @CustomResourceValidation	subresources 5 @CustomResourceSubresources	additionalPrinterColumns 6 [@CustomResourceColumnDefinition l=atomic	selectableFields 9 [@SelectableField l=atomic
-CustomResourceSubresourceScale	specReplicasPath 1 s !	statusReplicasPath 2 s !	labelSelectorPath 3 s
+ConversionRequest	uid 1 s ! + g=types.UID	desiredAPIVersion 2 s ! +	objects 3 [r ! + l=atomic
+ConversionResponse	uid 1 s ! + g=types.UID	convertedObjects 2 [r ! + l=atomic	result 3 @meta-v1/Status ! +
+ConversionReview*	request 1 @ConversionRequest *	response 2 @ConversionResponse *
+CustomResourceColumnDefinition	name 1 s ! +	type 2 s ! +	format 3 s	description 4 s	priority 5 i	jsonPath 6 s ! +
+CustomResourceConversion	strategy 1 s ! + g=v1.ConversionStrategyType	webhook 2 @WebhookConversion *
+CustomResourceDefinition*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CustomResourceDefinitionSpec ! +	status 3 @CustomResourceDefinitionStatus +
+CustomResourceDefinitionCondition	type 1 s ! + g=v1.CustomResourceDefinitionConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s	observedGeneration 6 l
+CustomResourceDefinitionList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CustomResourceDefinition ! +
+CustomResourceDefinitionNames	plural 1 s ! +	singular 2 s	shortNames 3 [s l=atomic	kind 4 s ! +	listKind 5 s	categories 6 [s l=atomic
+CustomResourceDefinitionSpec	group 1 s ! +	names 3 @CustomResourceDefinitionNames ! +	scope 4 s ! + g=v1.ResourceScope	versions 7 [@CustomResourceDefinitionVersion ! + l=atomic	conversion 9 @CustomResourceConversion *	preserveUnknownFields 10 b
+CustomResourceDefinitionStatus	conditions 1 [@CustomResourceDefinitionCondition + l=map k=type	acceptedNames 2 @CustomResourceDefinitionNames +	storedVersions 3 [s + l=atomic	observedGeneration 4 l
+CustomResourceDefinitionVersion	name 1 s ! +	served 2 b ! +	storage 3 b ! +	deprecated 7 b	deprecationWarning 8 s *	schema 4 @CustomResourceValidation *	subresources 5 @CustomResourceSubresources *	additionalPrinterColumns 6 [@CustomResourceColumnDefinition l=atomic	selectableFields 9 [@SelectableField l=atomic
+CustomResourceSubresourceScale	specReplicasPath 1 s ! +	statusReplicasPath 2 s ! +	labelSelectorPath 3 s *
 CustomResourceSubresourceStatus
-CustomResourceSubresources	status 1 @CustomResourceSubresourceStatus	scale 2 @CustomResourceSubresourceScale
-CustomResourceValidation	openAPIV3Schema 1 @JSONSchemaProps
+CustomResourceSubresources	status 1 @CustomResourceSubresourceStatus *	scale 2 @CustomResourceSubresourceScale *
+CustomResourceValidation	openAPIV3Schema 1 @JSONSchemaProps *
 ExternalDocumentation	description 1 s	url 2 s
-JSONSchemaProps	id 1 s	$schema 2 s	$ref 3 s	description 4 s	type 5 s	format 6 s	title 7 s	default 8 j	maximum 9 d	exclusiveMaximum 10 b	minimum 11 d	exclusiveMinimum 12 b	maxLength 13 l	minLength 14 l	pattern 15 s	maxItems 16 l	minItems 17 l	uniqueItems 18 b	multipleOf 19 d	enum 20 [j l=atomic	maxProperties 21 l	minProperties 22 l	required 23 [s l=atomic	items 24 A	allOf 25 [@JSONSchemaProps l=atomic	oneOf 26 [@JSONSchemaProps l=atomic	anyOf 27 [@JSONSchemaProps l=atomic	not 28 @JSONSchemaProps	properties 29 {@JSONSchemaProps	additionalProperties 30 B	patternProperties 31 {@JSONSchemaProps	dependencies 32 {P	additionalItems 33 B	definitions 34 {@JSONSchemaProps	externalDocs 35 @ExternalDocumentation	example 36 j	nullable 37 b	x-kubernetes-preserve-unknown-fields 38 b	x-kubernetes-embedded-resource 39 b	x-kubernetes-int-or-string 40 b	x-kubernetes-list-map-keys 41 [s l=atomic	x-kubernetes-list-type 42 s	x-kubernetes-map-type 43 s	x-kubernetes-validations 44 [@ValidationRule l=map k=rule p=merge m=rule
-SelectableField	jsonPath 1 s !
-ServiceReference	namespace 1 s !	name 2 s !	path 3 s	port 4 i
-ValidationRule	rule 1 s !	message 2 s	messageExpression 3 s	reason 4 s	fieldPath 5 s	optionalOldSelf 6 b
-WebhookClientConfig	url 3 s	service 1 @ServiceReference	caBundle 2 y
-WebhookConversion	clientConfig 2 @WebhookClientConfig	conversionReviewVersions 3 [s ! l=atomic
+JSONSchemaProps	id 1 s	$schema 2 s g=v1.JSONSchemaURL	$ref 3 s *	description 4 s	type 5 s	format 6 s	title 7 s	default 8 j * g=v1.JSON	maximum 9 d *	exclusiveMaximum 10 b	minimum 11 d *	exclusiveMinimum 12 b	maxLength 13 l *	minLength 14 l *	pattern 15 s	maxItems 16 l *	minItems 17 l *	uniqueItems 18 b	multipleOf 19 d *	enum 20 [j g=[]v1.JSON l=atomic	maxProperties 21 l *	minProperties 22 l *	required 23 [s l=atomic	items 24 A * g=v1.JSONSchemaPropsOrArray	allOf 25 [@JSONSchemaProps l=atomic	oneOf 26 [@JSONSchemaProps l=atomic	anyOf 27 [@JSONSchemaProps l=atomic	not 28 @JSONSchemaProps *	properties 29 {@JSONSchemaProps	additionalProperties 30 B * g=v1.JSONSchemaPropsOrBool	patternProperties 31 {@JSONSchemaProps	dependencies 32 {P g=v1.JSONSchemaDependencies	additionalItems 33 B * g=v1.JSONSchemaPropsOrBool	definitions 34 {@JSONSchemaProps g=v1.JSONSchemaDefinitions	externalDocs 35 @ExternalDocumentation *	example 36 j * g=v1.JSON	nullable 37 b	x-kubernetes-preserve-unknown-fields 38 b *	x-kubernetes-embedded-resource 39 b	x-kubernetes-int-or-string 40 b	x-kubernetes-list-map-keys 41 [s l=atomic	x-kubernetes-list-type 42 s *	x-kubernetes-map-type 43 s *	x-kubernetes-validations 44 [@ValidationRule g=v1.ValidationRules l=map k=rule p=merge m=rule
+SelectableField	jsonPath 1 s ! +
+ServiceReference	namespace 1 s ! +	name 2 s ! +	path 3 s *	port 4 i *
+ValidationRule	rule 1 s ! +	message 2 s	messageExpression 3 s	reason 4 s * g=v1.FieldValueErrorReason	fieldPath 5 s	optionalOldSelf 6 b *
+WebhookClientConfig	url 3 s *	service 1 @ServiceReference *	caBundle 2 y
+WebhookConversion	clientConfig 2 @WebhookClientConfig *	conversionReviewVersions 3 [s ! + l=atomic
 `,
   },
   'apiregistration-v1': {
@@ -204,12 +204,12 @@ WebhookConversion	clientConfig 2 @WebhookClientConfig	conversionReviewVersions 3
     version: 'v1',
     package: 'k8s.io.kube_aggregator.pkg.apis.apiregistration.v1',
     text: `
-APIService*	metadata 1 @meta-v1/ObjectMeta	spec 2 @APIServiceSpec	status 3 @APIServiceStatus
-APIServiceCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-APIServiceList*	metadata 1 @meta-v1/ListMeta !	items 2 [@APIService !
-APIServiceSpec	service 1 @ServiceReference	group 2 s	version 3 s	insecureSkipTLSVerify 4 b	caBundle 5 y l=atomic	groupPriorityMinimum 7 i !	versionPriority 8 i !
+APIService*	metadata 1 @meta-v1/ObjectMeta + g=metav1.ObjectMeta	spec 2 @APIServiceSpec +	status 3 @APIServiceStatus +
+APIServiceCondition	type 1 s ! + g=v1.APIServiceConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t + g=metav1.Time	reason 4 s	message 5 s
+APIServiceList*	metadata 1 @meta-v1/ListMeta ! + g=metav1.ListMeta	items 2 [@APIService ! +
+APIServiceSpec	service 1 @ServiceReference *	group 2 s	version 3 s	insecureSkipTLSVerify 4 b	caBundle 5 y l=atomic	groupPriorityMinimum 7 i ! +	versionPriority 8 i ! +
 APIServiceStatus	conditions 1 [@APIServiceCondition l=map k=type p=merge m=type
-ServiceReference	namespace 1 s	name 2 s	port 3 i
+ServiceReference	namespace 1 s	name 2 s	port 3 i *
 `,
   },
   'apiserverinternal-v1alpha1': {
@@ -218,11 +218,11 @@ ServiceReference	namespace 1 s	name 2 s	port 3 i
     package: 'k8s.io.api.apiserverinternal.v1alpha1',
     text: `
 ServerStorageVersion	apiServerID 1 s !	encodingVersion 2 s !	decodableVersions 3 [s ! l=set	servedVersions 4 [s l=set
-StorageVersion*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @StorageVersionSpec	status 3 @StorageVersionStatus
-StorageVersionCondition	type 1 s !	status 2 s !	observedGeneration 3 l	lastTransitionTime 4 t	reason 5 s !	message 6 s !
-StorageVersionList*	metadata 1 @meta-v1/ListMeta	items 2 [@StorageVersion !
+StorageVersion*	metadata 1 @meta-v1/ObjectMeta ! +	spec 2 @StorageVersionSpec +	status 3 @StorageVersionStatus +
+StorageVersionCondition	type 1 s ! + g=v1alpha1.StorageVersionConditionType	status 2 s ! + g=v1alpha1.ConditionStatus	observedGeneration 3 l	lastTransitionTime 4 t +	reason 5 s ! +	message 6 s !
+StorageVersionList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StorageVersion ! +
 StorageVersionSpec
-StorageVersionStatus	storageVersions 1 [@ServerStorageVersion l=map k=apiServerID	commonEncodingVersion 2 s	conditions 3 [@StorageVersionCondition l=map k=type
+StorageVersionStatus	storageVersions 1 [@ServerStorageVersion l=map k=apiServerID	commonEncodingVersion 2 s *	conditions 3 [@StorageVersionCondition l=map k=type
 `,
   },
   'apps-v1': {
@@ -230,36 +230,36 @@ StorageVersionStatus	storageVersions 1 [@ServerStorageVersion l=map k=apiServerI
     version: 'v1',
     package: 'k8s.io.api.apps.v1',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
-ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
-DaemonSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DaemonSetSpec	status 3 @DaemonSetStatus
-DaemonSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-DaemonSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@DaemonSet !
-DaemonSetSpec	selector 1 @meta-v1/LabelSelector !	template 2 @core-v1/PodTemplateSpec !	updateStrategy 3 @DaemonSetUpdateStrategy	minReadySeconds 4 i	revisionHistoryLimit 6 i
-DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
-DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
-Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
-DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
-DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
-ReplicaSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicaSetSpec	status 3 @ReplicaSetStatus
-ReplicaSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-ReplicaSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@ReplicaSet !
-ReplicaSetSpec	replicas 1 i	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec
-ReplicaSetStatus	replicas 1 i !	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
-RollingUpdateDaemonSet	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateDeployment	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateStatefulSetStrategy	partition 1 i	maxUnavailable 2 x
-StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @StatefulSetStatus
-StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
-StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
-StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStrategy
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta +	data 2 r +	revision 3 l ! +
+ControllerRevisionList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ControllerRevision ! +
+DaemonSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DaemonSetSpec +	status 3 @DaemonSetStatus +
+DaemonSetCondition	type 1 s ! + g=v1.DaemonSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+DaemonSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DaemonSet ! +
+DaemonSetSpec	selector 1 @meta-v1/LabelSelector ! * +	template 2 @core-v1/PodTemplateSpec ! +	updateStrategy 3 @DaemonSetUpdateStrategy +	minReadySeconds 4 i	revisionHistoryLimit 6 i *
+DaemonSetStatus	currentNumberScheduled 1 i ! +	numberMisscheduled 2 i ! +	desiredNumberScheduled 3 i ! +	numberReady 4 i ! +	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i *	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
+DaemonSetUpdateStrategy	type 1 s g=v1.DaemonSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateDaemonSet *
+Deployment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeploymentSpec +	status 3 @DeploymentStatus +
+DeploymentCondition	type 1 s ! + g=v1.DeploymentConditionType	status 2 s ! + g=v1.ConditionStatus	lastUpdateTime 6 t +	lastTransitionTime 7 t +	reason 4 s	message 5 s
+DeploymentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Deployment ! +
+DeploymentSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec ! +	strategy 4 @DeploymentStrategy + p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i *	paused 7 b	progressDeadlineSeconds 9 i *
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i *	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i *
+DeploymentStrategy	type 1 s g=v1.DeploymentStrategyType	rollingUpdate 2 @RollingUpdateDeployment *
+ReplicaSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ReplicaSetSpec +	status 3 @ReplicaSetStatus +
+ReplicaSetCondition	type 1 s ! + g=v1.ReplicaSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+ReplicaSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ReplicaSet ! +
+ReplicaSetSpec	replicas 1 i *	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec +
+ReplicaSetStatus	replicas 1 i ! +	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i *	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
+RollingUpdateDaemonSet	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateDeployment	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateStatefulSetStrategy	partition 1 i *	maxUnavailable 2 x *
+StatefulSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @StatefulSetSpec +	status 3 @StatefulSetStatus +
+StatefulSetCondition	type 1 s ! + g=v1.StatefulSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+StatefulSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StatefulSet ! +
+StatefulSetOrdinals	start 1 i +
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s g=v1.PersistentVolumeClaimRetentionPolicyType	whenScaled 2 s g=v1.PersistentVolumeClaimRetentionPolicyType
+StatefulSetSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec ! +	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s +	podManagementPolicy 6 s g=v1.PodManagementPolicyType	updateStrategy 7 @StatefulSetUpdateStrategy +	revisionHistoryLimit 8 i *	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy *	ordinals 11 @StatefulSetOrdinals *
+StatefulSetStatus	observedGeneration 1 l	replicas 2 i ! +	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i *	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i +
+StatefulSetUpdateStrategy	type 1 s g=v1.StatefulSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateStatefulSetStrategy *
 `,
   },
   'apps-v1beta1': {
@@ -267,29 +267,29 @@ StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStra
     version: 'v1beta1',
     package: 'k8s.io.api.apps.v1beta1',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
-ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
-Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
-DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentRollback	name 1 s !	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	rollbackTo 8 @RollbackConfig	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
-DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta +	data 2 r +	revision 3 l ! +
+ControllerRevisionList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ControllerRevision ! +
+Deployment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeploymentSpec +	status 3 @DeploymentStatus +
+DeploymentCondition	type 1 s ! + g=v1beta1.DeploymentConditionType	status 2 s ! + g=v1.ConditionStatus	lastUpdateTime 6 t +	lastTransitionTime 7 t +	reason 4 s	message 5 s
+DeploymentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Deployment ! +
+DeploymentRollback	name 1 s ! +	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig ! +
+DeploymentSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector *	template 3 @core-v1/PodTemplateSpec ! +	strategy 4 @DeploymentStrategy + p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i *	paused 7 b	rollbackTo 8 @RollbackConfig *	progressDeadlineSeconds 9 i *
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i *	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i *
+DeploymentStrategy	type 1 s g=v1beta1.DeploymentStrategyType	rollingUpdate 2 @RollingUpdateDeployment *
 RollbackConfig	revision 1 l
-RollingUpdateDeployment	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateStatefulSetStrategy	partition 1 i !	maxUnavailable 2 x
-Scale*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ScaleSpec	status 3 @ScaleStatus
+RollingUpdateDeployment	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateStatefulSetStrategy	partition 1 i ! *	maxUnavailable 2 x *
+Scale*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ScaleSpec +	status 3 @ScaleStatus +
 ScaleSpec	replicas 1 i d=0
-ScaleStatus	replicas 1 i !	selector 2 {s	targetSelector 3 s
-StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @StatefulSetStatus
-StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
-StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
-StatefulSetUpdateStrategy	type 1 s !	rollingUpdate 2 @RollingUpdateStatefulSetStrategy !
+ScaleStatus	replicas 1 i ! +	selector 2 {s	targetSelector 3 s
+StatefulSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @StatefulSetSpec +	status 3 @StatefulSetStatus +
+StatefulSetCondition	type 1 s ! + g=v1beta1.StatefulSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+StatefulSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StatefulSet ! +
+StatefulSetOrdinals	start 1 i +
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s g=v1beta1.PersistentVolumeClaimRetentionPolicyType	whenScaled 2 s g=v1beta1.PersistentVolumeClaimRetentionPolicyType
+StatefulSetSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector *	template 3 @core-v1/PodTemplateSpec ! +	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s +	podManagementPolicy 6 s g=v1beta1.PodManagementPolicyType	updateStrategy 7 @StatefulSetUpdateStrategy +	revisionHistoryLimit 8 i *	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy *	ordinals 11 @StatefulSetOrdinals *
+StatefulSetStatus	observedGeneration 1 l *	replicas 2 i ! +	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i *	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i +
+StatefulSetUpdateStrategy	type 1 s ! g=v1beta1.StatefulSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateStatefulSetStrategy ! *
 `,
   },
   'apps-v1beta2': {
@@ -297,39 +297,39 @@ StatefulSetUpdateStrategy	type 1 s !	rollingUpdate 2 @RollingUpdateStatefulSetSt
     version: 'v1beta2',
     package: 'k8s.io.api.apps.v1beta2',
     text: `
-ControllerRevision*	metadata 1 @meta-v1/ObjectMeta	data 2 r	revision 3 l !
-ControllerRevisionList*	metadata 1 @meta-v1/ListMeta	items 2 [@ControllerRevision !
-DaemonSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DaemonSetSpec	status 3 @DaemonSetStatus
-DaemonSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-DaemonSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@DaemonSet !
-DaemonSetSpec	selector 1 @meta-v1/LabelSelector !	template 2 @core-v1/PodTemplateSpec !	updateStrategy 3 @DaemonSetUpdateStrategy	minReadySeconds 4 i	revisionHistoryLimit 6 i
-DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
-DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
-Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
-DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
-DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
-ReplicaSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicaSetSpec	status 3 @ReplicaSetStatus
-ReplicaSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-ReplicaSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@ReplicaSet !
-ReplicaSetSpec	replicas 1 i	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec
-ReplicaSetStatus	replicas 1 i !	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
-RollingUpdateDaemonSet	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateDeployment	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateStatefulSetStrategy	partition 1 i	maxUnavailable 2 x
-Scale*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ScaleSpec	status 3 @ScaleStatus
+ControllerRevision*	metadata 1 @meta-v1/ObjectMeta +	data 2 r +	revision 3 l ! +
+ControllerRevisionList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ControllerRevision ! +
+DaemonSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DaemonSetSpec +	status 3 @DaemonSetStatus +
+DaemonSetCondition	type 1 s ! + g=v1beta2.DaemonSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+DaemonSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DaemonSet ! +
+DaemonSetSpec	selector 1 @meta-v1/LabelSelector ! * +	template 2 @core-v1/PodTemplateSpec ! +	updateStrategy 3 @DaemonSetUpdateStrategy +	minReadySeconds 4 i	revisionHistoryLimit 6 i *
+DaemonSetStatus	currentNumberScheduled 1 i ! +	numberMisscheduled 2 i ! +	desiredNumberScheduled 3 i ! +	numberReady 4 i ! +	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i *	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
+DaemonSetUpdateStrategy	type 1 s g=v1beta2.DaemonSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateDaemonSet *
+Deployment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeploymentSpec +	status 3 @DeploymentStatus +
+DeploymentCondition	type 1 s ! + g=v1beta2.DeploymentConditionType	status 2 s ! + g=v1.ConditionStatus	lastUpdateTime 6 t +	lastTransitionTime 7 t +	reason 4 s	message 5 s
+DeploymentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Deployment ! +
+DeploymentSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec ! +	strategy 4 @DeploymentStrategy + p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i *	paused 7 b	progressDeadlineSeconds 9 i *
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i *	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i *
+DeploymentStrategy	type 1 s g=v1beta2.DeploymentStrategyType	rollingUpdate 2 @RollingUpdateDeployment *
+ReplicaSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ReplicaSetSpec +	status 3 @ReplicaSetStatus +
+ReplicaSetCondition	type 1 s ! + g=v1beta2.ReplicaSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+ReplicaSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ReplicaSet ! +
+ReplicaSetSpec	replicas 1 i *	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec +
+ReplicaSetStatus	replicas 1 i ! +	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i *	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
+RollingUpdateDaemonSet	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateDeployment	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateStatefulSetStrategy	partition 1 i *	maxUnavailable 2 x *
+Scale*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ScaleSpec +	status 3 @ScaleStatus +
 ScaleSpec	replicas 1 i d=0
-ScaleStatus	replicas 1 i !	selector 2 {s ^	targetSelector 3 s
-StatefulSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StatefulSetSpec	status 3 @StatefulSetStatus
-StatefulSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-StatefulSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@StatefulSet !
-StatefulSetOrdinals	start 1 i
-StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s	whenScaled 2 s
-StatefulSetSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector !	template 3 @core-v1/PodTemplateSpec !	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s	podManagementPolicy 6 s	updateStrategy 7 @StatefulSetUpdateStrategy	revisionHistoryLimit 8 i	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy	ordinals 11 @StatefulSetOrdinals
-StatefulSetStatus	observedGeneration 1 l	replicas 2 i !	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i
-StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStrategy
+ScaleStatus	replicas 1 i ! +	selector 2 {s ^	targetSelector 3 s
+StatefulSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @StatefulSetSpec +	status 3 @StatefulSetStatus +
+StatefulSetCondition	type 1 s ! + g=v1beta2.StatefulSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+StatefulSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StatefulSet ! +
+StatefulSetOrdinals	start 1 i +
+StatefulSetPersistentVolumeClaimRetentionPolicy	whenDeleted 1 s g=v1beta2.PersistentVolumeClaimRetentionPolicyType	whenScaled 2 s g=v1beta2.PersistentVolumeClaimRetentionPolicyType
+StatefulSetSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector ! * +	template 3 @core-v1/PodTemplateSpec ! +	volumeClaimTemplates 4 [@core-v1/PersistentVolumeClaim l=atomic	serviceName 5 s +	podManagementPolicy 6 s g=v1beta2.PodManagementPolicyType	updateStrategy 7 @StatefulSetUpdateStrategy +	revisionHistoryLimit 8 i *	minReadySeconds 9 i	persistentVolumeClaimRetentionPolicy 10 @StatefulSetPersistentVolumeClaimRetentionPolicy *	ordinals 11 @StatefulSetOrdinals *
+StatefulSetStatus	observedGeneration 1 l	replicas 2 i ! +	readyReplicas 3 i	currentReplicas 4 i	updatedReplicas 5 i	currentRevision 6 s	updateRevision 7 s	collisionCount 9 i *	conditions 10 [@StatefulSetCondition l=map k=type p=merge m=type	availableReplicas 11 i +
+StatefulSetUpdateStrategy	type 1 s g=v1beta2.StatefulSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateStatefulSetStrategy *
 `,
   },
   'audit-v1': {
@@ -338,13 +338,13 @@ StatefulSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateStatefulSetStra
     package: 'k8s.io.apiserver.pkg.apis.audit.v1',
     text: `
 AuthenticationMetadata	impersonationConstraint 1 s
-Event*	level 1 s !	auditID 2 s !	stage 3 s !	requestURI 4 s !	verb 5 s !	user 6 @authentication-v1/UserInfo !	impersonatedUser 7 @authentication-v1/UserInfo	authenticationMetadata 17 @AuthenticationMetadata	sourceIPs 8 [s l=atomic	userAgent 16 s	objectRef 9 @ObjectReference	responseStatus 10 @meta-v1/Status	requestObject 11 r	responseObject 12 r	requestReceivedTimestamp 13 u	stageTimestamp 14 u	annotations 15 {s
-EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
+Event*	level 1 s ! + g=v1.Level	auditID 2 s ! + g=types.UID	stage 3 s ! + g=v1.Stage	requestURI 4 s ! +	verb 5 s ! +	user 6 @authentication-v1/UserInfo ! +	impersonatedUser 7 @authentication-v1/UserInfo *	authenticationMetadata 17 @AuthenticationMetadata *	sourceIPs 8 [s l=atomic	userAgent 16 s	objectRef 9 @ObjectReference *	responseStatus 10 @meta-v1/Status *	requestObject 11 r * g=runtime.Unknown	responseObject 12 r * g=runtime.Unknown	requestReceivedTimestamp 13 u +	stageTimestamp 14 u +	annotations 15 {s
+EventList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Event ! +
 GroupResources	group 1 s	resources 2 [s l=atomic	resourceNames 3 [s l=atomic
-ObjectReference	resource 1 s	namespace 2 s	name 3 s	uid 4 s	apiGroup 5 s	apiVersion 6 s	resourceVersion 7 s	subresource 8 s
-Policy*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule ! l=atomic	omitStages 3 [s l=atomic	omitManagedFields 4 b
-PolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@Policy !
-PolicyRule	level 1 s !	users 2 [s l=atomic	userGroups 3 [s l=atomic	verbs 4 [s l=atomic	resources 5 [@GroupResources l=atomic	namespaces 6 [s l=atomic	nonResourceURLs 7 [s l=atomic	omitStages 8 [s l=atomic	omitManagedFields 9 b
+ObjectReference	resource 1 s	namespace 2 s	name 3 s	uid 4 s g=types.UID	apiGroup 5 s	apiVersion 6 s	resourceVersion 7 s	subresource 8 s
+Policy*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule ! + l=atomic	omitStages 3 [s g=[]v1.Stage l=atomic	omitManagedFields 4 b
+PolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Policy ! +
+PolicyRule	level 1 s ! + g=v1.Level	users 2 [s l=atomic	userGroups 3 [s l=atomic	verbs 4 [s l=atomic	resources 5 [@GroupResources l=atomic	namespaces 6 [s l=atomic	nonResourceURLs 7 [s l=atomic	omitStages 8 [s g=[]v1.Stage l=atomic	omitManagedFields 9 b *
 `,
   },
   'authentication-v1': {
@@ -352,16 +352,16 @@ PolicyRule	level 1 s !	users 2 [s l=atomic	userGroups 3 [s l=atomic	verbs 4 [s l
     version: 'v1',
     package: 'k8s.io.api.authentication.v1',
     text: `
-BoundObjectReference	kind 1 s	apiVersion 2 s	name 3 s	uid 4 s
-SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta	status 2 @SelfSubjectReviewStatus
-SelfSubjectReviewStatus	userInfo 1 @UserInfo
-TokenRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @TokenRequestSpec	status 3 @TokenRequestStatus
-TokenRequestSpec	audiences 1 [s l=atomic	expirationSeconds 4 l	boundObjectRef 3 @BoundObjectReference
-TokenRequestStatus	token 1 s	expirationTimestamp 2 t
-TokenReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @TokenReviewSpec !	status 3 @TokenReviewStatus
+BoundObjectReference	kind 1 s	apiVersion 2 s	name 3 s	uid 4 s g=types.UID
+SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta +	status 2 @SelfSubjectReviewStatus +
+SelfSubjectReviewStatus	userInfo 1 @UserInfo +
+TokenRequest*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @TokenRequestSpec +	status 3 @TokenRequestStatus +
+TokenRequestSpec	audiences 1 [s + l=atomic	expirationSeconds 4 l * +	boundObjectRef 3 @BoundObjectReference * +
+TokenRequestStatus	token 1 s +	expirationTimestamp 2 t +
+TokenReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @TokenReviewSpec ! +	status 3 @TokenReviewStatus +
 TokenReviewSpec	token 1 s !	audiences 2 [s l=atomic
-TokenReviewStatus	authenticated 1 b	user 2 @UserInfo	audiences 4 [s l=atomic	error 3 s
-UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S
+TokenReviewStatus	authenticated 1 b	user 2 @UserInfo +	audiences 4 [s l=atomic	error 3 s
+UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S g=map[string]v1.ExtraValue
 `,
   },
   'authentication-v1alpha1': {
@@ -369,8 +369,8 @@ UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S
     version: 'v1alpha1',
     package: 'k8s.io.api.authentication.v1alpha1',
     text: `
-SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta	status 2 @SelfSubjectReviewStatus
-SelfSubjectReviewStatus	userInfo 1 @authentication-v1/UserInfo
+SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta +	status 2 @SelfSubjectReviewStatus +
+SelfSubjectReviewStatus	userInfo 1 @authentication-v1/UserInfo +
 `,
   },
   'authentication-v1beta1': {
@@ -378,12 +378,12 @@ SelfSubjectReviewStatus	userInfo 1 @authentication-v1/UserInfo
     version: 'v1beta1',
     package: 'k8s.io.api.authentication.v1beta1',
     text: `
-SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta	status 2 @SelfSubjectReviewStatus
-SelfSubjectReviewStatus	userInfo 1 @authentication-v1/UserInfo
-TokenReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @TokenReviewSpec !	status 3 @TokenReviewStatus
+SelfSubjectReview*	metadata 1 @meta-v1/ObjectMeta +	status 2 @SelfSubjectReviewStatus +
+SelfSubjectReviewStatus	userInfo 1 @authentication-v1/UserInfo +
+TokenReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @TokenReviewSpec ! +	status 3 @TokenReviewStatus +
 TokenReviewSpec	token 1 s !	audiences 2 [s l=atomic
-TokenReviewStatus	authenticated 1 b	user 2 @UserInfo	audiences 4 [s l=atomic	error 3 s
-UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S
+TokenReviewStatus	authenticated 1 b	user 2 @UserInfo +	audiences 4 [s l=atomic	error 3 s
+UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S g=map[string]v1beta1.ExtraValue
 `,
   },
   'authorization-v1': {
@@ -393,19 +393,19 @@ UserInfo	username 1 s	uid 2 s	groups 3 [s l=atomic	extra 4 {S
     text: `
 FieldSelectorAttributes	rawSelector 1 s	requirements 2 [@meta-v1/FieldSelectorRequirement l=atomic
 LabelSelectorAttributes	rawSelector 1 s	requirements 2 [@meta-v1/LabelSelectorRequirement l=atomic
-LocalSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
+LocalSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
 NonResourceAttributes	path 1 s	verb 2 s
-NonResourceRule	verbs 1 [s ! l=atomic	nonResourceURLs 2 [s l=atomic
-ResourceAttributes	namespace 1 s	verb 2 s	group 3 s	version 4 s	resource 5 s	subresource 6 s	name 7 s	fieldSelector 8 @FieldSelectorAttributes	labelSelector 9 @LabelSelectorAttributes
-ResourceRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic
-SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
-SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes
-SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectRulesReviewSpec !	status 3 @SubjectRulesReviewStatus
+NonResourceRule	verbs 1 [s ! + l=atomic	nonResourceURLs 2 [s l=atomic
+ResourceAttributes	namespace 1 s	verb 2 s	group 3 s	version 4 s	resource 5 s	subresource 6 s	name 7 s	fieldSelector 8 @FieldSelectorAttributes *	labelSelector 9 @LabelSelectorAttributes *
+ResourceRule	verbs 1 [s ! + l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic
+SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SelfSubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
+SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes *	nonResourceAttributes 2 @NonResourceAttributes *
+SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SelfSubjectRulesReviewSpec ! +	status 3 @SubjectRulesReviewStatus +
 SelfSubjectRulesReviewSpec	namespace 1 s
-SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
-SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes	user 3 s	groups 4 [s l=atomic	extra 5 {S	uid 6 s
-SubjectAccessReviewStatus	allowed 1 b !	denied 4 b	reason 2 s	evaluationError 3 s
-SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! l=atomic	nonResourceRules 2 [@NonResourceRule ! l=atomic	incomplete 3 b !	evaluationError 4 s
+SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
+SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes *	nonResourceAttributes 2 @NonResourceAttributes *	user 3 s	groups 4 [s l=atomic	extra 5 {S g=map[string]v1.ExtraValue	uid 6 s
+SubjectAccessReviewStatus	allowed 1 b ! +	denied 4 b	reason 2 s	evaluationError 3 s
+SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! + l=atomic	nonResourceRules 2 [@NonResourceRule ! + l=atomic	incomplete 3 b ! +	evaluationError 4 s
 `,
   },
   'authorization-v1beta1': {
@@ -413,19 +413,19 @@ SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! l=atomic	nonResourceRu
     version: 'v1beta1',
     package: 'k8s.io.api.authorization.v1beta1',
     text: `
-LocalSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
+LocalSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
 NonResourceAttributes	path 1 s	verb 2 s
-NonResourceRule	verbs 1 [s ! l=atomic	nonResourceURLs 2 [s l=atomic
-ResourceAttributes	namespace 1 s	verb 2 s	group 3 s	version 4 s	resource 5 s	subresource 6 s	name 7 s	fieldSelector 8 @authorization-v1/FieldSelectorAttributes	labelSelector 9 @authorization-v1/LabelSelectorAttributes
-ResourceRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic
-SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
-SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes
-SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SelfSubjectRulesReviewSpec !	status 3 @SubjectRulesReviewStatus
+NonResourceRule	verbs 1 [s ! + l=atomic	nonResourceURLs 2 [s l=atomic
+ResourceAttributes	namespace 1 s	verb 2 s	group 3 s	version 4 s	resource 5 s	subresource 6 s	name 7 s	fieldSelector 8 @authorization-v1/FieldSelectorAttributes *	labelSelector 9 @authorization-v1/LabelSelectorAttributes *
+ResourceRule	verbs 1 [s ! + l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic
+SelfSubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SelfSubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
+SelfSubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes *	nonResourceAttributes 2 @NonResourceAttributes *
+SelfSubjectRulesReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SelfSubjectRulesReviewSpec ! +	status 3 @SubjectRulesReviewStatus +
 SelfSubjectRulesReviewSpec	namespace 1 s
-SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @SubjectAccessReviewSpec !	status 3 @SubjectAccessReviewStatus
-SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes	nonResourceAttributes 2 @NonResourceAttributes	user 3 s	group 4 [s l=atomic	extra 5 {S	uid 6 s
-SubjectAccessReviewStatus	allowed 1 b !	denied 4 b	reason 2 s	evaluationError 3 s
-SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! l=atomic	nonResourceRules 2 [@NonResourceRule ! l=atomic	incomplete 3 b !	evaluationError 4 s
+SubjectAccessReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @SubjectAccessReviewSpec ! +	status 3 @SubjectAccessReviewStatus +
+SubjectAccessReviewSpec	resourceAttributes 1 @ResourceAttributes *	nonResourceAttributes 2 @NonResourceAttributes *	user 3 s	group 4 [s l=atomic	extra 5 {S g=map[string]v1beta1.ExtraValue	uid 6 s
+SubjectAccessReviewStatus	allowed 1 b ! +	denied 4 b	reason 2 s	evaluationError 3 s
+SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! + l=atomic	nonResourceRules 2 [@NonResourceRule ! + l=atomic	incomplete 3 b ! +	evaluationError 4 s
 `,
   },
   'autoscaling-v1': {
@@ -433,27 +433,27 @@ SubjectRulesReviewStatus	resourceRules 1 [@ResourceRule ! l=atomic	nonResourceRu
     version: 'v1',
     package: 'k8s.io.api.autoscaling.v1',
     text: `
-ContainerResourceMetricSource	name 1 s !	targetAverageUtilization 2 i	targetAverageValue 3 q	container 5 s !
-ContainerResourceMetricStatus	name 1 s !	currentAverageUtilization 2 i	currentAverageValue 3 q !	container 4 s !
-CrossVersionObjectReference^	kind 1 s !	name 2 s !	apiVersion 3 s
-ExternalMetricSource	metricName 1 s !	metricSelector 2 @meta-v1/LabelSelector	targetValue 3 q	targetAverageValue 4 q
-ExternalMetricStatus	metricName 1 s !	metricSelector 2 @meta-v1/LabelSelector	currentValue 3 q !	currentAverageValue 4 q
-HorizontalPodAutoscaler*	metadata 1 @meta-v1/ObjectMeta	spec 2 @HorizontalPodAutoscalerSpec !	status 3 @HorizontalPodAutoscalerStatus
-HorizontalPodAutoscalerCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-HorizontalPodAutoscalerList*	metadata 1 @meta-v1/ListMeta	items 2 [@HorizontalPodAutoscaler !
-HorizontalPodAutoscalerSpec	scaleTargetRef 1 @CrossVersionObjectReference !	minReplicas 2 i	maxReplicas 3 i !	targetCPUUtilizationPercentage 4 i
-HorizontalPodAutoscalerStatus	observedGeneration 1 l	lastScaleTime 2 t	currentReplicas 3 i !	desiredReplicas 4 i !	currentCPUUtilizationPercentage 5 i
-MetricSpec	type 1 s !	object 2 @ObjectMetricSource	pods 3 @PodsMetricSource	resource 4 @ResourceMetricSource	containerResource 7 @ContainerResourceMetricSource	external 5 @ExternalMetricSource
-MetricStatus	type 1 s !	object 2 @ObjectMetricStatus	pods 3 @PodsMetricStatus	resource 4 @ResourceMetricStatus	containerResource 7 @ContainerResourceMetricStatus	external 5 @ExternalMetricStatus
-ObjectMetricSource	target 1 @CrossVersionObjectReference !	metricName 2 s !	targetValue 3 q !	selector 4 @meta-v1/LabelSelector	averageValue 5 q
-ObjectMetricStatus	target 1 @CrossVersionObjectReference !	metricName 2 s !	currentValue 3 q !	selector 4 @meta-v1/LabelSelector	averageValue 5 q
-PodsMetricSource	metricName 1 s !	targetAverageValue 2 q !	selector 3 @meta-v1/LabelSelector
-PodsMetricStatus	metricName 1 s !	currentAverageValue 2 q !	selector 3 @meta-v1/LabelSelector
-ResourceMetricSource	name 1 s !	targetAverageUtilization 2 i	targetAverageValue 3 q
-ResourceMetricStatus	name 1 s !	currentAverageUtilization 2 i	currentAverageValue 3 q !
-Scale*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ScaleSpec	status 3 @ScaleStatus
+ContainerResourceMetricSource	name 1 s ! + g=v1.ResourceName	targetAverageUtilization 2 i *	targetAverageValue 3 q *	container 5 s ! +
+ContainerResourceMetricStatus	name 1 s ! + g=v1.ResourceName	currentAverageUtilization 2 i *	currentAverageValue 3 q ! +	container 4 s ! +
+CrossVersionObjectReference^	kind 1 s ! +	name 2 s ! +	apiVersion 3 s
+ExternalMetricSource	metricName 1 s ! +	metricSelector 2 @meta-v1/LabelSelector *	targetValue 3 q *	targetAverageValue 4 q *
+ExternalMetricStatus	metricName 1 s ! +	metricSelector 2 @meta-v1/LabelSelector *	currentValue 3 q ! +	currentAverageValue 4 q *
+HorizontalPodAutoscaler*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @HorizontalPodAutoscalerSpec ! +	status 3 @HorizontalPodAutoscalerStatus +
+HorizontalPodAutoscalerCondition	type 1 s ! + g=v1.HorizontalPodAutoscalerConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+HorizontalPodAutoscalerList*	metadata 1 @meta-v1/ListMeta +	items 2 [@HorizontalPodAutoscaler ! +
+HorizontalPodAutoscalerSpec	scaleTargetRef 1 @CrossVersionObjectReference ! +	minReplicas 2 i *	maxReplicas 3 i ! +	targetCPUUtilizationPercentage 4 i *
+HorizontalPodAutoscalerStatus	observedGeneration 1 l *	lastScaleTime 2 t *	currentReplicas 3 i ! +	desiredReplicas 4 i ! +	currentCPUUtilizationPercentage 5 i *
+MetricSpec	type 1 s ! + g=v1.MetricSourceType	object 2 @ObjectMetricSource *	pods 3 @PodsMetricSource *	resource 4 @ResourceMetricSource *	containerResource 7 @ContainerResourceMetricSource *	external 5 @ExternalMetricSource *
+MetricStatus	type 1 s ! + g=v1.MetricSourceType	object 2 @ObjectMetricStatus *	pods 3 @PodsMetricStatus *	resource 4 @ResourceMetricStatus *	containerResource 7 @ContainerResourceMetricStatus *	external 5 @ExternalMetricStatus *
+ObjectMetricSource	target 1 @CrossVersionObjectReference ! +	metricName 2 s ! +	targetValue 3 q ! +	selector 4 @meta-v1/LabelSelector *	averageValue 5 q *
+ObjectMetricStatus	target 1 @CrossVersionObjectReference ! +	metricName 2 s ! +	currentValue 3 q ! +	selector 4 @meta-v1/LabelSelector *	averageValue 5 q *
+PodsMetricSource	metricName 1 s ! +	targetAverageValue 2 q ! +	selector 3 @meta-v1/LabelSelector *
+PodsMetricStatus	metricName 1 s ! +	currentAverageValue 2 q ! +	selector 3 @meta-v1/LabelSelector *
+ResourceMetricSource	name 1 s ! + g=v1.ResourceName	targetAverageUtilization 2 i *	targetAverageValue 3 q *
+ResourceMetricStatus	name 1 s ! + g=v1.ResourceName	currentAverageUtilization 2 i *	currentAverageValue 3 q ! +
+Scale*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ScaleSpec +	status 3 @ScaleStatus +
 ScaleSpec	replicas 1 i d=0
-ScaleStatus	replicas 1 i !	selector 2 s
+ScaleStatus	replicas 1 i ! +	selector 2 s
 `,
   },
   'autoscaling-v2': {
@@ -461,30 +461,30 @@ ScaleStatus	replicas 1 i !	selector 2 s
     version: 'v2',
     package: 'k8s.io.api.autoscaling.v2',
     text: `
-ContainerResourceMetricSource	name 1 s !	target 2 @MetricTarget !	container 3 s !
-ContainerResourceMetricStatus	name 1 s !	current 2 @MetricValueStatus !	container 3 s !
-CrossVersionObjectReference	kind 1 s !	name 2 s !	apiVersion 3 s
-ExternalMetricSource	metric 1 @MetricIdentifier !	target 2 @MetricTarget !
-ExternalMetricStatus	metric 1 @MetricIdentifier !	current 2 @MetricValueStatus !
-HPAScalingPolicy	type 1 s !	value 2 i !	periodSeconds 3 i !
-HPAScalingRules	stabilizationWindowSeconds 3 i	selectPolicy 1 s	policies 2 [@HPAScalingPolicy l=atomic	tolerance 4 q
-HorizontalPodAutoscaler*	metadata 1 @meta-v1/ObjectMeta	spec 2 @HorizontalPodAutoscalerSpec !	status 3 @HorizontalPodAutoscalerStatus
-HorizontalPodAutoscalerBehavior	scaleUp 1 @HPAScalingRules	scaleDown 2 @HPAScalingRules
-HorizontalPodAutoscalerCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-HorizontalPodAutoscalerList*	metadata 1 @meta-v1/ListMeta	items 2 [@HorizontalPodAutoscaler !
-HorizontalPodAutoscalerSpec	scaleTargetRef 1 @CrossVersionObjectReference !	minReplicas 2 i	maxReplicas 3 i !	metrics 4 [@MetricSpec l=atomic	behavior 5 @HorizontalPodAutoscalerBehavior
-HorizontalPodAutoscalerStatus	observedGeneration 1 l	lastScaleTime 2 t	currentReplicas 3 i	desiredReplicas 4 i !	currentMetrics 5 [@MetricStatus l=atomic	conditions 6 [@HorizontalPodAutoscalerCondition l=map k=type p=merge m=type
-MetricIdentifier	name 1 s !	selector 2 @meta-v1/LabelSelector
-MetricSpec	type 1 s !	object 2 @ObjectMetricSource	pods 3 @PodsMetricSource	resource 4 @ResourceMetricSource	containerResource 7 @ContainerResourceMetricSource	external 5 @ExternalMetricSource
-MetricStatus	type 1 s !	object 2 @ObjectMetricStatus	pods 3 @PodsMetricStatus	resource 4 @ResourceMetricStatus	containerResource 7 @ContainerResourceMetricStatus	external 5 @ExternalMetricStatus
-MetricTarget	type 1 s !	value 2 q	averageValue 3 q	averageUtilization 4 i
-MetricValueStatus	value 1 q	averageValue 2 q	averageUtilization 3 i
-ObjectMetricSource	describedObject 1 @CrossVersionObjectReference !	target 2 @MetricTarget !	metric 3 @MetricIdentifier !
-ObjectMetricStatus	metric 1 @MetricIdentifier !	current 2 @MetricValueStatus !	describedObject 3 @CrossVersionObjectReference !
-PodsMetricSource	metric 1 @MetricIdentifier !	target 2 @MetricTarget !
-PodsMetricStatus	metric 1 @MetricIdentifier !	current 2 @MetricValueStatus !
-ResourceMetricSource	name 1 s !	target 2 @MetricTarget !
-ResourceMetricStatus	name 1 s !	current 2 @MetricValueStatus !
+ContainerResourceMetricSource	name 1 s ! + g=v1.ResourceName	target 2 @MetricTarget ! +	container 3 s ! +
+ContainerResourceMetricStatus	name 1 s ! + g=v1.ResourceName	current 2 @MetricValueStatus ! +	container 3 s ! +
+CrossVersionObjectReference	kind 1 s ! +	name 2 s ! +	apiVersion 3 s
+ExternalMetricSource	metric 1 @MetricIdentifier ! +	target 2 @MetricTarget ! +
+ExternalMetricStatus	metric 1 @MetricIdentifier ! +	current 2 @MetricValueStatus ! +
+HPAScalingPolicy	type 1 s ! + g=v2.HPAScalingPolicyType	value 2 i ! +	periodSeconds 3 i ! +
+HPAScalingRules	stabilizationWindowSeconds 3 i *	selectPolicy 1 s * g=v2.ScalingPolicySelect	policies 2 [@HPAScalingPolicy l=atomic	tolerance 4 q *
+HorizontalPodAutoscaler*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @HorizontalPodAutoscalerSpec ! +	status 3 @HorizontalPodAutoscalerStatus +
+HorizontalPodAutoscalerBehavior	scaleUp 1 @HPAScalingRules *	scaleDown 2 @HPAScalingRules *
+HorizontalPodAutoscalerCondition	type 1 s ! + g=v2.HorizontalPodAutoscalerConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+HorizontalPodAutoscalerList*	metadata 1 @meta-v1/ListMeta +	items 2 [@HorizontalPodAutoscaler ! +
+HorizontalPodAutoscalerSpec	scaleTargetRef 1 @CrossVersionObjectReference ! +	minReplicas 2 i *	maxReplicas 3 i ! +	metrics 4 [@MetricSpec l=atomic	behavior 5 @HorizontalPodAutoscalerBehavior *
+HorizontalPodAutoscalerStatus	observedGeneration 1 l *	lastScaleTime 2 t *	currentReplicas 3 i	desiredReplicas 4 i ! +	currentMetrics 5 [@MetricStatus + l=atomic	conditions 6 [@HorizontalPodAutoscalerCondition l=map k=type p=merge m=type
+MetricIdentifier	name 1 s ! +	selector 2 @meta-v1/LabelSelector *
+MetricSpec	type 1 s ! + g=v2.MetricSourceType	object 2 @ObjectMetricSource *	pods 3 @PodsMetricSource *	resource 4 @ResourceMetricSource *	containerResource 7 @ContainerResourceMetricSource *	external 5 @ExternalMetricSource *
+MetricStatus	type 1 s ! + g=v2.MetricSourceType	object 2 @ObjectMetricStatus *	pods 3 @PodsMetricStatus *	resource 4 @ResourceMetricStatus *	containerResource 7 @ContainerResourceMetricStatus *	external 5 @ExternalMetricStatus *
+MetricTarget	type 1 s ! + g=v2.MetricTargetType	value 2 q *	averageValue 3 q *	averageUtilization 4 i *
+MetricValueStatus	value 1 q *	averageValue 2 q *	averageUtilization 3 i *
+ObjectMetricSource	describedObject 1 @CrossVersionObjectReference ! +	target 2 @MetricTarget ! +	metric 3 @MetricIdentifier ! +
+ObjectMetricStatus	metric 1 @MetricIdentifier ! +	current 2 @MetricValueStatus ! +	describedObject 3 @CrossVersionObjectReference ! +
+PodsMetricSource	metric 1 @MetricIdentifier ! +	target 2 @MetricTarget ! +
+PodsMetricStatus	metric 1 @MetricIdentifier ! +	current 2 @MetricValueStatus ! +
+ResourceMetricSource	name 1 s ! + g=v1.ResourceName	target 2 @MetricTarget ! +
+ResourceMetricStatus	name 1 s ! + g=v1.ResourceName	current 2 @MetricValueStatus ! +
 `,
   },
   'batch-v1': {
@@ -492,23 +492,23 @@ ResourceMetricStatus	name 1 s !	current 2 @MetricValueStatus !
     version: 'v1',
     package: 'k8s.io.api.batch.v1',
     text: `
-CronJob*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CronJobSpec !	status 3 @CronJobStatus
-CronJobList*	metadata 1 @meta-v1/ListMeta	items 2 [@CronJob !
-CronJobSpec	schedule 1 s !	timeZone 8 s	startingDeadlineSeconds 2 l	concurrencyPolicy 3 s	suspend 4 b	jobTemplate 5 @JobTemplateSpec !	successfulJobsHistoryLimit 6 i	failedJobsHistoryLimit 7 i
-CronJobStatus	active 1 [@core-v1/ObjectReference l=atomic	lastScheduleTime 4 t	lastSuccessfulTime 5 t
-Job*	metadata 1 @meta-v1/ObjectMeta	spec 2 @JobSpec	status 3 @JobStatus
-JobCondition	type 1 s !	status 2 s !	lastProbeTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
-JobList*	metadata 1 @meta-v1/ListMeta	items 2 [@Job !
-JobSpec	parallelism 1 i	completions 2 i	activeDeadlineSeconds 3 l	podFailurePolicy 11 @PodFailurePolicy	successPolicy 16 @SuccessPolicy	backoffLimit 7 i	backoffLimitPerIndex 12 i	maxFailedIndexes 13 i	selector 4 @meta-v1/LabelSelector	manualSelector 5 b	template 6 @core-v1/PodTemplateSpec !	ttlSecondsAfterFinished 8 i	completionMode 9 s	suspend 10 b	podReplacementPolicy 14 s	managedBy 15 s
-JobStatus	conditions 1 [@JobCondition l=atomic p=merge m=type	startTime 2 t	completionTime 3 t	active 4 i	succeeded 5 i	failed 6 i	terminating 11 i	completedIndexes 7 s	failedIndexes 10 s	uncountedTerminatedPods 8 @UncountedTerminatedPods	ready 9 i
-JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @JobSpec
-PodFailurePolicy	rules 1 [@PodFailurePolicyRule ! l=atomic
-PodFailurePolicyOnExitCodesRequirement	containerName 1 s	operator 2 s !	values 3 [i ! l=set
-PodFailurePolicyOnPodConditionsPattern	type 1 s !	status 2 s
-PodFailurePolicyRule	action 1 s !	onExitCodes 2 @PodFailurePolicyOnExitCodesRequirement	onPodConditions 3 [@PodFailurePolicyOnPodConditionsPattern l=atomic
-SuccessPolicy	rules 1 [@SuccessPolicyRule ! l=atomic
-SuccessPolicyRule	succeededIndexes 1 s	succeededCount 2 i
-UncountedTerminatedPods	succeeded 1 [s l=set	failed 2 [s l=set
+CronJob*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CronJobSpec ! +	status 3 @CronJobStatus +
+CronJobList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CronJob ! +
+CronJobSpec	schedule 1 s ! +	timeZone 8 s *	startingDeadlineSeconds 2 l *	concurrencyPolicy 3 s g=v1.ConcurrencyPolicy	suspend 4 b *	jobTemplate 5 @JobTemplateSpec ! +	successfulJobsHistoryLimit 6 i *	failedJobsHistoryLimit 7 i *
+CronJobStatus	active 1 [@core-v1/ObjectReference l=atomic	lastScheduleTime 4 t *	lastSuccessfulTime 5 t *
+Job*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @JobSpec +	status 3 @JobStatus +
+JobCondition	type 1 s ! + g=v1.JobConditionType	status 2 s ! + g=v1.ConditionStatus	lastProbeTime 3 t +	lastTransitionTime 4 t +	reason 5 s	message 6 s
+JobList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Job ! +
+JobSpec	parallelism 1 i *	completions 2 i *	activeDeadlineSeconds 3 l *	podFailurePolicy 11 @PodFailurePolicy *	successPolicy 16 @SuccessPolicy *	backoffLimit 7 i *	backoffLimitPerIndex 12 i *	maxFailedIndexes 13 i *	selector 4 @meta-v1/LabelSelector *	manualSelector 5 b *	template 6 @core-v1/PodTemplateSpec ! +	ttlSecondsAfterFinished 8 i *	completionMode 9 s * g=v1.CompletionMode	suspend 10 b *	podReplacementPolicy 14 s * g=v1.PodReplacementPolicy	managedBy 15 s *
+JobStatus	conditions 1 [@JobCondition l=atomic p=merge m=type	startTime 2 t *	completionTime 3 t *	active 4 i	succeeded 5 i	failed 6 i	terminating 11 i *	completedIndexes 7 s	failedIndexes 10 s *	uncountedTerminatedPods 8 @UncountedTerminatedPods *	ready 9 i *
+JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @JobSpec +
+PodFailurePolicy	rules 1 [@PodFailurePolicyRule ! + l=atomic
+PodFailurePolicyOnExitCodesRequirement	containerName 1 s *	operator 2 s ! + g=v1.PodFailurePolicyOnExitCodesOperator	values 3 [i ! + l=set
+PodFailurePolicyOnPodConditionsPattern	type 1 s ! + g=v1.PodConditionType	status 2 s + g=v1.ConditionStatus
+PodFailurePolicyRule	action 1 s ! + g=v1.PodFailurePolicyAction	onExitCodes 2 @PodFailurePolicyOnExitCodesRequirement *	onPodConditions 3 [@PodFailurePolicyOnPodConditionsPattern l=atomic
+SuccessPolicy	rules 1 [@SuccessPolicyRule ! + l=atomic
+SuccessPolicyRule	succeededIndexes 1 s *	succeededCount 2 i *
+UncountedTerminatedPods	succeeded 1 [s g=[]types.UID l=set	failed 2 [s g=[]types.UID l=set
 `,
   },
   'batch-v1beta1': {
@@ -516,11 +516,11 @@ UncountedTerminatedPods	succeeded 1 [s l=set	failed 2 [s l=set
     version: 'v1beta1',
     package: 'k8s.io.api.batch.v1beta1',
     text: `
-CronJob*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CronJobSpec !	status 3 @CronJobStatus
-CronJobList*	metadata 1 @meta-v1/ListMeta	items 2 [@CronJob !
-CronJobSpec	schedule 1 s !	timeZone 8 s	startingDeadlineSeconds 2 l	concurrencyPolicy 3 s	suspend 4 b	jobTemplate 5 @JobTemplateSpec !	successfulJobsHistoryLimit 6 i	failedJobsHistoryLimit 7 i
-CronJobStatus	active 1 [@core-v1/ObjectReference l=atomic	lastScheduleTime 4 t	lastSuccessfulTime 5 t
-JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @batch-v1/JobSpec
+CronJob*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CronJobSpec ! +	status 3 @CronJobStatus +
+CronJobList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CronJob ! +
+CronJobSpec	schedule 1 s ! +	timeZone 8 s *	startingDeadlineSeconds 2 l *	concurrencyPolicy 3 s g=v1beta1.ConcurrencyPolicy	suspend 4 b *	jobTemplate 5 @JobTemplateSpec ! +	successfulJobsHistoryLimit 6 i *	failedJobsHistoryLimit 7 i *
+CronJobStatus	active 1 [@core-v1/ObjectReference l=atomic	lastScheduleTime 4 t *	lastSuccessfulTime 5 t *
+JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @batch-v1/JobSpec +
 `,
   },
   'certificates-v1': {
@@ -528,10 +528,10 @@ JobTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @batch-v1/JobSpec
     version: 'v1',
     package: 'k8s.io.api.certificates.v1',
     text: `
-CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CertificateSigningRequestSpec !	status 3 @CertificateSigningRequestStatus
-CertificateSigningRequestCondition	type 1 s !	status 6 s !	reason 2 s	message 3 s	lastUpdateTime 4 t	lastTransitionTime 5 t
-CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@CertificateSigningRequest !
-CertificateSigningRequestSpec	request 1 y !	signerName 7 s !	expirationSeconds 8 i	usages 5 [s l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
+CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CertificateSigningRequestSpec ! +	status 3 @CertificateSigningRequestStatus +
+CertificateSigningRequestCondition	type 1 s ! + g=v1.RequestConditionType	status 6 s ! + g=v1.ConditionStatus	reason 2 s	message 3 s	lastUpdateTime 4 t +	lastTransitionTime 5 t +
+CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CertificateSigningRequest ! +
+CertificateSigningRequestSpec	request 1 y ! +	signerName 7 s ! +	expirationSeconds 8 i *	usages 5 [s g=[]v1.KeyUsage l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S g=map[string]v1.ExtraValue
 CertificateSigningRequestStatus	conditions 1 [@CertificateSigningRequestCondition l=map k=type	certificate 2 y
 `,
   },
@@ -540,9 +540,9 @@ CertificateSigningRequestStatus	conditions 1 [@CertificateSigningRequestConditio
     version: 'v1alpha1',
     package: 'k8s.io.api.certificates.v1alpha1',
     text: `
-ClusterTrustBundle*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ClusterTrustBundleSpec !
-ClusterTrustBundleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterTrustBundle !
-ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s !
+ClusterTrustBundle*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ClusterTrustBundleSpec ! +
+ClusterTrustBundleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterTrustBundle ! +
+ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s ! +
 `,
   },
   'certificates-v1beta1': {
@@ -550,18 +550,18 @@ ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s !
     version: 'v1beta1',
     package: 'k8s.io.api.certificates.v1beta1',
     text: `
-CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CertificateSigningRequestSpec !	status 3 @CertificateSigningRequestStatus
-CertificateSigningRequestCondition	type 1 s !	status 6 s	reason 2 s	message 3 s	lastUpdateTime 4 t	lastTransitionTime 5 t
-CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@CertificateSigningRequest !
-CertificateSigningRequestSpec	request 1 y !	signerName 7 s	expirationSeconds 8 i	usages 5 [s l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S
+CertificateSigningRequest*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CertificateSigningRequestSpec ! +	status 3 @CertificateSigningRequestStatus +
+CertificateSigningRequestCondition	type 1 s ! + g=v1beta1.RequestConditionType	status 6 s + g=v1.ConditionStatus	reason 2 s	message 3 s	lastUpdateTime 4 t +	lastTransitionTime 5 t +
+CertificateSigningRequestList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CertificateSigningRequest ! +
+CertificateSigningRequestSpec	request 1 y ! +	signerName 7 s *	expirationSeconds 8 i *	usages 5 [s g=[]v1beta1.KeyUsage l=atomic	username 2 s	uid 3 s	groups 4 [s l=atomic	extra 6 {S g=map[string]v1beta1.ExtraValue
 CertificateSigningRequestStatus	conditions 1 [@CertificateSigningRequestCondition l=map k=type	certificate 2 y
-ClusterTrustBundle*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ClusterTrustBundleSpec !
-ClusterTrustBundleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterTrustBundle !
-ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s !
-PodCertificateRequest*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodCertificateRequestSpec !	status 3 @PodCertificateRequestStatus
-PodCertificateRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodCertificateRequest !
-PodCertificateRequestSpec	signerName 1 s !	podName 2 s !	podUID 3 s !	serviceAccountName 4 s !	serviceAccountUID 5 s !	nodeName 6 s !	nodeUID 7 s !	maxExpirationSeconds 8 i d=86400	pkixPublicKey 9 y	proofOfPossession 10 y	stubPKCS10Request 12 y !	unverifiedUserAnnotations 11 {s
-PodCertificateRequestStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	certificateChain 2 s	notBefore 4 t	beginRefreshAt 5 t	notAfter 6 t
+ClusterTrustBundle*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ClusterTrustBundleSpec ! +
+ClusterTrustBundleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterTrustBundle ! +
+ClusterTrustBundleSpec	signerName 1 s	trustBundle 2 s ! +
+PodCertificateRequest*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodCertificateRequestSpec ! +	status 3 @PodCertificateRequestStatus +
+PodCertificateRequestList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PodCertificateRequest ! +
+PodCertificateRequestSpec	signerName 1 s ! +	podName 2 s ! +	podUID 3 s ! + g=types.UID	serviceAccountName 4 s ! +	serviceAccountUID 5 s ! + g=types.UID	nodeName 6 s ! + g=types.NodeName	nodeUID 7 s ! + g=types.UID	maxExpirationSeconds 8 i * d=86400	pkixPublicKey 9 y +	proofOfPossession 10 y +	stubPKCS10Request 12 y ! +	unverifiedUserAnnotations 11 {s
+PodCertificateRequestStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	certificateChain 2 s	notBefore 4 t *	beginRefreshAt 5 t *	notAfter 6 t *
 `,
   },
   'coordination-v1': {
@@ -569,9 +569,9 @@ PodCertificateRequestStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merg
     version: 'v1',
     package: 'k8s.io.api.coordination.v1',
     text: `
-Lease*	metadata 1 @meta-v1/ObjectMeta	spec 2 @LeaseSpec
-LeaseList*	metadata 1 @meta-v1/ListMeta	items 2 [@Lease !
-LeaseSpec	holderIdentity 1 s	leaseDurationSeconds 2 i	acquireTime 3 u	renewTime 4 u	leaseTransitions 5 i	strategy 6 s	preferredHolder 7 s
+Lease*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @LeaseSpec +
+LeaseList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Lease ! +
+LeaseSpec	holderIdentity 1 s *	leaseDurationSeconds 2 i *	acquireTime 3 u *	renewTime 4 u *	leaseTransitions 5 i *	strategy 6 s * g=v1.CoordinatedLeaseStrategy	preferredHolder 7 s *
 `,
   },
   'coordination-v1alpha2': {
@@ -579,9 +579,9 @@ LeaseSpec	holderIdentity 1 s	leaseDurationSeconds 2 i	acquireTime 3 u	renewTime 
     version: 'v1alpha2',
     package: 'k8s.io.api.coordination.v1alpha2',
     text: `
-LeaseCandidate*	metadata 1 @meta-v1/ObjectMeta	spec 2 @LeaseCandidateSpec !
-LeaseCandidateList*	metadata 1 @meta-v1/ListMeta	items 2 [@LeaseCandidate !
-LeaseCandidateSpec	leaseName 1 s !	pingTime 2 u	renewTime 3 u	binaryVersion 4 s !	emulationVersion 5 s	strategy 6 s !
+LeaseCandidate*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @LeaseCandidateSpec ! +
+LeaseCandidateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@LeaseCandidate ! +
+LeaseCandidateSpec	leaseName 1 s ! +	pingTime 2 u *	renewTime 3 u *	binaryVersion 4 s ! +	emulationVersion 5 s	strategy 6 s ! g=v1.CoordinatedLeaseStrategy
 `,
   },
   'coordination-v1beta1': {
@@ -589,12 +589,12 @@ LeaseCandidateSpec	leaseName 1 s !	pingTime 2 u	renewTime 3 u	binaryVersion 4 s 
     version: 'v1beta1',
     package: 'k8s.io.api.coordination.v1beta1',
     text: `
-Lease*	metadata 1 @meta-v1/ObjectMeta	spec 2 @LeaseSpec
-LeaseCandidate*	metadata 1 @meta-v1/ObjectMeta	spec 2 @LeaseCandidateSpec !
-LeaseCandidateList*	metadata 1 @meta-v1/ListMeta	items 2 [@LeaseCandidate !
-LeaseCandidateSpec	leaseName 1 s !	pingTime 2 u	renewTime 3 u	binaryVersion 4 s !	emulationVersion 5 s	strategy 6 s !
-LeaseList*	metadata 1 @meta-v1/ListMeta	items 2 [@Lease !
-LeaseSpec	holderIdentity 1 s	leaseDurationSeconds 2 i	acquireTime 3 u	renewTime 4 u	leaseTransitions 5 i	strategy 6 s	preferredHolder 7 s
+Lease*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @LeaseSpec +
+LeaseCandidate*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @LeaseCandidateSpec ! +
+LeaseCandidateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@LeaseCandidate ! +
+LeaseCandidateSpec	leaseName 1 s ! +	pingTime 2 u *	renewTime 3 u *	binaryVersion 4 s ! +	emulationVersion 5 s	strategy 6 s ! g=v1.CoordinatedLeaseStrategy
+LeaseList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Lease ! +
+LeaseSpec	holderIdentity 1 s *	leaseDurationSeconds 2 i *	acquireTime 3 u *	renewTime 4 u *	leaseTransitions 5 i *	strategy 6 s * g=v1.CoordinatedLeaseStrategy	preferredHolder 7 s *
 `,
   },
   'core-v1': {
@@ -602,247 +602,247 @@ LeaseSpec	holderIdentity 1 s	leaseDurationSeconds 2 i	acquireTime 3 u	renewTime 
     version: 'v1',
     package: 'k8s.io.api.core.v1',
     text: `
-AWSElasticBlockStoreVolumeSource	volumeID 1 s !	fsType 2 s	partition 3 i	readOnly 4 b
-Affinity	nodeAffinity 1 @NodeAffinity	podAffinity 2 @PodAffinity	podAntiAffinity 3 @PodAntiAffinity
-AppArmorProfile	type 1 s !	localhostProfile 2 s
-AttachedVolume	name 1 s !	devicePath 2 s !
+AWSElasticBlockStoreVolumeSource	volumeID 1 s ! +	fsType 2 s	partition 3 i	readOnly 4 b
+Affinity	nodeAffinity 1 @NodeAffinity *	podAffinity 2 @PodAffinity *	podAntiAffinity 3 @PodAntiAffinity *
+AppArmorProfile	type 1 s ! + g=v1.AppArmorProfileType	localhostProfile 2 s *
+AttachedVolume	name 1 s ! + g=v1.UniqueVolumeName	devicePath 2 s ! +
 AvoidPods	preferAvoidPods 1 [@PreferAvoidPodsEntry l=atomic
-AzureDiskVolumeSource	diskName 1 s !	diskURI 2 s !	cachingMode 3 s	fsType 4 s d="ext4"	readOnly 5 b d=false	kind 6 s
-AzureFilePersistentVolumeSource	secretName 1 s !	shareName 2 s !	readOnly 3 b	secretNamespace 4 s
-AzureFileVolumeSource	secretName 1 s !	shareName 2 s !	readOnly 3 b
-Binding*	metadata 1 @meta-v1/ObjectMeta	target 2 @ObjectReference !
-CSIPersistentVolumeSource	driver 1 s !	volumeHandle 2 s !	readOnly 3 b	fsType 4 s	volumeAttributes 5 {s	controllerPublishSecretRef 6 @SecretReference	nodeStageSecretRef 7 @SecretReference	nodePublishSecretRef 8 @SecretReference	controllerExpandSecretRef 9 @SecretReference	nodeExpandSecretRef 10 @SecretReference
-CSIVolumeSource	driver 1 s !	readOnly 2 b	fsType 3 s	volumeAttributes 4 {s	nodePublishSecretRef 5 @LocalObjectReference
-Capabilities	add 1 [s l=atomic	drop 2 [s l=atomic
-CephFSPersistentVolumeSource	monitors 1 [s ! l=atomic	path 2 s	user 3 s	secretFile 4 s	secretRef 5 @SecretReference	readOnly 6 b
-CephFSVolumeSource	monitors 1 [s ! l=atomic	path 2 s	user 3 s	secretFile 4 s	secretRef 5 @LocalObjectReference	readOnly 6 b
-CinderPersistentVolumeSource	volumeID 1 s !	fsType 2 s	readOnly 3 b	secretRef 4 @SecretReference
-CinderVolumeSource	volumeID 1 s !	fsType 2 s	readOnly 3 b	secretRef 4 @LocalObjectReference
-ClientIPConfig	timeoutSeconds 1 i
-ClusterTrustBundleProjection	name 1 s	signerName 2 s	labelSelector 3 @meta-v1/LabelSelector	optional 5 b	path 4 s !
-ComponentCondition	type 1 s !	status 2 s !	message 3 s	error 4 s
-ComponentStatus*	metadata 1 @meta-v1/ObjectMeta	conditions 2 [@ComponentCondition l=map k=type p=merge m=type
-ComponentStatusList*	metadata 1 @meta-v1/ListMeta	items 2 [@ComponentStatus !
-ConfigMap*	metadata 1 @meta-v1/ObjectMeta	immutable 4 b	data 2 {s	binaryData 3 {y
-ConfigMapEnvSource	localObjectReference 1 @LocalObjectReference ~ !	optional 2 b
-ConfigMapKeySelector^	localObjectReference 1 @LocalObjectReference ~ !	key 2 s !	optional 3 b
-ConfigMapList*	metadata 1 @meta-v1/ListMeta	items 2 [@ConfigMap !
-ConfigMapNodeConfigSource	namespace 1 s !	name 2 s !	uid 3 s	resourceVersion 4 s	kubeletConfigKey 5 s !
-ConfigMapProjection	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	optional 4 b
-ConfigMapVolumeSource	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	defaultMode 3 i	optional 4 b
-Container	name 1 s !	image 2 s	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe	readinessProbe 11 @Probe	startupProbe 22 @Probe	lifecycle 12 @Lifecycle	terminationMessagePath 13 s	terminationMessagePolicy 20 s	imagePullPolicy 14 s	securityContext 15 @SecurityContext	stdin 16 b	stdinOnce 17 b	tty 18 b
-ContainerExtendedResourceRequest	containerName 1 s !	resourceName 2 s !	requestName 3 s !
-ContainerImage	names 1 [s l=atomic	sizeBytes 2 l
-ContainerPort	name 1 s	hostPort 2 i	containerPort 3 i !	protocol 4 s d="TCP"	hostIP 5 s
-ContainerResizePolicy	resourceName 1 s !	restartPolicy 2 s !
-ContainerRestartRule	action 1 s !	exitCodes 2 @ContainerRestartRuleOnExitCodes
-ContainerRestartRuleOnExitCodes	operator 1 s !	values 2 [i l=set
-ContainerState	waiting 1 @ContainerStateWaiting	running 2 @ContainerStateRunning	terminated 3 @ContainerStateTerminated
-ContainerStateRunning	startedAt 1 t
-ContainerStateTerminated	exitCode 1 i !	signal 2 i	reason 3 s	message 4 s	startedAt 5 t	finishedAt 6 t	containerID 7 s
+AzureDiskVolumeSource	diskName 1 s ! +	diskURI 2 s ! +	cachingMode 3 s * g=v1.AzureDataDiskCachingMode	fsType 4 s * d="ext4"	readOnly 5 b * d=false	kind 6 s * g=v1.AzureDataDiskKind
+AzureFilePersistentVolumeSource	secretName 1 s ! +	shareName 2 s ! +	readOnly 3 b	secretNamespace 4 s * +
+AzureFileVolumeSource	secretName 1 s ! +	shareName 2 s ! +	readOnly 3 b
+Binding*	metadata 1 @meta-v1/ObjectMeta +	target 2 @ObjectReference ! +
+CSIPersistentVolumeSource	driver 1 s ! +	volumeHandle 2 s ! +	readOnly 3 b	fsType 4 s	volumeAttributes 5 {s	controllerPublishSecretRef 6 @SecretReference *	nodeStageSecretRef 7 @SecretReference *	nodePublishSecretRef 8 @SecretReference *	controllerExpandSecretRef 9 @SecretReference *	nodeExpandSecretRef 10 @SecretReference *
+CSIVolumeSource	driver 1 s ! +	readOnly 2 b *	fsType 3 s *	volumeAttributes 4 {s	nodePublishSecretRef 5 @LocalObjectReference *
+Capabilities	add 1 [s g=[]v1.Capability l=atomic	drop 2 [s g=[]v1.Capability l=atomic
+CephFSPersistentVolumeSource	monitors 1 [s ! + l=atomic	path 2 s	user 3 s	secretFile 4 s	secretRef 5 @SecretReference *	readOnly 6 b
+CephFSVolumeSource	monitors 1 [s ! + l=atomic	path 2 s	user 3 s	secretFile 4 s	secretRef 5 @LocalObjectReference *	readOnly 6 b
+CinderPersistentVolumeSource	volumeID 1 s ! +	fsType 2 s	readOnly 3 b	secretRef 4 @SecretReference *
+CinderVolumeSource	volumeID 1 s ! +	fsType 2 s	readOnly 3 b	secretRef 4 @LocalObjectReference *
+ClientIPConfig	timeoutSeconds 1 i *
+ClusterTrustBundleProjection	name 1 s *	signerName 2 s *	labelSelector 3 @meta-v1/LabelSelector *	optional 5 b *	path 4 s ! +
+ComponentCondition	type 1 s ! + g=v1.ComponentConditionType	status 2 s ! + g=v1.ConditionStatus	message 3 s	error 4 s
+ComponentStatus*	metadata 1 @meta-v1/ObjectMeta +	conditions 2 [@ComponentCondition l=map k=type p=merge m=type
+ComponentStatusList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ComponentStatus ! +
+ConfigMap*	metadata 1 @meta-v1/ObjectMeta +	immutable 4 b *	data 2 {s	binaryData 3 {y
+ConfigMapEnvSource	localObjectReference 1 @LocalObjectReference ~ !	optional 2 b *
+ConfigMapKeySelector^	localObjectReference 1 @LocalObjectReference ~ !	key 2 s ! +	optional 3 b *
+ConfigMapList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ConfigMap ! +
+ConfigMapNodeConfigSource	namespace 1 s ! +	name 2 s ! +	uid 3 s g=types.UID	resourceVersion 4 s	kubeletConfigKey 5 s ! +
+ConfigMapProjection	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	optional 4 b *
+ConfigMapVolumeSource	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	defaultMode 3 i *	optional 4 b *
+Container	name 1 s ! +	image 2 s	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements +	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s * g=v1.ContainerRestartPolicy	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe *	readinessProbe 11 @Probe *	startupProbe 22 @Probe *	lifecycle 12 @Lifecycle *	terminationMessagePath 13 s	terminationMessagePolicy 20 s g=v1.TerminationMessagePolicy	imagePullPolicy 14 s g=v1.PullPolicy	securityContext 15 @SecurityContext *	stdin 16 b	stdinOnce 17 b	tty 18 b
+ContainerExtendedResourceRequest	containerName 1 s ! +	resourceName 2 s ! +	requestName 3 s ! +
+ContainerImage	names 1 [s + l=atomic	sizeBytes 2 l
+ContainerPort	name 1 s	hostPort 2 i	containerPort 3 i ! +	protocol 4 s g=v1.Protocol d="TCP"	hostIP 5 s
+ContainerResizePolicy	resourceName 1 s ! + g=v1.ResourceName	restartPolicy 2 s ! + g=v1.ResourceResizeRestartPolicy
+ContainerRestartRule	action 1 s ! g=v1.ContainerRestartRuleAction	exitCodes 2 @ContainerRestartRuleOnExitCodes *
+ContainerRestartRuleOnExitCodes	operator 1 s ! g=v1.ContainerRestartRuleOnExitCodesOperator	values 2 [i l=set
+ContainerState	waiting 1 @ContainerStateWaiting *	running 2 @ContainerStateRunning *	terminated 3 @ContainerStateTerminated *
+ContainerStateRunning	startedAt 1 t +
+ContainerStateTerminated	exitCode 1 i ! +	signal 2 i	reason 3 s	message 4 s	startedAt 5 t +	finishedAt 6 t +	containerID 7 s
 ContainerStateWaiting	reason 1 s	message 2 s
-ContainerStatus	name 1 s !	state 2 @ContainerState	lastState 3 @ContainerState	ready 4 b !	restartCount 5 i !	image 6 s !	imageID 7 s !	containerID 8 s	started 9 b	allocatedResources 10 {q	resources 11 @ResourceRequirements	volumeMounts 12 [@VolumeMountStatus l=map k=mountPath p=merge m=mountPath	user 13 @ContainerUser	allocatedResourcesStatus 14 [@ResourceStatus l=map k=name p=merge m=name	stopSignal 15 s
-ContainerUser	linux 1 @LinuxContainerUser
-DaemonEndpoint	Port 1 i !
+ContainerStatus	name 1 s ! +	state 2 @ContainerState +	lastState 3 @ContainerState +	ready 4 b ! +	restartCount 5 i ! +	image 6 s ! +	imageID 7 s ! +	containerID 8 s	started 9 b *	allocatedResources 10 {q g=v1.ResourceList	resources 11 @ResourceRequirements *	volumeMounts 12 [@VolumeMountStatus l=map k=mountPath p=merge m=mountPath	user 13 @ContainerUser *	allocatedResourcesStatus 14 [@ResourceStatus l=map k=name p=merge m=name	stopSignal 15 s * g=v1.Signal
+ContainerUser	linux 1 @LinuxContainerUser *
+DaemonEndpoint	Port 1 i ! +
 DownwardAPIProjection	items 1 [@DownwardAPIVolumeFile l=atomic
-DownwardAPIVolumeFile	path 1 s !	fieldRef 2 @ObjectFieldSelector	resourceFieldRef 3 @ResourceFieldSelector	mode 4 i
-DownwardAPIVolumeSource	items 1 [@DownwardAPIVolumeFile l=atomic	defaultMode 2 i
-EmptyDirVolumeSource	medium 1 s	sizeLimit 2 q
-EndpointAddress^	ip 1 s !	hostname 3 s	nodeName 4 s	targetRef 2 @ObjectReference
-EndpointPort^	name 1 s	port 2 i !	protocol 3 s	appProtocol 4 s
+DownwardAPIVolumeFile	path 1 s ! +	fieldRef 2 @ObjectFieldSelector *	resourceFieldRef 3 @ResourceFieldSelector *	mode 4 i *
+DownwardAPIVolumeSource	items 1 [@DownwardAPIVolumeFile l=atomic	defaultMode 2 i *
+EmptyDirVolumeSource	medium 1 s g=v1.StorageMedium	sizeLimit 2 q *
+EndpointAddress^	ip 1 s ! +	hostname 3 s	nodeName 4 s *	targetRef 2 @ObjectReference *
+EndpointPort^	name 1 s	port 2 i ! +	protocol 3 s g=v1.Protocol	appProtocol 4 s *
 EndpointSubset	addresses 1 [@EndpointAddress l=atomic	notReadyAddresses 2 [@EndpointAddress l=atomic	ports 3 [@EndpointPort l=atomic
-Endpoints*	metadata 1 @meta-v1/ObjectMeta	subsets 2 [@EndpointSubset l=atomic
-EndpointsList*	metadata 1 @meta-v1/ListMeta	items 2 [@Endpoints !
-EnvFromSource	prefix 1 s	configMapRef 2 @ConfigMapEnvSource	secretRef 3 @SecretEnvSource
-EnvVar	name 1 s !	value 2 s	valueFrom 3 @EnvVarSource
-EnvVarSource	fieldRef 1 @ObjectFieldSelector	resourceFieldRef 2 @ResourceFieldSelector	configMapKeyRef 3 @ConfigMapKeySelector	secretKeyRef 4 @SecretKeySelector	fileKeyRef 5 @FileKeySelector
+Endpoints*	metadata 1 @meta-v1/ObjectMeta +	subsets 2 [@EndpointSubset l=atomic
+EndpointsList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Endpoints ! +
+EnvFromSource	prefix 1 s	configMapRef 2 @ConfigMapEnvSource *	secretRef 3 @SecretEnvSource *
+EnvVar	name 1 s ! +	value 2 s	valueFrom 3 @EnvVarSource *
+EnvVarSource	fieldRef 1 @ObjectFieldSelector *	resourceFieldRef 2 @ResourceFieldSelector *	configMapKeyRef 3 @ConfigMapKeySelector *	secretKeyRef 4 @SecretKeySelector *	fileKeyRef 5 @FileKeySelector *
 EphemeralContainer	ephemeralContainerCommon 1 @EphemeralContainerCommon ~ !	targetContainerName 2 s
-EphemeralContainerCommon	name 1 s !	image 2 s	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe	readinessProbe 11 @Probe	startupProbe 22 @Probe	lifecycle 12 @Lifecycle	terminationMessagePath 13 s	terminationMessagePolicy 20 s	imagePullPolicy 14 s	securityContext 15 @SecurityContext	stdin 16 b	stdinOnce 17 b	tty 18 b
-EphemeralVolumeSource	volumeClaimTemplate 1 @PersistentVolumeClaimTemplate
-Event*	metadata 1 @meta-v1/ObjectMeta !	involvedObject 2 @ObjectReference !	reason 3 s	message 4 s	source 5 @EventSource	firstTimestamp 6 t	lastTimestamp 7 t	count 8 i	type 9 s	eventTime 10 u	series 11 @EventSeries	action 12 s	related 13 @ObjectReference	reportingComponent 14 s	reportingInstance 15 s
-EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
-EventSeries	count 1 i	lastObservedTime 2 u
+EphemeralContainerCommon	name 1 s ! +	image 2 s	command 3 [s l=atomic	args 4 [s l=atomic	workingDir 5 s	ports 6 [@ContainerPort l=map k=containerPort,protocol p=merge m=containerPort	envFrom 19 [@EnvFromSource l=atomic	env 7 [@EnvVar l=map k=name p=merge m=name	resources 8 @ResourceRequirements +	resizePolicy 23 [@ContainerResizePolicy l=atomic	restartPolicy 24 s * g=v1.ContainerRestartPolicy	restartPolicyRules 25 [@ContainerRestartRule l=atomic	volumeMounts 9 [@VolumeMount l=map k=mountPath p=merge m=mountPath	volumeDevices 21 [@VolumeDevice l=map k=devicePath p=merge m=devicePath	livenessProbe 10 @Probe *	readinessProbe 11 @Probe *	startupProbe 22 @Probe *	lifecycle 12 @Lifecycle *	terminationMessagePath 13 s	terminationMessagePolicy 20 s g=v1.TerminationMessagePolicy	imagePullPolicy 14 s g=v1.PullPolicy	securityContext 15 @SecurityContext *	stdin 16 b	stdinOnce 17 b	tty 18 b
+EphemeralVolumeSource	volumeClaimTemplate 1 @PersistentVolumeClaimTemplate *
+Event*	metadata 1 @meta-v1/ObjectMeta ! +	involvedObject 2 @ObjectReference ! +	reason 3 s	message 4 s	source 5 @EventSource +	firstTimestamp 6 t +	lastTimestamp 7 t +	count 8 i	type 9 s	eventTime 10 u +	series 11 @EventSeries *	action 12 s	related 13 @ObjectReference *	reportingComponent 14 s +	reportingInstance 15 s +
+EventList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Event ! +
+EventSeries	count 1 i	lastObservedTime 2 u +
 EventSource	component 1 s	host 2 s
 ExecAction	command 1 [s l=atomic
-FCVolumeSource	targetWWNs 1 [s l=atomic	lun 2 i	fsType 3 s	readOnly 4 b	wwids 5 [s l=atomic
-FileKeySelector^	volumeName 1 s !	path 2 s !	key 3 s !	optional 4 b d=false
-FlexPersistentVolumeSource	driver 1 s !	fsType 2 s	secretRef 3 @SecretReference	readOnly 4 b	options 5 {s
-FlexVolumeSource	driver 1 s !	fsType 2 s	secretRef 3 @LocalObjectReference	readOnly 4 b	options 5 {s
+FCVolumeSource	targetWWNs 1 [s l=atomic	lun 2 i *	fsType 3 s	readOnly 4 b	wwids 5 [s l=atomic
+FileKeySelector^	volumeName 1 s ! +	path 2 s ! +	key 3 s ! +	optional 4 b * d=false
+FlexPersistentVolumeSource	driver 1 s ! +	fsType 2 s	secretRef 3 @SecretReference *	readOnly 4 b	options 5 {s
+FlexVolumeSource	driver 1 s ! +	fsType 2 s	secretRef 3 @LocalObjectReference *	readOnly 4 b	options 5 {s
 FlockerVolumeSource	datasetName 1 s	datasetUUID 2 s
-GCEPersistentDiskVolumeSource	pdName 1 s !	fsType 2 s	partition 3 i	readOnly 4 b
-GRPCAction	port 1 i !	service 2 s d=""
-GitRepoVolumeSource	repository 1 s !	revision 2 s	directory 3 s
-GlusterfsPersistentVolumeSource	endpoints 1 s !	path 2 s !	readOnly 3 b	endpointsNamespace 4 s
-GlusterfsVolumeSource	endpoints 1 s !	path 2 s !	readOnly 3 b
-HTTPGetAction	path 1 s	port 2 x !	host 3 s	scheme 4 s	httpHeaders 5 [@HTTPHeader l=atomic
-HTTPHeader	name 1 s !	value 2 s !
-HostAlias	ip 1 s !	hostnames 2 [s l=atomic
-HostIP	ip 1 s !
-HostPathVolumeSource	path 1 s !	type 2 s
-ISCSIPersistentVolumeSource	targetPortal 1 s !	iqn 2 s !	lun 3 i !	iscsiInterface 4 s d="default"	fsType 5 s	readOnly 6 b	portals 7 [s l=atomic	chapAuthDiscovery 8 b	chapAuthSession 11 b	secretRef 10 @SecretReference	initiatorName 12 s
-ISCSIVolumeSource	targetPortal 1 s !	iqn 2 s !	lun 3 i !	iscsiInterface 4 s d="default"	fsType 5 s	readOnly 6 b	portals 7 [s l=atomic	chapAuthDiscovery 8 b	chapAuthSession 11 b	secretRef 10 @LocalObjectReference	initiatorName 12 s
-ImageVolumeSource	reference 1 s	pullPolicy 2 s
+GCEPersistentDiskVolumeSource	pdName 1 s ! +	fsType 2 s	partition 3 i	readOnly 4 b
+GRPCAction	port 1 i ! +	service 2 s * + d=""
+GitRepoVolumeSource	repository 1 s ! +	revision 2 s	directory 3 s
+GlusterfsPersistentVolumeSource	endpoints 1 s ! +	path 2 s ! +	readOnly 3 b	endpointsNamespace 4 s *
+GlusterfsVolumeSource	endpoints 1 s ! +	path 2 s ! +	readOnly 3 b
+HTTPGetAction	path 1 s	port 2 x ! +	host 3 s	scheme 4 s g=v1.URIScheme	httpHeaders 5 [@HTTPHeader l=atomic
+HTTPHeader	name 1 s ! +	value 2 s ! +
+HostAlias	ip 1 s ! +	hostnames 2 [s l=atomic
+HostIP	ip 1 s ! +
+HostPathVolumeSource	path 1 s ! +	type 2 s * g=v1.HostPathType
+ISCSIPersistentVolumeSource	targetPortal 1 s ! +	iqn 2 s ! +	lun 3 i ! +	iscsiInterface 4 s d="default"	fsType 5 s	readOnly 6 b	portals 7 [s l=atomic	chapAuthDiscovery 8 b	chapAuthSession 11 b	secretRef 10 @SecretReference *	initiatorName 12 s *
+ISCSIVolumeSource	targetPortal 1 s ! +	iqn 2 s ! +	lun 3 i ! +	iscsiInterface 4 s d="default"	fsType 5 s	readOnly 6 b	portals 7 [s l=atomic	chapAuthDiscovery 8 b	chapAuthSession 11 b	secretRef 10 @LocalObjectReference *	initiatorName 12 s *
+ImageVolumeSource	reference 1 s	pullPolicy 2 s g=v1.PullPolicy
 ImageVolumeStatus	imageRef 1 s !
-KeyToPath	key 1 s !	path 2 s !	mode 3 i
-Lifecycle	postStart 1 @LifecycleHandler	preStop 2 @LifecycleHandler	stopSignal 3 s
-LifecycleHandler	exec 1 @ExecAction	httpGet 2 @HTTPGetAction	tcpSocket 3 @TCPSocketAction	sleep 4 @SleepAction
-LimitRange*	metadata 1 @meta-v1/ObjectMeta	spec 2 @LimitRangeSpec
-LimitRangeItem	type 1 s !	max 2 {q	min 3 {q	default 4 {q	defaultRequest 5 {q	maxLimitRequestRatio 6 {q
-LimitRangeList*	metadata 1 @meta-v1/ListMeta	items 2 [@LimitRange !
-LimitRangeSpec	limits 1 [@LimitRangeItem ! l=atomic
-LinuxContainerUser	uid 1 l !	gid 2 l !	supplementalGroups 3 [l l=atomic
+KeyToPath	key 1 s ! +	path 2 s ! +	mode 3 i *
+Lifecycle	postStart 1 @LifecycleHandler *	preStop 2 @LifecycleHandler *	stopSignal 3 s * g=v1.Signal
+LifecycleHandler	exec 1 @ExecAction *	httpGet 2 @HTTPGetAction *	tcpSocket 3 @TCPSocketAction *	sleep 4 @SleepAction *
+LimitRange*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @LimitRangeSpec +
+LimitRangeItem	type 1 s ! + g=v1.LimitType	max 2 {q g=v1.ResourceList	min 3 {q g=v1.ResourceList	default 4 {q g=v1.ResourceList	defaultRequest 5 {q g=v1.ResourceList	maxLimitRequestRatio 6 {q g=v1.ResourceList
+LimitRangeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@LimitRange ! +
+LimitRangeSpec	limits 1 [@LimitRangeItem ! + l=atomic
+LinuxContainerUser	uid 1 l ! +	gid 2 l ! +	supplementalGroups 3 [l l=atomic
 List*	metadata 1 @meta-v1/ListMeta	items 2 [r !
-LoadBalancerIngress	ip 1 s	hostname 2 s	ipMode 3 s	ports 4 [@PortStatus l=atomic
+LoadBalancerIngress	ip 1 s	hostname 2 s	ipMode 3 s * g=v1.LoadBalancerIPMode	ports 4 [@PortStatus l=atomic
 LoadBalancerStatus	ingress 1 [@LoadBalancerIngress l=atomic
 LocalObjectReference^	name 1 s d=""
-LocalVolumeSource	path 1 s !	fsType 2 s
-ModifyVolumeStatus	targetVolumeAttributesClassName 1 s	status 2 s !
-NFSVolumeSource	server 1 s !	path 2 s !	readOnly 3 b
-Namespace*	metadata 1 @meta-v1/ObjectMeta	spec 2 @NamespaceSpec	status 3 @NamespaceStatus
-NamespaceCondition	type 1 s !	status 2 s !	lastTransitionTime 4 t	reason 5 s	message 6 s
-NamespaceList*	metadata 1 @meta-v1/ListMeta	items 2 [@Namespace !
-NamespaceSpec	finalizers 1 [s l=atomic
-NamespaceStatus	phase 1 s	conditions 2 [@NamespaceCondition l=map k=type p=merge m=type
-Node*	metadata 1 @meta-v1/ObjectMeta	spec 2 @NodeSpec	status 3 @NodeStatus
-NodeAddress	type 1 s !	address 2 s !
-NodeAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 @NodeSelector	preferredDuringSchedulingIgnoredDuringExecution 2 [@PreferredSchedulingTerm l=atomic
-NodeAllocatableResourceClaimStatus	resourceClaimName 1 s !	containers 2 [s l=set	resources 3 {q !
-NodeCondition	type 1 s !	status 2 s !	lastHeartbeatTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
-NodeConfigSource	configMap 2 @ConfigMapNodeConfigSource
-NodeConfigStatus	assigned 1 @NodeConfigSource	active 2 @NodeConfigSource	lastKnownGood 3 @NodeConfigSource	error 4 s
-NodeDaemonEndpoints	kubeletEndpoint 1 @DaemonEndpoint
-NodeFeatures	supplementalGroupsPolicy 1 b
-NodeList*	metadata 1 @meta-v1/ListMeta	items 2 [@Node !
+LocalVolumeSource	path 1 s ! +	fsType 2 s *
+ModifyVolumeStatus	targetVolumeAttributesClassName 1 s	status 2 s ! + g=v1.PersistentVolumeClaimModifyVolumeStatus
+NFSVolumeSource	server 1 s ! +	path 2 s ! +	readOnly 3 b
+Namespace*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @NamespaceSpec +	status 3 @NamespaceStatus +
+NamespaceCondition	type 1 s ! + g=v1.NamespaceConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 4 t +	reason 5 s	message 6 s
+NamespaceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Namespace ! +
+NamespaceSpec	finalizers 1 [s g=[]v1.FinalizerName l=atomic
+NamespaceStatus	phase 1 s g=v1.NamespacePhase	conditions 2 [@NamespaceCondition l=map k=type p=merge m=type
+Node*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @NodeSpec +	status 3 @NodeStatus +
+NodeAddress	type 1 s ! + g=v1.NodeAddressType	address 2 s ! +
+NodeAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 @NodeSelector *	preferredDuringSchedulingIgnoredDuringExecution 2 [@PreferredSchedulingTerm l=atomic
+NodeAllocatableResourceClaimStatus	resourceClaimName 1 s ! +	containers 2 [s l=set	resources 3 {q ! + g=map[v1.ResourceName]resource.Quantity
+NodeCondition	type 1 s ! + g=v1.NodeConditionType	status 2 s ! + g=v1.ConditionStatus	lastHeartbeatTime 3 t +	lastTransitionTime 4 t +	reason 5 s	message 6 s
+NodeConfigSource	configMap 2 @ConfigMapNodeConfigSource *
+NodeConfigStatus	assigned 1 @NodeConfigSource *	active 2 @NodeConfigSource *	lastKnownGood 3 @NodeConfigSource *	error 4 s
+NodeDaemonEndpoints	kubeletEndpoint 1 @DaemonEndpoint +
+NodeFeatures	supplementalGroupsPolicy 1 b *
+NodeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Node ! +
 NodeProxyOptions*	path 1 s
-NodeRuntimeHandler	name 1 s	features 2 @NodeRuntimeHandlerFeatures
-NodeRuntimeHandlerFeatures	recursiveReadOnlyMounts 1 b	userNamespaces 2 b
-NodeSelector^	nodeSelectorTerms 1 [@NodeSelectorTerm ! l=atomic
-NodeSelectorRequirement	key 1 s !	operator 2 s !	values 3 [s l=atomic
+NodeRuntimeHandler	name 1 s +	features 2 @NodeRuntimeHandlerFeatures *
+NodeRuntimeHandlerFeatures	recursiveReadOnlyMounts 1 b *	userNamespaces 2 b *
+NodeSelector^	nodeSelectorTerms 1 [@NodeSelectorTerm ! + l=atomic
+NodeSelectorRequirement	key 1 s ! +	operator 2 s ! + g=v1.NodeSelectorOperator	values 3 [s l=atomic
 NodeSelectorTerm^	matchExpressions 1 [@NodeSelectorRequirement l=atomic	matchFields 2 [@NodeSelectorRequirement l=atomic
-NodeSpec	podCIDR 1 s	podCIDRs 7 [s l=set p=merge	providerID 3 s	unschedulable 4 b	taints 5 [@Taint l=atomic	configSource 6 @NodeConfigSource	externalID 2 s
-NodeStatus	capacity 1 {q	allocatable 2 {q	phase 3 s	conditions 4 [@NodeCondition l=map k=type p=merge m=type	addresses 5 [@NodeAddress l=map k=type p=merge m=type	daemonEndpoints 6 @NodeDaemonEndpoints	nodeInfo 7 @NodeSystemInfo	images 8 [@ContainerImage l=atomic	volumesInUse 9 [s l=atomic	volumesAttached 10 [@AttachedVolume l=atomic	config 11 @NodeConfigStatus	runtimeHandlers 12 [@NodeRuntimeHandler l=atomic	features 13 @NodeFeatures	declaredFeatures 14 [s l=atomic
-NodeSwapStatus	capacity 1 l
-NodeSystemInfo	machineID 1 s !	systemUUID 2 s !	bootID 3 s !	kernelVersion 4 s !	osImage 5 s !	containerRuntimeVersion 6 s !	kubeletVersion 7 s !	kubeProxyVersion 8 s !	operatingSystem 9 s !	architecture 10 s !	swap 11 @NodeSwapStatus
-ObjectFieldSelector^	apiVersion 1 s	fieldPath 2 s !
-ObjectReference^	kind 1 s	namespace 2 s	name 3 s	uid 4 s	apiVersion 5 s	resourceVersion 6 s	fieldPath 7 s
-PersistentVolume*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PersistentVolumeSpec	status 3 @PersistentVolumeStatus
-PersistentVolumeClaim*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PersistentVolumeClaimSpec	status 3 @PersistentVolumeClaimStatus
-PersistentVolumeClaimCondition	type 1 s !	status 2 s !	lastProbeTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
-PersistentVolumeClaimList*	metadata 1 @meta-v1/ListMeta	items 2 [@PersistentVolumeClaim !
-PersistentVolumeClaimSpec	accessModes 1 [s l=atomic	selector 4 @meta-v1/LabelSelector	resources 2 @VolumeResourceRequirements	volumeName 3 s	storageClassName 5 s	volumeMode 6 s	dataSource 7 @TypedLocalObjectReference	dataSourceRef 8 @TypedObjectReference	volumeAttributesClassName 9 s
-PersistentVolumeClaimStatus	phase 1 s	accessModes 2 [s l=atomic	capacity 3 {q	conditions 4 [@PersistentVolumeClaimCondition l=map k=type p=merge m=type	allocatedResources 5 {q	allocatedResourceStatuses 7 {s	currentVolumeAttributesClassName 8 s	modifyVolumeStatus 9 @ModifyVolumeStatus
-PersistentVolumeClaimTemplate	metadata 1 @meta-v1/ObjectMeta	spec 2 @PersistentVolumeClaimSpec !
-PersistentVolumeClaimVolumeSource	claimName 1 s !	readOnly 2 b
-PersistentVolumeList*	metadata 1 @meta-v1/ListMeta	items 2 [@PersistentVolume !
-PersistentVolumeSource	gcePersistentDisk 1 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 2 @AWSElasticBlockStoreVolumeSource	hostPath 3 @HostPathVolumeSource	glusterfs 4 @GlusterfsPersistentVolumeSource	nfs 5 @NFSVolumeSource	rbd 6 @RBDPersistentVolumeSource	iscsi 7 @ISCSIPersistentVolumeSource	cinder 8 @CinderPersistentVolumeSource	cephfs 9 @CephFSPersistentVolumeSource	fc 10 @FCVolumeSource	flocker 11 @FlockerVolumeSource	flexVolume 12 @FlexPersistentVolumeSource	azureFile 13 @AzureFilePersistentVolumeSource	vsphereVolume 14 @VsphereVirtualDiskVolumeSource	quobyte 15 @QuobyteVolumeSource	azureDisk 16 @AzureDiskVolumeSource	photonPersistentDisk 17 @PhotonPersistentDiskVolumeSource	portworxVolume 18 @PortworxVolumeSource	scaleIO 19 @ScaleIOPersistentVolumeSource	local 20 @LocalVolumeSource	storageos 21 @StorageOSPersistentVolumeSource	csi 22 @CSIPersistentVolumeSource
-PersistentVolumeSpec	capacity 1 {q	persistentVolumeSource 2 @PersistentVolumeSource ~ !	accessModes 3 [s l=atomic	claimRef 4 @ObjectReference	persistentVolumeReclaimPolicy 5 s	storageClassName 6 s	mountOptions 7 [s l=atomic	volumeMode 8 s	nodeAffinity 9 @VolumeNodeAffinity	volumeAttributesClassName 10 s
-PersistentVolumeStatus	phase 1 s	message 2 s	reason 3 s	lastPhaseTransitionTime 4 t
-PhotonPersistentDiskVolumeSource	pdID 1 s !	fsType 2 s
-Pod*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodSpec	status 3 @PodStatus
+NodeSpec	podCIDR 1 s	podCIDRs 7 [s l=set p=merge	providerID 3 s	unschedulable 4 b	taints 5 [@Taint l=atomic	configSource 6 @NodeConfigSource *	externalID 2 s
+NodeStatus	capacity 1 {q g=v1.ResourceList	allocatable 2 {q g=v1.ResourceList	phase 3 s g=v1.NodePhase	conditions 4 [@NodeCondition l=map k=type p=merge m=type	addresses 5 [@NodeAddress l=map k=type p=merge m=type	daemonEndpoints 6 @NodeDaemonEndpoints +	nodeInfo 7 @NodeSystemInfo +	images 8 [@ContainerImage l=atomic	volumesInUse 9 [s g=[]v1.UniqueVolumeName l=atomic	volumesAttached 10 [@AttachedVolume l=atomic	config 11 @NodeConfigStatus *	runtimeHandlers 12 [@NodeRuntimeHandler l=atomic	features 13 @NodeFeatures *	declaredFeatures 14 [s l=atomic
+NodeSwapStatus	capacity 1 l *
+NodeSystemInfo	machineID 1 s ! +	systemUUID 2 s ! +	bootID 3 s ! +	kernelVersion 4 s ! +	osImage 5 s ! +	containerRuntimeVersion 6 s ! +	kubeletVersion 7 s ! +	kubeProxyVersion 8 s ! +	operatingSystem 9 s ! +	architecture 10 s ! +	swap 11 @NodeSwapStatus *
+ObjectFieldSelector^	apiVersion 1 s	fieldPath 2 s ! +
+ObjectReference^	kind 1 s	namespace 2 s	name 3 s	uid 4 s g=types.UID	apiVersion 5 s	resourceVersion 6 s	fieldPath 7 s
+PersistentVolume*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PersistentVolumeSpec +	status 3 @PersistentVolumeStatus +
+PersistentVolumeClaim*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PersistentVolumeClaimSpec +	status 3 @PersistentVolumeClaimStatus +
+PersistentVolumeClaimCondition	type 1 s ! + g=v1.PersistentVolumeClaimConditionType	status 2 s ! + g=v1.ConditionStatus	lastProbeTime 3 t +	lastTransitionTime 4 t +	reason 5 s	message 6 s
+PersistentVolumeClaimList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PersistentVolumeClaim ! +
+PersistentVolumeClaimSpec	accessModes 1 [s g=[]v1.PersistentVolumeAccessMode l=atomic	selector 4 @meta-v1/LabelSelector *	resources 2 @VolumeResourceRequirements +	volumeName 3 s	storageClassName 5 s *	volumeMode 6 s * g=v1.PersistentVolumeMode	dataSource 7 @TypedLocalObjectReference *	dataSourceRef 8 @TypedObjectReference *	volumeAttributesClassName 9 s *
+PersistentVolumeClaimStatus	phase 1 s g=v1.PersistentVolumeClaimPhase	accessModes 2 [s g=[]v1.PersistentVolumeAccessMode l=atomic	capacity 3 {q g=v1.ResourceList	conditions 4 [@PersistentVolumeClaimCondition l=map k=type p=merge m=type	allocatedResources 5 {q g=v1.ResourceList	allocatedResourceStatuses 7 {s g=map[v1.ResourceName]v1.ClaimResourceStatus	currentVolumeAttributesClassName 8 s *	modifyVolumeStatus 9 @ModifyVolumeStatus *
+PersistentVolumeClaimTemplate	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PersistentVolumeClaimSpec ! +
+PersistentVolumeClaimVolumeSource	claimName 1 s ! +	readOnly 2 b
+PersistentVolumeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PersistentVolume ! +
+PersistentVolumeSource	gcePersistentDisk 1 @GCEPersistentDiskVolumeSource *	awsElasticBlockStore 2 @AWSElasticBlockStoreVolumeSource *	hostPath 3 @HostPathVolumeSource *	glusterfs 4 @GlusterfsPersistentVolumeSource *	nfs 5 @NFSVolumeSource *	rbd 6 @RBDPersistentVolumeSource *	iscsi 7 @ISCSIPersistentVolumeSource *	cinder 8 @CinderPersistentVolumeSource *	cephfs 9 @CephFSPersistentVolumeSource *	fc 10 @FCVolumeSource *	flocker 11 @FlockerVolumeSource *	flexVolume 12 @FlexPersistentVolumeSource *	azureFile 13 @AzureFilePersistentVolumeSource *	vsphereVolume 14 @VsphereVirtualDiskVolumeSource *	quobyte 15 @QuobyteVolumeSource *	azureDisk 16 @AzureDiskVolumeSource *	photonPersistentDisk 17 @PhotonPersistentDiskVolumeSource *	portworxVolume 18 @PortworxVolumeSource *	scaleIO 19 @ScaleIOPersistentVolumeSource *	local 20 @LocalVolumeSource *	storageos 21 @StorageOSPersistentVolumeSource *	csi 22 @CSIPersistentVolumeSource *
+PersistentVolumeSpec	capacity 1 {q g=v1.ResourceList	persistentVolumeSource 2 @PersistentVolumeSource ~ !	accessModes 3 [s g=[]v1.PersistentVolumeAccessMode l=atomic	claimRef 4 @ObjectReference *	persistentVolumeReclaimPolicy 5 s g=v1.PersistentVolumeReclaimPolicy	storageClassName 6 s	mountOptions 7 [s l=atomic	volumeMode 8 s * g=v1.PersistentVolumeMode	nodeAffinity 9 @VolumeNodeAffinity *	volumeAttributesClassName 10 s *
+PersistentVolumeStatus	phase 1 s g=v1.PersistentVolumePhase	message 2 s	reason 3 s	lastPhaseTransitionTime 4 t *
+PhotonPersistentDiskVolumeSource	pdID 1 s ! +	fsType 2 s
+Pod*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodSpec +	status 3 @PodStatus +
 PodAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 [@PodAffinityTerm l=atomic	preferredDuringSchedulingIgnoredDuringExecution 2 [@WeightedPodAffinityTerm l=atomic
-PodAffinityTerm	labelSelector 1 @meta-v1/LabelSelector	namespaces 2 [s l=atomic	topologyKey 3 s !	namespaceSelector 4 @meta-v1/LabelSelector	matchLabelKeys 5 [s l=atomic	mismatchLabelKeys 6 [s l=atomic
+PodAffinityTerm	labelSelector 1 @meta-v1/LabelSelector *	namespaces 2 [s l=atomic	topologyKey 3 s ! +	namespaceSelector 4 @meta-v1/LabelSelector *	matchLabelKeys 5 [s l=atomic	mismatchLabelKeys 6 [s l=atomic
 PodAntiAffinity	requiredDuringSchedulingIgnoredDuringExecution 1 [@PodAffinityTerm l=atomic	preferredDuringSchedulingIgnoredDuringExecution 2 [@WeightedPodAffinityTerm l=atomic
 PodAttachOptions*	stdin 1 b	stdout 2 b	stderr 3 b	tty 4 b	container 5 s
-PodCertificateProjection	signerName 1 s !	keyType 2 s !	maxExpirationSeconds 3 i	credentialBundlePath 4 s	keyPath 5 s	certificateChainPath 6 s	userAnnotations 7 {s
-PodCondition	type 1 s !	observedGeneration 7 l	status 2 s !	lastProbeTime 3 t	lastTransitionTime 4 t	reason 5 s	message 6 s
+PodCertificateProjection	signerName 1 s !	keyType 2 s !	maxExpirationSeconds 3 i *	credentialBundlePath 4 s	keyPath 5 s	certificateChainPath 6 s	userAnnotations 7 {s
+PodCondition	type 1 s ! + g=v1.PodConditionType	observedGeneration 7 l	status 2 s ! + g=v1.ConditionStatus	lastProbeTime 3 t +	lastTransitionTime 4 t +	reason 5 s	message 6 s
 PodDNSConfig	nameservers 1 [s l=atomic	searches 2 [s l=atomic	options 3 [@PodDNSConfigOption l=atomic
-PodDNSConfigOption	name 1 s	value 2 s
-PodExecOptions*	stdin 1 b	stdout 2 b	stderr 3 b	tty 4 b	container 5 s	command 6 [s ! l=atomic
-PodExtendedResourceClaimStatus	requestMappings 1 [@ContainerExtendedResourceRequest ! l=atomic	resourceClaimName 2 s !
-PodIP	ip 1 s !
-PodList*	metadata 1 @meta-v1/ListMeta	items 2 [@Pod !
-PodLogOptions*	container 1 s	follow 2 b	previous 3 b	sinceSeconds 4 l	sinceTime 5 t	timestamps 6 b	tailLines 7 l	limitBytes 8 l	insecureSkipTLSVerifyBackend 9 b	stream 10 s
-PodOS	name 1 s !
+PodDNSConfigOption	name 1 s	value 2 s *
+PodExecOptions*	stdin 1 b	stdout 2 b	stderr 3 b	tty 4 b	container 5 s	command 6 [s ! + l=atomic
+PodExtendedResourceClaimStatus	requestMappings 1 [@ContainerExtendedResourceRequest ! + l=atomic	resourceClaimName 2 s ! +
+PodIP	ip 1 s ! +
+PodList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Pod ! +
+PodLogOptions*	container 1 s	follow 2 b	previous 3 b	sinceSeconds 4 l *	sinceTime 5 t *	timestamps 6 b	tailLines 7 l *	limitBytes 8 l *	insecureSkipTLSVerifyBackend 9 b	stream 10 s *
+PodOS	name 1 s ! + g=v1.OSName
 PodPortForwardOptions*	ports 1 [i l=atomic
 PodProxyOptions*	path 1 s
-PodReadinessGate	conditionType 1 s !
-PodResourceClaim	name 1 s !	resourceClaimName 3 s	resourceClaimTemplateName 4 s
-PodResourceClaimStatus	name 1 s !	resourceClaimName 2 s
-PodSchedulingGate	name 1 s !
-PodSchedulingGroup	podGroupName 1 s
-PodSecurityContext	seLinuxOptions 1 @SELinuxOptions	windowsOptions 8 @WindowsSecurityContextOptions	runAsUser 2 l	runAsGroup 6 l	runAsNonRoot 3 b	supplementalGroups 4 [l l=atomic	supplementalGroupsPolicy 12 s	fsGroup 5 l	sysctls 7 [@Sysctl l=atomic	fsGroupChangePolicy 9 s	seccompProfile 10 @SeccompProfile	appArmorProfile 11 @AppArmorProfile	seLinuxChangePolicy 13 s
-PodSignature	podController 1 @meta-v1/OwnerReference
-PodSpec	volumes 1 [@Volume l=map k=name p=merge,retainKeys m=name	initContainers 20 [@Container l=map k=name p=merge m=name	containers 2 [@Container ! l=map k=name p=merge m=name	ephemeralContainers 34 [@EphemeralContainer l=map k=name p=merge m=name	restartPolicy 3 s	terminationGracePeriodSeconds 4 l	activeDeadlineSeconds 5 l	dnsPolicy 6 s	nodeSelector 7 {s ^	serviceAccountName 8 s	serviceAccount 9 s	automountServiceAccountToken 21 b	nodeName 10 s	hostNetwork 11 b	hostPID 12 b	hostIPC 13 b	shareProcessNamespace 27 b	securityContext 14 @PodSecurityContext	imagePullSecrets 15 [@LocalObjectReference l=map k=name p=merge m=name	hostname 16 s	subdomain 17 s	affinity 18 @Affinity	schedulerName 19 s	tolerations 22 [@Toleration l=atomic	hostAliases 23 [@HostAlias l=map k=ip p=merge m=ip	priorityClassName 24 s	priority 25 i	dnsConfig 26 @PodDNSConfig	readinessGates 28 [@PodReadinessGate l=atomic	runtimeClassName 29 s	enableServiceLinks 30 b	preemptionPolicy 31 s	overhead 32 {q	topologySpreadConstraints 33 [@TopologySpreadConstraint l=map k=topologyKey,whenUnsatisfiable p=merge m=topologyKey	setHostnameAsFQDN 35 b	os 36 @PodOS	hostUsers 37 b	schedulingGates 38 [@PodSchedulingGate l=map k=name p=merge m=name	resourceClaims 39 [@PodResourceClaim l=map k=name p=merge,retainKeys m=name	resources 40 @ResourceRequirements	hostnameOverride 41 s	schedulingGroup 43 @PodSchedulingGroup
-PodStatus	observedGeneration 17 l	phase 1 s	conditions 2 [@PodCondition l=map k=type p=merge m=type	message 3 s	reason 4 s	nominatedNodeName 11 s	hostIP 5 s	hostIPs 16 [@HostIP l=atomic p=merge m=ip	podIP 6 s	podIPs 12 [@PodIP l=map k=ip p=merge m=ip	startTime 7 t	initContainerStatuses 10 [@ContainerStatus l=atomic	containerStatuses 8 [@ContainerStatus l=atomic	qosClass 9 s	ephemeralContainerStatuses 13 [@ContainerStatus l=atomic	resize 14 s	resourceClaimStatuses 15 [@PodResourceClaimStatus l=map k=name p=merge,retainKeys m=name	extendedResourceClaimStatus 18 @PodExtendedResourceClaimStatus	allocatedResources 19 {q	resources 20 @ResourceRequirements	nodeAllocatableResourceClaimStatuses 21 [@NodeAllocatableResourceClaimStatus l=atomic
-PodStatusResult*	metadata 1 @meta-v1/ObjectMeta	status 2 @PodStatus
-PodTemplate*	metadata 1 @meta-v1/ObjectMeta	template 2 @PodTemplateSpec
-PodTemplateList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodTemplate !
-PodTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodSpec
-PortStatus	port 1 i !	protocol 2 s !	error 3 s
-PortworxVolumeSource	volumeID 1 s !	fsType 2 s	readOnly 3 b
-Preconditions	uid 1 s
-PreferAvoidPodsEntry	podSignature 1 @PodSignature !	evictionTime 2 t	reason 3 s	message 4 s
-PreferredSchedulingTerm	weight 1 i !	preference 2 @NodeSelectorTerm !
-Probe	handler 1 @ProbeHandler ~ !	initialDelaySeconds 2 i	timeoutSeconds 3 i	periodSeconds 4 i	successThreshold 5 i	failureThreshold 6 i	terminationGracePeriodSeconds 7 l
-ProbeHandler	exec 1 @ExecAction	httpGet 2 @HTTPGetAction	tcpSocket 3 @TCPSocketAction	grpc 4 @GRPCAction
-ProjectedVolumeSource	sources 1 [@VolumeProjection l=atomic	defaultMode 2 i
-QuobyteVolumeSource	registry 1 s !	volume 2 s !	readOnly 3 b	user 4 s	group 5 s	tenant 6 s
-RBDPersistentVolumeSource	monitors 1 [s ! l=atomic	image 2 s !	fsType 3 s	pool 4 s d="rbd"	user 5 s d="admin"	keyring 6 s d="/etc/ceph/keyring"	secretRef 7 @SecretReference	readOnly 8 b
-RBDVolumeSource	monitors 1 [s ! l=atomic	image 2 s !	fsType 3 s	pool 4 s d="rbd"	user 5 s d="admin"	keyring 6 s d="/etc/ceph/keyring"	secretRef 7 @LocalObjectReference	readOnly 8 b
-RangeAllocation*	metadata 1 @meta-v1/ObjectMeta	range 2 s !	data 3 y !
-ReplicationController*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicationControllerSpec	status 3 @ReplicationControllerStatus
-ReplicationControllerCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-ReplicationControllerList*	metadata 1 @meta-v1/ListMeta	items 2 [@ReplicationController !
-ReplicationControllerSpec	replicas 1 i d=1	minReadySeconds 4 i d=0	selector 2 {s ^	template 3 @PodTemplateSpec
-ReplicationControllerStatus	replicas 1 i !	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	observedGeneration 3 l	conditions 6 [@ReplicationControllerCondition l=map k=type p=merge m=type
-ResourceClaim	name 1 s !	request 2 s
-ResourceFieldSelector^	containerName 1 s	resource 2 s !	divisor 3 q
-ResourceHealth	resourceID 1 s !	health 2 s	message 6 s
-ResourceQuota*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceQuotaSpec	status 3 @ResourceQuotaStatus
-ResourceQuotaList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceQuota !
-ResourceQuotaSpec	hard 1 {q	scopes 2 [s l=atomic	scopeSelector 3 @ScopeSelector
-ResourceQuotaStatus	hard 1 {q	used 2 {q
-ResourceRequirements	limits 1 {q	requests 2 {q	claims 3 [@ResourceClaim l=map k=name
-ResourceStatus	name 1 s !	resources 2 [@ResourceHealth l=map k=resourceID
+PodReadinessGate	conditionType 1 s ! + g=v1.PodConditionType
+PodResourceClaim	name 1 s ! +	resourceClaimName 3 s *	resourceClaimTemplateName 4 s *
+PodResourceClaimStatus	name 1 s ! +	resourceClaimName 2 s *
+PodSchedulingGate	name 1 s ! +
+PodSchedulingGroup	podGroupName 1 s *
+PodSecurityContext	seLinuxOptions 1 @SELinuxOptions *	windowsOptions 8 @WindowsSecurityContextOptions *	runAsUser 2 l *	runAsGroup 6 l *	runAsNonRoot 3 b *	supplementalGroups 4 [l l=atomic	supplementalGroupsPolicy 12 s * g=v1.SupplementalGroupsPolicy	fsGroup 5 l *	sysctls 7 [@Sysctl l=atomic	fsGroupChangePolicy 9 s * g=v1.PodFSGroupChangePolicy	seccompProfile 10 @SeccompProfile *	appArmorProfile 11 @AppArmorProfile *	seLinuxChangePolicy 13 s * g=v1.PodSELinuxChangePolicy
+PodSignature	podController 1 @meta-v1/OwnerReference *
+PodSpec	volumes 1 [@Volume l=map k=name p=merge,retainKeys m=name	initContainers 20 [@Container l=map k=name p=merge m=name	containers 2 [@Container ! + l=map k=name p=merge m=name	ephemeralContainers 34 [@EphemeralContainer l=map k=name p=merge m=name	restartPolicy 3 s g=v1.RestartPolicy	terminationGracePeriodSeconds 4 l *	activeDeadlineSeconds 5 l *	dnsPolicy 6 s g=v1.DNSPolicy	nodeSelector 7 {s ^	serviceAccountName 8 s	serviceAccount 9 s	automountServiceAccountToken 21 b *	nodeName 10 s	hostNetwork 11 b	hostPID 12 b	hostIPC 13 b	shareProcessNamespace 27 b *	securityContext 14 @PodSecurityContext *	imagePullSecrets 15 [@LocalObjectReference l=map k=name p=merge m=name	hostname 16 s	subdomain 17 s	affinity 18 @Affinity *	schedulerName 19 s	tolerations 22 [@Toleration l=atomic	hostAliases 23 [@HostAlias l=map k=ip p=merge m=ip	priorityClassName 24 s	priority 25 i *	dnsConfig 26 @PodDNSConfig *	readinessGates 28 [@PodReadinessGate l=atomic	runtimeClassName 29 s *	enableServiceLinks 30 b *	preemptionPolicy 31 s * g=v1.PreemptionPolicy	overhead 32 {q g=v1.ResourceList	topologySpreadConstraints 33 [@TopologySpreadConstraint l=map k=topologyKey,whenUnsatisfiable p=merge m=topologyKey	setHostnameAsFQDN 35 b *	os 36 @PodOS *	hostUsers 37 b *	schedulingGates 38 [@PodSchedulingGate l=map k=name p=merge m=name	resourceClaims 39 [@PodResourceClaim l=map k=name p=merge,retainKeys m=name	resources 40 @ResourceRequirements *	hostnameOverride 41 s *	schedulingGroup 43 @PodSchedulingGroup *
+PodStatus	observedGeneration 17 l	phase 1 s g=v1.PodPhase	conditions 2 [@PodCondition l=map k=type p=merge m=type	message 3 s	reason 4 s	nominatedNodeName 11 s	hostIP 5 s	hostIPs 16 [@HostIP l=atomic p=merge m=ip	podIP 6 s	podIPs 12 [@PodIP l=map k=ip p=merge m=ip	startTime 7 t *	initContainerStatuses 10 [@ContainerStatus l=atomic	containerStatuses 8 [@ContainerStatus l=atomic	qosClass 9 s g=v1.PodQOSClass	ephemeralContainerStatuses 13 [@ContainerStatus l=atomic	resize 14 s g=v1.PodResizeStatus	resourceClaimStatuses 15 [@PodResourceClaimStatus l=map k=name p=merge,retainKeys m=name	extendedResourceClaimStatus 18 @PodExtendedResourceClaimStatus *	allocatedResources 19 {q g=v1.ResourceList	resources 20 @ResourceRequirements *	nodeAllocatableResourceClaimStatuses 21 [@NodeAllocatableResourceClaimStatus l=atomic
+PodStatusResult*	metadata 1 @meta-v1/ObjectMeta +	status 2 @PodStatus +
+PodTemplate*	metadata 1 @meta-v1/ObjectMeta +	template 2 @PodTemplateSpec +
+PodTemplateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PodTemplate ! +
+PodTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodSpec +
+PortStatus	port 1 i ! +	protocol 2 s ! + g=v1.Protocol	error 3 s *
+PortworxVolumeSource	volumeID 1 s ! +	fsType 2 s	readOnly 3 b
+Preconditions	uid 1 s * g=types.UID
+PreferAvoidPodsEntry	podSignature 1 @PodSignature ! +	evictionTime 2 t +	reason 3 s	message 4 s
+PreferredSchedulingTerm	weight 1 i ! +	preference 2 @NodeSelectorTerm ! +
+Probe	handler 1 @ProbeHandler ~ !	initialDelaySeconds 2 i	timeoutSeconds 3 i	periodSeconds 4 i	successThreshold 5 i	failureThreshold 6 i	terminationGracePeriodSeconds 7 l *
+ProbeHandler	exec 1 @ExecAction *	httpGet 2 @HTTPGetAction *	tcpSocket 3 @TCPSocketAction *	grpc 4 @GRPCAction *
+ProjectedVolumeSource	sources 1 [@VolumeProjection + l=atomic	defaultMode 2 i *
+QuobyteVolumeSource	registry 1 s ! +	volume 2 s ! +	readOnly 3 b	user 4 s	group 5 s	tenant 6 s
+RBDPersistentVolumeSource	monitors 1 [s ! + l=atomic	image 2 s ! +	fsType 3 s	pool 4 s d="rbd"	user 5 s d="admin"	keyring 6 s d="/etc/ceph/keyring"	secretRef 7 @SecretReference *	readOnly 8 b
+RBDVolumeSource	monitors 1 [s ! + l=atomic	image 2 s ! +	fsType 3 s	pool 4 s d="rbd"	user 5 s d="admin"	keyring 6 s d="/etc/ceph/keyring"	secretRef 7 @LocalObjectReference *	readOnly 8 b
+RangeAllocation*	metadata 1 @meta-v1/ObjectMeta +	range 2 s ! +	data 3 y ! +
+ReplicationController*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ReplicationControllerSpec +	status 3 @ReplicationControllerStatus +
+ReplicationControllerCondition	type 1 s ! + g=v1.ReplicationControllerConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+ReplicationControllerList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ReplicationController ! +
+ReplicationControllerSpec	replicas 1 i * d=1	minReadySeconds 4 i d=0	selector 2 {s ^	template 3 @PodTemplateSpec *
+ReplicationControllerStatus	replicas 1 i ! +	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	observedGeneration 3 l	conditions 6 [@ReplicationControllerCondition l=map k=type p=merge m=type
+ResourceClaim	name 1 s ! +	request 2 s
+ResourceFieldSelector^	containerName 1 s	resource 2 s ! +	divisor 3 q +
+ResourceHealth	resourceID 1 s ! + g=v1.ResourceID	health 2 s g=v1.ResourceHealthStatus	message 6 s *
+ResourceQuota*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceQuotaSpec +	status 3 @ResourceQuotaStatus +
+ResourceQuotaList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceQuota ! +
+ResourceQuotaSpec	hard 1 {q g=v1.ResourceList	scopes 2 [s g=[]v1.ResourceQuotaScope l=atomic	scopeSelector 3 @ScopeSelector *
+ResourceQuotaStatus	hard 1 {q g=v1.ResourceList	used 2 {q g=v1.ResourceList
+ResourceRequirements	limits 1 {q g=v1.ResourceList	requests 2 {q g=v1.ResourceList	claims 3 [@ResourceClaim l=map k=name
+ResourceStatus	name 1 s ! + g=v1.ResourceName	resources 2 [@ResourceHealth l=map k=resourceID
 SELinuxOptions	user 1 s	role 2 s	type 3 s	level 4 s
-ScaleIOPersistentVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @SecretReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
-ScaleIOVolumeSource	gateway 1 s !	system 2 s !	secretRef 3 @LocalObjectReference !	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
+ScaleIOPersistentVolumeSource	gateway 1 s ! +	system 2 s ! +	secretRef 3 @SecretReference ! * +	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
+ScaleIOVolumeSource	gateway 1 s ! +	system 2 s ! +	secretRef 3 @LocalObjectReference ! * +	sslEnabled 4 b	protectionDomain 5 s	storagePool 6 s	storageMode 7 s d="ThinProvisioned"	volumeName 8 s	fsType 9 s d="xfs"	readOnly 10 b
 ScopeSelector^	matchExpressions 1 [@ScopedResourceSelectorRequirement l=atomic
-ScopedResourceSelectorRequirement	scopeName 1 s !	operator 2 s !	values 3 [s l=atomic
-SeccompProfile	type 1 s !	localhostProfile 2 s
-Secret*	metadata 1 @meta-v1/ObjectMeta	immutable 5 b	data 2 {y	stringData 4 {s	type 3 s
-SecretEnvSource	localObjectReference 1 @LocalObjectReference ~ !	optional 2 b
-SecretKeySelector^	localObjectReference 1 @LocalObjectReference ~ !	key 2 s !	optional 3 b
-SecretList*	metadata 1 @meta-v1/ListMeta	items 2 [@Secret !
-SecretProjection	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	optional 4 b
+ScopedResourceSelectorRequirement	scopeName 1 s ! + g=v1.ResourceQuotaScope	operator 2 s ! + g=v1.ScopeSelectorOperator	values 3 [s l=atomic
+SeccompProfile	type 1 s ! + g=v1.SeccompProfileType	localhostProfile 2 s *
+Secret*	metadata 1 @meta-v1/ObjectMeta +	immutable 5 b *	data 2 {y	stringData 4 {s	type 3 s g=v1.SecretType
+SecretEnvSource	localObjectReference 1 @LocalObjectReference ~ !	optional 2 b *
+SecretKeySelector^	localObjectReference 1 @LocalObjectReference ~ !	key 2 s ! +	optional 3 b *
+SecretList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Secret ! +
+SecretProjection	localObjectReference 1 @LocalObjectReference ~ !	items 2 [@KeyToPath l=atomic	optional 4 b *
 SecretReference^	name 1 s	namespace 2 s
-SecretVolumeSource	secretName 1 s	items 2 [@KeyToPath l=atomic	defaultMode 3 i	optional 4 b
-SecurityContext	capabilities 1 @Capabilities	privileged 2 b	seLinuxOptions 3 @SELinuxOptions	windowsOptions 10 @WindowsSecurityContextOptions	runAsUser 4 l	runAsGroup 8 l	runAsNonRoot 5 b	readOnlyRootFilesystem 6 b	allowPrivilegeEscalation 7 b	procMount 9 s	seccompProfile 11 @SeccompProfile	appArmorProfile 12 @AppArmorProfile
-SerializedReference*	reference 1 @ObjectReference
-Service*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ServiceSpec	status 3 @ServiceStatus
-ServiceAccount*	metadata 1 @meta-v1/ObjectMeta	secrets 2 [@ObjectReference l=map k=name p=merge m=name	imagePullSecrets 3 [@LocalObjectReference l=atomic	automountServiceAccountToken 4 b
-ServiceAccountList*	metadata 1 @meta-v1/ListMeta	items 2 [@ServiceAccount !
-ServiceAccountTokenProjection	audience 1 s	expirationSeconds 2 l	path 3 s !
-ServiceList*	metadata 1 @meta-v1/ListMeta	items 2 [@Service !
-ServicePort	name 1 s	protocol 2 s d="TCP"	appProtocol 6 s	port 3 i !	targetPort 4 x	nodePort 5 i
+SecretVolumeSource	secretName 1 s	items 2 [@KeyToPath l=atomic	defaultMode 3 i *	optional 4 b *
+SecurityContext	capabilities 1 @Capabilities *	privileged 2 b *	seLinuxOptions 3 @SELinuxOptions *	windowsOptions 10 @WindowsSecurityContextOptions *	runAsUser 4 l *	runAsGroup 8 l *	runAsNonRoot 5 b *	readOnlyRootFilesystem 6 b *	allowPrivilegeEscalation 7 b *	procMount 9 s * g=v1.ProcMountType	seccompProfile 11 @SeccompProfile *	appArmorProfile 12 @AppArmorProfile *
+SerializedReference*	reference 1 @ObjectReference +
+Service*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ServiceSpec +	status 3 @ServiceStatus +
+ServiceAccount*	metadata 1 @meta-v1/ObjectMeta +	secrets 2 [@ObjectReference l=map k=name p=merge m=name	imagePullSecrets 3 [@LocalObjectReference l=atomic	automountServiceAccountToken 4 b *
+ServiceAccountList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ServiceAccount ! +
+ServiceAccountTokenProjection	audience 1 s	expirationSeconds 2 l *	path 3 s ! +
+ServiceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Service ! +
+ServicePort	name 1 s	protocol 2 s g=v1.Protocol d="TCP"	appProtocol 6 s *	port 3 i ! +	targetPort 4 x +	nodePort 5 i
 ServiceProxyOptions*	path 1 s
-ServiceSpec	ports 1 [@ServicePort l=map k=port,protocol p=merge m=port	selector 2 {s ^	clusterIP 3 s	clusterIPs 18 [s l=atomic	type 4 s	externalIPs 5 [s l=atomic	sessionAffinity 7 s	loadBalancerIP 8 s	loadBalancerSourceRanges 9 [s l=atomic	externalName 10 s	externalTrafficPolicy 11 s	healthCheckNodePort 12 i	publishNotReadyAddresses 13 b	sessionAffinityConfig 14 @SessionAffinityConfig	ipFamilies 19 [s l=atomic	ipFamilyPolicy 17 s	allocateLoadBalancerNodePorts 20 b	loadBalancerClass 21 s	internalTrafficPolicy 22 s	trafficDistribution 23 s
-ServiceStatus	loadBalancer 1 @LoadBalancerStatus	conditions 2 [@meta-v1/Condition l=map k=type p=merge m=type
-SessionAffinityConfig	clientIP 1 @ClientIPConfig
-SleepAction	seconds 1 l !
-StorageOSPersistentVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @ObjectReference
-StorageOSVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @LocalObjectReference
-Sysctl	name 1 s !	value 2 s !
-TCPSocketAction	port 1 x !	host 2 s
-Taint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
-Toleration	key 1 s	operator 2 s	value 3 s	effect 4 s	tolerationSeconds 5 l
-TopologySelectorLabelRequirement	key 1 s !	values 2 [s ! l=atomic
+ServiceSpec	ports 1 [@ServicePort l=map k=port,protocol p=merge m=port	selector 2 {s ^	clusterIP 3 s	clusterIPs 18 [s l=atomic	type 4 s g=v1.ServiceType	externalIPs 5 [s l=atomic	sessionAffinity 7 s g=v1.ServiceAffinity	loadBalancerIP 8 s	loadBalancerSourceRanges 9 [s l=atomic	externalName 10 s	externalTrafficPolicy 11 s g=v1.ServiceExternalTrafficPolicy	healthCheckNodePort 12 i	publishNotReadyAddresses 13 b	sessionAffinityConfig 14 @SessionAffinityConfig *	ipFamilies 19 [s g=[]v1.IPFamily l=atomic	ipFamilyPolicy 17 s * g=v1.IPFamilyPolicy	allocateLoadBalancerNodePorts 20 b *	loadBalancerClass 21 s *	internalTrafficPolicy 22 s * g=v1.ServiceInternalTrafficPolicy	trafficDistribution 23 s *
+ServiceStatus	loadBalancer 1 @LoadBalancerStatus +	conditions 2 [@meta-v1/Condition l=map k=type p=merge m=type
+SessionAffinityConfig	clientIP 1 @ClientIPConfig *
+SleepAction	seconds 1 l ! +
+StorageOSPersistentVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @ObjectReference *
+StorageOSVolumeSource	volumeName 1 s	volumeNamespace 2 s	fsType 3 s	readOnly 4 b	secretRef 5 @LocalObjectReference *
+Sysctl	name 1 s ! +	value 2 s ! +
+TCPSocketAction	port 1 x ! +	host 2 s
+Taint	key 1 s ! +	value 2 s	effect 3 s ! + g=v1.TaintEffect	timeAdded 4 t *
+Toleration	key 1 s	operator 2 s g=v1.TolerationOperator	value 3 s	effect 4 s g=v1.TaintEffect	tolerationSeconds 5 l *
+TopologySelectorLabelRequirement	key 1 s ! +	values 2 [s ! + l=atomic
 TopologySelectorTerm^	matchLabelExpressions 1 [@TopologySelectorLabelRequirement l=atomic
-TopologySpreadConstraint	maxSkew 1 i !	topologyKey 2 s !	whenUnsatisfiable 3 s !	labelSelector 4 @meta-v1/LabelSelector	minDomains 5 i	nodeAffinityPolicy 6 s	nodeTaintsPolicy 7 s	matchLabelKeys 8 [s l=atomic
-TypedLocalObjectReference^	apiGroup 1 s	kind 2 s !	name 3 s !
-TypedObjectReference	apiGroup 1 s	kind 2 s !	name 3 s !	namespace 4 s
-Volume	name 1 s !	volumeSource 2 @VolumeSource ~ !
-VolumeDevice	name 1 s !	devicePath 2 s !
-VolumeMount	name 1 s !	readOnly 2 b	recursiveReadOnly 7 s	mountPath 3 s !	subPath 4 s	mountPropagation 5 s	subPathExpr 6 s
-VolumeMountStatus	name 1 s !	mountPath 2 s !	readOnly 3 b	recursiveReadOnly 4 s	volumeStatus 5 @VolumeStatus
-VolumeNodeAffinity	required 1 @NodeSelector
-VolumeProjection	secret 1 @SecretProjection	downwardAPI 2 @DownwardAPIProjection	configMap 3 @ConfigMapProjection	serviceAccountToken 4 @ServiceAccountTokenProjection	clusterTrustBundle 5 @ClusterTrustBundleProjection	podCertificate 6 @PodCertificateProjection
-VolumeResourceRequirements	limits 1 {q	requests 2 {q
-VolumeSource	hostPath 1 @HostPathVolumeSource	emptyDir 2 @EmptyDirVolumeSource	gcePersistentDisk 3 @GCEPersistentDiskVolumeSource	awsElasticBlockStore 4 @AWSElasticBlockStoreVolumeSource	gitRepo 5 @GitRepoVolumeSource	secret 6 @SecretVolumeSource	nfs 7 @NFSVolumeSource	iscsi 8 @ISCSIVolumeSource	glusterfs 9 @GlusterfsVolumeSource	persistentVolumeClaim 10 @PersistentVolumeClaimVolumeSource	rbd 11 @RBDVolumeSource	flexVolume 12 @FlexVolumeSource	cinder 13 @CinderVolumeSource	cephfs 14 @CephFSVolumeSource	flocker 15 @FlockerVolumeSource	downwardAPI 16 @DownwardAPIVolumeSource	fc 17 @FCVolumeSource	azureFile 18 @AzureFileVolumeSource	configMap 19 @ConfigMapVolumeSource	vsphereVolume 20 @VsphereVirtualDiskVolumeSource	quobyte 21 @QuobyteVolumeSource	azureDisk 22 @AzureDiskVolumeSource	photonPersistentDisk 23 @PhotonPersistentDiskVolumeSource	projected 26 @ProjectedVolumeSource	portworxVolume 24 @PortworxVolumeSource	scaleIO 25 @ScaleIOVolumeSource	storageos 27 @StorageOSVolumeSource	csi 28 @CSIVolumeSource	ephemeral 29 @EphemeralVolumeSource	image 30 @ImageVolumeSource
-VolumeStatus	image 1 @ImageVolumeStatus
-VsphereVirtualDiskVolumeSource	volumePath 1 s !	fsType 2 s	storagePolicyName 3 s	storagePolicyID 4 s
-WeightedPodAffinityTerm	weight 1 i !	podAffinityTerm 2 @PodAffinityTerm !
-WindowsSecurityContextOptions	gmsaCredentialSpecName 1 s	gmsaCredentialSpec 2 s	runAsUserName 3 s	hostProcess 4 b
+TopologySpreadConstraint	maxSkew 1 i ! +	topologyKey 2 s ! +	whenUnsatisfiable 3 s ! + g=v1.UnsatisfiableConstraintAction	labelSelector 4 @meta-v1/LabelSelector *	minDomains 5 i *	nodeAffinityPolicy 6 s * g=v1.NodeInclusionPolicy	nodeTaintsPolicy 7 s * g=v1.NodeInclusionPolicy	matchLabelKeys 8 [s l=atomic
+TypedLocalObjectReference^	apiGroup 1 s * +	kind 2 s ! +	name 3 s ! +
+TypedObjectReference	apiGroup 1 s * +	kind 2 s ! +	name 3 s ! +	namespace 4 s *
+Volume	name 1 s ! +	volumeSource 2 @VolumeSource ~ !
+VolumeDevice	name 1 s ! +	devicePath 2 s ! +
+VolumeMount	name 1 s ! +	readOnly 2 b	recursiveReadOnly 7 s * g=v1.RecursiveReadOnlyMode	mountPath 3 s ! +	subPath 4 s	mountPropagation 5 s * g=v1.MountPropagationMode	subPathExpr 6 s
+VolumeMountStatus	name 1 s ! +	mountPath 2 s ! +	readOnly 3 b	recursiveReadOnly 4 s * g=v1.RecursiveReadOnlyMode	volumeStatus 5 @VolumeStatus *
+VolumeNodeAffinity	required 1 @NodeSelector *
+VolumeProjection	secret 1 @SecretProjection *	downwardAPI 2 @DownwardAPIProjection *	configMap 3 @ConfigMapProjection *	serviceAccountToken 4 @ServiceAccountTokenProjection *	clusterTrustBundle 5 @ClusterTrustBundleProjection *	podCertificate 6 @PodCertificateProjection *
+VolumeResourceRequirements	limits 1 {q g=v1.ResourceList	requests 2 {q g=v1.ResourceList
+VolumeSource	hostPath 1 @HostPathVolumeSource *	emptyDir 2 @EmptyDirVolumeSource *	gcePersistentDisk 3 @GCEPersistentDiskVolumeSource *	awsElasticBlockStore 4 @AWSElasticBlockStoreVolumeSource *	gitRepo 5 @GitRepoVolumeSource *	secret 6 @SecretVolumeSource *	nfs 7 @NFSVolumeSource *	iscsi 8 @ISCSIVolumeSource *	glusterfs 9 @GlusterfsVolumeSource *	persistentVolumeClaim 10 @PersistentVolumeClaimVolumeSource *	rbd 11 @RBDVolumeSource *	flexVolume 12 @FlexVolumeSource *	cinder 13 @CinderVolumeSource *	cephfs 14 @CephFSVolumeSource *	flocker 15 @FlockerVolumeSource *	downwardAPI 16 @DownwardAPIVolumeSource *	fc 17 @FCVolumeSource *	azureFile 18 @AzureFileVolumeSource *	configMap 19 @ConfigMapVolumeSource *	vsphereVolume 20 @VsphereVirtualDiskVolumeSource *	quobyte 21 @QuobyteVolumeSource *	azureDisk 22 @AzureDiskVolumeSource *	photonPersistentDisk 23 @PhotonPersistentDiskVolumeSource *	projected 26 @ProjectedVolumeSource *	portworxVolume 24 @PortworxVolumeSource *	scaleIO 25 @ScaleIOVolumeSource *	storageos 27 @StorageOSVolumeSource *	csi 28 @CSIVolumeSource *	ephemeral 29 @EphemeralVolumeSource *	image 30 @ImageVolumeSource *
+VolumeStatus	image 1 @ImageVolumeStatus *
+VsphereVirtualDiskVolumeSource	volumePath 1 s ! +	fsType 2 s	storagePolicyName 3 s	storagePolicyID 4 s
+WeightedPodAffinityTerm	weight 1 i ! +	podAffinityTerm 2 @PodAffinityTerm ! +
+WindowsSecurityContextOptions	gmsaCredentialSpecName 1 s *	gmsaCredentialSpec 2 s *	runAsUserName 3 s *	hostProcess 4 b *
 `,
   },
   'discovery-v1': {
@@ -850,14 +850,14 @@ WindowsSecurityContextOptions	gmsaCredentialSpecName 1 s	gmsaCredentialSpec 2 s	
     version: 'v1',
     package: 'k8s.io.api.discovery.v1',
     text: `
-Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions	hostname 3 s	targetRef 4 @core-v1/ObjectReference	deprecatedTopology 5 {s	nodeName 6 s	zone 7 s	hints 8 @EndpointHints
-EndpointConditions	ready 1 b	serving 2 b	terminating 3 b
+Endpoint	addresses 1 [s ! + l=set	conditions 2 @EndpointConditions +	hostname 3 s *	targetRef 4 @core-v1/ObjectReference *	deprecatedTopology 5 {s	nodeName 6 s *	zone 7 s *	hints 8 @EndpointHints *
+EndpointConditions	ready 1 b *	serving 2 b *	terminating 3 b *
 EndpointHints	forZones 1 [@ForZone l=atomic	forNodes 2 [@ForNode l=atomic
-EndpointPort^	name 1 s	protocol 2 s	port 3 i	appProtocol 4 s
-EndpointSlice*	metadata 1 @meta-v1/ObjectMeta	addressType 4 s !	endpoints 2 [@Endpoint l=atomic	ports 3 [@EndpointPort l=atomic
-EndpointSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@EndpointSlice !
-ForNode	name 1 s !
-ForZone	name 1 s !
+EndpointPort^	name 1 s *	protocol 2 s * g=v1.Protocol	port 3 i *	appProtocol 4 s *
+EndpointSlice*	metadata 1 @meta-v1/ObjectMeta +	addressType 4 s ! + g=v1.AddressType	endpoints 2 [@Endpoint + l=atomic	ports 3 [@EndpointPort + l=atomic
+EndpointSliceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@EndpointSlice ! +
+ForNode	name 1 s ! +
+ForZone	name 1 s ! +
 `,
   },
   'discovery-v1beta1': {
@@ -865,14 +865,14 @@ ForZone	name 1 s !
     version: 'v1beta1',
     package: 'k8s.io.api.discovery.v1beta1',
     text: `
-Endpoint	addresses 1 [s ! l=set	conditions 2 @EndpointConditions	hostname 3 s	targetRef 4 @core-v1/ObjectReference	topology 5 {s	nodeName 6 s	hints 7 @EndpointHints
-EndpointConditions	ready 1 b	serving 2 b	terminating 3 b
+Endpoint	addresses 1 [s ! + l=set	conditions 2 @EndpointConditions +	hostname 3 s *	targetRef 4 @core-v1/ObjectReference *	topology 5 {s	nodeName 6 s *	hints 7 @EndpointHints *
+EndpointConditions	ready 1 b *	serving 2 b *	terminating 3 b *
 EndpointHints	forZones 1 [@ForZone l=atomic	forNodes 2 [@ForNode l=atomic
-EndpointPort	name 1 s	protocol 2 s	port 3 i	appProtocol 4 s
-EndpointSlice*	metadata 1 @meta-v1/ObjectMeta	addressType 4 s !	endpoints 2 [@Endpoint ! l=atomic	ports 3 [@EndpointPort l=atomic
-EndpointSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@EndpointSlice !
-ForNode	name 1 s !
-ForZone	name 1 s !
+EndpointPort	name 1 s *	protocol 2 s * g=v1.Protocol	port 3 i *	appProtocol 4 s *
+EndpointSlice*	metadata 1 @meta-v1/ObjectMeta +	addressType 4 s ! + g=v1beta1.AddressType	endpoints 2 [@Endpoint ! + l=atomic	ports 3 [@EndpointPort + l=atomic
+EndpointSliceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@EndpointSlice ! +
+ForNode	name 1 s ! +
+ForZone	name 1 s ! +
 `,
   },
   'events-v1': {
@@ -880,9 +880,9 @@ ForZone	name 1 s !
     version: 'v1',
     package: 'k8s.io.api.events.v1',
     text: `
-Event*	metadata 1 @meta-v1/ObjectMeta	eventTime 2 u !	series 3 @EventSeries	reportingController 4 s	reportingInstance 5 s	action 6 s	reason 7 s	regarding 8 @core-v1/ObjectReference	related 9 @core-v1/ObjectReference	note 10 s	type 11 s	deprecatedSource 12 @core-v1/EventSource	deprecatedFirstTimestamp 13 t	deprecatedLastTimestamp 14 t	deprecatedCount 15 i
-EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
-EventSeries	count 1 i !	lastObservedTime 2 u !
+Event*	metadata 1 @meta-v1/ObjectMeta +	eventTime 2 u ! +	series 3 @EventSeries *	reportingController 4 s	reportingInstance 5 s	action 6 s	reason 7 s	regarding 8 @core-v1/ObjectReference +	related 9 @core-v1/ObjectReference *	note 10 s	type 11 s	deprecatedSource 12 @core-v1/EventSource +	deprecatedFirstTimestamp 13 t +	deprecatedLastTimestamp 14 t +	deprecatedCount 15 i
+EventList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Event ! +
+EventSeries	count 1 i ! +	lastObservedTime 2 u ! +
 `,
   },
   'events-v1beta1': {
@@ -890,9 +890,9 @@ EventSeries	count 1 i !	lastObservedTime 2 u !
     version: 'v1beta1',
     package: 'k8s.io.api.events.v1beta1',
     text: `
-Event*	metadata 1 @meta-v1/ObjectMeta	eventTime 2 u !	series 3 @EventSeries	reportingController 4 s	reportingInstance 5 s	action 6 s	reason 7 s	regarding 8 @core-v1/ObjectReference	related 9 @core-v1/ObjectReference	note 10 s	type 11 s	deprecatedSource 12 @core-v1/EventSource	deprecatedFirstTimestamp 13 t	deprecatedLastTimestamp 14 t	deprecatedCount 15 i
-EventList*	metadata 1 @meta-v1/ListMeta	items 2 [@Event !
-EventSeries	count 1 i !	lastObservedTime 2 u !
+Event*	metadata 1 @meta-v1/ObjectMeta +	eventTime 2 u ! +	series 3 @EventSeries *	reportingController 4 s	reportingInstance 5 s	action 6 s	reason 7 s	regarding 8 @core-v1/ObjectReference +	related 9 @core-v1/ObjectReference *	note 10 s	type 11 s	deprecatedSource 12 @core-v1/EventSource +	deprecatedFirstTimestamp 13 t +	deprecatedLastTimestamp 14 t +	deprecatedCount 15 i
+EventList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Event ! +
+EventSeries	count 1 i ! +	lastObservedTime 2 u ! +
 `,
   },
   'extensions-v1beta1': {
@@ -900,51 +900,51 @@ EventSeries	count 1 i !	lastObservedTime 2 u !
     version: 'v1beta1',
     package: 'k8s.io.api.extensions.v1beta1',
     text: `
-DaemonSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DaemonSetSpec	status 3 @DaemonSetStatus
-DaemonSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-DaemonSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@DaemonSet !
-DaemonSetSpec	selector 1 @meta-v1/LabelSelector	template 2 @core-v1/PodTemplateSpec !	updateStrategy 3 @DaemonSetUpdateStrategy	minReadySeconds 4 i	templateGeneration 5 l	revisionHistoryLimit 6 i
-DaemonSetStatus	currentNumberScheduled 1 i !	numberMisscheduled 2 i !	desiredNumberScheduled 3 i !	numberReady 4 i !	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
-DaemonSetUpdateStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDaemonSet
-Deployment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeploymentSpec	status 3 @DeploymentStatus
-DeploymentCondition	type 1 s !	status 2 s !	lastUpdateTime 6 t	lastTransitionTime 7 t	reason 4 s	message 5 s
-DeploymentList*	metadata 1 @meta-v1/ListMeta	items 2 [@Deployment !
-DeploymentRollback	name 1 s !	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig !
-DeploymentSpec	replicas 1 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec !	strategy 4 @DeploymentStrategy p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i	paused 7 b	rollbackTo 8 @RollbackConfig	progressDeadlineSeconds 9 i
-DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i
-DeploymentStrategy	type 1 s	rollingUpdate 2 @RollingUpdateDeployment
-HTTPIngressPath	path 1 s	pathType 3 s !	backend 2 @IngressBackend !
-HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! l=atomic
-IPBlock	cidr 1 s !	except 2 [s l=atomic
-Ingress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressSpec	status 3 @IngressStatus
-IngressBackend	serviceName 1 s	servicePort 2 x	resource 3 @core-v1/TypedLocalObjectReference
-IngressList*	metadata 1 @meta-v1/ListMeta	items 2 [@Ingress !
+DaemonSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DaemonSetSpec +	status 3 @DaemonSetStatus +
+DaemonSetCondition	type 1 s ! + g=v1beta1.DaemonSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+DaemonSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DaemonSet ! +
+DaemonSetSpec	selector 1 @meta-v1/LabelSelector *	template 2 @core-v1/PodTemplateSpec ! +	updateStrategy 3 @DaemonSetUpdateStrategy +	minReadySeconds 4 i	templateGeneration 5 l	revisionHistoryLimit 6 i *
+DaemonSetStatus	currentNumberScheduled 1 i ! +	numberMisscheduled 2 i ! +	desiredNumberScheduled 3 i ! +	numberReady 4 i ! +	observedGeneration 5 l	updatedNumberScheduled 6 i	numberAvailable 7 i	numberUnavailable 8 i	collisionCount 9 i *	conditions 10 [@DaemonSetCondition l=map k=type p=merge m=type
+DaemonSetUpdateStrategy	type 1 s g=v1beta1.DaemonSetUpdateStrategyType	rollingUpdate 2 @RollingUpdateDaemonSet *
+Deployment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeploymentSpec +	status 3 @DeploymentStatus +
+DeploymentCondition	type 1 s ! + g=v1beta1.DeploymentConditionType	status 2 s ! + g=v1.ConditionStatus	lastUpdateTime 6 t +	lastTransitionTime 7 t +	reason 4 s	message 5 s
+DeploymentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Deployment ! +
+DeploymentRollback	name 1 s ! +	updatedAnnotations 2 {s	rollbackTo 3 @RollbackConfig ! +
+DeploymentSpec	replicas 1 i *	selector 2 @meta-v1/LabelSelector *	template 3 @core-v1/PodTemplateSpec ! +	strategy 4 @DeploymentStrategy + p=retainKeys	minReadySeconds 5 i	revisionHistoryLimit 6 i *	paused 7 b	rollbackTo 8 @RollbackConfig *	progressDeadlineSeconds 9 i *
+DeploymentStatus	observedGeneration 1 l	replicas 2 i	updatedReplicas 3 i	readyReplicas 7 i	availableReplicas 4 i	unavailableReplicas 5 i	terminatingReplicas 9 i *	conditions 6 [@DeploymentCondition l=map k=type p=merge m=type	collisionCount 8 i *
+DeploymentStrategy	type 1 s g=v1beta1.DeploymentStrategyType	rollingUpdate 2 @RollingUpdateDeployment *
+HTTPIngressPath	path 1 s	pathType 3 s ! * g=v1beta1.PathType	backend 2 @IngressBackend ! +
+HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! + l=atomic
+IPBlock	cidr 1 s ! +	except 2 [s l=atomic
+Ingress*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IngressSpec +	status 3 @IngressStatus +
+IngressBackend	serviceName 1 s	servicePort 2 x +	resource 3 @core-v1/TypedLocalObjectReference *
+IngressList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Ingress ! +
 IngressLoadBalancerIngress	ip 1 s	hostname 2 s	ports 4 [@IngressPortStatus l=atomic
 IngressLoadBalancerStatus	ingress 1 [@IngressLoadBalancerIngress l=atomic
-IngressPortStatus	port 1 i !	protocol 2 s !	error 3 s
+IngressPortStatus	port 1 i ! +	protocol 2 s ! + g=v1.Protocol	error 3 s *
 IngressRule	host 1 s	ingressRuleValue 2 @IngressRuleValue ~
-IngressRuleValue	http 1 @HTTPIngressRuleValue !
-IngressSpec	ingressClassName 4 s	backend 1 @IngressBackend	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
-IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus
+IngressRuleValue	http 1 @HTTPIngressRuleValue ! *
+IngressSpec	ingressClassName 4 s *	backend 1 @IngressBackend *	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
+IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus +
 IngressTLS	hosts 1 [s l=atomic	secretName 2 s
-NetworkPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @NetworkPolicySpec
+NetworkPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @NetworkPolicySpec +
 NetworkPolicyEgressRule	ports 1 [@NetworkPolicyPort l=atomic	to 2 [@NetworkPolicyPeer l=atomic
 NetworkPolicyIngressRule	ports 1 [@NetworkPolicyPort l=atomic	from 2 [@NetworkPolicyPeer l=atomic
-NetworkPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@NetworkPolicy !
-NetworkPolicyPeer	podSelector 1 @meta-v1/LabelSelector	namespaceSelector 2 @meta-v1/LabelSelector	ipBlock 3 @IPBlock
-NetworkPolicyPort	protocol 1 s	port 2 x	endPort 3 i
-NetworkPolicySpec	podSelector 1 @meta-v1/LabelSelector !	ingress 2 [@NetworkPolicyIngressRule l=atomic	egress 3 [@NetworkPolicyEgressRule l=atomic	policyTypes 4 [s l=atomic
-ReplicaSet*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ReplicaSetSpec	status 3 @ReplicaSetStatus
-ReplicaSetCondition	type 1 s !	status 2 s !	lastTransitionTime 3 t	reason 4 s	message 5 s
-ReplicaSetList*	metadata 1 @meta-v1/ListMeta	items 2 [@ReplicaSet !
-ReplicaSetSpec	replicas 1 i	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector	template 3 @core-v1/PodTemplateSpec
-ReplicaSetStatus	replicas 1 i !	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
+NetworkPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@NetworkPolicy ! +
+NetworkPolicyPeer	podSelector 1 @meta-v1/LabelSelector *	namespaceSelector 2 @meta-v1/LabelSelector *	ipBlock 3 @IPBlock *
+NetworkPolicyPort	protocol 1 s * g=v1.Protocol	port 2 x *	endPort 3 i *
+NetworkPolicySpec	podSelector 1 @meta-v1/LabelSelector ! +	ingress 2 [@NetworkPolicyIngressRule l=atomic	egress 3 [@NetworkPolicyEgressRule l=atomic	policyTypes 4 [s g=[]v1beta1.PolicyType l=atomic
+ReplicaSet*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ReplicaSetSpec +	status 3 @ReplicaSetStatus +
+ReplicaSetCondition	type 1 s ! + g=v1beta1.ReplicaSetConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+ReplicaSetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ReplicaSet ! +
+ReplicaSetSpec	replicas 1 i *	minReadySeconds 4 i	selector 2 @meta-v1/LabelSelector *	template 3 @core-v1/PodTemplateSpec +
+ReplicaSetStatus	replicas 1 i ! +	fullyLabeledReplicas 2 i	readyReplicas 4 i	availableReplicas 5 i	terminatingReplicas 7 i *	observedGeneration 3 l	conditions 6 [@ReplicaSetCondition l=map k=type p=merge m=type
 RollbackConfig	revision 1 l
-RollingUpdateDaemonSet	maxUnavailable 1 x	maxSurge 2 x
-RollingUpdateDeployment	maxUnavailable 1 x	maxSurge 2 x
-Scale*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ScaleSpec	status 3 @ScaleStatus
+RollingUpdateDaemonSet	maxUnavailable 1 x *	maxSurge 2 x *
+RollingUpdateDeployment	maxUnavailable 1 x *	maxSurge 2 x *
+Scale*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ScaleSpec +	status 3 @ScaleStatus +
 ScaleSpec	replicas 1 i d=0
-ScaleStatus	replicas 1 i !	selector 2 {s ^	targetSelector 3 s
+ScaleStatus	replicas 1 i ! +	selector 2 {s ^	targetSelector 3 s
 `,
   },
   'flowcontrol-v1': {
@@ -952,29 +952,29 @@ ScaleStatus	replicas 1 i !	selector 2 {s ^	targetSelector 3 s
     version: 'v1',
     package: 'k8s.io.api.flowcontrol.v1',
     text: `
-ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
-FlowDistinguisherMethod	type 1 s !
-FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
-FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
+ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i *	lendablePercent 2 i *
+FlowDistinguisherMethod	type 1 s ! + g=v1.FlowDistinguisherMethodType
+FlowSchema*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @FlowSchemaSpec +	status 3 @FlowSchemaStatus +
+FlowSchemaCondition	type 1 s g=v1.FlowSchemaConditionType	status 2 s g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+FlowSchemaList*	metadata 1 @meta-v1/ListMeta +	items 2 [@FlowSchema ! +
+FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference ! +	matchingPrecedence 2 i +	distinguisherMethod 3 @FlowDistinguisherMethod *	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type p=merge m=type
-GroupSubject	name 1 s !
-LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
-NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
-PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
-PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
-PriorityLevelConfigurationReference	name 1 s !
-PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
+GroupSubject	name 1 s ! +
+LimitResponse	type 1 s ! + g=v1.LimitResponseType	queuing 2 @QueuingConfiguration *
+LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i * +	limitResponse 2 @LimitResponse +	lendablePercent 3 i *	borrowingLimitPercent 4 i *
+NonResourcePolicyRule	verbs 1 [s ! + l=set	nonResourceURLs 6 [s ! + l=set
+PolicyRulesWithSubjects	subjects 1 [@Subject ! + l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
+PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PriorityLevelConfigurationSpec +	status 3 @PriorityLevelConfigurationStatus +
+PriorityLevelConfigurationCondition	type 1 s g=v1.PriorityLevelConfigurationConditionType	status 2 s g=v1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityLevelConfiguration ! +
+PriorityLevelConfigurationReference	name 1 s ! +
+PriorityLevelConfigurationSpec	type 1 s ! + g=v1.PriorityLevelEnablement	limited 2 @LimitedPriorityLevelConfiguration *	exempt 3 @ExemptPriorityLevelConfiguration *
 PriorityLevelConfigurationStatus	conditions 1 [@PriorityLevelConfigurationCondition l=map k=type p=merge m=type
-QueuingConfiguration	queues 1 i	handSize 2 i	queueLengthLimit 3 i
-ResourcePolicyRule	verbs 1 [s ! l=set	apiGroups 2 [s ! l=set	resources 3 [s ! l=set	clusterScope 4 b	namespaces 5 [s l=set
-ServiceAccountSubject	namespace 1 s !	name 2 s !
-Subject	kind 1 s !	user 2 @UserSubject	group 3 @GroupSubject	serviceAccount 4 @ServiceAccountSubject
-UserSubject	name 1 s !
+QueuingConfiguration	queues 1 i +	handSize 2 i +	queueLengthLimit 3 i +
+ResourcePolicyRule	verbs 1 [s ! + l=set	apiGroups 2 [s ! + l=set	resources 3 [s ! + l=set	clusterScope 4 b	namespaces 5 [s + l=set
+ServiceAccountSubject	namespace 1 s ! +	name 2 s ! +
+Subject	kind 1 s ! + g=v1.SubjectKind	user 2 @UserSubject *	group 3 @GroupSubject *	serviceAccount 4 @ServiceAccountSubject *
+UserSubject	name 1 s ! +
 `,
   },
   'flowcontrol-v1beta1': {
@@ -982,29 +982,29 @@ UserSubject	name 1 s !
     version: 'v1beta1',
     package: 'k8s.io.api.flowcontrol.v1beta1',
     text: `
-ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
-FlowDistinguisherMethod	type 1 s !
-FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
-FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
+ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i *	lendablePercent 2 i *
+FlowDistinguisherMethod	type 1 s ! + g=v1beta1.FlowDistinguisherMethodType
+FlowSchema*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @FlowSchemaSpec +	status 3 @FlowSchemaStatus +
+FlowSchemaCondition	type 1 s g=v1beta1.FlowSchemaConditionType	status 2 s g=v1beta1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+FlowSchemaList*	metadata 1 @meta-v1/ListMeta +	items 2 [@FlowSchema ! +
+FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference ! +	matchingPrecedence 2 i +	distinguisherMethod 3 @FlowDistinguisherMethod *	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type
-GroupSubject	name 1 s !
-LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
-NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
-PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
-PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
-PriorityLevelConfigurationReference	name 1 s !
-PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
+GroupSubject	name 1 s ! +
+LimitResponse	type 1 s ! + g=v1beta1.LimitResponseType	queuing 2 @QueuingConfiguration *
+LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i +	limitResponse 2 @LimitResponse +	lendablePercent 3 i *	borrowingLimitPercent 4 i *
+NonResourcePolicyRule	verbs 1 [s ! + l=set	nonResourceURLs 6 [s ! + l=set
+PolicyRulesWithSubjects	subjects 1 [@Subject ! + l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
+PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PriorityLevelConfigurationSpec +	status 3 @PriorityLevelConfigurationStatus +
+PriorityLevelConfigurationCondition	type 1 s g=v1beta1.PriorityLevelConfigurationConditionType	status 2 s g=v1beta1.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityLevelConfiguration ! +
+PriorityLevelConfigurationReference	name 1 s ! +
+PriorityLevelConfigurationSpec	type 1 s ! + g=v1beta1.PriorityLevelEnablement	limited 2 @LimitedPriorityLevelConfiguration *	exempt 3 @ExemptPriorityLevelConfiguration *
 PriorityLevelConfigurationStatus	conditions 1 [@PriorityLevelConfigurationCondition l=map k=type
-QueuingConfiguration	queues 1 i	handSize 2 i	queueLengthLimit 3 i
-ResourcePolicyRule	verbs 1 [s ! l=set	apiGroups 2 [s ! l=set	resources 3 [s ! l=set	clusterScope 4 b	namespaces 5 [s l=set
-ServiceAccountSubject	namespace 1 s !	name 2 s !
-Subject	kind 1 s !	user 2 @UserSubject	group 3 @GroupSubject	serviceAccount 4 @ServiceAccountSubject
-UserSubject	name 1 s !
+QueuingConfiguration	queues 1 i +	handSize 2 i +	queueLengthLimit 3 i +
+ResourcePolicyRule	verbs 1 [s ! + l=set	apiGroups 2 [s ! + l=set	resources 3 [s ! + l=set	clusterScope 4 b	namespaces 5 [s + l=set
+ServiceAccountSubject	namespace 1 s ! +	name 2 s ! +
+Subject	kind 1 s ! + g=v1beta1.SubjectKind	user 2 @UserSubject *	group 3 @GroupSubject *	serviceAccount 4 @ServiceAccountSubject *
+UserSubject	name 1 s ! +
 `,
   },
   'flowcontrol-v1beta2': {
@@ -1012,29 +1012,29 @@ UserSubject	name 1 s !
     version: 'v1beta2',
     package: 'k8s.io.api.flowcontrol.v1beta2',
     text: `
-ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
-FlowDistinguisherMethod	type 1 s !
-FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
-FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
+ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i *	lendablePercent 2 i *
+FlowDistinguisherMethod	type 1 s ! + g=v1beta2.FlowDistinguisherMethodType
+FlowSchema*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @FlowSchemaSpec +	status 3 @FlowSchemaStatus +
+FlowSchemaCondition	type 1 s g=v1beta2.FlowSchemaConditionType	status 2 s g=v1beta2.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+FlowSchemaList*	metadata 1 @meta-v1/ListMeta +	items 2 [@FlowSchema ! +
+FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference ! +	matchingPrecedence 2 i +	distinguisherMethod 3 @FlowDistinguisherMethod *	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type
-GroupSubject	name 1 s !
-LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
-NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
-PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
-PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
-PriorityLevelConfigurationReference	name 1 s !
-PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
+GroupSubject	name 1 s ! +
+LimitResponse	type 1 s ! + g=v1beta2.LimitResponseType	queuing 2 @QueuingConfiguration *
+LimitedPriorityLevelConfiguration	assuredConcurrencyShares 1 i +	limitResponse 2 @LimitResponse +	lendablePercent 3 i *	borrowingLimitPercent 4 i *
+NonResourcePolicyRule	verbs 1 [s ! + l=set	nonResourceURLs 6 [s ! + l=set
+PolicyRulesWithSubjects	subjects 1 [@Subject ! + l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
+PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PriorityLevelConfigurationSpec +	status 3 @PriorityLevelConfigurationStatus +
+PriorityLevelConfigurationCondition	type 1 s g=v1beta2.PriorityLevelConfigurationConditionType	status 2 s g=v1beta2.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityLevelConfiguration ! +
+PriorityLevelConfigurationReference	name 1 s ! +
+PriorityLevelConfigurationSpec	type 1 s ! + g=v1beta2.PriorityLevelEnablement	limited 2 @LimitedPriorityLevelConfiguration *	exempt 3 @ExemptPriorityLevelConfiguration *
 PriorityLevelConfigurationStatus	conditions 1 [@PriorityLevelConfigurationCondition l=map k=type
-QueuingConfiguration	queues 1 i	handSize 2 i	queueLengthLimit 3 i
-ResourcePolicyRule	verbs 1 [s ! l=set	apiGroups 2 [s ! l=set	resources 3 [s ! l=set	clusterScope 4 b	namespaces 5 [s l=set
-ServiceAccountSubject	namespace 1 s !	name 2 s !
-Subject	kind 1 s !	user 2 @UserSubject	group 3 @GroupSubject	serviceAccount 4 @ServiceAccountSubject
-UserSubject	name 1 s !
+QueuingConfiguration	queues 1 i +	handSize 2 i +	queueLengthLimit 3 i +
+ResourcePolicyRule	verbs 1 [s ! + l=set	apiGroups 2 [s ! + l=set	resources 3 [s ! + l=set	clusterScope 4 b	namespaces 5 [s + l=set
+ServiceAccountSubject	namespace 1 s ! +	name 2 s ! +
+Subject	kind 1 s ! + g=v1beta2.SubjectKind	user 2 @UserSubject *	group 3 @GroupSubject *	serviceAccount 4 @ServiceAccountSubject *
+UserSubject	name 1 s ! +
 `,
   },
   'flowcontrol-v1beta3': {
@@ -1042,29 +1042,29 @@ UserSubject	name 1 s !
     version: 'v1beta3',
     package: 'k8s.io.api.flowcontrol.v1beta3',
     text: `
-ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i	lendablePercent 2 i
-FlowDistinguisherMethod	type 1 s !
-FlowSchema*	metadata 1 @meta-v1/ObjectMeta	spec 2 @FlowSchemaSpec	status 3 @FlowSchemaStatus
-FlowSchemaCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-FlowSchemaList*	metadata 1 @meta-v1/ListMeta	items 2 [@FlowSchema !
-FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference !	matchingPrecedence 2 i	distinguisherMethod 3 @FlowDistinguisherMethod	rules 4 [@PolicyRulesWithSubjects l=atomic
+ExemptPriorityLevelConfiguration	nominalConcurrencyShares 1 i *	lendablePercent 2 i *
+FlowDistinguisherMethod	type 1 s ! + g=v1beta3.FlowDistinguisherMethodType
+FlowSchema*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @FlowSchemaSpec +	status 3 @FlowSchemaStatus +
+FlowSchemaCondition	type 1 s g=v1beta3.FlowSchemaConditionType	status 2 s g=v1beta3.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+FlowSchemaList*	metadata 1 @meta-v1/ListMeta +	items 2 [@FlowSchema ! +
+FlowSchemaSpec	priorityLevelConfiguration 1 @PriorityLevelConfigurationReference ! +	matchingPrecedence 2 i +	distinguisherMethod 3 @FlowDistinguisherMethod *	rules 4 [@PolicyRulesWithSubjects l=atomic
 FlowSchemaStatus	conditions 1 [@FlowSchemaCondition l=map k=type p=merge m=type
-GroupSubject	name 1 s !
-LimitResponse	type 1 s !	queuing 2 @QueuingConfiguration
-LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i	limitResponse 2 @LimitResponse	lendablePercent 3 i	borrowingLimitPercent 4 i
-NonResourcePolicyRule	verbs 1 [s ! l=set	nonResourceURLs 6 [s ! l=set
-PolicyRulesWithSubjects	subjects 1 [@Subject ! l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
-PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PriorityLevelConfigurationSpec	status 3 @PriorityLevelConfigurationStatus
-PriorityLevelConfigurationCondition	type 1 s	status 2 s	lastTransitionTime 3 t	reason 4 s	message 5 s
-PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityLevelConfiguration !
-PriorityLevelConfigurationReference	name 1 s !
-PriorityLevelConfigurationSpec	type 1 s !	limited 2 @LimitedPriorityLevelConfiguration	exempt 3 @ExemptPriorityLevelConfiguration
+GroupSubject	name 1 s ! +
+LimitResponse	type 1 s ! + g=v1beta3.LimitResponseType	queuing 2 @QueuingConfiguration *
+LimitedPriorityLevelConfiguration	nominalConcurrencyShares 1 i +	limitResponse 2 @LimitResponse +	lendablePercent 3 i *	borrowingLimitPercent 4 i *
+NonResourcePolicyRule	verbs 1 [s ! + l=set	nonResourceURLs 6 [s ! + l=set
+PolicyRulesWithSubjects	subjects 1 [@Subject ! + l=atomic	resourceRules 2 [@ResourcePolicyRule l=atomic	nonResourceRules 3 [@NonResourcePolicyRule l=atomic
+PriorityLevelConfiguration*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PriorityLevelConfigurationSpec +	status 3 @PriorityLevelConfigurationStatus +
+PriorityLevelConfigurationCondition	type 1 s g=v1beta3.PriorityLevelConfigurationConditionType	status 2 s g=v1beta3.ConditionStatus	lastTransitionTime 3 t +	reason 4 s	message 5 s
+PriorityLevelConfigurationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityLevelConfiguration ! +
+PriorityLevelConfigurationReference	name 1 s ! +
+PriorityLevelConfigurationSpec	type 1 s ! + g=v1beta3.PriorityLevelEnablement	limited 2 @LimitedPriorityLevelConfiguration *	exempt 3 @ExemptPriorityLevelConfiguration *
 PriorityLevelConfigurationStatus	conditions 1 [@PriorityLevelConfigurationCondition l=map k=type p=merge m=type
-QueuingConfiguration	queues 1 i	handSize 2 i	queueLengthLimit 3 i
-ResourcePolicyRule	verbs 1 [s ! l=set	apiGroups 2 [s ! l=set	resources 3 [s ! l=set	clusterScope 4 b	namespaces 5 [s l=set
-ServiceAccountSubject	namespace 1 s !	name 2 s !
-Subject	kind 1 s !	user 2 @UserSubject	group 3 @GroupSubject	serviceAccount 4 @ServiceAccountSubject
-UserSubject	name 1 s !
+QueuingConfiguration	queues 1 i +	handSize 2 i +	queueLengthLimit 3 i +
+ResourcePolicyRule	verbs 1 [s ! + l=set	apiGroups 2 [s ! + l=set	resources 3 [s ! + l=set	clusterScope 4 b	namespaces 5 [s + l=set
+ServiceAccountSubject	namespace 1 s ! +	name 2 s ! +
+Subject	kind 1 s ! + g=v1beta3.SubjectKind	user 2 @UserSubject *	group 3 @GroupSubject *	serviceAccount 4 @ServiceAccountSubject *
+UserSubject	name 1 s ! +
 `,
   },
   'imagepolicy-v1alpha1': {
@@ -1072,10 +1072,10 @@ UserSubject	name 1 s !
     version: 'v1alpha1',
     package: 'k8s.io.api.imagepolicy.v1alpha1',
     text: `
-ImageReview*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ImageReviewSpec	status 3 @ImageReviewStatus
+ImageReview*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ImageReviewSpec +	status 3 @ImageReviewStatus +
 ImageReviewContainerSpec	image 1 s
 ImageReviewSpec	containers 1 [@ImageReviewContainerSpec l=atomic	annotations 2 {s	namespace 3 s
-ImageReviewStatus	allowed 1 b	reason 2 s	auditAnnotations 3 {s
+ImageReviewStatus	allowed 1 b +	reason 2 s	auditAnnotations 3 {s
 `,
   },
   'meta-v1': {
@@ -1083,47 +1083,47 @@ ImageReviewStatus	allowed 1 b	reason 2 s	auditAnnotations 3 {s
     version: 'v1',
     package: 'k8s.io.apimachinery.pkg.apis.meta.v1',
     text: `
-APIGroup*	name 1 s !	versions 2 [@GroupVersionForDiscovery ! l=atomic	preferredVersion 3 @GroupVersionForDiscovery	serverAddressByClientCIDRs 4 [@ServerAddressByClientCIDR l=atomic
-APIGroupList*	groups 1 [@APIGroup ! l=atomic
-APIResource	name 1 s !	singularName 6 s !	namespaced 2 b !	group 8 s	version 9 s	kind 3 s !	verbs 4 S !	shortNames 5 [s l=atomic	categories 7 [s l=atomic	storageVersionHash 10 s
-APIResourceList*	groupVersion 1 s !	resources 2 [@APIResource ! l=atomic
-APIVersions*	versions 1 [s ! l=atomic	serverAddressByClientCIDRs 2 [@ServerAddressByClientCIDR ! l=atomic
-ApplyOptions*	dryRun 1 [s l=atomic	force 2 b !	fieldManager 3 s !
-Condition	type 1 s !	status 2 s !	observedGeneration 3 l	lastTransitionTime 4 t !	reason 5 s !	message 6 s !
+APIGroup*	name 1 s ! +	versions 2 [@GroupVersionForDiscovery ! + l=atomic	preferredVersion 3 @GroupVersionForDiscovery +	serverAddressByClientCIDRs 4 [@ServerAddressByClientCIDR l=atomic
+APIGroupList*	groups 1 [@APIGroup ! + l=atomic
+APIResource	name 1 s ! +	singularName 6 s ! +	namespaced 2 b ! +	group 8 s	version 9 s	kind 3 s ! +	verbs 4 S ! + g=v1.Verbs	shortNames 5 [s l=atomic	categories 7 [s l=atomic	storageVersionHash 10 s
+APIResourceList*	groupVersion 1 s ! +	resources 2 [@APIResource ! + l=atomic
+APIVersions*	versions 1 [s ! + l=atomic	serverAddressByClientCIDRs 2 [@ServerAddressByClientCIDR ! + l=atomic
+ApplyOptions*	dryRun 1 [s l=atomic	force 2 b ! +	fieldManager 3 s ! +
+Condition	type 1 s ! +	status 2 s ! + g=v1.ConditionStatus	observedGeneration 3 l	lastTransitionTime 4 t ! +	reason 5 s ! +	message 6 s ! +
 CreateOptions*	dryRun 1 [s l=atomic	fieldManager 3 s	fieldValidation 4 s
-DeleteOptions*	gracePeriodSeconds 1 l	preconditions 2 @Preconditions	orphanDependents 3 b	propagationPolicy 4 s	dryRun 5 [s l=atomic	ignoreStoreReadErrorWithClusterBreakingPotential 6 b
-FieldSelectorRequirement	key 1 s !	operator 2 s !	values 3 [s l=atomic
+DeleteOptions*	gracePeriodSeconds 1 l *	preconditions 2 @Preconditions *	orphanDependents 3 b *	propagationPolicy 4 s * g=v1.DeletionPropagation	dryRun 5 [s l=atomic	ignoreStoreReadErrorWithClusterBreakingPotential 6 b *
+FieldSelectorRequirement	key 1 s ! +	operator 2 s ! + g=v1.FieldSelectorOperator	values 3 [s l=atomic
 GetOptions*	resourceVersion 1 s
-GroupKind	group 1 s !	kind 2 s !
-GroupResource	group 1 s !	resource 2 s !
-GroupVersion	group 1 s !	version 2 s !
-GroupVersionForDiscovery	groupVersion 1 s !	version 2 s !
-GroupVersionKind	group 1 s !	version 2 s !	kind 3 s !
-GroupVersionResource	group 1 s !	version 2 s !	resource 3 s !
+GroupKind	group 1 s ! +	kind 2 s ! +
+GroupResource	group 1 s ! +	resource 2 s ! +
+GroupVersion	group 1 s ! +	version 2 s ! +
+GroupVersionForDiscovery	groupVersion 1 s ! +	version 2 s ! +
+GroupVersionKind	group 1 s ! +	version 2 s ! +	kind 3 s ! +
+GroupVersionResource	group 1 s ! +	version 2 s ! +	resource 3 s ! +
 LabelSelector^	matchLabels 1 {s	matchExpressions 2 [@LabelSelectorRequirement l=atomic
-LabelSelectorRequirement	key 1 s !	operator 2 s !	values 3 [s l=atomic
-List*	metadata 1 @ListMeta	items 2 [r !
-ListMeta	selfLink 1 s	resourceVersion 2 s	continue 3 s	remainingItemCount 4 l	shardInfo 5 @ShardInfo
-ListOptions*	labelSelector 1 s	fieldSelector 2 s	watch 3 b	allowWatchBookmarks 9 b	resourceVersion 4 s	resourceVersionMatch 10 s	timeoutSeconds 5 l	limit 7 l !	continue 8 s !	sendInitialEvents 11 b	shardSelector 15 s
-ManagedFieldsEntry	manager 1 s	operation 2 s	apiVersion 3 s	time 4 t	fieldsType 6 s	fieldsV1 7 f	subresource 8 s
-ObjectMeta	name 1 s	generateName 2 s	namespace 3 s	selfLink 4 s	uid 5 s	resourceVersion 6 s	generation 7 l	creationTimestamp 8 t	deletionTimestamp 9 t	deletionGracePeriodSeconds 10 l	labels 11 {s	annotations 12 {s	ownerReferences 13 [@OwnerReference l=map k=uid p=merge m=uid	finalizers 14 [s l=set p=merge	managedFields 17 [@ManagedFieldsEntry l=atomic
-OwnerReference^	apiVersion 5 s !	kind 1 s !	name 3 s !	uid 4 s !	controller 6 b	blockOwnerDeletion 7 b
-PartialObjectMetadata*	metadata 1 @ObjectMeta
-PartialObjectMetadataList*	metadata 1 @ListMeta	items 2 [@PartialObjectMetadata !
+LabelSelectorRequirement	key 1 s ! +	operator 2 s ! + g=v1.LabelSelectorOperator	values 3 [s l=atomic
+List*	metadata 1 @ListMeta +	items 2 [r ! +
+ListMeta	selfLink 1 s	resourceVersion 2 s	continue 3 s	remainingItemCount 4 l *	shardInfo 5 @ShardInfo *
+ListOptions*	labelSelector 1 s	fieldSelector 2 s	watch 3 b	allowWatchBookmarks 9 b	resourceVersion 4 s	resourceVersionMatch 10 s g=v1.ResourceVersionMatch	timeoutSeconds 5 l *	limit 7 l !	continue 8 s !	sendInitialEvents 11 b *	shardSelector 15 s
+ManagedFieldsEntry	manager 1 s	operation 2 s g=v1.ManagedFieldsOperationType	apiVersion 3 s	time 4 t *	fieldsType 6 s	fieldsV1 7 f *	subresource 8 s
+ObjectMeta	name 1 s	generateName 2 s	namespace 3 s	selfLink 4 s	uid 5 s g=types.UID	resourceVersion 6 s	generation 7 l	creationTimestamp 8 t	deletionTimestamp 9 t *	deletionGracePeriodSeconds 10 l *	labels 11 {s	annotations 12 {s	ownerReferences 13 [@OwnerReference l=map k=uid p=merge m=uid	finalizers 14 [s l=set p=merge	managedFields 17 [@ManagedFieldsEntry l=atomic
+OwnerReference^	apiVersion 5 s ! +	kind 1 s ! +	name 3 s ! +	uid 4 s ! + g=types.UID	controller 6 b *	blockOwnerDeletion 7 b *
+PartialObjectMetadata*	metadata 1 @ObjectMeta +
+PartialObjectMetadataList*	metadata 1 @ListMeta +	items 2 [@PartialObjectMetadata ! +
 Patch
-PatchOptions*	dryRun 1 [s l=atomic	force 2 b	fieldManager 3 s	fieldValidation 4 s
-Preconditions	uid 1 s	resourceVersion 2 s
-RootPaths	paths 1 [s ! l=atomic
-ServerAddressByClientCIDR	clientCIDR 1 s !	serverAddress 2 s !
-ShardInfo	selector 1 s !
-Status*	metadata 1 @ListMeta	status 2 s	message 3 s	reason 4 s	details 5 @StatusDetails	code 6 i
-StatusCause	reason 1 s	message 2 s	field 3 s
-StatusDetails	name 1 s	group 2 s	kind 3 s	uid 6 s	causes 4 [@StatusCause l=atomic	retryAfterSeconds 5 i
-TableOptions*	includeObject 1 s !
-Timestamp	seconds 1 l !	nanos 2 i !
+PatchOptions*	dryRun 1 [s l=atomic	force 2 b *	fieldManager 3 s	fieldValidation 4 s
+Preconditions	uid 1 s * g=types.UID	resourceVersion 2 s *
+RootPaths	paths 1 [s ! + l=atomic
+ServerAddressByClientCIDR	clientCIDR 1 s ! +	serverAddress 2 s ! +
+ShardInfo	selector 1 s ! +
+Status*	metadata 1 @ListMeta +	status 2 s	message 3 s	reason 4 s g=v1.StatusReason	details 5 @StatusDetails *	code 6 i
+StatusCause	reason 1 s g=v1.CauseType	message 2 s	field 3 s
+StatusDetails	name 1 s	group 2 s	kind 3 s	uid 6 s g=types.UID	causes 4 [@StatusCause l=atomic	retryAfterSeconds 5 i
+TableOptions*	includeObject 1 s ! g=v1.IncludeObjectPolicy
+Timestamp	seconds 1 l ! +	nanos 2 i ! +
 TypeMeta	kind 1 s	apiVersion 2 s
 UpdateOptions*	dryRun 1 [s l=atomic	fieldManager 2 s	fieldValidation 3 s
-WatchEvent	type 1 s !	object 2 r !
+WatchEvent	type 1 s ! +	object 2 r ! +
 `,
   },
   'metrics-v1beta1': {
@@ -1131,11 +1131,11 @@ WatchEvent	type 1 s !	object 2 r !
     version: 'v1beta1',
     package: 'k8s.io.metrics.pkg.apis.metrics.v1beta1',
     text: `
-ContainerMetrics	name 1 s !	usage 2 {q !
-NodeMetrics*	metadata 1 @meta-v1/ObjectMeta	timestamp 2 t !	window 3 D !	usage 4 {q !
-NodeMetricsList*	metadata 1 @meta-v1/ListMeta !	items 2 [@NodeMetrics !
-PodMetrics*	metadata 1 @meta-v1/ObjectMeta	timestamp 2 t !	window 3 D !	containers 4 [@ContainerMetrics ! l=atomic
-PodMetricsList*	metadata 1 @meta-v1/ListMeta !	items 2 [@PodMetrics !
+ContainerMetrics	name 1 s ! +	usage 2 {q ! + g=v1.ResourceList
+NodeMetrics*	metadata 1 @meta-v1/ObjectMeta +	timestamp 2 t ! +	window 3 D ! +	usage 4 {q ! + g=v1.ResourceList
+NodeMetricsList*	metadata 1 @meta-v1/ListMeta ! +	items 2 [@NodeMetrics ! +
+PodMetrics*	metadata 1 @meta-v1/ObjectMeta +	timestamp 2 t ! +	window 3 D ! +	containers 4 [@ContainerMetrics ! + l=atomic
+PodMetricsList*	metadata 1 @meta-v1/ListMeta ! +	items 2 [@PodMetrics ! +
 `,
   },
   'networking-v1': {
@@ -1143,39 +1143,39 @@ PodMetricsList*	metadata 1 @meta-v1/ListMeta !	items 2 [@PodMetrics !
     version: 'v1',
     package: 'k8s.io.api.networking.v1',
     text: `
-HTTPIngressPath	path 1 s	pathType 3 s !	backend 2 @IngressBackend !
-HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! l=atomic
-IPAddress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IPAddressSpec !
-IPAddressList*	metadata 1 @meta-v1/ListMeta	items 2 [@IPAddress !
-IPAddressSpec	parentRef 1 @ParentReference !
-IPBlock	cidr 1 s !	except 2 [s l=atomic
-Ingress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressSpec	status 3 @IngressStatus
-IngressBackend	service 4 @IngressServiceBackend	resource 3 @core-v1/TypedLocalObjectReference
-IngressClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressClassSpec
-IngressClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@IngressClass !
-IngressClassParametersReference	apiGroup 1 s	kind 2 s !	name 3 s !	scope 4 s	namespace 5 s
-IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference
-IngressList*	metadata 1 @meta-v1/ListMeta	items 2 [@Ingress !
+HTTPIngressPath	path 1 s	pathType 3 s ! * + g=v1.PathType	backend 2 @IngressBackend ! +
+HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! + l=atomic
+IPAddress*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IPAddressSpec ! +
+IPAddressList*	metadata 1 @meta-v1/ListMeta +	items 2 [@IPAddress ! +
+IPAddressSpec	parentRef 1 @ParentReference ! *
+IPBlock	cidr 1 s ! +	except 2 [s l=atomic
+Ingress*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IngressSpec +	status 3 @IngressStatus +
+IngressBackend	service 4 @IngressServiceBackend *	resource 3 @core-v1/TypedLocalObjectReference *
+IngressClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IngressClassSpec +
+IngressClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@IngressClass ! +
+IngressClassParametersReference	apiGroup 1 s *	kind 2 s ! +	name 3 s ! +	scope 4 s * +	namespace 5 s *
+IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference *
+IngressList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Ingress ! +
 IngressLoadBalancerIngress	ip 1 s	hostname 2 s	ports 4 [@IngressPortStatus l=atomic
 IngressLoadBalancerStatus	ingress 1 [@IngressLoadBalancerIngress l=atomic
-IngressPortStatus	port 1 i !	protocol 2 s !	error 3 s
+IngressPortStatus	port 1 i ! +	protocol 2 s ! + g=v1.Protocol	error 3 s *
 IngressRule	host 1 s	ingressRuleValue 2 @IngressRuleValue ~
-IngressRuleValue	http 1 @HTTPIngressRuleValue
-IngressServiceBackend	name 1 s !	port 2 @ServiceBackendPort
-IngressSpec	ingressClassName 4 s	defaultBackend 1 @IngressBackend	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
-IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus
+IngressRuleValue	http 1 @HTTPIngressRuleValue *
+IngressServiceBackend	name 1 s ! +	port 2 @ServiceBackendPort +
+IngressSpec	ingressClassName 4 s *	defaultBackend 1 @IngressBackend *	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
+IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus +
 IngressTLS	hosts 1 [s l=atomic	secretName 2 s
-NetworkPolicy*	metadata 1 @meta-v1/ObjectMeta	spec 2 @NetworkPolicySpec
+NetworkPolicy*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @NetworkPolicySpec +
 NetworkPolicyEgressRule	ports 1 [@NetworkPolicyPort l=atomic	to 2 [@NetworkPolicyPeer l=atomic
 NetworkPolicyIngressRule	ports 1 [@NetworkPolicyPort l=atomic	from 2 [@NetworkPolicyPeer l=atomic
-NetworkPolicyList*	metadata 1 @meta-v1/ListMeta	items 2 [@NetworkPolicy !
-NetworkPolicyPeer	podSelector 1 @meta-v1/LabelSelector	namespaceSelector 2 @meta-v1/LabelSelector	ipBlock 3 @IPBlock
-NetworkPolicyPort	protocol 1 s	port 2 x	endPort 3 i
-NetworkPolicySpec	podSelector 1 @meta-v1/LabelSelector	ingress 2 [@NetworkPolicyIngressRule l=atomic	egress 3 [@NetworkPolicyEgressRule l=atomic	policyTypes 4 [s l=atomic
+NetworkPolicyList*	metadata 1 @meta-v1/ListMeta +	items 2 [@NetworkPolicy ! +
+NetworkPolicyPeer	podSelector 1 @meta-v1/LabelSelector *	namespaceSelector 2 @meta-v1/LabelSelector *	ipBlock 3 @IPBlock *
+NetworkPolicyPort	protocol 1 s * g=v1.Protocol	port 2 x *	endPort 3 i *
+NetworkPolicySpec	podSelector 1 @meta-v1/LabelSelector +	ingress 2 [@NetworkPolicyIngressRule l=atomic	egress 3 [@NetworkPolicyEgressRule l=atomic	policyTypes 4 [s g=[]v1.PolicyType l=atomic
 ParentReference	group 1 s	resource 2 s !	namespace 3 s	name 4 s !
 ServiceBackendPort^	name 1 s	number 2 i
-ServiceCIDR*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ServiceCIDRSpec	status 3 @ServiceCIDRStatus
-ServiceCIDRList*	metadata 1 @meta-v1/ListMeta	items 2 [@ServiceCIDR !
+ServiceCIDR*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ServiceCIDRSpec +	status 3 @ServiceCIDRStatus +
+ServiceCIDRList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ServiceCIDR ! +
 ServiceCIDRSpec	cidrs 1 [s l=atomic
 ServiceCIDRStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
 `,
@@ -1185,29 +1185,29 @@ ServiceCIDRStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
     version: 'v1beta1',
     package: 'k8s.io.api.networking.v1beta1',
     text: `
-HTTPIngressPath	path 1 s	pathType 3 s !	backend 2 @IngressBackend !
-HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! l=atomic
-IPAddress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IPAddressSpec !
-IPAddressList*	metadata 1 @meta-v1/ListMeta	items 2 [@IPAddress !
-IPAddressSpec	parentRef 1 @ParentReference !
-Ingress*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressSpec	status 3 @IngressStatus
-IngressBackend	serviceName 1 s	servicePort 2 x	resource 3 @core-v1/TypedLocalObjectReference
-IngressClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @IngressClassSpec
-IngressClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@IngressClass !
-IngressClassParametersReference	apiGroup 1 s	kind 2 s !	name 3 s !	scope 4 s !	namespace 5 s
-IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference
-IngressList*	metadata 1 @meta-v1/ListMeta	items 2 [@Ingress !
+HTTPIngressPath	path 1 s	pathType 3 s ! * g=v1beta1.PathType	backend 2 @IngressBackend ! +
+HTTPIngressRuleValue	paths 1 [@HTTPIngressPath ! + l=atomic
+IPAddress*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IPAddressSpec ! +
+IPAddressList*	metadata 1 @meta-v1/ListMeta +	items 2 [@IPAddress ! +
+IPAddressSpec	parentRef 1 @ParentReference ! *
+Ingress*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IngressSpec +	status 3 @IngressStatus +
+IngressBackend	serviceName 1 s	servicePort 2 x +	resource 3 @core-v1/TypedLocalObjectReference *
+IngressClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @IngressClassSpec +
+IngressClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@IngressClass ! +
+IngressClassParametersReference	apiGroup 1 s *	kind 2 s ! +	name 3 s ! +	scope 4 s ! * +	namespace 5 s *
+IngressClassSpec	controller 1 s	parameters 2 @IngressClassParametersReference *
+IngressList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Ingress ! +
 IngressLoadBalancerIngress	ip 1 s	hostname 2 s	ports 4 [@IngressPortStatus l=atomic
 IngressLoadBalancerStatus	ingress 1 [@IngressLoadBalancerIngress l=atomic
-IngressPortStatus	port 1 i !	protocol 2 s !	error 3 s
+IngressPortStatus	port 1 i ! +	protocol 2 s ! + g=v1.Protocol	error 3 s *
 IngressRule	host 1 s	ingressRuleValue 2 @IngressRuleValue ~
-IngressRuleValue	http 1 @HTTPIngressRuleValue
-IngressSpec	ingressClassName 4 s	backend 1 @IngressBackend	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
-IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus
+IngressRuleValue	http 1 @HTTPIngressRuleValue *
+IngressSpec	ingressClassName 4 s *	backend 1 @IngressBackend *	tls 2 [@IngressTLS l=atomic	rules 3 [@IngressRule l=atomic
+IngressStatus	loadBalancer 1 @IngressLoadBalancerStatus +
 IngressTLS	hosts 1 [s l=atomic	secretName 2 s
 ParentReference	group 1 s	resource 2 s !	namespace 3 s	name 4 s !
-ServiceCIDR*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ServiceCIDRSpec	status 3 @ServiceCIDRStatus
-ServiceCIDRList*	metadata 1 @meta-v1/ListMeta	items 2 [@ServiceCIDR !
+ServiceCIDR*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ServiceCIDRSpec +	status 3 @ServiceCIDRStatus +
+ServiceCIDRList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ServiceCIDR ! +
 ServiceCIDRSpec	cidrs 1 [s l=atomic
 ServiceCIDRStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
 `,
@@ -1217,9 +1217,9 @@ ServiceCIDRStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
     version: 'v1',
     package: 'k8s.io.api.node.v1',
     text: `
-Overhead	podFixed 1 {q
-RuntimeClass*	metadata 1 @meta-v1/ObjectMeta	handler 2 s !	overhead 3 @Overhead	scheduling 4 @Scheduling
-RuntimeClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@RuntimeClass !
+Overhead	podFixed 1 {q g=v1.ResourceList
+RuntimeClass*	metadata 1 @meta-v1/ObjectMeta +	handler 2 s ! +	overhead 3 @Overhead *	scheduling 4 @Scheduling *
+RuntimeClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RuntimeClass ! +
 Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
 `,
   },
@@ -1228,10 +1228,10 @@ Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
     version: 'v1alpha1',
     package: 'k8s.io.api.node.v1alpha1',
     text: `
-Overhead	podFixed 1 {q
-RuntimeClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @RuntimeClassSpec !
-RuntimeClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@RuntimeClass !
-RuntimeClassSpec	runtimeHandler 1 s !	overhead 2 @Overhead	scheduling 3 @Scheduling
+Overhead	podFixed 1 {q g=v1.ResourceList
+RuntimeClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @RuntimeClassSpec ! +
+RuntimeClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RuntimeClass ! +
+RuntimeClassSpec	runtimeHandler 1 s ! +	overhead 2 @Overhead *	scheduling 3 @Scheduling *
 Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
 `,
   },
@@ -1240,9 +1240,9 @@ Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
     version: 'v1beta1',
     package: 'k8s.io.api.node.v1beta1',
     text: `
-Overhead	podFixed 1 {q
-RuntimeClass*	metadata 1 @meta-v1/ObjectMeta	handler 2 s !	overhead 3 @Overhead	scheduling 4 @Scheduling
-RuntimeClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@RuntimeClass !
+Overhead	podFixed 1 {q g=v1.ResourceList
+RuntimeClass*	metadata 1 @meta-v1/ObjectMeta +	handler 2 s ! +	overhead 3 @Overhead *	scheduling 4 @Scheduling *
+RuntimeClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RuntimeClass ! +
 Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
 `,
   },
@@ -1251,11 +1251,11 @@ Scheduling	nodeSelector 1 {s ^	tolerations 2 [@core-v1/Toleration l=atomic
     version: 'v1',
     package: 'k8s.io.api.policy.v1',
     text: `
-Eviction*	metadata 1 @meta-v1/ObjectMeta	deleteOptions 2 @meta-v1/DeleteOptions
-PodDisruptionBudget*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodDisruptionBudgetSpec	status 3 @PodDisruptionBudgetStatus
-PodDisruptionBudgetList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodDisruptionBudget !
-PodDisruptionBudgetSpec	minAvailable 1 x	selector 2 @meta-v1/LabelSelector p=replace	maxUnavailable 3 x	unhealthyPodEvictionPolicy 4 s
-PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsAllowed 3 i	currentHealthy 4 i	desiredHealthy 5 i	expectedPods 6 i	conditions 7 [@meta-v1/Condition l=map k=type p=merge m=type
+Eviction*	metadata 1 @meta-v1/ObjectMeta +	deleteOptions 2 @meta-v1/DeleteOptions *
+PodDisruptionBudget*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodDisruptionBudgetSpec +	status 3 @PodDisruptionBudgetStatus +
+PodDisruptionBudgetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PodDisruptionBudget ! +
+PodDisruptionBudgetSpec	minAvailable 1 x *	selector 2 @meta-v1/LabelSelector * p=replace	maxUnavailable 3 x *	unhealthyPodEvictionPolicy 4 s * g=v1.UnhealthyPodEvictionPolicyType
+PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsAllowed 3 i +	currentHealthy 4 i +	desiredHealthy 5 i +	expectedPods 6 i +	conditions 7 [@meta-v1/Condition l=map k=type p=merge m=type
 `,
   },
   'policy-v1beta1': {
@@ -1263,11 +1263,11 @@ PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsA
     version: 'v1beta1',
     package: 'k8s.io.api.policy.v1beta1',
     text: `
-Eviction*	metadata 1 @meta-v1/ObjectMeta	deleteOptions 2 @meta-v1/DeleteOptions
-PodDisruptionBudget*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodDisruptionBudgetSpec	status 3 @PodDisruptionBudgetStatus
-PodDisruptionBudgetList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodDisruptionBudget !
-PodDisruptionBudgetSpec	minAvailable 1 x	selector 2 @meta-v1/LabelSelector	maxUnavailable 3 x	unhealthyPodEvictionPolicy 4 s
-PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsAllowed 3 i	currentHealthy 4 i	desiredHealthy 5 i	expectedPods 6 i	conditions 7 [@meta-v1/Condition l=map k=type p=merge m=type
+Eviction*	metadata 1 @meta-v1/ObjectMeta +	deleteOptions 2 @meta-v1/DeleteOptions *
+PodDisruptionBudget*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodDisruptionBudgetSpec +	status 3 @PodDisruptionBudgetStatus +
+PodDisruptionBudgetList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PodDisruptionBudget ! +
+PodDisruptionBudgetSpec	minAvailable 1 x *	selector 2 @meta-v1/LabelSelector *	maxUnavailable 3 x *	unhealthyPodEvictionPolicy 4 s * g=v1beta1.UnhealthyPodEvictionPolicyType
+PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsAllowed 3 i +	currentHealthy 4 i +	desiredHealthy 5 i +	expectedPods 6 i +	conditions 7 [@meta-v1/Condition l=map k=type p=merge m=type
 `,
   },
   'rbac-v1': {
@@ -1276,17 +1276,17 @@ PodDisruptionBudgetStatus	observedGeneration 1 l	disruptedPods 2 {t	disruptionsA
     package: 'k8s.io.api.rbac.v1',
     text: `
 AggregationRule	clusterRoleSelectors 1 [@meta-v1/LabelSelector l=atomic
-ClusterRole*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic	aggregationRule 3 @AggregationRule
-ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRoleBinding !
-ClusterRoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRole !
-PolicyRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic	nonResourceURLs 5 [s l=atomic
-Role*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic
-RoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-RoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@RoleBinding !
-RoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@Role !
-RoleRef^	apiGroup 1 s	kind 2 s !	name 3 s !
-Subject^	kind 1 s !	apiGroup 2 s	name 3 s !	namespace 4 s
+ClusterRole*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic	aggregationRule 3 @AggregationRule *
+ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRoleBinding ! +
+ClusterRoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRole ! +
+PolicyRule	verbs 1 [s ! + l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic	nonResourceURLs 5 [s l=atomic
+Role*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic
+RoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+RoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RoleBinding ! +
+RoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Role ! +
+RoleRef^	apiGroup 1 s +	kind 2 s ! +	name 3 s ! +
+Subject^	kind 1 s ! +	apiGroup 2 s	name 3 s ! +	namespace 4 s
 `,
   },
   'rbac-v1alpha1': {
@@ -1295,17 +1295,17 @@ Subject^	kind 1 s !	apiGroup 2 s	name 3 s !	namespace 4 s
     package: 'k8s.io.api.rbac.v1alpha1',
     text: `
 AggregationRule	clusterRoleSelectors 1 [@meta-v1/LabelSelector l=atomic
-ClusterRole*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic	aggregationRule 3 @AggregationRule
-ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRoleBinding !
-ClusterRoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRole !
-PolicyRule	verbs 1 [s ! l=atomic	apiGroups 3 [s l=atomic	resources 4 [s l=atomic	resourceNames 5 [s l=atomic	nonResourceURLs 6 [s l=atomic
-Role*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic
-RoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-RoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@RoleBinding !
-RoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@Role !
-RoleRef	apiGroup 1 s	kind 2 s !	name 3 s !
-Subject	kind 1 s !	apiVersion 2 s	name 3 s !	namespace 4 s
+ClusterRole*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic	aggregationRule 3 @AggregationRule *
+ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRoleBinding ! +
+ClusterRoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRole ! +
+PolicyRule	verbs 1 [s ! + l=atomic	apiGroups 3 [s l=atomic	resources 4 [s l=atomic	resourceNames 5 [s l=atomic	nonResourceURLs 6 [s l=atomic
+Role*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic
+RoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+RoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RoleBinding ! +
+RoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Role ! +
+RoleRef	apiGroup 1 s +	kind 2 s ! +	name 3 s ! +
+Subject	kind 1 s ! +	apiVersion 2 s	name 3 s ! +	namespace 4 s
 `,
   },
   'rbac-v1beta1': {
@@ -1314,17 +1314,17 @@ Subject	kind 1 s !	apiVersion 2 s	name 3 s !	namespace 4 s
     package: 'k8s.io.api.rbac.v1beta1',
     text: `
 AggregationRule	clusterRoleSelectors 1 [@meta-v1/LabelSelector l=atomic
-ClusterRole*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic	aggregationRule 3 @AggregationRule
-ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRoleBinding !
-ClusterRoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@ClusterRole !
-PolicyRule	verbs 1 [s ! l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic	nonResourceURLs 5 [s l=atomic
-Role*	metadata 1 @meta-v1/ObjectMeta	rules 2 [@PolicyRule l=atomic
-RoleBinding*	metadata 1 @meta-v1/ObjectMeta	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef !
-RoleBindingList*	metadata 1 @meta-v1/ListMeta	items 2 [@RoleBinding !
-RoleList*	metadata 1 @meta-v1/ListMeta	items 2 [@Role !
-RoleRef	apiGroup 1 s	kind 2 s !	name 3 s !
-Subject	kind 1 s !	apiGroup 2 s	name 3 s !	namespace 4 s
+ClusterRole*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic	aggregationRule 3 @AggregationRule *
+ClusterRoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+ClusterRoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRoleBinding ! +
+ClusterRoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ClusterRole ! +
+PolicyRule	verbs 1 [s ! + l=atomic	apiGroups 2 [s l=atomic	resources 3 [s l=atomic	resourceNames 4 [s l=atomic	nonResourceURLs 5 [s l=atomic
+Role*	metadata 1 @meta-v1/ObjectMeta +	rules 2 [@PolicyRule + l=atomic
+RoleBinding*	metadata 1 @meta-v1/ObjectMeta +	subjects 2 [@Subject l=atomic	roleRef 3 @RoleRef ! +
+RoleBindingList*	metadata 1 @meta-v1/ListMeta +	items 2 [@RoleBinding ! +
+RoleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Role ! +
+RoleRef	apiGroup 1 s +	kind 2 s ! +	name 3 s ! +
+Subject	kind 1 s ! +	apiGroup 2 s	name 3 s ! +	namespace 4 s
 `,
   },
   'resource-v1': {
@@ -1332,50 +1332,50 @@ Subject	kind 1 s !	apiGroup 2 s	name 3 s !	namespace 4 s
     version: 'v1',
     package: 'k8s.io.api.resource.v1',
     text: `
-AllocatedDeviceStatus	driver 1 s !	pool 2 s !	device 3 s !	shareID 7 s	conditions 4 [@meta-v1/Condition l=map k=type	data 5 r	networkData 6 @NetworkDeviceData
-AllocationResult	devices 1 @DeviceAllocationResult	nodeSelector 3 @core-v1/NodeSelector	allocationTimestamp 5 t
-CELDeviceSelector	expression 1 s !
-CapacityRequestPolicy	default 1 q	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange
-CapacityRequestPolicyRange	min 1 q !	max 2 q	step 3 q
-CapacityRequirements	requests 1 {q
-Counter	value 1 q !
-CounterSet	name 1 s !	counters 2 {@Counter !
-Device	name 1 s !	attributes 2 {@DeviceAttribute	capacity 3 {@DeviceCapacity	consumesCounters 4 [@DeviceCounterConsumption l=atomic	nodeName 5 s	nodeSelector 6 @core-v1/NodeSelector	allNodes 7 b	taints 8 [@DeviceTaint l=atomic	bindsToNode 9 b	bindingConditions 10 [s l=atomic	bindingFailureConditions 11 [s l=atomic	allowMultipleAllocations 12 b	nodeAllocatableResourceMappings 13 {@NodeAllocatableResourceMapping
-DeviceAllocationConfiguration	source 1 s !	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
+AllocatedDeviceStatus	driver 1 s ! +	pool 2 s ! +	device 3 s ! +	shareID 7 s *	conditions 4 [@meta-v1/Condition + l=map k=type	data 5 r *	networkData 6 @NetworkDeviceData *
+AllocationResult	devices 1 @DeviceAllocationResult +	nodeSelector 3 @core-v1/NodeSelector *	allocationTimestamp 5 t *
+CELDeviceSelector	expression 1 s ! +
+CapacityRequestPolicy	default 1 q * +	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange *
+CapacityRequestPolicyRange	min 1 q ! *	max 2 q *	step 3 q *
+CapacityRequirements	requests 1 {q g=map[v1.QualifiedName]resource.Quantity
+Counter	value 1 q ! +
+CounterSet	name 1 s ! +	counters 2 {@Counter !
+Device	name 1 s ! +	attributes 2 {@DeviceAttribute g=map[v1.QualifiedName]v1.DeviceAttribute	capacity 3 {@DeviceCapacity g=map[v1.QualifiedName]v1.DeviceCapacity	consumesCounters 4 [@DeviceCounterConsumption l=atomic	nodeName 5 s *	nodeSelector 6 @core-v1/NodeSelector *	allNodes 7 b *	taints 8 [@DeviceTaint l=atomic	bindsToNode 9 b *	bindingConditions 10 [s l=atomic	bindingFailureConditions 11 [s l=atomic	allowMultipleAllocations 12 b *	nodeAllocatableResourceMappings 13 {@NodeAllocatableResourceMapping g=map[v1.ResourceName]v1.NodeAllocatableResourceMapping
+DeviceAllocationConfiguration	source 1 s ! + g=v1.AllocationConfigSource	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
 DeviceAllocationResult	results 1 [@DeviceRequestAllocationResult l=atomic	config 2 [@DeviceAllocationConfiguration l=atomic
-DeviceAttribute	int 2 l	bool 3 b	string 4 s	version 5 s	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
-DeviceCapacity	value 1 q !	requestPolicy 2 @CapacityRequestPolicy
-DeviceClaim	requests 1 [@DeviceRequest l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
+DeviceAttribute	int 2 l *	bool 3 b *	string 4 s *	version 5 s *	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
+DeviceCapacity	value 1 q ! +	requestPolicy 2 @CapacityRequestPolicy *
+DeviceClaim	requests 1 [@DeviceRequest + l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
 DeviceClaimConfiguration	requests 1 [s l=atomic	deviceConfiguration 2 @DeviceConfiguration ~ !
-DeviceClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeviceClassSpec !
+DeviceClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeviceClassSpec ! +
 DeviceClassConfiguration	deviceConfiguration 1 @DeviceConfiguration ~ !
-DeviceClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@DeviceClass !
-DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s
-DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration
-DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s	distinctAttribute 3 s
-DeviceCounterConsumption	counterSet 1 s !	counters 2 {@Counter !
-DeviceRequest	name 1 s !	exactly 2 @ExactDeviceRequest	firstAvailable 3 [@DeviceSubRequest l=atomic
-DeviceRequestAllocationResult	request 1 s !	driver 2 s !	pool 3 s !	device 4 s !	adminAccess 5 b	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s	consumedCapacity 10 {q
-DeviceSelector	cel 1 @CELDeviceSelector
-DeviceSubRequest	name 1 s !	deviceClassName 2 s !	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s	count 5 l	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements
-DeviceTaint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
-DeviceToleration	key 1 s	operator 2 s d="Equal"	value 3 s	effect 4 s	tolerationSeconds 5 l
-ExactDeviceRequest	deviceClassName 1 s !	selectors 2 [@DeviceSelector l=atomic	allocationMode 3 s	count 4 l	adminAccess 5 b	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements
+DeviceClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DeviceClass ! +
+DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s *
+DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration *
+DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s * g=v1.FullyQualifiedName	distinctAttribute 3 s * g=v1.FullyQualifiedName
+DeviceCounterConsumption	counterSet 1 s ! +	counters 2 {@Counter !
+DeviceRequest	name 1 s ! +	exactly 2 @ExactDeviceRequest *	firstAvailable 3 [@DeviceSubRequest l=atomic
+DeviceRequestAllocationResult	request 1 s ! +	driver 2 s ! +	pool 3 s ! +	device 4 s ! +	adminAccess 5 b *	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s * g=types.UID	consumedCapacity 10 {q g=map[v1.QualifiedName]resource.Quantity
+DeviceSelector	cel 1 @CELDeviceSelector *
+DeviceSubRequest	name 1 s ! +	deviceClassName 2 s ! +	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s g=v1.DeviceAllocationMode	count 5 l	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements *
+DeviceTaint	key 1 s ! +	value 2 s	effect 3 s ! + g=v1.DeviceTaintEffect	timeAdded 4 t *
+DeviceToleration	key 1 s	operator 2 s g=v1.DeviceTolerationOperator d="Equal"	value 3 s	effect 4 s g=v1.DeviceTaintEffect	tolerationSeconds 5 l *
+ExactDeviceRequest	deviceClassName 1 s ! +	selectors 2 [@DeviceSelector l=atomic	allocationMode 3 s g=v1.DeviceAllocationMode	count 4 l	adminAccess 5 b *	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements *
 NetworkDeviceData	interfaceName 1 s	ips 2 [s l=atomic	hardwareAddress 3 s
-NodeAllocatableResourceMapping	capacityKey 1 s	allocationMultiplier 2 q
-OpaqueDeviceConfiguration	driver 1 s !	parameters 2 r !
-ResourceClaim*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !	status 3 @ResourceClaimStatus
-ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s !	name 4 s !	uid 5 s !
-ResourceClaimList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaim !
-ResourceClaimSpec	devices 1 @DeviceClaim
-ResourceClaimStatus	allocation 1 @AllocationResult	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
-ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimTemplateSpec !
-ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaimTemplate !
-ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !
-ResourcePool	name 1 s !	generation 2 l !	resourceSliceCount 3 l !
-ResourceSlice*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceSliceSpec !
-ResourceSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceSlice !
-ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 4 @core-v1/NodeSelector	allNodes 5 b	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b	sharedCounters 8 [@CounterSet l=atomic
+NodeAllocatableResourceMapping	capacityKey 1 s * g=v1.QualifiedName	allocationMultiplier 2 q *
+OpaqueDeviceConfiguration	driver 1 s ! +	parameters 2 r ! +
+ResourceClaim*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +	status 3 @ResourceClaimStatus +
+ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s ! +	name 4 s ! +	uid 5 s ! + g=types.UID
+ResourceClaimList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaim ! +
+ResourceClaimSpec	devices 1 @DeviceClaim +
+ResourceClaimStatus	allocation 1 @AllocationResult *	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
+ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimTemplateSpec ! +
+ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaimTemplate ! +
+ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +
+ResourcePool	name 1 s ! +	generation 2 l ! +	resourceSliceCount 3 l ! +
+ResourceSlice*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceSliceSpec ! +
+ResourceSliceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceSlice ! +
+ResourceSliceSpec	driver 1 s ! +	pool 2 @ResourcePool ! +	nodeName 3 s *	nodeSelector 4 @core-v1/NodeSelector *	allNodes 5 b *	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b *	sharedCounters 8 [@CounterSet l=atomic
 `,
   },
   'resource-v1alpha3': {
@@ -1383,19 +1383,19 @@ ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 
     version: 'v1alpha3',
     package: 'k8s.io.api.resource.v1alpha3',
     text: `
-CELDeviceSelector	expression 1 s !
-DeviceSelector	cel 1 @CELDeviceSelector
-DeviceTaint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
-DeviceTaintRule*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeviceTaintRuleSpec !	status 3 @DeviceTaintRuleStatus
-DeviceTaintRuleList*	metadata 1 @meta-v1/ListMeta	items 2 [@DeviceTaintRule !
-DeviceTaintRuleSpec	deviceSelector 1 @DeviceTaintSelector	taint 2 @DeviceTaint !
+CELDeviceSelector	expression 1 s ! +
+DeviceSelector	cel 1 @CELDeviceSelector *
+DeviceTaint	key 1 s ! +	value 2 s	effect 3 s ! + g=v1alpha3.DeviceTaintEffect	timeAdded 4 t *
+DeviceTaintRule*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeviceTaintRuleSpec ! +	status 3 @DeviceTaintRuleStatus +
+DeviceTaintRuleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DeviceTaintRule ! +
+DeviceTaintRuleSpec	deviceSelector 1 @DeviceTaintSelector *	taint 2 @DeviceTaint ! +
 DeviceTaintRuleStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
-DeviceTaintSelector	driver 2 s	pool 3 s	device 4 s
-PoolStatus	driver 1 s !	poolName 2 s !	generation 9 l !	resourceSliceCount 8 i	totalDevices 4 i	allocatedDevices 5 i	availableDevices 6 i	unavailableDevices 7 i	nodeName 3 s	validationError 10 s
-ResourcePoolStatusRequest*	metadata 1 @meta-v1/ObjectMeta !	spec 2 @ResourcePoolStatusRequestSpec !	status 3 @ResourcePoolStatusRequestStatus
-ResourcePoolStatusRequestList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourcePoolStatusRequest !
-ResourcePoolStatusRequestSpec	driver 1 s !	poolName 2 s	limit 3 i d=100
-ResourcePoolStatusRequestStatus	poolCount 6 i !	pools 2 [@PoolStatus l=atomic	conditions 3 [@meta-v1/Condition l=map k=type p=merge m=type
+DeviceTaintSelector	driver 2 s *	pool 3 s *	device 4 s *
+PoolStatus	driver 1 s !	poolName 2 s !	generation 9 l ! +	resourceSliceCount 8 i *	totalDevices 4 i *	allocatedDevices 5 i *	availableDevices 6 i *	unavailableDevices 7 i *	nodeName 3 s *	validationError 10 s *
+ResourcePoolStatusRequest*	metadata 1 @meta-v1/ObjectMeta ! +	spec 2 @ResourcePoolStatusRequestSpec ! +	status 3 @ResourcePoolStatusRequestStatus *
+ResourcePoolStatusRequestList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourcePoolStatusRequest ! +
+ResourcePoolStatusRequestSpec	driver 1 s ! +	poolName 2 s *	limit 3 i * d=100
+ResourcePoolStatusRequestStatus	poolCount 6 i ! *	pools 2 [@PoolStatus l=atomic	conditions 3 [@meta-v1/Condition l=map k=type p=merge m=type
 `,
   },
   'resource-v1beta1': {
@@ -1403,50 +1403,50 @@ ResourcePoolStatusRequestStatus	poolCount 6 i !	pools 2 [@PoolStatus l=atomic	co
     version: 'v1beta1',
     package: 'k8s.io.api.resource.v1beta1',
     text: `
-AllocatedDeviceStatus	driver 1 s !	pool 2 s !	device 3 s !	shareID 7 s	conditions 4 [@meta-v1/Condition l=map k=type	data 5 r	networkData 6 @NetworkDeviceData
-AllocationResult	devices 1 @DeviceAllocationResult	nodeSelector 3 @core-v1/NodeSelector	allocationTimestamp 5 t
-BasicDevice	attributes 1 {@DeviceAttribute	capacity 2 {@DeviceCapacity	consumesCounters 3 [@DeviceCounterConsumption l=atomic	nodeName 4 s	nodeSelector 5 @core-v1/NodeSelector	allNodes 6 b	taints 7 [@DeviceTaint l=atomic	bindsToNode 8 b	bindingConditions 9 [s l=atomic	bindingFailureConditions 10 [s l=atomic	allowMultipleAllocations 11 b	nodeAllocatableResourceMappings 12 {@NodeAllocatableResourceMapping
-CELDeviceSelector	expression 1 s !
-CapacityRequestPolicy	default 1 q	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange
-CapacityRequestPolicyRange	min 1 q !	max 2 q	step 3 q
-CapacityRequirements	requests 1 {q
-Counter	value 1 q !
-CounterSet	name 1 s !	counters 2 {@Counter !
-Device	name 1 s !	basic 2 @BasicDevice
-DeviceAllocationConfiguration	source 1 s !	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
+AllocatedDeviceStatus	driver 1 s ! +	pool 2 s ! +	device 3 s ! +	shareID 7 s *	conditions 4 [@meta-v1/Condition + l=map k=type	data 5 r *	networkData 6 @NetworkDeviceData *
+AllocationResult	devices 1 @DeviceAllocationResult +	nodeSelector 3 @core-v1/NodeSelector *	allocationTimestamp 5 t *
+BasicDevice	attributes 1 {@DeviceAttribute g=map[v1beta1.QualifiedName]v1beta1.DeviceAttribute	capacity 2 {@DeviceCapacity g=map[v1beta1.QualifiedName]v1beta1.DeviceCapacity	consumesCounters 3 [@DeviceCounterConsumption l=atomic	nodeName 4 s *	nodeSelector 5 @core-v1/NodeSelector *	allNodes 6 b *	taints 7 [@DeviceTaint l=atomic	bindsToNode 8 b *	bindingConditions 9 [s l=atomic	bindingFailureConditions 10 [s l=atomic	allowMultipleAllocations 11 b *	nodeAllocatableResourceMappings 12 {@NodeAllocatableResourceMapping g=map[v1.ResourceName]v1beta1.NodeAllocatableResourceMapping
+CELDeviceSelector	expression 1 s ! +
+CapacityRequestPolicy	default 1 q * +	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange *
+CapacityRequestPolicyRange	min 1 q ! *	max 2 q *	step 3 q *
+CapacityRequirements	requests 1 {q g=map[v1beta1.QualifiedName]resource.Quantity
+Counter	value 1 q ! +
+CounterSet	name 1 s ! +	counters 2 {@Counter !
+Device	name 1 s ! +	basic 2 @BasicDevice *
+DeviceAllocationConfiguration	source 1 s ! + g=v1beta1.AllocationConfigSource	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
 DeviceAllocationResult	results 1 [@DeviceRequestAllocationResult l=atomic	config 2 [@DeviceAllocationConfiguration l=atomic
-DeviceAttribute	int 2 l	bool 3 b	string 4 s	version 5 s	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
-DeviceCapacity	value 1 q !	requestPolicy 2 @CapacityRequestPolicy
-DeviceClaim	requests 1 [@DeviceRequest l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
+DeviceAttribute	int 2 l *	bool 3 b *	string 4 s *	version 5 s *	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
+DeviceCapacity	value 1 q ! +	requestPolicy 2 @CapacityRequestPolicy *
+DeviceClaim	requests 1 [@DeviceRequest + l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
 DeviceClaimConfiguration	requests 1 [s l=atomic	deviceConfiguration 2 @DeviceConfiguration ~ !
-DeviceClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeviceClassSpec !
+DeviceClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeviceClassSpec ! +
 DeviceClassConfiguration	deviceConfiguration 1 @DeviceConfiguration ~ !
-DeviceClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@DeviceClass !
-DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s
-DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration
-DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s	distinctAttribute 3 s
-DeviceCounterConsumption	counterSet 1 s !	counters 2 {@Counter !
-DeviceRequest	name 1 s !	deviceClassName 2 s	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s	count 5 l	adminAccess 6 b	firstAvailable 7 [@DeviceSubRequest l=atomic	tolerations 8 [@DeviceToleration l=atomic	capacity 9 @CapacityRequirements
-DeviceRequestAllocationResult	request 1 s !	driver 2 s !	pool 3 s !	device 4 s !	adminAccess 5 b	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s	consumedCapacity 10 {q
-DeviceSelector	cel 1 @CELDeviceSelector
-DeviceSubRequest	name 1 s !	deviceClassName 2 s !	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s	count 5 l	tolerations 7 [@DeviceToleration l=atomic	capacity 8 @CapacityRequirements
-DeviceTaint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
-DeviceToleration	key 1 s	operator 2 s d="Equal"	value 3 s	effect 4 s	tolerationSeconds 5 l
+DeviceClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DeviceClass ! +
+DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s *
+DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration *
+DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s * g=v1beta1.FullyQualifiedName	distinctAttribute 3 s * g=v1beta1.FullyQualifiedName
+DeviceCounterConsumption	counterSet 1 s ! +	counters 2 {@Counter !
+DeviceRequest	name 1 s ! +	deviceClassName 2 s +	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s g=v1beta1.DeviceAllocationMode	count 5 l	adminAccess 6 b *	firstAvailable 7 [@DeviceSubRequest l=atomic	tolerations 8 [@DeviceToleration l=atomic	capacity 9 @CapacityRequirements *
+DeviceRequestAllocationResult	request 1 s ! +	driver 2 s ! +	pool 3 s ! +	device 4 s ! +	adminAccess 5 b *	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s * g=types.UID	consumedCapacity 10 {q g=map[v1beta1.QualifiedName]resource.Quantity
+DeviceSelector	cel 1 @CELDeviceSelector *
+DeviceSubRequest	name 1 s ! +	deviceClassName 2 s ! +	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s g=v1beta1.DeviceAllocationMode	count 5 l	tolerations 7 [@DeviceToleration l=atomic	capacity 8 @CapacityRequirements *
+DeviceTaint	key 1 s ! +	value 2 s	effect 3 s ! + g=v1beta1.DeviceTaintEffect	timeAdded 4 t *
+DeviceToleration	key 1 s	operator 2 s g=v1beta1.DeviceTolerationOperator d="Equal"	value 3 s	effect 4 s g=v1beta1.DeviceTaintEffect	tolerationSeconds 5 l *
 NetworkDeviceData	interfaceName 1 s	ips 2 [s l=atomic	hardwareAddress 3 s
-NodeAllocatableResourceMapping	capacityKey 1 s	allocationMultiplier 2 q
-OpaqueDeviceConfiguration	driver 1 s !	parameters 2 r !
-ResourceClaim*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !	status 3 @ResourceClaimStatus
-ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s !	name 4 s !	uid 5 s !
-ResourceClaimList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaim !
-ResourceClaimSpec	devices 1 @DeviceClaim
-ResourceClaimStatus	allocation 1 @AllocationResult	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
-ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimTemplateSpec !
-ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaimTemplate !
-ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !
-ResourcePool	name 1 s !	generation 2 l !	resourceSliceCount 3 l !
-ResourceSlice*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceSliceSpec !
-ResourceSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceSlice !
-ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 4 @core-v1/NodeSelector	allNodes 5 b	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b	sharedCounters 8 [@CounterSet l=atomic
+NodeAllocatableResourceMapping	capacityKey 1 s * g=v1beta1.QualifiedName	allocationMultiplier 2 q *
+OpaqueDeviceConfiguration	driver 1 s ! +	parameters 2 r ! +
+ResourceClaim*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +	status 3 @ResourceClaimStatus +
+ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s ! +	name 4 s ! +	uid 5 s ! + g=types.UID
+ResourceClaimList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaim ! +
+ResourceClaimSpec	devices 1 @DeviceClaim +
+ResourceClaimStatus	allocation 1 @AllocationResult *	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
+ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimTemplateSpec ! +
+ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaimTemplate ! +
+ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +
+ResourcePool	name 1 s ! +	generation 2 l ! +	resourceSliceCount 3 l ! +
+ResourceSlice*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceSliceSpec ! +
+ResourceSliceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceSlice ! +
+ResourceSliceSpec	driver 1 s ! +	pool 2 @ResourcePool ! +	nodeName 3 s	nodeSelector 4 @core-v1/NodeSelector *	allNodes 5 b	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b *	sharedCounters 8 [@CounterSet l=atomic
 `,
   },
   'resource-v1beta2': {
@@ -1454,55 +1454,55 @@ ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 
     version: 'v1beta2',
     package: 'k8s.io.api.resource.v1beta2',
     text: `
-AllocatedDeviceStatus	driver 1 s !	pool 2 s !	device 3 s !	shareID 7 s	conditions 4 [@meta-v1/Condition l=map k=type	data 5 r	networkData 6 @NetworkDeviceData
-AllocationResult	devices 1 @DeviceAllocationResult	nodeSelector 3 @core-v1/NodeSelector	allocationTimestamp 5 t
-CELDeviceSelector	expression 1 s !
-CapacityRequestPolicy	default 1 q	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange
-CapacityRequestPolicyRange	min 1 q !	max 2 q	step 3 q
-CapacityRequirements	requests 1 {q
-Counter	value 1 q !
-CounterSet	name 1 s !	counters 2 {@Counter !
-Device	name 1 s !	attributes 2 {@DeviceAttribute	capacity 3 {@DeviceCapacity	consumesCounters 4 [@DeviceCounterConsumption l=atomic	nodeName 5 s	nodeSelector 6 @core-v1/NodeSelector	allNodes 7 b	taints 8 [@DeviceTaint l=atomic	bindsToNode 9 b	bindingConditions 10 [s l=atomic	bindingFailureConditions 11 [s l=atomic	allowMultipleAllocations 12 b	nodeAllocatableResourceMappings 13 {@NodeAllocatableResourceMapping
-DeviceAllocationConfiguration	source 1 s !	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
+AllocatedDeviceStatus	driver 1 s ! +	pool 2 s ! +	device 3 s ! +	shareID 7 s *	conditions 4 [@meta-v1/Condition + l=map k=type	data 5 r *	networkData 6 @NetworkDeviceData *
+AllocationResult	devices 1 @DeviceAllocationResult +	nodeSelector 3 @core-v1/NodeSelector *	allocationTimestamp 5 t *
+CELDeviceSelector	expression 1 s ! +
+CapacityRequestPolicy	default 1 q * +	validValues 3 [q l=atomic	validRange 4 @CapacityRequestPolicyRange *
+CapacityRequestPolicyRange	min 1 q ! *	max 2 q *	step 3 q *
+CapacityRequirements	requests 1 {q g=map[v1beta2.QualifiedName]resource.Quantity
+Counter	value 1 q ! +
+CounterSet	name 1 s ! +	counters 2 {@Counter !
+Device	name 1 s ! +	attributes 2 {@DeviceAttribute g=map[v1beta2.QualifiedName]v1beta2.DeviceAttribute	capacity 3 {@DeviceCapacity g=map[v1beta2.QualifiedName]v1beta2.DeviceCapacity	consumesCounters 4 [@DeviceCounterConsumption l=atomic	nodeName 5 s *	nodeSelector 6 @core-v1/NodeSelector *	allNodes 7 b *	taints 8 [@DeviceTaint l=atomic	bindsToNode 9 b *	bindingConditions 10 [s l=atomic	bindingFailureConditions 11 [s l=atomic	allowMultipleAllocations 12 b *	nodeAllocatableResourceMappings 13 {@NodeAllocatableResourceMapping g=map[v1.ResourceName]v1beta2.NodeAllocatableResourceMapping
+DeviceAllocationConfiguration	source 1 s ! + g=v1beta2.AllocationConfigSource	requests 2 [s l=atomic	deviceConfiguration 3 @DeviceConfiguration ~ !
 DeviceAllocationResult	results 1 [@DeviceRequestAllocationResult l=atomic	config 2 [@DeviceAllocationConfiguration l=atomic
-DeviceAttribute	int 2 l	bool 3 b	string 4 s	version 5 s	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
-DeviceCapacity	value 1 q !	requestPolicy 2 @CapacityRequestPolicy
-DeviceClaim	requests 1 [@DeviceRequest l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
+DeviceAttribute	int 2 l *	bool 3 b *	string 4 s *	version 5 s *	ints 6 [l l=atomic	bools 7 [b l=atomic	strings 8 [s l=atomic	versions 9 [s l=atomic
+DeviceCapacity	value 1 q ! +	requestPolicy 2 @CapacityRequestPolicy *
+DeviceClaim	requests 1 [@DeviceRequest + l=atomic	constraints 2 [@DeviceConstraint l=atomic	config 3 [@DeviceClaimConfiguration l=atomic
 DeviceClaimConfiguration	requests 1 [s l=atomic	deviceConfiguration 2 @DeviceConfiguration ~ !
-DeviceClass*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeviceClassSpec !
+DeviceClass*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeviceClassSpec ! +
 DeviceClassConfiguration	deviceConfiguration 1 @DeviceConfiguration ~ !
-DeviceClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@DeviceClass !
-DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s
-DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration
-DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s	distinctAttribute 3 s
-DeviceCounterConsumption	counterSet 1 s !	counters 2 {@Counter !
-DeviceRequest	name 1 s !	exactly 2 @ExactDeviceRequest	firstAvailable 3 [@DeviceSubRequest l=atomic
-DeviceRequestAllocationResult	request 1 s !	driver 2 s !	pool 3 s !	device 4 s !	adminAccess 5 b	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s	consumedCapacity 10 {q
-DeviceSelector	cel 1 @CELDeviceSelector
-DeviceSubRequest	name 1 s !	deviceClassName 2 s !	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s	count 5 l	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements
-DeviceTaint	key 1 s !	value 2 s	effect 3 s !	timeAdded 4 t
-DeviceTaintRule*	metadata 1 @meta-v1/ObjectMeta	spec 2 @DeviceTaintRuleSpec !	status 3 @DeviceTaintRuleStatus
-DeviceTaintRuleList*	metadata 1 @meta-v1/ListMeta	items 2 [@DeviceTaintRule !
-DeviceTaintRuleSpec	deviceSelector 1 @DeviceTaintSelector	taint 2 @DeviceTaint !
+DeviceClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DeviceClass ! +
+DeviceClassSpec	selectors 1 [@DeviceSelector l=atomic	config 2 [@DeviceClassConfiguration l=atomic	extendedResourceName 4 s *
+DeviceConfiguration	opaque 1 @OpaqueDeviceConfiguration *
+DeviceConstraint	requests 1 [s l=atomic	matchAttribute 2 s * g=v1beta2.FullyQualifiedName	distinctAttribute 3 s * g=v1beta2.FullyQualifiedName
+DeviceCounterConsumption	counterSet 1 s ! +	counters 2 {@Counter !
+DeviceRequest	name 1 s ! +	exactly 2 @ExactDeviceRequest *	firstAvailable 3 [@DeviceSubRequest l=atomic
+DeviceRequestAllocationResult	request 1 s ! +	driver 2 s ! +	pool 3 s ! +	device 4 s ! +	adminAccess 5 b *	tolerations 6 [@DeviceToleration l=atomic	bindingConditions 7 [s l=atomic	bindingFailureConditions 8 [s l=atomic	shareID 9 s * g=types.UID	consumedCapacity 10 {q g=map[v1beta2.QualifiedName]resource.Quantity
+DeviceSelector	cel 1 @CELDeviceSelector *
+DeviceSubRequest	name 1 s ! +	deviceClassName 2 s ! +	selectors 3 [@DeviceSelector l=atomic	allocationMode 4 s g=v1beta2.DeviceAllocationMode	count 5 l	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements *
+DeviceTaint	key 1 s ! +	value 2 s	effect 3 s ! + g=v1beta2.DeviceTaintEffect	timeAdded 4 t *
+DeviceTaintRule*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @DeviceTaintRuleSpec ! +	status 3 @DeviceTaintRuleStatus +
+DeviceTaintRuleList*	metadata 1 @meta-v1/ListMeta +	items 2 [@DeviceTaintRule ! +
+DeviceTaintRuleSpec	deviceSelector 1 @DeviceTaintSelector *	taint 2 @DeviceTaint ! +
 DeviceTaintRuleStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type
-DeviceTaintSelector	driver 2 s	pool 3 s	device 4 s
-DeviceToleration	key 1 s	operator 2 s d="Equal"	value 3 s	effect 4 s	tolerationSeconds 5 l
-ExactDeviceRequest	deviceClassName 1 s !	selectors 2 [@DeviceSelector l=atomic	allocationMode 3 s	count 4 l	adminAccess 5 b	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements
+DeviceTaintSelector	driver 2 s *	pool 3 s *	device 4 s *
+DeviceToleration	key 1 s	operator 2 s g=v1beta2.DeviceTolerationOperator d="Equal"	value 3 s	effect 4 s g=v1beta2.DeviceTaintEffect	tolerationSeconds 5 l *
+ExactDeviceRequest	deviceClassName 1 s ! +	selectors 2 [@DeviceSelector l=atomic	allocationMode 3 s g=v1beta2.DeviceAllocationMode	count 4 l	adminAccess 5 b *	tolerations 6 [@DeviceToleration l=atomic	capacity 7 @CapacityRequirements *
 NetworkDeviceData	interfaceName 1 s	ips 2 [s l=atomic	hardwareAddress 3 s
-NodeAllocatableResourceMapping	capacityKey 1 s	allocationMultiplier 2 q
-OpaqueDeviceConfiguration	driver 1 s !	parameters 2 r !
-ResourceClaim*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !	status 3 @ResourceClaimStatus
-ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s !	name 4 s !	uid 5 s !
-ResourceClaimList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaim !
-ResourceClaimSpec	devices 1 @DeviceClaim
-ResourceClaimStatus	allocation 1 @AllocationResult	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
-ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimTemplateSpec !
-ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceClaimTemplate !
-ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceClaimSpec !
-ResourcePool	name 1 s !	generation 2 l !	resourceSliceCount 3 l !
-ResourceSlice*	metadata 1 @meta-v1/ObjectMeta	spec 2 @ResourceSliceSpec !
-ResourceSliceList*	metadata 1 @meta-v1/ListMeta	items 2 [@ResourceSlice !
-ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 4 @core-v1/NodeSelector	allNodes 5 b	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b	sharedCounters 8 [@CounterSet l=atomic
+NodeAllocatableResourceMapping	capacityKey 1 s * g=v1beta2.QualifiedName	allocationMultiplier 2 q *
+OpaqueDeviceConfiguration	driver 1 s ! +	parameters 2 r ! +
+ResourceClaim*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +	status 3 @ResourceClaimStatus +
+ResourceClaimConsumerReference	apiGroup 1 s	resource 3 s ! +	name 4 s ! +	uid 5 s ! + g=types.UID
+ResourceClaimList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaim ! +
+ResourceClaimSpec	devices 1 @DeviceClaim +
+ResourceClaimStatus	allocation 1 @AllocationResult *	reservedFor 2 [@ResourceClaimConsumerReference l=map k=uid p=merge m=uid	devices 4 [@AllocatedDeviceStatus l=map k=driver,device,pool,shareID
+ResourceClaimTemplate*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimTemplateSpec ! +
+ResourceClaimTemplateList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceClaimTemplate ! +
+ResourceClaimTemplateSpec	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceClaimSpec ! +
+ResourcePool	name 1 s ! +	generation 2 l ! +	resourceSliceCount 3 l ! +
+ResourceSlice*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @ResourceSliceSpec ! +
+ResourceSliceList*	metadata 1 @meta-v1/ListMeta +	items 2 [@ResourceSlice ! +
+ResourceSliceSpec	driver 1 s ! +	pool 2 @ResourcePool ! +	nodeName 3 s *	nodeSelector 4 @core-v1/NodeSelector *	allNodes 5 b *	devices 6 [@Device l=atomic	perDeviceNodeSelection 7 b *	sharedCounters 8 [@CounterSet l=atomic
 `,
   },
   'scheduling-v1': {
@@ -1510,8 +1510,8 @@ ResourceSliceSpec	driver 1 s !	pool 2 @ResourcePool !	nodeName 3 s	nodeSelector 
     version: 'v1',
     package: 'k8s.io.api.scheduling.v1',
     text: `
-PriorityClass*	metadata 1 @meta-v1/ObjectMeta	value 2 i	globalDefault 3 b	description 4 s	preemptionPolicy 5 s
-PriorityClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityClass !
+PriorityClass*	metadata 1 @meta-v1/ObjectMeta +	value 2 i +	globalDefault 3 b	description 4 s	preemptionPolicy 5 s * g=v1.PreemptionPolicy
+PriorityClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityClass ! +
 `,
   },
   'scheduling-v1alpha2': {
@@ -1520,23 +1520,23 @@ PriorityClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityClass !
     package: 'k8s.io.api.scheduling.v1alpha2',
     text: `
 BasicSchedulingPolicy
-GangSchedulingPolicy	minCount 1 i !
-PodGroup*	metadata 1 @meta-v1/ObjectMeta	spec 2 @PodGroupSpec !	status 3 @PodGroupStatus
-PodGroupList*	metadata 1 @meta-v1/ListMeta	items 2 [@PodGroup !
-PodGroupResourceClaim	name 1 s !	resourceClaimName 2 s	resourceClaimTemplateName 3 s
-PodGroupResourceClaimStatus	name 1 s !	resourceClaimName 2 s
+GangSchedulingPolicy	minCount 1 i ! +
+PodGroup*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PodGroupSpec ! +	status 3 @PodGroupStatus +
+PodGroupList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PodGroup ! +
+PodGroupResourceClaim	name 1 s ! +	resourceClaimName 2 s *	resourceClaimTemplateName 3 s *
+PodGroupResourceClaimStatus	name 1 s ! +	resourceClaimName 2 s *
 PodGroupSchedulingConstraints	topology 1 [@TopologyConstraint l=atomic
-PodGroupSchedulingPolicy	basic 1 @BasicSchedulingPolicy	gang 2 @GangSchedulingPolicy
-PodGroupSpec	podGroupTemplateRef 1 @PodGroupTemplateReference	schedulingPolicy 2 @PodGroupSchedulingPolicy !	schedulingConstraints 3 @PodGroupSchedulingConstraints	resourceClaims 4 [@PodGroupResourceClaim l=map k=name p=merge,retainKeys m=name	disruptionMode 5 s d="Pod"	priorityClassName 6 s	priority 7 i
+PodGroupSchedulingPolicy	basic 1 @BasicSchedulingPolicy *	gang 2 @GangSchedulingPolicy *
+PodGroupSpec	podGroupTemplateRef 1 @PodGroupTemplateReference * +	schedulingPolicy 2 @PodGroupSchedulingPolicy ! +	schedulingConstraints 3 @PodGroupSchedulingConstraints *	resourceClaims 4 [@PodGroupResourceClaim l=map k=name p=merge,retainKeys m=name	disruptionMode 5 s * g=v1alpha2.DisruptionMode d="Pod"	priorityClassName 6 s	priority 7 i *
 PodGroupStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	resourceClaimStatuses 2 [@PodGroupResourceClaimStatus l=map k=name p=merge,retainKeys m=name
-PodGroupTemplate	name 1 s !	schedulingPolicy 2 @PodGroupSchedulingPolicy !	schedulingConstraints 3 @PodGroupSchedulingConstraints	resourceClaims 4 [@PodGroupResourceClaim l=map k=name p=merge,retainKeys m=name	disruptionMode 5 s	priorityClassName 6 s	priority 7 i
-PodGroupTemplateReference	workload 1 @WorkloadPodGroupTemplateReference
-TopologyConstraint	key 1 s !
-TypedLocalObjectReference	apiGroup 1 s	kind 2 s !	name 3 s !
-Workload*	metadata 1 @meta-v1/ObjectMeta	spec 2 @WorkloadSpec !
-WorkloadList*	metadata 1 @meta-v1/ListMeta	items 2 [@Workload !
-WorkloadPodGroupTemplateReference	workloadName 1 s !	podGroupTemplateName 2 s !
-WorkloadSpec	controllerRef 1 @TypedLocalObjectReference	podGroupTemplates 2 [@PodGroupTemplate ! l=map k=name
+PodGroupTemplate	name 1 s ! +	schedulingPolicy 2 @PodGroupSchedulingPolicy ! +	schedulingConstraints 3 @PodGroupSchedulingConstraints * +	resourceClaims 4 [@PodGroupResourceClaim l=map k=name p=merge,retainKeys m=name	disruptionMode 5 s * g=v1alpha2.DisruptionMode	priorityClassName 6 s	priority 7 i *
+PodGroupTemplateReference	workload 1 @WorkloadPodGroupTemplateReference * +
+TopologyConstraint	key 1 s ! +
+TypedLocalObjectReference	apiGroup 1 s	kind 2 s ! +	name 3 s ! +
+Workload*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @WorkloadSpec ! +
+WorkloadList*	metadata 1 @meta-v1/ListMeta +	items 2 [@Workload ! +
+WorkloadPodGroupTemplateReference	workloadName 1 s ! +	podGroupTemplateName 2 s ! +
+WorkloadSpec	controllerRef 1 @TypedLocalObjectReference *	podGroupTemplates 2 [@PodGroupTemplate ! + l=map k=name
 `,
   },
   'scheduling-v1beta1': {
@@ -1544,8 +1544,8 @@ WorkloadSpec	controllerRef 1 @TypedLocalObjectReference	podGroupTemplates 2 [@Po
     version: 'v1beta1',
     package: 'k8s.io.api.scheduling.v1beta1',
     text: `
-PriorityClass*	metadata 1 @meta-v1/ObjectMeta	value 2 i	globalDefault 3 b	description 4 s	preemptionPolicy 5 s
-PriorityClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityClass !
+PriorityClass*	metadata 1 @meta-v1/ObjectMeta +	value 2 i +	globalDefault 3 b	description 4 s	preemptionPolicy 5 s * g=v1.PreemptionPolicy
+PriorityClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PriorityClass ! +
 `,
   },
   'storage-v1': {
@@ -1553,27 +1553,27 @@ PriorityClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@PriorityClass !
     version: 'v1',
     package: 'k8s.io.api.storage.v1',
     text: `
-CSIDriver*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSIDriverSpec !
-CSIDriverList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIDriver !
-CSIDriverSpec	attachRequired 1 b	podInfoOnMount 2 b	volumeLifecycleModes 3 [s l=set	storageCapacity 4 b	fsGroupPolicy 5 s	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b	seLinuxMount 8 b	nodeAllocatableUpdatePeriodSeconds 9 l	serviceAccountTokenInSecrets 10 b	preventPodSchedulingIfMissing 11 b
-CSINode*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSINodeSpec !
-CSINodeDriver	name 1 s !	nodeID 2 s !	topologyKeys 3 [s l=atomic	allocatable 4 @VolumeNodeResources
-CSINodeList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSINode !
-CSINodeSpec	drivers 1 [@CSINodeDriver ! l=map k=name p=merge m=name
-CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta	nodeTopology 2 @meta-v1/LabelSelector	storageClassName 3 s !	capacity 4 q	maximumVolumeSize 5 q
-CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIStorageCapacity !
-StorageClass*	metadata 1 @meta-v1/ObjectMeta	provisioner 2 s !	parameters 3 {s	reclaimPolicy 4 s	mountOptions 5 [s l=atomic	allowVolumeExpansion 6 b	volumeBindingMode 7 s	allowedTopologies 8 [@core-v1/TopologySelectorTerm l=atomic
-StorageClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@StorageClass !
-TokenRequest	audience 1 s !	expirationSeconds 2 l
-VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @VolumeAttachmentSpec !	status 3 @VolumeAttachmentStatus
-VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
-VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
-VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
-VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
-VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
-VolumeError	time 1 t	message 2 s	errorCode 3 i
-VolumeNodeResources	count 1 i
+CSIDriver*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CSIDriverSpec ! +
+CSIDriverList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSIDriver ! +
+CSIDriverSpec	attachRequired 1 b *	podInfoOnMount 2 b *	volumeLifecycleModes 3 [s g=[]v1.VolumeLifecycleMode l=set	storageCapacity 4 b *	fsGroupPolicy 5 s * g=v1.FSGroupPolicy	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b *	seLinuxMount 8 b *	nodeAllocatableUpdatePeriodSeconds 9 l *	serviceAccountTokenInSecrets 10 b *	preventPodSchedulingIfMissing 11 b *
+CSINode*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CSINodeSpec ! +
+CSINodeDriver	name 1 s ! +	nodeID 2 s ! +	topologyKeys 3 [s + l=atomic	allocatable 4 @VolumeNodeResources *
+CSINodeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSINode ! +
+CSINodeSpec	drivers 1 [@CSINodeDriver ! + l=map k=name p=merge m=name
+CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta +	nodeTopology 2 @meta-v1/LabelSelector *	storageClassName 3 s ! +	capacity 4 q *	maximumVolumeSize 5 q *
+CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSIStorageCapacity ! +
+StorageClass*	metadata 1 @meta-v1/ObjectMeta +	provisioner 2 s ! +	parameters 3 {s	reclaimPolicy 4 s * g=v1.PersistentVolumeReclaimPolicy	mountOptions 5 [s l=atomic	allowVolumeExpansion 6 b *	volumeBindingMode 7 s * g=v1.VolumeBindingMode	allowedTopologies 8 [@core-v1/TopologySelectorTerm l=atomic
+StorageClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StorageClass ! +
+TokenRequest	audience 1 s ! +	expirationSeconds 2 l *
+VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @VolumeAttachmentSpec ! +	status 3 @VolumeAttachmentStatus +
+VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttachment ! +
+VolumeAttachmentSource	persistentVolumeName 1 s *	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec *
+VolumeAttachmentSpec	attacher 1 s ! +	source 2 @VolumeAttachmentSource ! +	nodeName 3 s ! +
+VolumeAttachmentStatus	attached 1 b ! +	attachmentMetadata 2 {s	attachError 3 @VolumeError *	detachError 4 @VolumeError *
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta +	driverName 2 s ! +	parameters 3 {s
+VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttributesClass ! +
+VolumeError	time 1 t +	message 2 s	errorCode 3 i *
+VolumeNodeResources	count 1 i *
 `,
   },
   'storage-v1alpha1': {
@@ -1581,16 +1581,16 @@ VolumeNodeResources	count 1 i
     version: 'v1alpha1',
     package: 'k8s.io.api.storage.v1alpha1',
     text: `
-CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta	nodeTopology 2 @meta-v1/LabelSelector	storageClassName 3 s !	capacity 4 q	maximumVolumeSize 5 q
-CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIStorageCapacity !
-VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @VolumeAttachmentSpec !	status 3 @VolumeAttachmentStatus
-VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
-VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
-VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
-VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
-VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
-VolumeError	time 1 t	message 2 s	errorCode 3 i
+CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta +	nodeTopology 2 @meta-v1/LabelSelector *	storageClassName 3 s ! +	capacity 4 q *	maximumVolumeSize 5 q *
+CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSIStorageCapacity ! +
+VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @VolumeAttachmentSpec ! +	status 3 @VolumeAttachmentStatus +
+VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttachment ! +
+VolumeAttachmentSource	persistentVolumeName 1 s *	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec *
+VolumeAttachmentSpec	attacher 1 s ! +	source 2 @VolumeAttachmentSource ! +	nodeName 3 s ! +
+VolumeAttachmentStatus	attached 1 b ! +	attachmentMetadata 2 {s	attachError 3 @VolumeError *	detachError 4 @VolumeError *
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta +	driverName 2 s ! +	parameters 3 {s
+VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttributesClass ! +
+VolumeError	time 1 t +	message 2 s	errorCode 3 i *
 `,
   },
   'storage-v1beta1': {
@@ -1598,27 +1598,27 @@ VolumeError	time 1 t	message 2 s	errorCode 3 i
     version: 'v1beta1',
     package: 'k8s.io.api.storage.v1beta1',
     text: `
-CSIDriver*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSIDriverSpec !
-CSIDriverList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIDriver !
-CSIDriverSpec	attachRequired 1 b	podInfoOnMount 2 b	volumeLifecycleModes 3 [s l=atomic	storageCapacity 4 b	fsGroupPolicy 5 s	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b	seLinuxMount 8 b	nodeAllocatableUpdatePeriodSeconds 9 l	serviceAccountTokenInSecrets 10 b	preventPodSchedulingIfMissing 11 b
-CSINode*	metadata 1 @meta-v1/ObjectMeta	spec 2 @CSINodeSpec !
-CSINodeDriver	name 1 s !	nodeID 2 s !	topologyKeys 3 [s l=atomic	allocatable 4 @VolumeNodeResources
-CSINodeList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSINode !
-CSINodeSpec	drivers 1 [@CSINodeDriver ! l=map k=name p=merge m=name
-CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta	nodeTopology 2 @meta-v1/LabelSelector	storageClassName 3 s !	capacity 4 q	maximumVolumeSize 5 q
-CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta	items 2 [@CSIStorageCapacity !
-StorageClass*	metadata 1 @meta-v1/ObjectMeta	provisioner 2 s !	parameters 3 {s	reclaimPolicy 4 s	mountOptions 5 [s l=atomic	allowVolumeExpansion 6 b	volumeBindingMode 7 s	allowedTopologies 8 [@core-v1/TopologySelectorTerm l=atomic
-StorageClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@StorageClass !
-TokenRequest	audience 1 s !	expirationSeconds 2 l
-VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta	spec 2 @VolumeAttachmentSpec !	status 3 @VolumeAttachmentStatus
-VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttachment !
-VolumeAttachmentSource	persistentVolumeName 1 s	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec
-VolumeAttachmentSpec	attacher 1 s !	source 2 @VolumeAttachmentSource !	nodeName 3 s !
-VolumeAttachmentStatus	attached 1 b !	attachmentMetadata 2 {s	attachError 3 @VolumeError	detachError 4 @VolumeError
-VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta	driverName 2 s !	parameters 3 {s
-VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta	items 2 [@VolumeAttributesClass !
-VolumeError	time 1 t	message 2 s	errorCode 3 i
-VolumeNodeResources	count 1 i
+CSIDriver*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CSIDriverSpec ! +
+CSIDriverList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSIDriver ! +
+CSIDriverSpec	attachRequired 1 b *	podInfoOnMount 2 b *	volumeLifecycleModes 3 [s g=[]v1beta1.VolumeLifecycleMode l=atomic	storageCapacity 4 b *	fsGroupPolicy 5 s * g=v1beta1.FSGroupPolicy	tokenRequests 6 [@TokenRequest l=atomic	requiresRepublish 7 b *	seLinuxMount 8 b *	nodeAllocatableUpdatePeriodSeconds 9 l *	serviceAccountTokenInSecrets 10 b *	preventPodSchedulingIfMissing 11 b *
+CSINode*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @CSINodeSpec ! +
+CSINodeDriver	name 1 s ! +	nodeID 2 s ! +	topologyKeys 3 [s + l=atomic	allocatable 4 @VolumeNodeResources *
+CSINodeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSINode ! +
+CSINodeSpec	drivers 1 [@CSINodeDriver ! + l=map k=name p=merge m=name
+CSIStorageCapacity*	metadata 1 @meta-v1/ObjectMeta +	nodeTopology 2 @meta-v1/LabelSelector *	storageClassName 3 s ! +	capacity 4 q *	maximumVolumeSize 5 q *
+CSIStorageCapacityList*	metadata 1 @meta-v1/ListMeta +	items 2 [@CSIStorageCapacity ! +
+StorageClass*	metadata 1 @meta-v1/ObjectMeta +	provisioner 2 s ! +	parameters 3 {s	reclaimPolicy 4 s * g=v1.PersistentVolumeReclaimPolicy	mountOptions 5 [s l=atomic	allowVolumeExpansion 6 b *	volumeBindingMode 7 s * g=v1beta1.VolumeBindingMode	allowedTopologies 8 [@core-v1/TopologySelectorTerm l=atomic
+StorageClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StorageClass ! +
+TokenRequest	audience 1 s ! +	expirationSeconds 2 l *
+VolumeAttachment*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @VolumeAttachmentSpec ! +	status 3 @VolumeAttachmentStatus +
+VolumeAttachmentList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttachment ! +
+VolumeAttachmentSource	persistentVolumeName 1 s *	inlineVolumeSpec 2 @core-v1/PersistentVolumeSpec *
+VolumeAttachmentSpec	attacher 1 s ! +	source 2 @VolumeAttachmentSource ! +	nodeName 3 s ! +
+VolumeAttachmentStatus	attached 1 b ! +	attachmentMetadata 2 {s	attachError 3 @VolumeError *	detachError 4 @VolumeError *
+VolumeAttributesClass*	metadata 1 @meta-v1/ObjectMeta +	driverName 2 s ! +	parameters 3 {s
+VolumeAttributesClassList*	metadata 1 @meta-v1/ListMeta +	items 2 [@VolumeAttributesClass ! +
+VolumeError	time 1 t +	message 2 s	errorCode 3 i *
+VolumeNodeResources	count 1 i *
 `,
   },
   'storagemigration-v1beta1': {
@@ -1626,9 +1626,9 @@ VolumeNodeResources	count 1 i
     version: 'v1beta1',
     package: 'k8s.io.api.storagemigration.v1beta1',
     text: `
-StorageVersionMigration*	metadata 1 @meta-v1/ObjectMeta	spec 2 @StorageVersionMigrationSpec	status 3 @StorageVersionMigrationStatus
-StorageVersionMigrationList*	metadata 1 @meta-v1/ListMeta	items 2 [@StorageVersionMigration !
-StorageVersionMigrationSpec	resource 1 @meta-v1/GroupResource !
+StorageVersionMigration*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @StorageVersionMigrationSpec +	status 3 @StorageVersionMigrationStatus +
+StorageVersionMigrationList*	metadata 1 @meta-v1/ListMeta +	items 2 [@StorageVersionMigration ! +
+StorageVersionMigrationSpec	resource 1 @meta-v1/GroupResource ! +
 StorageVersionMigrationStatus	conditions 1 [@meta-v1/Condition l=map k=type p=merge m=type	resourceVersion 2 s
 `,
   },

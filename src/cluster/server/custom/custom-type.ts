@@ -1,4 +1,4 @@
-import { decodeValue, type Decoded } from '../../api/decode.ts';
+import { decodeValue, type Decoded, type DecodeOptions } from '../../api/decode.ts';
 import { required, type FieldError } from '../../api/field-error.ts';
 import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
@@ -65,7 +65,7 @@ export function customType({
     kind,
     ownership,
     fieldNames: ['apiVersion', 'kind', 'metadata', ...own.properties.keys()],
-    decode(value: JsonValue, duplicates: readonly string[] = []): Decoded {
+    decode(value: JsonValue, { duplicates = [], asSent = false }: DecodeOptions = {}): Decoded {
       if (!isJsonObject(value)) throw new PlatformError('invalid', `${kind}: the body is not an object`);
       const head: JsonObject = {};
       const rest: JsonObject = {};
@@ -73,7 +73,7 @@ export function customType({
         const child = getOwn(value, name);
         if (child !== undefined) setOwn(HEAD.has(name) ? head : rest, name, child);
       }
-      const decodedHead = decodeValue(head, metaSchema);
+      const decodedHead = decodeValue(head, metaSchema, { asSent });
       const unknown = [...decodedHead.unknown];
       const pruned = prune(rest, own, unknown) as JsonObject;
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);

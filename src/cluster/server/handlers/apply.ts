@@ -81,7 +81,7 @@ async function readConfiguration(
 ): Promise<{ readonly configuration: KubeObject; readonly warnings: readonly string[] }> {
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
-  const { object, unknown } = resource.type.decode(value);
+  const { object, unknown } = resource.type.decode(value, { asSent: true });
   const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);
   const validation = fieldValidationOf(info.query);
   if (twice[0] !== undefined && validation === 'Strict')
@@ -102,7 +102,7 @@ function merged(
   { resource, info }: ResourceContext,
 ): KubeObject {
   try {
-    const object = applyConfiguration(live, configuration, options);
+    const { object } = resource.type.decode(applyConfiguration(live, configuration, options));
     resource.type.applyDefaults(object);
     return object as KubeObject;
   } catch (error) {

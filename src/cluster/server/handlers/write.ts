@@ -165,7 +165,7 @@ export function patchedObject(
     patch.format === 'strategic' ? { strategic: true, patch: patch.value } : { strategic: false, result };
   let decoded: Decoded;
   try {
-    decoded = kind.decode(result, patch.duplicates);
+    decoded = kind.decode(result, { duplicates: patch.duplicates });
   } catch (error) {
     throw undecodable(error, subject);
   }
