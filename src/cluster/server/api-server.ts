@@ -19,6 +19,7 @@ import { devices } from './admission/plugins/devices.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
+import { firstHeaders, withHeaders } from './answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
 import { impersonated } from './authentication/impersonation.ts';
@@ -58,15 +59,16 @@ import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
 import type { FileAccess } from './configuration/file-access.ts';
 import { Discovery } from './discovery.ts';
-import { noSuchPath } from './failure.ts';
+import { methodNotAllowed, noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
-import { answerResource } from './handlers/resource.ts';
+import { answerResource, notServed } from './handlers/resource.ts';
 import { Registry } from './registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
 import { present } from './present.ts';
 import { metadataOf } from './request-body.ts';
 import { compressed, respondWith, statusResponse, warningHeader } from './respond.ts';
+import { answerRoot } from './root.ts';
 import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -116,6 +118,8 @@ export interface ApiServerOptions {
 export interface ApiServer extends AsyncDisposable {
   /** Who has these credentials; throws `unauthenticated` for bad ones. */
   authenticate(credentials: Credentials): Promise<UserInfo>;
+  /** The answer to a request that never got as far as being one: of nobody, or too large. */
+  refuse(error: unknown, headers: Readonly<Record<string, string>>): ApiResponse;
   /** Answers one request of an authenticated user. Never throws: failures are answers with a Status. */
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
   /** A client's way in from the same process. */
@@ -287,7 +291,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
-    return await run(chain, { request, info, user, server: parts, warnings: [] });
+    const headers = firstHeaders(request.headers, random);
+    const context: RequestContext = { request, info, user, server: parts, headers, warnings: [] };
+    return withHeaders(await run(chain, context), context.headers);
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
@@ -295,6 +301,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   return {
     handle,
     authenticate: (credentials) => authentication.authenticate(credentials),
+    refuse: (error, headers) =>
+      withHeaders(statusResponse(statusOf(error), headers['accept']), firstHeaders(headers, random)),
     transportFor: (user) => ({ request: (request) => handle(request, user) }),
     advertise: async (where) => {
       advertiser.moveTo(where);
@@ -397,7 +405,6 @@ function serving({ discovery, checks, metrics }: Served): Handler {
   return async (context) => {
     const { info, server } = context;
     if (info.isResource) return await answerResource(context);
-    if (info.verb !== 'get' && info.verb !== 'head') throw noSuchPath();
     const health = await answerHealth(info.path, info.query, {
       checks,
       log: server.log,
@@ -407,10 +414,13 @@ function serving({ discovery, checks, metrics }: Served): Handler {
     if (info.path === '/metrics') return metricsResponse(metrics);
     const keys = await answerKeys(context);
     if (keys !== undefined) return keys;
-    if (info.path === '/version' || info.path === '/version/') return respondWith(versionInfo());
+    if (info.path === '/version' || info.path === '/version/') {
+      if (context.request.method !== 'GET') throw methodNotAllowed();
+      return respondWith(versionInfo());
+    }
     const answer = await discovery.answer(context);
-    if (answer === undefined) throw noSuchPath();
-    return answer;
+    if (answer !== undefined) return answer;
+    return answerRoot(info.path, { documents: discovery.paths(), checks }) ?? notServed(context);
   };
 }
 
@@ -425,6 +435,10 @@ function versionInfo(): Readonly<Record<string, string>> {
   return {
     major,
     minor,
+    emulationMajor: major,
+    emulationMinor: minor,
+    minCompatibilityMajor: major,
+    minCompatibilityMinor: String(Number(minor) - 1),
     gitVersion: `${KUBERNETES_VERSION}+sampan`,
     gitCommit: '',
     gitTreeState: 'clean',

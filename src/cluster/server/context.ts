@@ -62,6 +62,8 @@ export interface RequestContext {
   readonly server: ServerParts;
   /** Somebody else's server answers; its answer goes out as it is. */
   delegated?: boolean;
+  /** Sent with the answer, whatever it turns out to be; the answer's own come first. */
+  headers?: Readonly<Record<string, string>>;
   /** What the audit event is to say besides; absent when nobody records this request. */
   annotations?: Map<string, string>;
   /** What a failure says beside its Status; who answers otherwise says its own. */

@@ -16,12 +16,12 @@ import { compareVersions, localPriority, type Priority } from './aggregation/pri
 import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
 import { Documents, jsonSteps, type Document, type Steps } from './document.ts';
-import { noSuchPath } from './failure.ts';
-import { parseAccept, requireJson, wantsAggregatedDiscovery } from './negotiate.ts';
+import { methodNotAllowed, noSuchPath } from './failure.ts';
+import { documentFormat, parseAccept, wantsAggregatedDiscovery } from './negotiate.ts';
 import { encodeOpenApi, OPENAPI_PROTOBUF } from './openapi-protobuf.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
-import { jsonResponse, respondWith } from './respond.ts';
+import { jsonResponse, protobufResponse, respondWith } from './respond.ts';
 import { toBytes } from './view.ts';
 
 const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
@@ -91,6 +91,13 @@ export class Discovery {
     this.#versions = inOrder([...local, ...foreign]);
   }
 
+  /** Where documents are. */
+  paths(): readonly string[] {
+    this.#refresh();
+    const groups = this.#groups().map((name) => `/apis/${name}`);
+    return ['/api', '/apis', '/apis/', ...groups, ...this.#versions.map((version) => pathOf(version))];
+  }
+
   /** Answers discovery and OpenAPI paths, undefined for any other. */
   async answer({ request, info }: RequestContext): Promise<ApiResponse | undefined> {
     this.#refresh();
@@ -104,7 +111,8 @@ export class Discovery {
       return await this.#answerAggregated(path === '/api', request.headers['if-none-match']);
     const document = this.#legacy(path);
     if (document === undefined) return undefined;
-    requireJson(accept);
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
+    if (documentFormat(accept) === 'protobuf') return protobufResponse(document());
     // The address in it may still change.
     if (path === '/api') return respondWith(document());
     let bytes = this.#legacyLists.get(path);
@@ -279,6 +287,14 @@ function byName(subresources: readonly SubresourceDeclaration[]): readonly Subre
   return subresources.toSorted((a, b) => compare(a.name, b.name));
 }
 
+/** A subresource without a kind has that of its resource. */
+function isOf(
+  kind: SubresourceDeclaration['kind'],
+  { group, version }: { readonly group: string; readonly version: string },
+): boolean {
+  return kind === undefined || (kind.group === group && kind.version === version);
+}
+
 /** meta/v1 APIResourceList. */
 function resourceList({ group, version, resources }: GroupVersion): unknown {
   const list = resources.flatMap(({ declaration }) => {
@@ -335,11 +351,13 @@ function inOrder(versions: readonly GroupVersion[]): readonly GroupVersion[] {
 /** apidiscovery.k8s.io/v2 APIVersionDiscovery. */
 function aggregatedVersion({ group, version, resources, foreign }: GroupVersion): unknown {
   if (foreign !== undefined) return foreign.document;
-  const list = resources.map(({ declaration }) => {
+  const list = resources.map(({ declaration, type }) => {
     const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = declaration;
+    // Upstream says the version of what is defined here; of what is built in, only of other versions' kinds.
+    const own = type.wire === undefined ? { group, version } : { group: '', version: '' };
     return {
       resource,
-      responseKind: { group, version, kind },
+      responseKind: { ...own, kind },
       scope: namespaced ? 'Namespaced' : 'Cluster',
       singularResource: singular,
       verbs,
@@ -348,7 +366,9 @@ function aggregatedVersion({ group, version, resources, foreign }: GroupVersion)
       ...(subresources.length > 0 && {
         subresources: byName(subresources).map((sub) => ({
           subresource: sub.name,
-          responseKind: sub.kind ?? { group, version, kind },
+          responseKind: isOf(sub.kind, { group, version })
+            ? { ...own, kind: sub.kind?.kind ?? kind }
+            : sub.kind,
           verbs: sub.verbs,
         })),
       }),

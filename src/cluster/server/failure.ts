@@ -24,6 +24,8 @@ interface Facts {
   readonly on?: GroupResource;
   readonly name?: string | undefined;
   readonly causes?: readonly StatusCause[];
+  /** Details without anything in them: what generic code of upstream leaves. */
+  readonly bare?: boolean;
   readonly retryAfterSeconds?: number;
   readonly continueToken?: string;
 }
@@ -42,7 +44,7 @@ function failure(message: string, facts: Facts): PlatformError {
     ...(causes !== undefined && { causes }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
-  const details = Object.keys(about).length > 0 ? { details: about } : {};
+  const details = facts.bare === true || Object.keys(about).length > 0 ? { details: about } : {};
   const head = {
     kind: 'Status',
     apiVersion: 'v1',
@@ -70,6 +72,7 @@ export function noSuchPath(): PlatformError {
     code: 'not-found',
     http: 404,
     reason: 'NotFound',
+    bare: true,
   });
 }
 
@@ -129,7 +132,7 @@ export function forbidden(
 /** A path outside the resources. */
 export function forbiddenPath(user: string, verb: string, path: string): PlatformError {
   const message = `forbidden: User "${user}" cannot ${verb} path "${path}"`;
-  return failure(message, { code: 'forbidden', http: 403, reason: 'Forbidden' });
+  return failure(message, { code: 'forbidden', http: 403, reason: 'Forbidden', bare: true });
 }
 
 export function unauthorized(): PlatformError {
@@ -146,19 +149,35 @@ export function versionOfNew(): PlatformError {
   return failure(message, { code: 'invalid', http: 500, reason: '' });
 }
 
-export function methodNotAllowed(on: GroupResource | undefined): PlatformError {
+export function methodNotAllowed(): PlatformError {
   const message = 'the server does not allow this method on the requested resource';
-  return failure(message, { code: 'invalid', http: 405, reason: 'MethodNotAllowed', ...(on && { on }) });
+  return failure(message, { code: 'invalid', http: 405, reason: 'MethodNotAllowed', bare: true });
 }
 
+/** None of the media types that the client names is one of these. */
 export function notAcceptable(offered: readonly string[]): PlatformError {
-  const message = `only the following media types are accepted: ${offered.join(', ')}`;
-  return failure(message, { code: 'invalid', http: 406, reason: 'NotAcceptable' });
+  const message = `406: Not Acceptable\n\nAvailable representations: ${offered.join(', ')}`;
+  return failure(message, { code: 'invalid', http: 406, reason: 'NotAcceptable', bare: true });
 }
 
-export function unsupportedMediaType(got: string, accepted: readonly string[]): PlatformError {
-  const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')} (got ${JSON.stringify(got)})`;
+/** The media type is known, what it is to be shown as is not. */
+export function notShownSo(offered: readonly string[]): PlatformError {
+  return notAcceptableSo(`only the following media types are accepted: ${offered.join(', ')}`);
+}
+
+export function notAcceptableSo(why: string): PlatformError {
+  return failure(why, { code: 'invalid', http: 406, reason: 'NotAcceptable' });
+}
+
+export function unsupportedMediaType(accepted: readonly string[]): PlatformError {
+  const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`;
   return failure(message, { code: 'invalid', http: 415, reason: 'UnsupportedMediaType' });
+}
+
+/** A patch in something that is no patch. */
+export function unsupportedPatchType(): PlatformError {
+  const message = '415: Unsupported Media Type';
+  return failure(message, { code: 'invalid', http: 415, reason: 'UnsupportedMediaType', bare: true });
 }
 
 export function tooLarge(limit: number): PlatformError {

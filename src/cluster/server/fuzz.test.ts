@@ -31,7 +31,7 @@ async function expectAnswer(
     response.status < 500 || response.status === 504 || untyped,
     `${method} ${url} ${shown}: ${response.status} ${text}`,
   );
-  if (response.status >= 400) assert.match(text, /"?kind"?: ?"?Status|k8s/, url);
+  if (response.status >= 400) assert.match(text, /"?kind"?: ?"?Status|k8s|404 page not found/, url);
   return response.status;
 }
 

@@ -116,7 +116,7 @@ export async function serve(exchange: Exchange, server: ApiServer, standingOf: S
     };
     answer = await server.handle(request, user);
   } catch (error) {
-    answer = statusResponse(statusOf(error));
+    answer = server.refuse(error, exchange.headers);
   }
   await send(exchange, answer);
 }

@@ -26,6 +26,25 @@ test('tables and metadata go by their older name too', () => {
   assert.throws(() => negotiate(accept, { ...offered, table: false }), /media types are accepted/);
 });
 
+test('metadata of a list has another name than that of an object', () => {
+  const of = (as: string, list: boolean): string =>
+    negotiate(`application/json;as=${as};v=v1;g=meta.k8s.io`, {
+      protobuf: false,
+      table: true,
+      metadataOf: { type: 'core.Pod', list },
+    }).shape;
+  assert.equal(of('PartialObjectMetadata', false), 'metadata');
+  assert.equal(of('PartialObjectMetadataList', true), 'metadata');
+  assert.throws(
+    () => of('PartialObjectMetadata', true),
+    /you requested PartialObjectMetadata, but the requested object is a list \(\*core\.PodList\)/,
+  );
+  assert.throws(
+    () => of('PartialObjectMetadataList', false),
+    /you requested PartialObjectMetadataList, but the requested object is not a list \(\*core\.Pod\)/,
+  );
+});
+
 test('protobuf is answered where there is a schema', () => {
   const protobuf = 'application/vnd.kubernetes.protobuf';
   assert.deepEqual(negotiate(`${protobuf},application/json`, { protobuf: true, table: true }), {
@@ -52,7 +71,10 @@ test('protobuf is answered where there is a schema', () => {
     () => shapeOf('application/vnd.kubernetes.protobuf'),
     (error) => isPlatformError(error, 'invalid'),
   );
-  assert.throws(() => shapeOf('application/json;q=0'), /media types are accepted/);
+  assert.equal(shapeOf('application/json;q=0'), 'object', 'a quality of 0 comes last, and is not refused');
+  assert.equal(shapeOf('application/json;q=abc'), 'object');
+  for (const type of ['application/*', 'APPLICATION/JSON', 'text/plain'])
+    assert.throws(() => shapeOf(type), /^PlatformError: 406: Not Acceptable\n\nAvailable representations: /);
 });
 
 test('the first acceptable form of discovery counts', () => {
@@ -70,7 +92,7 @@ test('bodies and patches', () => {
   assert.equal(patchFormat('application/strategic-merge-patch+json'), 'strategic');
   assert.equal(patchFormat('application/apply-patch+yaml'), 'apply');
   for (const type of ['application/apply-patch+cbor', 'constructor', '']) {
-    assert.throws(() => patchFormat(type), /unknown format/);
+    assert.throws(() => patchFormat(type), /415: Unsupported Media Type/);
   }
 });
 

@@ -1,5 +1,11 @@
 /** Content negotiation: what a client accepts, and what its body is in. */
-import { notAcceptable, unsupportedMediaType } from './failure.ts';
+import {
+  notAcceptable,
+  notAcceptableSo,
+  notShownSo,
+  unsupportedMediaType,
+  unsupportedPatchType,
+} from './failure.ts';
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
@@ -24,13 +30,20 @@ export function parseAccept(accept: string | undefined): readonly Range[] {
         return at === -1 ? [field, ''] : [field.slice(0, at), field.slice(at + 1)];
       }),
     );
-    return { type: type.toLowerCase(), parameters, q: Number(parameters.get('q') ?? 1) };
+    return { type, parameters, q: qualityOf(parameters.get('q')) };
   });
-  return ranges.filter((range) => range.q > 0).toSorted((a, b) => b.q - a.q);
+  return ranges.toSorted((a, b) => b.q - a.q);
 }
 
+/** One that is not a number says nothing, and 0 keeps nothing out: it comes last. */
+function qualityOf(text: string | undefined): number {
+  const q = Number(text ?? 1);
+  return Number.isFinite(q) ? q : 1;
+}
+
+/** No other wildcard is understood. */
 function isJson(range: Range): boolean {
-  return range.type === 'application/json' || range.type === '*/*' || range.type === 'application/*';
+  return range.type === 'application/json' || range.type === '*/*';
 }
 
 export interface Negotiated {
@@ -47,35 +60,49 @@ export interface Offered {
   readonly protobuf: boolean;
   /** What is made on the way, like a review, has none. */
   readonly table: boolean;
-  /** A watch: YAML has no frames. */
-  readonly stream?: boolean;
+  /** Also what its path answers as a watch. */
+  readonly list?: boolean;
+  /** In Go's words; absent where either name does: a watch, or what is both. */
+  readonly metadataOf?: { readonly type: string; readonly list: boolean } | undefined;
 }
 
-/** The first of the client's ranges that we can answer with; tables only come as JSON. */
+const OFFERED = ['application/json', 'application/yaml', PROTOBUF];
+const STREAMS = ['application/json;stream=watch', `${PROTOBUF};stream=watch`];
+
+/** The first of the client's ranges that we can answer with; tables and metadata never come for what is not kept. */
 export function negotiate(accept: string | undefined, offered: Offered): Negotiated {
   // What nearly everybody sends.
   if (accept === undefined || accept === 'application/json' || accept === '*/*')
     return { shape: 'object', format: 'json', metaVersion: META };
+  let known = false;
   for (const range of parseAccept(accept)) {
     // YAML is made of the JSON at the end (present.ts).
     const format =
-      isJson(range) || (range.type === 'application/yaml' && offered.stream !== true)
+      isJson(range) || range.type === 'application/yaml'
         ? 'json'
         : range.type === PROTOBUF && offered.protobuf
           ? 'protobuf'
           : undefined;
     if (format === undefined) continue;
+    known = true;
     const as = range.parameters.get('as');
     if (as === undefined) return { shape: 'object', format, metaVersion: META };
     const metaVersion = metaVersionOf(range);
     if (metaVersion === undefined) continue;
     if (as === 'Table' && format === 'json' && offered.table) return { shape: 'table', format, metaVersion };
-    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
-      return { shape: 'metadata', format, metaVersion };
+    if (as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') continue;
+    checkMetadata(as, offered.metadataOf);
+    return { shape: 'metadata', format, metaVersion };
   }
-  if (offered.stream === true)
-    throw notAcceptable(['application/json;stream=watch', `${PROTOBUF};stream=watch`]);
-  throw notAcceptable(['application/json', 'application/yaml', PROTOBUF]);
+  if (known) throw notShownSo(OFFERED);
+  throw notAcceptable(offered.list === true ? [...OFFERED, ...STREAMS] : OFFERED);
+}
+
+/** A list has another name for it than an object. */
+function checkMetadata(as: string, of: Offered['metadataOf']): void {
+  if (of === undefined || (as === 'PartialObjectMetadataList') === of.list) return;
+  const what = of.list ? `a list (*${of.type}List)` : `not a list (*${of.type})`;
+  throw notAcceptableSo(`you requested ${as}, but the requested object is ${what}`);
 }
 
 function metaVersionOf({ parameters }: Range): MetaVersion | undefined {
@@ -101,9 +128,9 @@ export function wantsAggregatedDiscovery(accept: string | undefined): boolean {
   return false;
 }
 
-/** Throws `NotAcceptable` when plain JSON would not do. */
-export function requireJson(accept: string | undefined): void {
-  if (!parseAccept(accept).some((range) => isJson(range))) throw notAcceptable(['application/json']);
+/** For a document that is an object of its own kind: `protobuf` when the client prefers it. */
+export function documentFormat(accept: string | undefined): 'json' | 'protobuf' {
+  return negotiate(accept, { protobuf: true, table: false }).format;
 }
 
 function mediaType(contentType: string | undefined): string {
@@ -115,7 +142,7 @@ export function bodyFormat(contentType: string | undefined): BodyFormat {
   if (type === '' || type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
   if (type === PROTOBUF) return 'protobuf';
-  throw unsupportedMediaType(type, ['application/json', 'application/yaml', PROTOBUF]);
+  throw unsupportedMediaType(OFFERED);
 }
 
 const PATCHES: Readonly<Record<string, PatchFormat>> = {
@@ -133,7 +160,7 @@ export const PATCH_TYPES: readonly string[] = Object.keys(PATCHES).filter(
 export function patchFormat(contentType: string | undefined): PatchFormat {
   const type = mediaType(contentType);
   const format = Object.hasOwn(PATCHES, type) ? PATCHES[type] : undefined;
-  if (format === undefined) throw unsupportedMediaType(type, Object.keys(PATCHES));
+  if (format === undefined) throw unsupportedPatchType();
   return format;
 }
 

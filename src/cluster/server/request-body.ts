@@ -7,7 +7,7 @@ import type { ApiRequest } from '../api/transport.ts';
 import { parseYaml } from '../api/yaml.ts';
 import { parsePropagation, type DeleteRequest } from './deletion.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
-import { bodyFormat, PROTOBUF, type BodyFormat } from './negotiate.ts';
+import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
 import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 import { checkDeleteOptions } from './write-options.ts';
@@ -48,7 +48,7 @@ async function decodeAs(
     const decoded = kind.decode(value);
     return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
   }
-  if (kind.wire === undefined) throw unsupportedMediaType(PROTOBUF, ['application/json', 'application/yaml']);
+  if (kind.wire === undefined) throw unsupportedMediaType(['application/json', 'application/yaml']);
   const envelope = openEnvelope(body);
   checkHead(envelope, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { pipeline, Readable } from 'node:stream';
 import { createGzip, gzip } from 'node:zlib';
 
+import { assert } from '../../base/errors.ts';
 import type { Status } from '../api/generated/meta-v1.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { JsonObject } from '../api/json.ts';
@@ -28,9 +29,23 @@ export function respondWith(value: unknown, status = 200): ApiResponse {
   return jsonResponse(status, toBytes(value));
 }
 
+/** A document of a kind of meta/v1, as protobuf. */
+export function protobufResponse(document: unknown): ApiResponse {
+  const { apiVersion = 'v1', kind, ...fields } = document as { apiVersion?: string; kind: string };
+  const schema = kindSchema('', 'v1', kind);
+  assert(schema !== undefined, `${kind} has a schema`);
+  const body = encodeEnvelope({ apiVersion, kind }, encodeMessage(fields, schema.message));
+  return { status: 200, headers: { 'content-type': PROTOBUF }, body };
+}
+
 export function textResponse(text: string, status = 200): ApiResponse {
   const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
   return { status, headers, body: Buffer.from(text) };
+}
+
+/** A path below which nobody has ever put anything: not even a Status. */
+export function pageNotFound(): ApiResponse {
+  return textResponse('404 page not found\n', 404);
 }
 
 export function statusResponse(status: Status, accept?: string): ApiResponse {

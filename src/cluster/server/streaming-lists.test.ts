@@ -79,12 +79,6 @@ suite('streamed lists', () => {
   });
 });
 
-test('YAML has no frames', async () => {
-  await using server = await withSecrets();
-  const watch = await server.raw('GET', `${SECRETS}?watch=1`, { headers: { accept: 'application/yaml' } });
-  assert.equal(watch.status, 406);
-});
-
 test('bookmarks between tables are tables with a version, of whatever kind', async () => {
   await using server = await withSecrets();
   const core = (await server.call('GET', '/api/v1')).body as unknown as Resources;

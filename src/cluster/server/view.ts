@@ -91,14 +91,15 @@ export function viewFor(options: {
   readonly accept: string | undefined;
   readonly query: URLSearchParams;
   readonly clock: Clock;
-  /** A watch. */
-  readonly stream?: boolean;
+  /** Objects one by one, each by itself, or all in one list. */
+  readonly as?: 'object' | 'list' | 'events' | undefined;
 }): View {
-  const { resource, accept, query, clock, stream = false } = options;
+  const { resource, accept, query, clock, as = 'object' } = options;
   const { shape, format, metaVersion } = negotiate(accept, {
     protobuf: resource.type.wire !== undefined,
     table: !resource.declaration.virtual,
-    stream,
+    list: as !== 'object',
+    metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as === 'list' },
   });
   const include = includeOf(query);
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
@@ -127,6 +128,11 @@ export function viewFor(options: {
     );
   };
   return { ...tableView(true), later: tableView(false) };
+}
+
+/** The name of the type in upstream's source, which some messages have. */
+function goType({ group, kind }: Resource): string {
+  return `${group === '' ? 'core' : group.split('.')[0]!}.${kind}`;
 }
 
 /** Of the kind that it stands for, with next to nothing in it. */

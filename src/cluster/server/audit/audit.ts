@@ -1,11 +1,11 @@
 /** Records of who did what, as audit.k8s.io/v1 Events (https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/). */
 import { rfc3339Micro } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
-import { uuid } from '../../../base/random.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { statusOf } from '../../api/status.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
 import { attributesOf } from '../authorization/authorizer.ts';
+import { auditId } from '../answer-headers.ts';
 import type { Handler, RequestContext } from '../context.ts';
 import { wholeBody, ListBody } from '../list-body.ts';
 import { PROTOBUF } from '../negotiate.ts';
@@ -60,22 +60,21 @@ class AuditRecord {
     this.#context = context;
     this.#decision = decision;
     this.#sinks = sinks;
-    const { server, request } = context;
-    this.#id = request.headers['audit-id']?.slice(0, 64) ?? uuid(server.random);
+    const { server } = context;
+    this.#id = auditId(context);
     this.#received = server.clock.now();
     this.#user = context.user;
   }
 
   async answered(response: ApiResponse): Promise<ApiResponse> {
-    const headers = { ...response.headers, 'audit-id': this.#id };
     const { body, status } = response;
     if (body instanceof Uint8Array || body instanceof ListBody) {
       const whole = this.#wants('RequestResponse') ? await wholeBody(body) : body;
       await this.stage('ResponseComplete', status, whole instanceof Uint8Array ? whole : undefined);
-      return { ...response, headers, body: whole };
+      return { ...response, body: whole };
     }
     await this.stage('ResponseStarted', status);
-    return { ...response, headers, body: this.#untilDone(body, status) };
+    return { ...response, body: this.#untilDone(body, status) };
   }
 
   async *#untilDone(body: AsyncIterable<Uint8Array>, status: number): AsyncGenerator<Uint8Array> {

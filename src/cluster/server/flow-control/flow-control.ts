@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../../base/clock.ts';
 import { numberAt, stringAt } from '../../api/json.ts';
 import { attributesOf, type Attributes } from '../authorization/authorizer.ts';
-import type { ApiResponse } from '../../api/transport.ts';
 import type { Handler, RequestContext, ServerParts } from '../context.ts';
 import { tooManyRequests } from '../failure.ts';
 import type { Counter, Metrics } from '../metrics/metrics.ts';
@@ -140,7 +139,8 @@ export class FlowControl implements Disposable {
     if (isLongRunning(context.info) && context.info.verb !== 'watch') return await next();
     const asked = attributesOf(context.user, context.info);
     const { schema, level } = this.#classify(asked);
-    if (level.queues === undefined) return classified(await next(), schema, level);
+    context.headers = { ...context.headers, ...classification(schema, level) };
+    if (level.queues === undefined) return await next();
     const about = [level.name, schema?.name ?? 'catch-all'];
     const flow = hashOf(`${about[1]}\0${schema?.distinguisher(asked) ?? ''}`);
     const release = await this.#seats(level.queues, context, flow);
@@ -151,7 +151,7 @@ export class FlowControl implements Disposable {
     this.#dispatched.add(about);
     try {
       // A watch keeps its seat until it has been set up, not for as long as it lasts.
-      return classified(await next(), schema, level);
+      return await next();
     } finally {
       release();
     }
@@ -178,13 +178,11 @@ export class FlowControl implements Disposable {
 }
 
 /** Clients learn from the answer what they were taken for. */
-function classified(response: ApiResponse, schema: FlowSchema | undefined, { uid }: Level): ApiResponse {
-  const headers = {
-    ...response.headers,
+function classification(schema: FlowSchema | undefined, { uid }: Level): Record<string, string> {
+  return {
     'x-kubernetes-pf-flowschema-uid': schema?.uid ?? '',
     'x-kubernetes-pf-prioritylevel-uid': uid,
   };
-  return { ...response, headers };
 }
 
 function sharesOf({ spec }: KubeObject): number {

@@ -86,7 +86,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
 /** The binding that is not below its pod, which is named as the binding is. */
 export async function bindNamed(context: ResourceContext): Promise<ApiResponse> {
   const { server, info, request, resource } = context;
-  if (info.verb !== 'create') throw methodNotAllowed(resource);
+  if (info.verb !== 'create') throw methodNotAllowed();
   const { object } = await decodeBody(request, resource.type);
   const name = stringAt(object, 'metadata', 'name');
   if (name === '') throw badRequest('name: Required value');

@@ -10,12 +10,15 @@ import { prepared, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 
-export function viewOf(
-  { resource, request, info, server }: ResourceContext,
-  stream = false,
-): View {
+const SHOWN_AS: Readonly<Record<string, 'list' | 'events'>> = {
+  list: 'list',
+  deletecollection: 'list',
+  watch: 'events',
+};
+
+export function viewOf({ resource, request, info, server }: ResourceContext): View {
   const accept = request.headers['accept'];
-  return viewFor({ resource, accept, query: info.query, clock: server.clock, stream });
+  return viewFor({ resource, accept, query: info.query, clock: server.clock, as: SHOWN_AS[info.verb] });
 }
 
 /** One object as the client wants to see it. */
@@ -73,7 +76,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const { query, namespace, name } = info;
   const initial = query.get('sendInitialEvents');
   const wantsInitial = initial === 'true' || initial === '1';
-  const view = viewOf(context, true);
+  const view = viewOf(context);
   const selection: Selection = selectionOf({ resource, namespace, query, name });
   const bookmarks = flag(query, 'allowWatchBookmarks');
   const match = query.get('resourceVersionMatch') ?? '';

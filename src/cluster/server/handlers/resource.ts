@@ -4,7 +4,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { methodNotAllowed, noSuchPath } from '../failure.ts';
 import type { Resource } from '../resource.ts';
-import { warningHeader } from '../respond.ts';
+import { pageNotFound, warningHeader } from '../respond.ts';
 import { checkWriteOptions } from '../write-options.ts';
 import { patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
@@ -61,7 +61,8 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
 export async function answerResource(context: RequestContext): Promise<ApiResponse> {
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
-  if (resource === undefined) throw noSuchPath();
+  if (resource === undefined) return notServed(context);
+  if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
   // What a proxied request asks for is another server's business.
   if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
@@ -73,26 +74,39 @@ export async function answerResource(context: RequestContext): Promise<ApiRespon
   return { ...answer, headers: { ...answer.headers, warning: all } };
 }
 
+const ACROSS_NAMESPACES = new Set(['list', 'watch']);
+
+/** Only below what is there does a Status say so. */
+export function notServed({ info, server }: RequestContext): ApiResponse {
+  const [root, group] = info.path.split('/').filter((segment) => segment !== '');
+  if (root === 'api' || (root === 'apis' && server.resources.all.some((one) => one.group === group)))
+    throw noSuchPath();
+  return pageNotFound();
+}
+
 async function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
   const { info } = context;
   if (resource.declaration.virtual) {
+    if (info.name !== '') throw noSuchPath();
     return await (resource.kind === 'Binding' ? bindNamed : review)({ ...context, resource });
   }
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
   const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';
   if (misplaced || (resource.namespaced && info.name !== '' && info.namespace === '')) throw noSuchPath();
+  // What changes something is in one namespace.
+  if (resource.namespaced && info.namespace === '' && !ACROSS_NAMESPACES.has(info.verb))
+    throw methodNotAllowed();
   const asked = { ...context, resource, info: resource.namespaced ? info : { ...info, namespace: '' } };
   if (info.subresource === '') {
     const verb = info.verb as Verb;
-    if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined)
-      throw methodNotAllowed(resource);
-    if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed(resource);
+    if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined) throw methodNotAllowed();
+    if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
     if (resource.kind === 'ComponentStatus') return await componentStatus(asked);
     return await VERBS[verb](asked);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
-  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed(resource);
+  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
   const ofStatus = endpointOf(info.subresource) !== 'main';
   const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
   if (answer === undefined) throw noSuchPath();

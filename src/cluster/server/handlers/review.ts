@@ -56,7 +56,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 export async function review(context: ResourceContext): Promise<ApiResponse> {
   const { info, request, server, resource } = context;
   const answer = ANSWERS[resource.kind];
-  if (info.verb !== 'create' || answer === undefined) throw methodNotAllowed(resource);
+  if (info.verb !== 'create' || answer === undefined) throw methodNotAllowed();
   // Before it is answered: reviews have no table.
   viewOf(context);
   const { object, unknown } = await decodeBody(request, resource.type);

@@ -59,7 +59,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     return respondWith(
       scaleOf(await shownAs(resource, (await server.registry.get(resource, info)).object), paths),
     );
-  if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed(resource);
+  if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const kind = scaleKind();
   const patch = info.verb === 'patch' ? await readPatch(context) : undefined;
   const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;

@@ -21,7 +21,7 @@ import { showObject, viewOf } from './read.ts';
 
 export async function createObject(context: ResourceContext): Promise<ApiResponse> {
   const { resource, info, request } = context;
-  if (info.name !== '') throw methodNotAllowed(resource);
+  if (info.name !== '') throw methodNotAllowed();
   const view = viewOf(context);
   const dryRun = isDryRun(info.query.getAll('dryRun'));
   const decoded = await decodeBody(request, resource.type);
@@ -147,7 +147,7 @@ export interface Patch {
 export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   const format = patchFormat(request.headers['content-type']);
   // Windows without a schema of their own fields' owners (scale) do not take it.
-  if (format === 'apply') throw unsupportedMediaType('application/apply-patch+yaml', PATCH_TYPES);
+  if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
   const { value, duplicates } = await parseLargeJson(body, 'Patch');
   if (format !== 'json' && !isJsonObject(value)) throw badRequest('a merge patch must be an object');
@@ -184,7 +184,7 @@ function apply(old: JsonObject, { format, value }: Patch, kind: ObjectType): Jso
   if (format === 'merge') return mergePatch(document, value);
   if (kind.strategicMerge === undefined) {
     const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
-    throw unsupportedMediaType('application/strategic-merge-patch+json', taken);
+    throw unsupportedMediaType(taken);
   }
   return kind.strategicMerge(document, value as JsonObject);
 }

@@ -12,7 +12,7 @@ export interface HealthCheck {
   check(): void | Promise<void>;
 }
 
-const PATH = /^\/(healthz|livez|readyz)(?:\/([^/]+))?\/?$/;
+const PATH = /^\/(healthz|livez|readyz)(?:\/(.+))?$/;
 
 export interface HealthOptions {
   readonly checks: readonly HealthCheck[];

@@ -23,7 +23,7 @@ const STEPS = {
   ],
   roles: ['rbac/bootstrap-roles'],
   definitions: ['start-apiextensions-controllers', 'crd-informer-synced'],
-  fairness: ['priority-and-fairness-config-consumer'],
+  fairness: ['priority-and-fairness-config-consumer', 'priority-and-fairness-filter'],
   aggregation: [
     'apiservice-registration-controller',
     'apiservice-status-local-available-controller',

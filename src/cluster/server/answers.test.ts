@@ -1,0 +1,100 @@
+/** What every answer says, and how what is not there or not allowed is refused. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { objectsAt } from '../api/json.ts';
+import { PROTOBUF } from './negotiate.ts';
+import { TestServer } from './testing/test-server.ts';
+
+test('every answer says which request it is for, and that it is not to be kept', async () => {
+  await using api = await TestServer.open();
+  for (const url of ['/api/v1/pods', '/api/v1/namespaces/default/pods/missing', '/nowhere', '/healthz']) {
+    const { headers } = await api.raw('GET', url);
+    assert.match(headers['audit-id'] ?? '', /^[0-9a-f-]{36}$/, url);
+    assert.equal(headers['cache-control'], 'no-cache, private', url);
+  }
+  const { headers } = await api.call('GET', '/api/v1/pods/x', undefined, { 'audit-id': 'mine' });
+  assert.equal(headers['audit-id'], 'mine');
+});
+
+test('refusals say what they were taken for, as other answers do', async () => {
+  await using api = await TestServer.open();
+  const { status, headers } = await api.call('GET', '/api/v1/namespaces/default/pods/missing');
+  assert.equal(status, 404);
+  assert.notEqual(headers['x-kubernetes-pf-flowschema-uid'], undefined);
+});
+
+test('paths that nothing is below get a page, others a Status', async () => {
+  await using api = await TestServer.open();
+  for (const url of ['/nowhere', '/apis/nowhere/v1/things', '/apis/nowhere', '/openapi/v2/x']) {
+    const { status, headers, body } = await api.call('GET', url);
+    assert.deepEqual([status, body.message], [404, '404 page not found\n'], url);
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+  }
+  for (const url of ['/api/v1/things', '/apis/apps/v2', '/api/v1/namespaces/default/configmaps/a/status']) {
+    const { status, body } = await api.call('GET', url);
+    assert.deepEqual([status, body.reason, body['details']], [404, 'NotFound', {}], url);
+  }
+});
+
+test('methods that are not allowed', async () => {
+  await using api = await TestServer.open();
+  for (const [method, url] of [
+    ['POST', '/api/v1/pods'],
+    ['DELETE', '/api/v1/pods'],
+    ['PUT', '/api/v1/namespaces/default/pods'],
+    ['HEAD', '/api/v1/namespaces/default/pods'],
+    ['POST', '/version'],
+    ['POST', '/api/v1'],
+    ['GET', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'],
+  ] as const) {
+    const { status, body } = await api.call(method, url, {});
+    assert.deepEqual(
+      [status, body.reason, body['details']],
+      [405, 'MethodNotAllowed', {}],
+      `${method} ${url}`,
+    );
+  }
+});
+
+test('discovery comes as protobuf too', async () => {
+  await using api = await TestServer.open();
+  for (const url of ['/api', '/apis', '/apis/apps', '/apis/apps/v1']) {
+    const { status, headers, body } = await api.raw('GET', url, { headers: { accept: PROTOBUF } });
+    assert.deepEqual([status, headers['content-type']], [200, PROTOBUF], url);
+    assert.equal(
+      Buffer.from(body as Uint8Array)
+        .subarray(0, 4)
+        .toString('latin1'),
+      'k8s\0',
+    );
+  }
+});
+
+test('aggregated discovery names the version of a kind where it is another one', async () => {
+  await using api = await TestServer.open();
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const { body } = await api.call('GET', '/apis', undefined, { accept });
+  const apps = objectsAt(body, 'items').find(
+    ({ metadata }) => (metadata as { name: string }).name === 'apps',
+  );
+  const [version] = objectsAt(apps, 'versions');
+  const deployments = objectsAt(version, 'resources').find(({ resource }) => resource === 'deployments');
+  assert.deepEqual(deployments?.['responseKind'], { group: '', version: '', kind: 'Deployment' });
+  assert.deepEqual(
+    objectsAt(deployments, 'subresources').map(({ responseKind }) => responseKind),
+    [
+      { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+      { group: '', version: '', kind: 'Deployment' },
+    ],
+  );
+});
+
+test('the root lists paths', async () => {
+  await using api = await TestServer.open();
+  const { paths } = (await api.call('GET', '/')).body as unknown as { paths: string[] };
+  for (const path of ['/api/v1', '/apis/apps', '/apis/apps/v1', '/healthz/ping', '/readyz/shutdown'])
+    assert.ok(paths.includes(path), path);
+  assert.ok(!paths.includes('/livez/shutdown'));
+  assert.deepEqual(paths, paths.toSorted());
+});

@@ -1,0 +1,30 @@
+/** `/` and `/index.html`: a list of the paths that are served. */
+import type { ApiResponse } from '../api/transport.ts';
+import type { HealthCheck } from './health/health.ts';
+import { respondWith } from './respond.ts';
+
+const OTHERS = [
+  '/.well-known/openid-configuration',
+  '/healthz',
+  '/livez',
+  '/metrics',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/openid/v1/jwks',
+  '/readyz',
+  '/version',
+];
+
+/** Undefined for any other path. */
+export function answerRoot(
+  path: string,
+  served: { readonly documents: readonly string[]; readonly checks: readonly HealthCheck[] },
+): ApiResponse | undefined {
+  if (path !== '/' && path !== '/index.html') return undefined;
+  const below = served.checks.flatMap(({ name, live }) => [
+    `/healthz/${name}`,
+    ...(live ? [`/livez/${name}`] : []),
+    `/readyz/${name}`,
+  ]);
+  return respondWith({ paths: [...served.documents, ...below, ...OTHERS].toSorted() });
+}
