@@ -56,13 +56,13 @@ suite('streamed lists', () => {
       if (marked) frames.push(await watch.next());
       await server.create(SECRETS, { metadata: { name: 'later', labels: { stream: 'yes' } } });
       frames.push(await watch.next());
-      const columns = frames.map((frame) => (frame?.object as unknown as TableBody).columnDefinitions);
+      const columns = frames.map((frame) => tableIn(frame).columnDefinitions);
       assert.ok((columns[0] ?? []).length > 2);
       assert.deepEqual(new Set(columns.slice(1)), new Set([null]));
       const types = frames.map((frame) => frame?.type);
       assert.deepEqual(types, ['ADDED', 'ADDED', ...(marked ? ['BOOKMARK'] : []), 'ADDED']);
       if (marked) {
-        const { rows } = frames[2]?.object as unknown as TableBody;
+        const { rows } = tableIn(frames[2]);
         assert.deepEqual(rows[0]?.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
       }
       watch.stop();
@@ -74,7 +74,7 @@ suite('streamed lists', () => {
     const next = watch.next();
     const map = { metadata: { name: 'first' } };
     await server.call('POST', '/api/v1/namespaces/default/configmaps', map);
-    assert.ok(((await next)?.object as unknown as TableBody).columnDefinitions !== null);
+    assert.ok(tableIn(await next).columnDefinitions !== null);
     watch.stop();
   });
 });
@@ -100,6 +100,11 @@ test('bookmarks between tables are tables with a version, of whatever kind', asy
     watch.stop();
   }
 });
+
+function tableIn(frame: { readonly object: unknown } | undefined): TableBody {
+  assert.ok(frame !== undefined);
+  return frame.object as TableBody;
+}
 
 interface TableBody {
   readonly columnDefinitions: readonly object[] | null;
