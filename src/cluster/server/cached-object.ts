@@ -1,6 +1,6 @@
 /** One version of one object, as bytes; decoded on demand, and for as long as it is among those that were needed last. */
 import type { Resident, Slab } from './byte-slabs.ts';
-import { decodeStored, splicedLength, spliceInto } from './encoding.ts';
+import { decodeStored, splicedLength, spliceInto, type Written } from './encoding.ts';
 import type { KubeObject } from './object.ts';
 
 /** Decoded objects that are kept; an object takes several times its bytes. */
@@ -61,19 +61,28 @@ export class CachedObject implements Resident {
 
   /** JSON with resourceVersion. */
   get bytes(): Uint8Array {
-    const target = Buffer.allocUnsafe(this.bytesLength);
-    this.writeInto(target, 0);
+    return this.#written('whole');
+  }
+
+  /** As an item of a list: without kind and version, which the list says. */
+  get item(): Uint8Array {
+    return this.#written('item');
+  }
+
+  #written(as: Written): Uint8Array {
+    const target = Buffer.allocUnsafe(this.lengthAs(as));
+    this.writeInto(target, 0, as);
     return target;
   }
 
-  /** Length of `bytes`. */
-  get bytesLength(): number {
-    return splicedLength(this.#length, this.revision);
+  /** Length of `bytes` or of `item`. */
+  lengthAs(as: Written): number {
+    return splicedLength(this.#place(), as);
   }
 
-  /** Writes `bytes`; returns where they end. */
-  writeInto(target: Buffer, at: number): number {
-    return spliceInto(target, at, this.#place());
+  /** Writes `bytes` or `item`; returns where they end. */
+  writeInto(target: Buffer, at: number, as: Written): number {
+    return spliceInto(target, at, this.#place(), as);
   }
 
   /** A copy of one's own. */

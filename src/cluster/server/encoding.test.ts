@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { CachedObject } from './cached-object.ts';
-import { encodeForStorage, encodeFrame, encodeList } from './encoding.ts';
+import { encodeForStorage, encodeFrame } from './encoding.ts';
 
 const object = {
   metadata: { resourceVersion: '3', name: 'a,"metadata":{', labels: { é: '√' } },
@@ -20,24 +20,17 @@ test('stored bytes have a fixed head and no resourceVersion', () => {
 test('the version is spliced in and reads back', () => {
   const cached = new CachedObject('key', encodeForStorage(object), 42);
   const spliced = JSON.parse(Buffer.from(cached.bytes).toString()) as unknown;
-  assert.equal(cached.bytes.length, cached.bytesLength);
+  assert.equal(cached.bytes.length, cached.lengthAs('whole'));
   assert.deepEqual(spliced, { ...object, metadata: { ...object.metadata, resourceVersion: '42' } });
   assert.deepEqual(cached.object, spliced);
 });
 
-test('lists are the items between a head and a tail', () => {
-  const items = [1, 2].map((revision) => new CachedObject('key', encodeForStorage(object), revision).bytes);
-  const list = JSON.parse(
-    Buffer.from(
-      encodeList({ kind: 'ConfigMapList', apiVersion: 'v1', revision: 9, items, continueToken: 'x' }),
-    ).toString(),
-  ) as { metadata: unknown; items: unknown[] };
-  assert.deepEqual(list.metadata, { resourceVersion: '9', continue: 'x' });
-  assert.equal(list.items.length, 2);
-  const empty = JSON.parse(
-    Buffer.from(encodeList({ kind: 'PodList', apiVersion: 'v1', revision: 0, items: [] })).toString(),
-  ) as { items: unknown };
-  assert.deepEqual(empty.items, []);
+test('an item of a list says neither kind nor version', () => {
+  const cached = new CachedObject('key', encodeForStorage(object), 42);
+  const { kind: _kind, apiVersion: _version, ...item } = JSON.parse(String(cached.bytes)) as typeof object;
+  assert.deepEqual(JSON.parse(String(cached.item)), item);
+  assert.equal(cached.item.length, cached.lengthAs('item'));
+  assert.deepEqual(Object.keys(item.metadata)[0], 'resourceVersion');
 });
 
 test('a frame is one line', () => {

@@ -6,6 +6,7 @@
 import type { KubeObject } from './object.ts';
 
 const METADATA = Buffer.from(',"metadata":{');
+const OPEN = '{'.charCodeAt(0);
 
 /** Bytes to store. Metadata must have at least one field besides resourceVersion (it always has a name). */
 export function encodeForStorage(object: KubeObject): Uint8Array {
@@ -51,23 +52,30 @@ export interface StoredPlace {
   readonly revision: number;
 }
 
+/** How an object is written: with its kind and version, or without, as an item of a list. */
+export type Written = 'whole' | 'item';
+
 /**
- * Length of what `spliceInto` writes, from that of the stored bytes. Revision 0 is that of an object which was never
- * written (dry run): it has none.
+ * Length of what `spliceInto` writes. Revision 0 is that of an object which was never written (dry run): it has no
+ * resourceVersion.
  */
-export function splicedLength(length: number, revision: number): number {
-  return length + (revision === 0 ? 0 : 21 + String(revision).length);
+export function splicedLength(place: StoredPlace, written: Written): number {
+  const { start, end, revision } = place;
+  const version = revision === 0 ? 0 : 21 + String(revision).length;
+  const left = written === 'item' ? place.buffer.indexOf(METADATA, start) - start : 0;
+  return end - start + version - left;
 }
 
 /** Writes the stored bytes with `resourceVersion` as metadata's first field; returns where they end. */
-export function spliceInto(
-  target: Buffer,
-  at: number,
-  { buffer, start, end, revision }: StoredPlace,
-): number {
-  const head = buffer.indexOf(METADATA, start) + METADATA.length;
-  buffer.copy(target, at, start, head);
-  let to = at + head - start;
+export function spliceInto(target: Buffer, at: number, place: StoredPlace, written: Written): number {
+  const { buffer, start, end, revision } = place;
+  const metadata = buffer.indexOf(METADATA, start);
+  const head = metadata + METADATA.length;
+  const from = written === 'item' ? metadata : start;
+  buffer.copy(target, at, from, head);
+  // In place of the comma behind what is left out.
+  target[at] = OPEN;
+  let to = at + head - from;
   if (revision > 0) to += target.write(`"resourceVersion":"${revision}",`, to, 'latin1');
   buffer.copy(target, to, head, end);
   return to + end - head;
@@ -79,8 +87,6 @@ export function decodeStored({ buffer, start, end, revision }: StoredPlace): Kub
   if (revision > 0) object.metadata.resourceVersion = String(revision);
   return object;
 }
-
-const COMMA = Buffer.from(',');
 
 export interface ListHead {
   readonly kind: string;
@@ -102,18 +108,6 @@ export function listFrame(head: ListHead): { readonly open: Buffer; readonly clo
   const { kind, apiVersion } = head;
   const text = JSON.stringify({ kind, apiVersion, metadata: listMetadata(head) });
   return { open: Buffer.from(`${text.slice(0, -1)},"items":[`), close: Buffer.from(']}\n') };
-}
-
-/** A list body: head and tail around the items' bytes. */
-export function encodeList(options: ListHead & { readonly items: readonly Uint8Array[] }): Uint8Array {
-  const { open, close } = listFrame(options);
-  const parts: Uint8Array[] = [open];
-  options.items.forEach((item, i) => {
-    if (i > 0) parts.push(COMMA);
-    parts.push(item);
-  });
-  parts.push(close);
-  return Buffer.concat(parts);
 }
 
 /** One frame of a JSON watch stream. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { CachedObject } from './cached-object.ts';
-import { listFrame, listMetadata, type ListHead } from './encoding.ts';
+import { listFrame, listMetadata, type ListHead, type Written } from './encoding.ts';
 import { encodeListMeta, closeEnvelope, openEnvelopeOf } from './protobuf-writer.ts';
 import { tableParts, type View } from './view.ts';
 import type { Resource } from './resource.ts';
@@ -87,10 +87,10 @@ async function bodyOf(options: ListOptions): Promise<ListBody> {
   const slice = new Slice(clock);
   let length = frame.open.length + frame.close.length + Math.max(0, objects.length - 1);
   for (const object of objects) {
-    length += object.bytesLength;
+    length += object.lengthAs(view.itemForm);
     if (slice.over) await slice.next();
   }
-  const list = { ...frame, items: () => objects.values().map((object) => object.bytes) };
+  const list = { ...frame, items: () => objects.values().map(view.item) };
   return new ListBody(() => copied(options, frame), { length, list });
 }
 
@@ -116,8 +116,8 @@ class Pieces {
     this.#at += bytes.length;
   }
 
-  addObject(object: CachedObject): void {
-    this.#at = object.writeInto(this.#piece, this.#at);
+  addObject(object: CachedObject, as: Written): void {
+    this.#at = object.writeInto(this.#piece, this.#at, as);
   }
 
   /** What has been written; the next piece has room for so many bytes. */
@@ -130,19 +130,22 @@ class Pieces {
 }
 
 /** Cached bytes, copied side by side. */
-async function* copied({ objects, clock }: ListOptions, { open, close }: Around): AsyncGenerator<Uint8Array> {
+async function* copied(
+  { objects, clock, view: { itemForm } }: ListOptions,
+  { open, close }: Around,
+): AsyncGenerator<Uint8Array> {
   const slice = new Slice(clock);
   const pieces = new Pieces();
   pieces.add(open);
   for (const [i, object] of objects.entries()) {
-    const room = object.bytesLength + 1;
+    const room = object.lengthAs(itemForm) + 1;
     if (!pieces.has(room)) {
       // Whoever takes it may write it at once.
       yield pieces.take(room);
       if (slice.over) await slice.next();
     }
     if (i > 0) pieces.add(COMMA);
-    pieces.addObject(object);
+    pieces.addObject(object, itemForm);
   }
   yield pieces.take();
   yield close;

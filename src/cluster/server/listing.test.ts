@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { stringAt } from '../api/json.ts';
+import { stringAt, type JsonObject } from '../api/json.ts';
 import { ListBody, wholeBody } from './list-body.ts';
 import { configMap, pod, TestServer } from './testing/test-server.ts';
 
@@ -154,4 +154,22 @@ test('pages expire with the history they are of, also where nothing has changed'
     `${MAPS}?limit=1&continue=${stringAt(late.body, 'metadata', 'continue')}`,
   );
   assert.equal(names(rest.body.items), 'b');
+});
+
+test('items of a list leave their kind to the list', async () => {
+  await using server = await TestServer.open();
+  await server.create('/api/v1/namespaces/default/configmaps', { metadata: { name: 'm' } });
+  const list = async (path: string): Promise<readonly JsonObject[]> =>
+    (await server.call('GET', path)).body['items'] as JsonObject[];
+  const [map] = await list('/api/v1/namespaces/default/configmaps');
+  assert.deepEqual([map?.['kind'], map?.['apiVersion']], [undefined, undefined]);
+  const autoscaler = {
+    metadata: { name: 'h' },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 2 },
+  };
+  await server.create('/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers', autoscaler);
+  for (const version of ['v1', 'v2']) {
+    const [shown] = await list(`/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`);
+    assert.deepEqual([shown?.['kind'], Object.keys(shown ?? {})[0]], [undefined, 'metadata']);
+  }
 });

@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
-import { encodeFrame } from './encoding.ts';
+import { encodeFrame, type Written } from './encoding.ts';
 import { badRequest } from './failure.ts';
 import { negotiate, PROTOBUF, type MetaVersion, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
@@ -46,6 +46,12 @@ export function bytesOf(resource: Resource, cached: CachedObject): Uint8Array {
   return shown === stored ? cached.bytes : toBytes(shown);
 }
 
+function itemOf(resource: Resource, cached: CachedObject): Uint8Array {
+  if (resource.conversion === undefined) return cached.item;
+  const { kind: _kind, apiVersion: _version, ...item } = resource.conversion.fromStorage(cached.object);
+  return toBytes(item);
+}
+
 export function toBytes(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
@@ -75,6 +81,8 @@ export interface View {
   readonly include: IncludeObject;
   /** The object as a whole body. */
   readonly encode: (object: CachedObject) => Uint8Array;
+  /** How cached bytes stand in a list: in a custom resource's the items say their kind, in all others the list does. */
+  readonly itemForm: Written;
   /** The object as an item of a list; the bytes are good until the next item is made. */
   readonly item: (object: CachedObject) => Uint8Array;
   /** One frame of a watch. */
@@ -106,7 +114,11 @@ export function viewFor(options: {
   const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'object') {
     const verbatim = resource.conversion === undefined;
-    return jsonView({ ...json, verbatim, form: resource.apiVersion }, (object) => bytesOf(resource, object));
+    const view = jsonView({ ...json, verbatim, form: resource.apiVersion }, (object) =>
+      bytesOf(resource, object),
+    );
+    if (resource.type.wire === undefined) return view;
+    return { ...view, itemForm: 'item', item: (object) => itemOf(resource, object) };
   }
   if (shape === 'metadata') {
     const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.peek(), metaVersion));
@@ -151,6 +163,7 @@ function jsonView(
     contentType: 'application/json',
     streamType: 'application/json',
     encode,
+    itemForm: 'whole',
     item: encode,
     frame: (type, object) => encodeFrame(type, encode(object)),
     frameOf: (type, object) => encodeFrame(type, (type === 'BOOKMARK' ? bookmark : toBytes)(object)),
@@ -182,6 +195,7 @@ function protobufView(
     streamType: `${PROTOBUF};stream=watch`,
     include,
     encode,
+    itemForm: 'item',
     item: (object) => encodePassingItem(passingObject(resource, object), schema.message),
     frame: (type, object) => encodeProtobufFrame(type, encode(object)),
     frameOf: (type, object) => {

@@ -143,6 +143,8 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
   assert.deepEqual(rows[0]?.cells, ['a', 3, '7']);
   const red = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=red`);
   assert.equal(red.body.items?.length, 1);
+  // Nobody has a Go type for them that would say it.
+  assert.equal(red.body.items?.[0]?.kind, 'Widget');
   const blue = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=blue`);
   assert.equal(blue.body.items?.length, 0);
   const strategic = await api.call(
