@@ -165,7 +165,7 @@ test('items of a list leave their kind to the list', async () => {
   assert.deepEqual([map?.['kind'], map?.['apiVersion']], [undefined, undefined]);
   const autoscaler = {
     metadata: { name: 'h' },
-    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 2 },
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }, maxReplicas: 2 },
   };
   await server.create('/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers', autoscaler);
   for (const version of ['v1', 'v2']) {
