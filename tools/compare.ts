@@ -26,6 +26,8 @@ interface Resource {
   readonly name: string;
   /** The path of the collection. */
   readonly root: string;
+  /** Where the status is written, each with its slash. */
+  readonly windows: readonly string[];
 }
 interface ListedResource {
   readonly name: string;
@@ -40,6 +42,8 @@ interface Asked {
 }
 
 const NAMESPACE = 'compare';
+/** Reviews are only created. */
+const NO_LIST = 405;
 const SERVED_WITHIN_MS = 15_000;
 
 const { values: options, positionals: files } = parseArgs({
@@ -123,7 +127,7 @@ async function served(object: Seed): Promise<Resource> {
       const schemas = await schemasOf(object.apiVersion);
       schemaName(object, schemas);
       const answers = await Promise.all(servers.map((server) => ask(server, 'GET', resource.root)));
-      if (answers.every(({ status }) => status === 200)) return resource;
+      if (answers.every(({ status }) => status === 200 || status === NO_LIST)) return resource;
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
@@ -156,7 +160,7 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
   const path = `${resource.root}/${name}`;
   const stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
   const revisions = stored.map(({ body }) => (body as Seed).metadata?.resourceVersion ?? '');
-  const subresources = ['', ...(seed['status'] === undefined ? [] : ['/status'])];
+  const subresources = ['', ...(seed['status'] === undefined ? [] : resource.windows)];
   const put = (subresource: string, object: Json): Asked => ({
     method: 'PUT',
     path: `${path}${subresource}?dryRun=All&fieldValidation=Strict`,
@@ -168,7 +172,7 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
   try {
     await inParallel(jobs, async ({ path: at, change, object }) => {
       for (const subresource of subresources)
-        if (at.startsWith('status') === (subresource === '/status'))
+        if (at.startsWith('status') === (subresource !== ''))
           await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, put(subresource, object));
     });
   } finally {
@@ -240,7 +244,10 @@ async function resourceOf({ apiVersion, kind }: Seed): Promise<Resource> {
   const resource = resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
   if (resource === undefined) throw new Error(`${options.theirs} does not serve ${kind} of ${apiVersion}`);
   const scope = resource.namespaced ? `/namespaces/${NAMESPACE}` : '';
-  return { name: resource.name, root: `${root}${scope}/${resource.name}` };
+  const windows = ['/status', '/approval'].filter((window) =>
+    resources.some(({ name }) => name === `${resource.name}${window}`),
+  );
+  return { name: resource.name, root: `${root}${scope}/${resource.name}`, windows };
 }
 
 async function schemasOf(apiVersion: string): Promise<Schemas> {
