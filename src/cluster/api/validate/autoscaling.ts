@@ -1,28 +1,33 @@
+import { autoscalerV2 } from '../autoscaler-versions.ts';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { tryParseQuantity } from '../quantity.ts';
-import { formed, notNegative, notNegativeQuantity } from './checks.ts';
+import { formed, notNegative, notNegativeQuantity, notSupported } from './checks.ts';
 import { dns1123Label, pathSegment } from './names.ts';
 import { validateContainerResourceName } from './resource-names.ts';
 
 /** What an `apiVersion` must say beside being one; `any` where an object was stored before there was a rule. */
 type GroupRule = 'any' | 'group' | 'version';
 
-export function validateAutoscaler(autoscaler: JsonObject): FieldError[] {
+/** Of either version: an older one is looked at in its newer form. */
+export function validateAutoscaler(asked: JsonObject): FieldError[] {
+  const autoscaler = autoscalerV2(asked);
   return validateSpec(autoscaler, { least: 1, target: groupRule(autoscaler), described: 'version' });
 }
 
 /** Rules that are younger than the object do not hold for what it already says. */
-export function validateAutoscalerUpdate(autoscaler: JsonObject, old: JsonObject): FieldError[] {
-  const before = objectAt(old, 'spec');
-  const target = groupRule(autoscaler);
+export function validateAutoscalerUpdate(asked: JsonObject, old: JsonObject): FieldError[] {
+  const autoscaler = autoscalerV2(asked);
+  const before = objectAt(autoscalerV2(old), 'spec');
+  const target = objectAt(autoscaler, 'spec', 'scaleTargetRef');
   const was = objectAt(before, 'scaleTargetRef');
+  const same = ['apiVersion', 'kind'].every((key) => stringAt(target, key) === stringAt(was, key));
   const described = objectsAt(before, 'metrics').map((metric) =>
     objectAt(metric, 'object', 'describedObject'),
   );
   return validateSpec(autoscaler, {
     least: numberAt(before, 'minReplicas') === 0 ? 0 : 1,
-    target: versionComplaint(stringAt(was, 'apiVersion'), target) === undefined ? target : 'any',
+    target: same ? 'any' : groupRule(autoscaler),
     described: described.some(
       (item) => versionComplaint(stringAt(item, 'apiVersion'), 'version') !== undefined,
     )
@@ -48,7 +53,6 @@ interface SpecRules {
   readonly described: GroupRule;
 }
 
-/** Both versions: v1 has no metrics, and a target for the cpu of its own. */
 function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
   const spec = objectAt(autoscaler, 'spec');
   const minimum = numberAt(spec, 'minReplicas');
@@ -63,11 +67,6 @@ function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
     errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than or equal to `minReplicas`'));
   }
   errors.push(...validateReference(objectAt(spec, 'scaleTargetRef'), 'spec.scaleTargetRef', rules.target));
-  const percent = numberAt(spec, 'targetCPUUtilizationPercentage');
-  if (percent !== undefined && percent < 1) {
-    const at = 'spec.metrics[0].resource.target.averageUtilization';
-    errors.push(invalid(at, percent, 'must be greater than 0'));
-  }
   const metrics = objectsAt(spec, 'metrics');
   for (const [index, metric] of metrics.entries()) {
     errors.push(...validateMetric(metric, `spec.metrics[${index}]`, rules.described));
@@ -247,10 +246,9 @@ function validateRules(rules: JsonObject, at: string): FieldError[] {
     const detail = `must be less than or equal to ${MAX_WINDOW_SECONDS}`;
     errors.push(invalid(`${at}.stabilizationWindowSeconds`, window, detail));
   }
-  const select = stringAt(rules, 'selectPolicy');
-  const choices = ['Disabled', 'Max', 'Min'];
-  if (select !== '' && !choices.includes(select)) {
-    errors.push(unsupported(`${at}.selectPolicy`, select, choices));
+  const { selectPolicy } = rules;
+  if (selectPolicy !== undefined) {
+    errors.push(...notSupported(selectPolicy, `${at}.selectPolicy`, ['Disabled', 'Max', 'Min']));
   }
   if (listAt(rules, 'policies').length === 0) {
     errors.push(required(`${at}.policies`, 'must specify at least one Policy'));

@@ -122,7 +122,12 @@ test('an autoscaler in both versions', async () => {
     },
     {
       type: 'Object',
-      object: { target: { kind: 'Service', name: 'web' }, metricName: 'hits', averageValue: '3' },
+      object: {
+        target: { kind: 'Service', name: 'web' },
+        metricName: 'hits',
+        targetValue: '0',
+        averageValue: '3',
+      },
     },
   ]);
   // What a client of the old version writes back loses nothing.
