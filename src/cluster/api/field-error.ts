@@ -100,12 +100,16 @@ function shownValue(value: JsonValue | undefined): string {
   return JSON.stringify(value, sortTexts).replaceAll(/[<>&\u2028\u2029]/g, escapeUnicode);
 }
 
-/** Labels and their like are maps, and Go writes a map's keys in order. */
+/**
+ * Labels and their like are maps, and Go writes a map's keys in order. Fields that Go's own names are shown of are in the
+ * order of their declaration.
+ */
 function sortTexts(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if (structs.has(value)) return value;
   const entries = Object.entries(value);
-  if (!entries.every(([, item]) => typeof item === 'string')) return value;
+  const sorts = entries.every(([key, item]) => typeof item === 'string' && !/^[A-Z]/.test(key));
+  if (!sorts) return value;
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 

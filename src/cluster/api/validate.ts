@@ -224,7 +224,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   'coordination.k8s.io/Lease': { name: 'subdomain', custom: true, object: validateLease },
   'discovery.k8s.io/EndpointSlice': {
     name: 'subdomain',
-    object: validateEndpointSlice,
+    create: validateEndpointSlice,
     update: validateEndpointSliceUpdate,
   },
   'rbac.authorization.k8s.io/Role': { name: 'path-segment', object: validateRole },
@@ -377,14 +377,16 @@ const RULES: Readonly<Record<string, Rules>> = {
   [`${NETWORKING}/IngressClass`]: {
     name: 'subdomain',
     clusterScoped: true,
-    object: validateIngressClass,
+    create: validateIngressClass,
     update: validateIngressClassUpdate,
   },
   [`${NETWORKING}/NetworkPolicy`]: { name: 'subdomain', object: validateNetworkPolicy },
   [`${NETWORKING}/ServiceCIDR`]: {
     name: 'subdomain',
     clusterScoped: true,
-    object: validateServiceCidr,
+    create: validateServiceCidr,
+    // Upstream looks at the metadata only.
+    status: () => [],
     update: validateServiceCidrUpdate,
   },
   'node.k8s.io/RuntimeClass': {
@@ -419,7 +421,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   'scheduling.k8s.io/PriorityClass': {
     name: 'subdomain',
     clusterScoped: true,
-    object: validatePriorityClass,
+    create: validatePriorityClass,
     update: validatePriorityClassUpdate,
   },
   [`${STORAGE}/CSIDriver`]: {

@@ -69,6 +69,22 @@ const CASES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     { spec: { persistentVolumeReclaimPolicy: 'Recycle' } },
     'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
   ],
+  [
+    'discovery.k8s.io/EndpointSlice',
+    { addressType: 'FQDN', endpoints: [{ addresses: ['a.example.com'] }] },
+    'spec.addressType: FQDN endpoints are deprecated',
+  ],
+  [
+    'discovery.k8s.io/EndpointSlice',
+    { addressType: 'IPv6', endpoints: [{ addresses: ['fd00:0::1'] }] },
+    'endpoints[0].addresses[0]: IPv6 address "fd00:0::1" should be in RFC 5952 canonical format ("fd00::1")',
+  ],
+  [
+    'networking.k8s.io/NetworkPolicy',
+    { spec: { ingress: [{ from: [{ ipBlock: { cidr: '10.1.2.3/8', except: ['fd00:0::/64'] } }] }] } },
+    'spec.ingress[0].from[0].ipBlock.cidr: CIDR value "10.1.2.3/8" is ambiguous in this context (should be "10.0.0.0/8" or "10.1.2.3/32"?)',
+    'spec.ingress[0].from[0].ipBlock.except[0]: IPv6 CIDR value "fd00:0::/64" should be in RFC 5952 canonical format ("fd00::/64")',
+  ],
 ];
 
 function parts(kind: string): { group: string; version: string; kind: string } {

@@ -1,5 +1,4 @@
 /** What Kubernetes takes and warns of: old ways of saying things, and things that are seldom meant. */
-import { isIP } from 'node:net';
 import { goQuote } from './field-error.ts';
 import {
   getPath,
@@ -14,6 +13,8 @@ import {
 } from './json.ts';
 import { dns1123Label } from './validate/names.ts';
 import { keyPairProblem } from './warnings/key-pair.ts';
+import { addressWarnings } from './warnings/addresses.ts';
+import { endpointSliceWarnings, ingressWarnings, networkPolicyWarnings } from './warnings/network.ts';
 import { claimSpecWarnings, nodeTermWarnings, oldLabel, OLD_VOLUMES, podWarnings } from './warnings/pod.ts';
 
 type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
@@ -81,13 +82,9 @@ const WARNERS: Readonly<Record<string, Warner>> = {
       : [
           'metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
         ],
-  'networking.k8s.io/Ingress': (ingress, old) =>
-    old !== undefined ||
-    objectAt(ingress, 'metadata', 'annotations')['kubernetes.io/ingress.class'] === undefined
-      ? []
-      : [
-          'annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead',
-        ],
+  'discovery.k8s.io/EndpointSlice': endpointSliceWarnings,
+  'networking.k8s.io/Ingress': ingressWarnings,
+  'networking.k8s.io/NetworkPolicy': networkPolicyWarnings,
   'node.k8s.io/RuntimeClass': (runtimeClass) =>
     Object.keys(objectAt(runtimeClass, 'scheduling', 'nodeSelector')).flatMap((key) => {
       const old = oldLabel(key);
@@ -147,21 +144,6 @@ function jobWarnings(spec: JsonObject, at: string): string[] {
         `${at}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`,
       ]
     : [];
-}
-
-/** An IPv6 address that is not written as it always should be. */
-function addressWarnings(address: string, at: string): string[] {
-  if (isIP(address) !== 6) return [];
-  if (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address)) {
-    const v4 = address.slice(address.lastIndexOf(':') + 1);
-    return [`${at}: non-standard IP address ${goQuote(address)} is invalid: use ${goQuote(v4)}`];
-  }
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  return canonical === address
-    ? []
-    : [
-        `${at}: IPv6 address ${goQuote(address)} should be in RFC 5952 canonical format (${goQuote(canonical)})`,
-      ];
 }
 
 function serviceWarnings(service: JsonObject): string[] {

@@ -71,6 +71,12 @@ export interface Asked {
   readonly dryRun: boolean;
 }
 
+export interface Window {
+  readonly endpoint: 'status' | 'approval';
+  /** RFC 3339; absent where the object was put together from fields that were applied. */
+  readonly now?: string | undefined;
+}
+
 export interface Strategy {
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
@@ -80,7 +86,7 @@ export interface Strategy {
   /** What of `object`'s spec an endpoint takes over that writes a part of it; the rest is the old one's. */
   specAt?(endpoint: 'ephemeralcontainers' | 'resize', object: KubeObject, old: KubeObject): Json;
   /** The same for what only writes the status. */
-  prepareForStatus?(object: KubeObject, old: KubeObject, endpoint: 'status' | 'approval'): void;
+  prepareForStatus?(object: KubeObject, old: KubeObject, window: Window): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
   claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
   /** Fields of USERS_METADATA that the status endpoint does not write. */

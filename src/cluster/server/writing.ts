@@ -158,9 +158,12 @@ export async function planUpdate(
   dropRepeatedOwners(object, gate, 'admitted');
   const recorded = object.metadata.managedFields;
   if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
-  if (endpoint === 'main' || isNarrow(endpoint))
+  if (endpoint === 'main' || isNarrow(endpoint)) {
     finishMain(resource, object, { old, dryRun: gate.dryRun === true });
-  else resource.strategy.prepareForStatus?.(object, old, endpoint);
+  } else {
+    const now = author === 'applied' ? undefined : author.now;
+    resource.strategy.prepareForStatus?.(object, old, { endpoint, now });
+  }
   if (recorded === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = recorded;
   if (author !== 'applied' && isNarrow(endpoint)) recordUpdate(old, object, author);

@@ -155,7 +155,6 @@ export const clusterResources: readonly ResourceDeclaration[] = [
     shortNames: ['pc'],
     namespaced: false,
     columns: priorityClassColumns,
-    hasGeneration: true,
   }),
   declare({
     group: 'node.k8s.io',

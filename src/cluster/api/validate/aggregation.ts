@@ -2,7 +2,7 @@
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { formed, needed } from './checks.ts';
-import { dns1035Label, dns1123Subdomain, pathSegment } from './names.ts';
+import { dns1035Label, dns1123Subdomain, pathSegment, portNumber } from './names.ts';
 
 const STATES = ['False', 'True', 'Unknown'];
 
@@ -29,6 +29,9 @@ export function validateApiService(object: JsonObject): FieldError[] {
     return errors;
   }
   errors.push(...needed(service, 'spec.service', 'namespace', 'name'));
+  const port = numberAt(service, 'port') ?? 0;
+  const wrong = portNumber(port).map((detail) => `port is not valid: ${detail}`);
+  errors.push(...wrong.map((detail) => invalid('spec.service.port', port, detail)));
   if (insecure && bundle.length > 0) {
     errors.push(invalid('spec.insecureSkipTLSVerify', true, 'may not be true if caBundle is present'));
   }

@@ -186,6 +186,13 @@ export function unchanged(object: JsonObject, old: JsonObject, ...paths: readonl
   });
 }
 
+/** The same for texts that are there even when nobody gave them. */
+export function unchangedText(object: JsonObject, old: JsonObject, path: string): FieldError[] {
+  const keys = path.split('.');
+  const value = textOf(getPath(object, ...keys));
+  return value === textOf(getPath(old, ...keys)) ? [] : [invalid(path, value, IMMUTABLE)];
+}
+
 /** `acme.io/foo`. */
 export function domainPrefixedPath(value: string, at: string): FieldError[] {
   if (value === '') return [required(at)];

@@ -29,6 +29,41 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [AUTOSCALER, { spec: { scaleTargetRef: { apiVersion: 'v1', kind: 'ReplicationController' } } }],
   [
     AUTOSCALER,
+    {
+      spec: {
+        behavior: { scaleUp: { selectPolicy: '', policies: [{ type: 'Pods', value: 1, periodSeconds: 1 }] } },
+      },
+    },
+    'spec.behavior.scaleUp.selectPolicy: Unsupported value: "": supported values: "Disabled", "Max", "Min"',
+  ],
+  [
+    BUDGET,
+    { spec: { unhealthyPodEvictionPolicy: '' } },
+    'spec.unhealthyPodEvictionPolicy: Unsupported value: "": supported values: "AlwaysAllow", "IfHealthyBudget"',
+  ],
+  [
+    'scheduling.k8s.io/PriorityClass',
+    { preemptionPolicy: 'Sometimes' },
+    'preemptionPolicy: Unsupported value: "Sometimes": supported values: "PreemptLowerPriority", "Never"',
+  ],
+  ['node.k8s.io/RuntimeClass', { handler: null }, 'handler: Required value'],
+  [
+    'node.k8s.io/RuntimeClass',
+    { scheduling: { tolerations: [{ key: 'a', operator: 'Gt', value: '1' }] } },
+    'scheduling.tolerations[0].operator: Unsupported value: "Gt": supported values: "Equal", "Exists", "Lt", "Gt"',
+  ],
+  [
+    `${FLOWS}/PriorityLevelConfiguration`,
+    { metadata: { annotations: { 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares': '' } } },
+    "metadata.annotations: Forbidden: annotation 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares' is forbidden",
+  ],
+  [
+    'apiregistration.k8s.io/APIService',
+    { spec: { service: { namespace: 'a', name: 'b', port: 65_536 } } },
+    'spec.service.port: Invalid value: 65536: port is not valid: must be between 1 and 65535, inclusive',
+  ],
+  [
+    AUTOSCALER,
     { spec: { scaleTargetRef: { apiVersion: 'a/b/c' } } },
     'spec.scaleTargetRef.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c',
   ],
@@ -111,7 +146,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
         ],
       },
     },
-    'spec.distinguisherMethod.type: Unsupported value: {"type":"ByMood"}: supported values: "ByNamespace", "ByUser"',
+    'spec.distinguisherMethod.type: Unsupported value: {"Type":"ByMood"}: supported values: "ByNamespace", "ByUser"',
     'spec.rules[0].subjects[0].user.name: Required value',
     "spec.rules[0].subjects[0].serviceAccount: Forbidden: serviceAccount is forbidden when subject kind is not 'ServiceAccount'",
     "spec.rules[0].subjects[0].group: Forbidden: group is forbidden when subject kind is not 'Group'",
@@ -165,9 +200,9 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
       },
     },
     'overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0',
-    'overhead.limits: Invalid value: "tea": must be a standard resource type or fully qualified',
-    'overhead.limits: Invalid value: "tea": must be a standard resource for containers',
-    'scheduling.tolerations[1]: Duplicate value: {"key":"a","operator":"Exists"}',
+    'overhead.limits[tea]: Invalid value: "tea": must be a standard resource type or fully qualified',
+    'overhead.limits[tea]: Invalid value: "tea": must be a standard resource for containers',
+    'scheduling.tolerations[1]: Duplicate value: {"Key":"a","Operator":"Exists","Value":"","Effect":"","TolerationSeconds":null}',
   ],
   [
     `${STORAGE}/CSIDriver`,
@@ -272,6 +307,20 @@ const UPDATES: readonly (readonly [string, JsonObject, string, JsonObject, ...st
     'status',
     { status: { certificate: CERTIFICATE } },
     'status.certificate: Forbidden: updates may not modify existing certificate content',
+  ],
+  [
+    AUTOSCALER,
+    { spec: { scaleTargetRef: { apiVersion: 'v1', kind: 'Thing' } } },
+    'main',
+    { spec: { scaleTargetRef: { apiVersion: 'v1', kind: 'ReplicationController' } } },
+    'spec.scaleTargetRef.apiVersion: Invalid value: "v1": apiVersion must specify API group',
+  ],
+  [
+    'scheduling.k8s.io/PriorityClass',
+    { value: 2_000_000_000 },
+    'main',
+    {},
+    'value: Forbidden: may not be changed in an update.',
   ],
   [REQUEST, { metadata: { labels: { a: 'b' } } }, 'main', { spec: { usages: ['tea', 'tea'] } }],
   [

@@ -1,11 +1,24 @@
 import { isIP } from 'node:net';
 import { duplicate, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
-import { formed, notSpecialIp, tooMany, validIp } from './checks.ts';
-import { immutable } from './metadata.ts';
+import {
+  jsonEqual,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+} from '../json.ts';
+import { formed, notSpecialIp, tooMany, unchangedText, validIp } from './checks.ts';
 import { dns1123Label, dns1123Subdomain, labelValue, portNumber, qualifiedName } from './names.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
+/** Of an endpoint, for zones and for nodes. */
+const MAX_HINTS = 8;
+/** Of a slice. */
+const MAX_ENDPOINTS = 1000;
+const MAX_PORTS = 20_000;
 const ADDRESS_TYPES = ['FQDN', 'IPv4', 'IPv6'];
 
 export function validateEndpoints(endpoints: JsonObject): FieldError[] {
@@ -52,29 +65,42 @@ function validateAppProtocol(port: JsonObject, at: string): FieldError[] {
 }
 
 export function validateEndpointSlice(slice: JsonObject): FieldError[] {
+  return validateSlice(slice, true);
+}
+
+/** Endpoints that were taken once stay, whatever the rules are now. */
+function validateSlice(slice: JsonObject, looksAtEndpoints: boolean): FieldError[] {
   const errors: FieldError[] = [];
   const type = stringAt(slice, 'addressType');
   if (type === '') errors.push(required('addressType'));
   else if (!ADDRESS_TYPES.includes(type)) errors.push(unsupported('addressType', type, ADDRESS_TYPES));
+  errors.push(...validateSlicePorts(objectsAt(slice, 'ports')));
+  if (!looksAtEndpoints) return errors;
   const endpoints = objectsAt(slice, 'endpoints');
-  errors.push(...tooMany('endpoints', endpoints.length, 1000));
-  if (endpoints.length <= 1000) {
-    for (const [index, endpoint] of endpoints.entries()) {
-      errors.push(...validateEndpoint(endpoint, `endpoints[${index}]`, type));
-    }
+  if (endpoints.length > MAX_ENDPOINTS) {
+    return [...errors, ...tooMany('endpoints', endpoints.length, MAX_ENDPOINTS)];
   }
-  const ports = objectsAt(slice, 'ports');
-  if (ports.length > 100) return [...errors, ...tooMany('ports', ports.length, 100)];
-  const names = new Set<string>();
-  for (const [index, port] of ports.entries()) {
-    const at = `ports[${index}]`;
-    const name = stringAt(port, 'name');
-    if (name !== '') errors.push(...formed(name, `${at}.name`, dns1123Label));
-    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    names.add(name);
-    errors.push(...validateProtocol(port, at), ...validateAppProtocol(port, at));
+  for (const [index, endpoint] of endpoints.entries()) {
+    errors.push(...validateEndpoint(endpoint, `endpoints[${index}]`, type));
   }
   return errors;
+}
+
+function validateSlicePorts(ports: readonly JsonObject[]): FieldError[] {
+  if (ports.length > MAX_PORTS) return tooMany('ports', ports.length, MAX_PORTS);
+  const names = new Set<string>();
+  return ports.flatMap((port, index) => {
+    const at = `ports[${index}]`;
+    const name = stringAt(port, 'name');
+    const again = names.has(name) ? [duplicate(`${at}.name`, name)] : [];
+    names.add(name);
+    return [
+      ...(name === '' ? [] : formed(name, `${at}.name`, dns1123Label)),
+      ...again,
+      ...validateProtocol(port, at),
+      ...validateAppProtocol(port, at),
+    ];
+  });
 }
 
 function validateEndpoint(endpoint: JsonObject, at: string, type: string): FieldError[] {
@@ -85,7 +111,7 @@ function validateEndpoint(endpoint: JsonObject, at: string, type: string): Field
     ...(addresses.length === 0 ? [required(`${at}.addresses`, 'must contain at least 1 address')] : []),
     ...tooMany(`${at}.addresses`, addresses.length, 100),
     ...addresses.flatMap((address, index) =>
-      validateSliceAddress(address, `${at}.addresses[${index}]`, type),
+      validateSliceAddress(address, { list: `${at}.addresses`, index, type }),
     ),
     ...(typeof nodeName === 'string' ? formed(nodeName, `${at}.nodeName`, dns1123Subdomain) : []),
     ...tooMany(`${at}.deprecatedTopology`, Object.keys(topology).length, 16),
@@ -94,13 +120,21 @@ function validateEndpoint(endpoint: JsonObject, at: string, type: string): Field
   ];
 }
 
-function validateSliceAddress(address: string, at: string, type: string): FieldError[] {
+interface SliceAddress {
+  readonly list: string;
+  readonly index: number;
+  readonly type: string;
+}
+
+function validateSliceAddress(address: string, { list, index, type }: SliceAddress): FieldError[] {
+  const at = `${list}[${index}]`;
   if (type === 'FQDN') return validateDomain(address, at);
   const family = { IPv4: 4, IPv6: 6 }[type];
   if (family === undefined) return [];
   const errors = validIp(address, at);
   if (errors.length > 0) return errors;
-  if (isIP(address) !== family) errors.push(invalid(at, address, `must be an ${type} address`));
+  // Upstream says it of the list.
+  if (isIP(address) !== family) errors.push(invalid(list, address, `must be an ${type} address`));
   return [...errors, ...notSpecialIp(address, at)];
 }
 
@@ -120,21 +154,36 @@ function validateDomain(text: string, at: string): FieldError[] {
 
 function validateHints(hints: JsonObject, at: string): FieldError[] {
   const zones = objectsAt(hints, 'forZones');
-  if (zones.length > 8) return tooMany(`${at}.forZones`, zones.length, 8);
-  const names = zones.map((zone) => stringAt(zone, 'name'));
+  const nodes = objectsAt(hints, 'forNodes');
+  if (zones.length > MAX_HINTS) return tooMany(`${at}.forZones`, zones.length, MAX_HINTS);
+  return [
+    ...validateHinted(zones, `${at}.forZones`, labelValue),
+    ...(nodes.length > MAX_HINTS
+      ? tooMany(`${at}.forNodes`, nodes.length, MAX_HINTS)
+      : validateHinted(nodes, `${at}.forNodes`, dns1123Subdomain)),
+  ];
+}
+
+function validateHinted(
+  hinted: readonly JsonObject[],
+  at: string,
+  rule: (name: string) => string[],
+): FieldError[] {
+  const names = hinted.map((item) => stringAt(item, 'name'));
   return names.flatMap((name, index) => {
-    const field = `${at}.forZones[${index}].name`;
+    const field = `${at}[${index}].name`;
     const again = names.indexOf(name) < index ? [duplicate(field, name)] : [];
-    return [...again, ...formed(name, field, labelValue)];
+    return [...again, ...formed(name, field, rule)];
   });
 }
 
 function validateProtocol(port: JsonObject, at: string): FieldError[] {
   const protocol = stringAt(port, 'protocol');
-  if (protocol === '') return [required(`${at}.protocol`)];
+  if (port['protocol'] === undefined) return [required(`${at}.protocol`)];
   return PROTOCOLS.includes(protocol) ? [] : [unsupported(`${at}.protocol`, protocol, PROTOCOLS)];
 }
 
 export function validateEndpointSliceUpdate(slice: JsonObject, old: JsonObject): FieldError[] {
-  return immutable(slice, old, ['addressType']);
+  const same = jsonEqual(listAt(slice, 'endpoints'), listAt(old, 'endpoints'));
+  return [...validateSlice(slice, !same), ...unchangedText(slice, old, 'addressType')];
 }

@@ -10,10 +10,12 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { formed, oneOf } from './checks.ts';
+import { formed, notSupported } from './checks.ts';
 import { MANDATORY_LEVELS, MANDATORY_SCHEMAS } from './flow-control-mandatory.ts';
 import { dns1123Label, dns1123Subdomain } from './names.ts';
 
+/** What an older version says zero with; in this one zero is zero. */
+const ZERO_SHARES = 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares';
 const MAX_PRECEDENCE = 10_000;
 const MAX_QUEUES = 10_000_000;
 /** A shuffle of more possibilities than this cannot be drawn from one 64-bit hash. */
@@ -38,7 +40,8 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
     const type = stringAt(distinguisherMethod, 'type');
     const supported = ['ByNamespace', 'ByUser'];
     if (!supported.includes(type)) {
-      errors.push(unsupported('spec.distinguisherMethod.type', distinguisherMethod, supported));
+      // What is shown is the method.
+      errors.push(unsupported('spec.distinguisherMethod.type', { Type: type }, supported));
     }
   }
   const level = stringAt(spec, 'priorityLevelConfiguration', 'name');
@@ -229,6 +232,9 @@ export function validatePriorityLevel(level: JsonObject): FieldError[] {
   const name = stringAt(level, 'metadata', 'name');
   const type = stringAt(spec, 'type');
   const errors: FieldError[] = [];
+  if (objectAt(level, 'metadata', 'annotations')[ZERO_SHARES] !== undefined) {
+    errors.push(forbidden('metadata.annotations', `annotation '${ZERO_SHARES}' is forbidden`));
+  }
   if ((name === 'exempt') !== (type === 'Exempt')) {
     const detail = "must be 'Exempt' if and only if `name` is 'exempt'";
     errors.push(invalid('spec.type', type, detail));
@@ -284,8 +290,8 @@ function validateLimited(limited: JsonObject): FieldError[] {
   const response = objectAt(limited, 'limitResponse');
   const here = `${at}.limitResponse`;
   const { queuing } = response;
-  errors.push(...oneOf(response, 'type', { field: here, supported: ['Queue', 'Reject'] }));
-  if (response['type'] === undefined) errors.push(unsupported(`${here}.type`, '', ['Queue', 'Reject']));
+  const type = stringAt(response, 'type');
+  errors.push(...notSupported(type, `${here}.type`, ['Queue', 'Reject']));
   if (response['type'] === 'Reject' && queuing !== undefined) {
     const detail = 'must be nil if limited.limitResponse.type is not Limited';
     errors.push(forbidden(`${here}.queuing`, detail));

@@ -213,7 +213,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'policy/PodDisruptionBudget',
     { spec: { maxUnavailable: 1 } },
-    'spec: Invalid value: {"minAvailable":1,"selector":{"matchLabels":{"app":"web"}},"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set',
+    'spec: Invalid value: {"MinAvailable":1,"Selector":{"matchLabels":{"app":"web"}},"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set',
   ],
   [
     'networking.k8s.io/Ingress',

@@ -60,7 +60,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'discovery.k8s.io/EndpointSlice',
     slice('IPv6', {}),
-    'endpoints[0].addresses[0]: Invalid value: "10.0.0.1": must be an IPv6 address',
+    'endpoints[0].addresses: Invalid value: "10.0.0.1": must be an IPv6 address',
   ],
   [
     'discovery.k8s.io/EndpointSlice',
@@ -77,11 +77,75 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     slice('IPv4', { hints: { forZones: [{ name: 'a' }, { name: 'a' }] } }),
     'endpoints[0].hints.forZones[1].name: Duplicate value: "a"',
   ],
+  [
+    'discovery.k8s.io/EndpointSlice',
+    slice('IPv4', { hints: { forNodes: [{ name: 'a' }, { name: 'a' }] } }),
+    'endpoints[0].hints.forNodes[1].name: Duplicate value: "a"',
+  ],
+  [
+    'discovery.k8s.io/EndpointSlice',
+    { ports: [{ name: '', protocol: '' }] },
+    'ports[0].protocol: Unsupported value: "": supported values: "SCTP", "TCP", "UDP"',
+  ],
+  ['networking.k8s.io/Ingress', backend({ name: '1-web', port: { number: 80 } })],
+  [
+    'networking.k8s.io/NetworkPolicy',
+    { spec: { egress: [{ ports: [{ protocol: 'TCP', port: 80, endPort: 79 }] }] } },
+    'spec.egress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`',
+  ],
+  [
+    'networking.k8s.io/ServiceCIDR',
+    { spec: { cidrs: ['10.0.0.0/16', 'fd00::/64', '10.1.0.0/16'] } },
+    'spec.cidrs: Invalid value: {"CIDRs":["10.0.0.0/16","fd00::/64","10.1.0.0/16"]}: may only hold up to 2 values',
+  ],
 ];
 
 for (const [kind, patch, ...expected] of CREATES) {
   test(`a ${kind} with ${JSON.stringify(patch)}`, () => {
     assert.deepEqual(created(kind, patch), expected);
+  });
+}
+
+const UPDATES: readonly (readonly [string, JsonObject, JsonObject, ...string[]])[] = [
+  [
+    'networking.k8s.io/IngressClass',
+    { spec: { controller: 'web' } },
+    { spec: { controller: 'example.com/web' } },
+    'spec.controller: Invalid value: "web": field is immutable',
+    'spec.controller: Invalid value: "web": must be a domain-prefixed path (such as "acme.io/foo")',
+  ],
+  [
+    'networking.k8s.io/IPAddress',
+    { spec: { parentRef: { resource: 'services', name: 'b' } } },
+    { spec: { parentRef: { resource: 'services', name: 'a' } } },
+    'spec.parentRef: Invalid value: {"Group":"","Resource":"services","Namespace":"default","Name":"b"}: field is immutable',
+  ],
+  [
+    'networking.k8s.io/ServiceCIDR',
+    { spec: { cidrs: ['none'] } },
+    { spec: { cidrs: ['10.0.0.0/16'] } },
+    'spec.cidrs[0]: Invalid value: "none": field is immutable',
+  ],
+  [
+    'networking.k8s.io/ServiceCIDR',
+    { spec: { cidrs: ['10.0.0.0/16', '10.1.0.0/16'] } },
+    { spec: { cidrs: ['10.0.0.0/16'] } },
+    'spec.cidrs: Invalid value: ["10.0.0.0/16","10.1.0.0/16"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64',
+  ],
+  // Endpoints that were taken once are not looked at again.
+  ['discovery.k8s.io/EndpointSlice', slice('IPv6', {}), slice('IPv6', {})],
+  [
+    'discovery.k8s.io/EndpointSlice',
+    { addressType: null },
+    {},
+    'addressType: Required value',
+    'addressType: Invalid value: "": field is immutable',
+  ],
+];
+
+for (const [kind, patch, before, ...expected] of UPDATES) {
+  test(`a ${kind} that becomes ${JSON.stringify(patch)}`, () => {
+    assert.deepEqual(updated(kind, patch, before), expected);
   });
 }
 

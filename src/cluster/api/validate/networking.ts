@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
+  jsonEqual,
   listAt,
   numberAt,
   objectAt,
@@ -20,12 +21,11 @@ import {
   named,
   notSupported,
   parseCidrText,
-  unchanged,
+  unchangedText,
   validIp,
 } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import {
-  dns1035Label,
   dns1123Label,
   dns1123Subdomain,
   pathSegment,
@@ -133,7 +133,7 @@ function validateBackend(backend: JsonObject, at: string): FieldError[] {
   if (!isJsonObject(service)) return [invalid(at, '', 'resource or service backend is required')];
   const name = stringAt(service, 'name');
   const errors =
-    name === '' ? [required(`${at}.service.name`)] : formed(name, `${at}.service.name`, dns1035Label);
+    name === '' ? [required(`${at}.service.name`)] : formed(name, `${at}.service.name`, dns1123Label);
   const port = stringAt(service, 'port', 'name');
   const number = numberAt(service, 'port', 'number') ?? 0;
   if (port !== '' && number !== 0) {
@@ -198,7 +198,7 @@ function validateParameters(parameters: JsonObject): FieldError[] {
 }
 
 export function validateIngressClassUpdate(ingressClass: JsonObject, old: JsonObject): FieldError[] {
-  return unchanged(ingressClass, old, 'spec.controller');
+  return [...unchangedText(ingressClass, old, 'spec.controller'), ...validateIngressClass(ingressClass)];
 }
 
 export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
@@ -241,7 +241,8 @@ function validatePolicyPort(entry: JsonObject, at: string): FieldError[] {
     errors.push(...portNumber(port).map((detail) => invalid(`${at}.port`, port, detail)));
     if (typeof endPort === 'number') {
       if (endPort < port) {
-        errors.push(invalid(`${at}.endPort`, endPort, 'must be greater than or equal to `port`'));
+        // What is shown is the port.
+        errors.push(invalid(`${at}.endPort`, port, 'must be greater than or equal to `port`'));
       }
       errors.push(...portNumber(endPort).map((detail) => invalid(`${at}.endPort`, endPort, detail)));
     }
@@ -298,14 +299,24 @@ export function validateIpAddress(address: JsonObject): FieldError[] {
 }
 
 export function validateIpAddressUpdate(address: JsonObject, old: JsonObject): FieldError[] {
-  return unchanged(address, old, 'spec.parentRef');
+  const parent = objectAt(address, 'spec', 'parentRef');
+  if (jsonEqual(parent, objectAt(old, 'spec', 'parentRef'))) return [];
+  // Shown as upstream's own form of it, which has Go's names.
+  const shown = {
+    Group: stringAt(parent, 'group'),
+    Resource: stringAt(parent, 'resource'),
+    Namespace: stringAt(parent, 'namespace'),
+    Name: stringAt(parent, 'name'),
+  };
+  const given = objectAt(address, 'spec')['parentRef'] !== undefined;
+  return [invalid('spec.parentRef', given ? shown : null, IMMUTABLE)];
 }
 
 export function validateServiceCidr(serviceCidr: JsonObject): FieldError[] {
   const cidrs = listAt(serviceCidr, 'spec', 'cidrs').map((cidr) => textOf(cidr));
   const at = 'spec.cidrs';
   if (cidrs.length === 0) return [required(at, 'at least one CIDR required')];
-  if (cidrs.length > 2) return [invalid(at, objectAt(serviceCidr, 'spec'), 'may only hold up to 2 values')];
+  if (cidrs.length > 2) return [invalid(at, { CIDRs: cidrs }, 'may only hold up to 2 values')];
   const parsed = cidrs.map((cidr) => parseCidrText(cidr));
   const errors = cidrs
     .map((cidr, index) => (parsed[index] === undefined ? invalid(`${at}[${index}]`, cidr, BAD_CIDR) : []))
@@ -318,13 +329,16 @@ export function validateServiceCidr(serviceCidr: JsonObject): FieldError[] {
   return errors;
 }
 
-/** A second family may be added; what is there stays. */
+/** A second family may be added, which is looked at; what is there stays. */
 export function validateServiceCidrUpdate(serviceCidr: JsonObject, old: JsonObject): FieldError[] {
   const before = listAt(old, 'spec', 'cidrs');
   const now = listAt(serviceCidr, 'spec', 'cidrs');
   const added = before.length === 1 && now.length === 2;
-  if (now.length !== before.length && !added) return [invalid('spec.cidrs', now, IMMUTABLE)];
-  return before.flatMap((cidr, index) =>
+  if (now.length !== before.length && !added) {
+    return [invalid('spec.cidrs', now.length === 0 ? null : now, IMMUTABLE)];
+  }
+  const changed = before.flatMap((cidr, index) =>
     now[index] === cidr ? [] : [invalid(`spec.cidrs[${index}]`, now[index], IMMUTABLE)],
   );
+  return added ? [...changed, ...validateServiceCidr(serviceCidr)] : changed;
 }

@@ -12,7 +12,18 @@ import {
   type JsonObject,
 } from '../json.ts';
 import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
-import { amount, atMostWhole, formed, IMMUTABLE, notNegative, oneOf, unchanged } from './checks.ts';
+import {
+  amount,
+  atMostWhole,
+  formed,
+  IMMUTABLE,
+  named,
+  notNegative,
+  notSupported,
+  oneOf,
+  unchanged,
+  unchangedText,
+} from './checks.ts';
 import { validateConditions } from './conditions.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { validateLabels } from './metadata.ts';
@@ -32,18 +43,24 @@ export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
   const { minAvailable, maxUnavailable, selector } = spec;
   const errors: FieldError[] = [];
   if (minAvailable !== undefined && maxUnavailable !== undefined) {
-    errors.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
+    // Shown as upstream's own form of it, which has Go's names.
+    const shown = {
+      MinAvailable: minAvailable,
+      Selector: selector ?? null,
+      MaxUnavailable: maxUnavailable,
+      UnhealthyPodEvictionPolicy: spec['unhealthyPodEvictionPolicy'] ?? null,
+    };
+    errors.push(invalid('spec', shown, 'minAvailable and maxUnavailable cannot be both set'));
   }
   for (const key of ['minAvailable', 'maxUnavailable']) {
     errors.push(...amount(spec[key], `spec.${key}`), ...atMostWhole(spec[key], `spec.${key}`));
   }
   if (isJsonObject(selector)) errors.push(...validateLabelSelector(selector, 'spec.selector'));
-  errors.push(
-    ...oneOf(spec, 'unhealthyPodEvictionPolicy', {
-      field: 'spec',
-      supported: ['AlwaysAllow', 'IfHealthyBudget'],
-    }),
-  );
+  const { unhealthyPodEvictionPolicy: eviction } = spec;
+  if (eviction !== undefined) {
+    const supported = ['AlwaysAllow', 'IfHealthyBudget'];
+    errors.push(...notSupported(eviction, 'spec.unhealthyPodEvictionPolicy', supported));
+  }
   return errors;
 }
 
@@ -321,8 +338,10 @@ export function validatePriorityClass(priorityClass: JsonObject): FieldError[] {
     const detail = `maximum allowed value of a user defined priority is ${HIGHEST_PRIORITY}`;
     errors.push(forbidden('value', detail));
   }
-  const supported = ['Never', 'PreemptLowerPriority'];
-  return [...errors, ...oneOf(priorityClass, 'preemptionPolicy', { field: '', supported })];
+  const { preemptionPolicy } = priorityClass;
+  if (preemptionPolicy === undefined) return errors;
+  const supported = ['PreemptLowerPriority', 'Never'];
+  return [...errors, ...oneOf(priorityClass, 'preemptionPolicy', { field: '', supported, required: true })];
 }
 
 export function validatePriorityClassUpdate(priorityClass: JsonObject, old: JsonObject): FieldError[] {
@@ -334,30 +353,38 @@ export function validatePriorityClassUpdate(priorityClass: JsonObject, old: Json
 }
 
 export function validateRuntimeClass(runtimeClass: JsonObject): FieldError[] {
-  const errors = formed(stringAt(runtimeClass, 'handler'), 'handler', dns1123Label);
+  const errors = named(runtimeClass, 'handler', { field: '', rule: dns1123Label });
   // Checked as the limits of a container.
   for (const [name, value] of Object.entries(objectAt(runtimeClass, 'overhead', 'podFixed'))) {
     const at = `overhead.limits[${name}]`;
-    errors.push(
-      ...validateContainerResourceName(name, 'overhead.limits'),
-      ...validateResourceQuantity(name, value, at),
-    );
+    errors.push(...validateContainerResourceName(name, at), ...validateResourceQuantity(name, value, at));
   }
   const scheduling = objectAt(runtimeClass, 'scheduling');
   const tolerations = objectsAt(scheduling, 'tolerations');
   errors.push(
     ...validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'),
-    ...validateTolerations(tolerations, 'scheduling.tolerations'),
+    ...validateTolerations(tolerations, 'scheduling.tolerations', { compares: false }),
   );
   const seen = new Set<string>();
   for (const [index, toleration] of tolerations.entries()) {
     const key = ['key', 'operator', 'value', 'effect'].map((part) => stringAt(toleration, part)).join('\n');
-    if (seen.has(key)) errors.push(duplicate(`scheduling.tolerations[${index}]`, toleration));
+    if (seen.has(key)) errors.push(duplicate(`scheduling.tolerations[${index}]`, shown(toleration)));
     seen.add(key);
   }
   return errors;
 }
 
+/** As upstream shows what it keeps. */
+function shown(toleration: JsonObject): JsonObject {
+  return {
+    Key: stringAt(toleration, 'key'),
+    Operator: stringAt(toleration, 'operator'),
+    Value: stringAt(toleration, 'value'),
+    Effect: stringAt(toleration, 'effect'),
+    TolerationSeconds: toleration['tolerationSeconds'] ?? null,
+  };
+}
+
 export function validateRuntimeClassUpdate(runtimeClass: JsonObject, old: JsonObject): FieldError[] {
-  return unchanged(runtimeClass, old, 'handler');
+  return unchangedText(runtimeClass, old, 'handler');
 }

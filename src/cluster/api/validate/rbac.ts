@@ -114,7 +114,13 @@ function validateSubject(subject: JsonObject, path: string, namespaced: boolean)
 
 /** A binding is to one role for good: who may change subjects must not be able to hand out another. */
 export function validateRoleBindingUpdate(binding: JsonObject, old: JsonObject): FieldError[] {
-  return jsonEqual(binding['roleRef'], old['roleRef'])
-    ? []
-    : [invalid('roleRef', binding['roleRef'], 'cannot change roleRef')];
+  if (jsonEqual(binding['roleRef'], old['roleRef'])) return [];
+  const role = objectAt(binding, 'roleRef');
+  // Shown as upstream's own form of it, which has Go's names.
+  const shown = {
+    APIGroup: stringAt(role, 'apiGroup'),
+    Kind: stringAt(role, 'kind'),
+    Name: stringAt(role, 'name'),
+  };
+  return [invalid('roleRef', shown, 'cannot change roleRef')];
 }

@@ -1,12 +1,23 @@
-import { invalid, type FieldError } from '../field-error.ts';
+import { invalid, unsupported, type FieldError } from '../field-error.ts';
 import { stringAt, type JsonObject } from '../json.ts';
 import { notSupported } from './checks.ts';
 import { labelValue, qualifiedName } from './names.ts';
 
-const OPERATORS = ['Equal', 'Exists', 'Lt', 'Gt'];
+const OPERATORS = ['Equal', 'Exists'];
+/** Upstream names these too where it refuses them. */
+const COMPARING = ['Lt', 'Gt'];
 export const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-export function validateTolerations(tolerations: readonly JsonObject[], field: string): FieldError[] {
+interface Allowed {
+  /** Taints may be compared with numbers. */
+  readonly compares: boolean;
+}
+
+export function validateTolerations(
+  tolerations: readonly JsonObject[],
+  field: string,
+  { compares }: Allowed = { compares: true },
+): FieldError[] {
   return tolerations.flatMap((toleration, index) => {
     const at = `${field}[${index}]`;
     const errors: FieldError[] = [];
@@ -31,7 +42,9 @@ export function validateTolerations(tolerations: readonly JsonObject[], field: s
         invalid(`${at}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
       );
     }
-    errors.push(...validateValue(operator, value, `${at}.operator`));
+    if (!compares && COMPARING.includes(operator)) {
+      errors.push(unsupported(`${at}.operator`, operator, [...OPERATORS, ...COMPARING]));
+    } else errors.push(...validateValue(operator, value, `${at}.operator`));
     if (effect !== '') errors.push(...notSupported(effect, `${at}.effect`, EFFECTS));
     return errors;
   });

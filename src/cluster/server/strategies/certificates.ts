@@ -13,14 +13,14 @@ export const signingRequestStrategy: Strategy = {
   prepareForUpdate(request, old) {
     request.spec = jsonCopy(old.spec ?? {});
   },
-  prepareForStatus(request, old, endpoint) {
+  prepareForStatus(request, old, { endpoint, now }) {
     const sent = conditions(request);
     if (endpoint === 'approval') {
       // An approver answers; the certificate is the signer's.
       request.status = { ...jsonCopy(old.status ?? {}), ...(sent.length > 0 && { conditions: sent }) };
       if (sent.length === 0) delete request.status['conditions'];
-    }
-    stamp(request, old);
+    } else for (const type of ['Approved', 'Denied']) preserve(request, old, type);
+    stamp(request, old, now);
   },
 };
 
@@ -42,11 +42,31 @@ function conditions(request: KubeObject): JsonObject[] {
   return objectsAt(request, 'status', 'conditions');
 }
 
-/** Conditions carry the time of their last transition; those that were there before keep theirs. */
-function stamp(request: KubeObject, old: KubeObject): void {
+/** Answers are not the signer's: as long as there are as many, they stay what they were. */
+function preserve(request: KubeObject, old: KubeObject, type: string): void {
+  const before = conditions(old).filter((condition) => condition['type'] === type);
+  const all = conditions(request);
+  if (before.length === 0 || all.filter((condition) => condition['type'] === type).length !== before.length) {
+    return;
+  }
+  const kept = all.map((condition) =>
+    condition['type'] === type ? jsonCopy(before.shift() ?? {}) : condition,
+  );
+  request.status = { ...request.status, conditions: kept };
+}
+
+/** Conditions carry the times of their last write and of their last transition; one that stays keeps the latter. */
+function stamp(request: KubeObject, old: KubeObject, now: string | undefined): void {
   for (const condition of conditions(request)) {
-    const before = conditions(old).find((item) => item['type'] === condition['type']);
-    condition['lastTransitionTime'] ??= before?.['lastTransitionTime'] ?? condition['lastUpdateTime'];
-    if (condition['lastTransitionTime'] === undefined) delete condition['lastTransitionTime'];
+    const same = conditions(old).find(
+      (item) =>
+        item['type'] === condition['type'] &&
+        item['status'] === condition['status'] &&
+        item['lastTransitionTime'] !== undefined,
+    );
+    const update = condition['lastUpdateTime'] ?? now;
+    const transition = condition['lastTransitionTime'] ?? same?.['lastTransitionTime'] ?? update;
+    if (update !== undefined) condition['lastUpdateTime'] = update;
+    if (transition !== undefined) condition['lastTransitionTime'] = transition;
   }
 }

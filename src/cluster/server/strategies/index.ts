@@ -2,11 +2,14 @@
 import type { Json } from '../object.ts';
 import { USERS_METADATA, type Strategy } from '../resource.ts';
 import { apiServiceStrategy } from './api-services.ts';
+import { autoscalerStrategy } from './autoscalers.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { daemonSetStrategy } from './daemon-sets.ts';
 import { nodeStrategy, serviceAccountStrategy } from './core.ts';
 import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
+import { endpointSliceStrategy } from './endpoint-slices.ts';
 import { jobStrategy } from './jobs.ts';
+import { leaseStrategy } from './leases.ts';
 import { namespaceStrategy } from './namespaces.ts';
 import { podStrategy } from './pods.ts';
 import { priorityClassStrategy } from './priority-classes.ts';
@@ -43,11 +46,13 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     daemonsets: daemonSetStrategy,
     customresourcedefinitions: STATUS_ALONE,
     deployments: { ...controlled({}, templated('spec', 'template')), fixedInStatus: ['labels'] },
+    endpointslices: endpointSliceStrategy,
     events: { leaseSeconds: choices.eventSeconds ?? 3600 },
     flowschemas: { ...controlled(), ...STATUS_ALONE },
-    horizontalpodautoscalers: controlled({ currentReplicas: 0, desiredReplicas: 0 }),
+    horizontalpodautoscalers: autoscalerStrategy,
     ingresses: controlled({ loadBalancer: {} }),
     jobs: jobStrategy,
+    leases: leaseStrategy,
     namespaces: namespaceStrategy,
     nodes: nodeStrategy,
     persistentvolumeclaims: persistentVolumeClaimStrategy,

@@ -8,6 +8,10 @@ export const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
 };
 
 export const priorityClassStrategy: Strategy = {
+  // Counted once: what matters of a class does not change.
+  prepareForCreate(priorityClass) {
+    priorityClass.metadata.generation = 1;
+  },
   checkDelete(priorityClass) {
     const name = priorityClass.metadata.name ?? '';
     if (!Object.hasOwn(SYSTEM_CLASSES, name)) return;
