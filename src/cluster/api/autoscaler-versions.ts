@@ -4,7 +4,7 @@
  * (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v1/).
  */
 import { decodeValue } from './decode.ts';
-import { isJsonObject, listAt, numberAt, objectAt, objectsAt, stringAt, textOf } from './json.ts';
+import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, textOf } from './json.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
@@ -69,31 +69,32 @@ export function autoscalerV2<T extends JsonObject>(object: T): T {
   const current = takeList(annotations, CURRENT).map((metric) => newer(metric, 'current'));
   const conditions = takeList(annotations, CONDITIONS);
   const behavior = readBehavior(take(annotations, BEHAVIOR));
-  const wanted = listAt(known({ spec: { metrics } }), 'spec', 'metrics');
-  const state = known({ status: { currentMetrics: current } });
-  const cpu = typeof target === 'number' ? target : wanted.length === 0 ? CPU_UTILIZATION : undefined;
+  const wanted = known('spec', 'metrics', metrics);
+  const cpu = typeof target === 'number' ? target : wanted === undefined ? CPU_UTILIZATION : undefined;
+  const all = [...(Array.isArray(wanted) ? wanted : []), ...(cpu === undefined ? [] : [cpuMetric(cpu)])];
+  const percentage =
+    typeof percent === 'number'
+      ? [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: percent } } }]
+      : undefined;
   return {
     ...object,
     apiVersion: V2,
     metadata: withAnnotations(object, annotations),
-    spec: {
-      ...spec,
-      metrics: [...wanted, ...(cpu === undefined ? [] : [cpuMetric(cpu)])],
-      ...objectAt(known({ spec: { ...(behavior !== undefined && { behavior }) } }), 'spec'),
-    },
+    spec: { ...spec, ...given({ metrics: all, behavior: known('spec', 'behavior', behavior) }) },
     ...(object['status'] !== undefined && {
       status: {
         ...status,
-        ...(typeof percent === 'number' && {
-          currentMetrics: [
-            { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: percent } } },
-          ],
+        ...given({
+          currentMetrics: known('status', 'currentMetrics', current) ?? percentage,
+          conditions: known('status', 'conditions', conditions),
         }),
-        ...objectAt(state, 'status'),
-        ...objectAt(known({ status: { conditions } }), 'status'),
       },
     }),
   };
+}
+
+function given(fields: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function cpuMetric(percent: number): JsonObject {
@@ -137,14 +138,16 @@ function takeList(annotations: JsonObject, key: string): JsonObject[] {
   return Array.isArray(value) ? value.filter((item) => isJsonObject(item)) : [];
 }
 
-/** What the schema of v2 says of a part of an autoscaler: nothing is left of what does not fit it. */
-function known(part: JsonObject): JsonObject {
+/** A field by the schema of v2; undefined when it is empty, or does not fit. */
+function known(half: 'spec' | 'status', field: string, value: JsonValue | undefined): JsonValue | undefined {
   const kind = kindSchema('autoscaling', 'v2', 'HorizontalPodAutoscaler');
-  if (kind === undefined) return {};
+  if (kind === undefined || value === undefined || (Array.isArray(value) && value.length === 0)) {
+    return undefined;
+  }
   try {
-    return decodeValue(part, kind).object;
+    return objectAt(decodeValue({ [half]: { [field]: value } }, kind).object, half)[field];
   } catch {
-    return {};
+    return undefined;
   }
 }
 
