@@ -143,8 +143,8 @@ function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchem
   return !pointer && (value === '' || value === 0 || value === false);
 }
 
-/** What Go writes of a field that nobody has set; only for those whose zero value is not null. */
-function zeroOf(field: FieldSchema): JsonValue {
+/** What Go writes of a field that nobody has set, or of an element of it. */
+export function zeroOf(field: FieldSchema): JsonValue {
   if (field.type === 'duration') return '0s';
   if (field.type === 'intOrString') return 0;
   const zero = zeroValue(field);
@@ -201,7 +201,9 @@ class Walk {
     if (field.kind === 'list') {
       if (!Array.isArray(value)) throw this.wrongType(value, place, field.goType);
       return value.map((item, index) =>
-        item === null ? zeroValue(field) : this.#single(item, field, { ...place, path: `${path}[${index}]` }),
+        item === null
+          ? this.#zero(field)
+          : this.#single(item, field, { ...place, path: `${path}[${index}]` }),
       );
     }
     if (field.kind === 'map') {
@@ -211,7 +213,7 @@ class Walk {
         const item = value[key];
         const element =
           item === null || item === undefined
-            ? zeroValue(field)
+            ? this.#zero(field)
             : this.#single(item, field, {
                 ...place,
                 path: field.type === 'message' ? `${path}.${key}` : path,
@@ -221,6 +223,10 @@ class Walk {
       return result;
     }
     return this.#single(value, field, place);
+  }
+
+  #zero(field: FieldSchema): JsonValue {
+    return this.#asSent ? zeroValue(field) : zeroOf(field);
   }
 
   #single(value: JsonValue, field: FieldSchema, place: Place): JsonValue {

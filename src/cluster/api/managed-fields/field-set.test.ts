@@ -4,6 +4,7 @@ import { seededRandom } from '../../../base/random.ts';
 import type { JsonObject } from '../json.ts';
 import { kindSchema } from '../schema.ts';
 import { FieldSet, FieldSetBuilder, pathText } from './field-set.ts';
+import { recordUpdate } from './managed-fields.ts';
 import { compare, merge, removePaths, toFieldSet } from './typed-value.ts';
 import { structSchema } from './value-schema.ts';
 
@@ -64,7 +65,7 @@ test('a value minus all of its paths is empty, and merging it back restores it',
   assert.deepEqual(merge({}, value, pod), value);
   assert.deepEqual(merge(value, value, pod), value);
   const change = compare({}, value, pod);
-  assert.ok(change.added.equals(paths));
+  assert.ok(paths.difference(change.added).isEmpty);
   assert.ok(change.removed.isEmpty && change.modified.isEmpty);
   const same = compare(value, value, pod);
   assert.ok(same.added.isEmpty && same.modified.isEmpty && same.removed.isEmpty);
@@ -90,4 +91,52 @@ test('an applied list keeps its order among what the base has', () => {
   for (const [base, over, want] of cases) {
     assert.deepEqual(merge(list(...base), list(...over), pod), list(...want));
   }
+});
+
+test('what comes as a whole is a member with all that is in it, unless it is always there', () => {
+  const value: JsonObject = {
+    metadata: { labels: { a: '1' } },
+    spec: {
+      containers: [{ name: 'c', resources: {}, ports: [{ containerPort: 1 }, { containerPort: 1 }] }],
+      nodeSelector: {},
+    },
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  };
+  const port = 'k:{"containerPort":1,"protocol":"TCP"}';
+  assert.deepEqual(compare({}, value, pod).added.toJson(), {
+    'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } },
+    'f:spec': {
+      // Go has a list of containers even when it is nil, and knows no difference between items of the same key.
+      'f:containers': {
+        'k:{"name":"c"}': { '.': {}, 'f:name': {}, 'f:ports': { '.': {}, [port]: {} }, 'f:resources': {} },
+      },
+      'f:nodeSelector': {},
+    },
+    'f:status': {
+      'f:conditions': {
+        '.': {},
+        'k:{"type":"Ready"}': {
+          '.': {},
+          'f:lastProbeTime': {},
+          'f:lastTransitionTime': {},
+          'f:status': {},
+          'f:type': {},
+        },
+      },
+    },
+  });
+  const fewer = compare({ spec: { containers: [{ name: 'c' }] } }, { spec: { containers: [] } }, pod);
+  assert.deepEqual(fewer.removed.toJson(), {
+    'f:spec': { 'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:name': {}, 'f:resources': {} } } },
+  });
+  const role = structSchema(kindSchema('rbac.authorization.k8s.io', 'v1', 'Role')!.message);
+  assert.deepEqual(compare({}, { rules: [] }, role).modified.toJson(), { 'f:rules': {} });
+});
+
+test('where an item has none of its keys, nobody owns anything', () => {
+  const account = structSchema(kindSchema('', 'v1', 'ServiceAccount')!.message);
+  const object: JsonObject = { metadata: { name: 'a', managedFields: [] }, secrets: [{ namespace: 'n' }] };
+  const write = { apiVersion: 'v1', manager: 'm', subresource: '', resets: [], now: '2026-01-01T00:00:00Z' };
+  recordUpdate(undefined, object, { ...write, schema: account });
+  assert.deepEqual(object['metadata'], { name: 'a' });
 });

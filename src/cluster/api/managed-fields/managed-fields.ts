@@ -4,7 +4,7 @@
  * A manager is known by its name, operation and subresource, and when it updates also by the API version; appliers are
  * one manager whatever version they apply. Times change only for the manager that has changed something.
  */
-import { PlatformError } from '../../../base/errors.ts';
+import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import {
   getOwn,
   getPath,
@@ -17,7 +17,7 @@ import {
 } from '../json.ts';
 import { FieldSet, FieldSetBuilder, fieldStep, pathText } from './field-set.ts';
 import { ownByApply, ownByUpdate, type Conflict, type Owned, type Owners } from './ownership.ts';
-import { checkUnique, toFieldSet } from './typed-value.ts';
+import { checkUnique, compare, toFieldSet } from './typed-value.ts';
 import type { ValueSchema } from './value-schema.ts';
 
 /** How many updaters an object remembers; the oldest are counted together as `ancient-changes`. */
@@ -155,8 +155,20 @@ function entriesOf(owners: Owners, before: Entries, acting: Entry): Map<string, 
   return entries;
 }
 
-/** After any write but apply: `object` gets its new managedFields. `live` is absent for a creation. */
+/**
+ * After any write but apply: `object` gets its new managedFields, or none where nobody can say who owns what. `live` is
+ * absent for a creation.
+ */
 export function recordUpdate(live: JsonObject | undefined, object: JsonObject, write: ManagedWrite): void {
+  try {
+    record(live, object, write);
+  } catch (error) {
+    if (!isPlatformError(error, 'invalid')) throw error;
+    writeEntries(object, new Map());
+  }
+}
+
+function record(live: JsonObject | undefined, object: JsonObject, write: ManagedWrite): void {
   const before = live === undefined ? new Map<string, Entry>() : readEntries(live);
   const known = live === undefined ? before : sentEntries(object, before);
   const acting: Entry = { ...entryOf(write, 'Update'), fields: FieldSet.empty };
@@ -227,7 +239,8 @@ function entryOf(write: ManagedWrite, operation: 'Apply' | 'Update'): Omit<Entry
 
 /** Everything that is there belongs to one manager of the time before. */
 function untracked(live: JsonObject, write: ManagedWrite): Entries {
-  const fields = toFieldSet(live, write.schema).withoutTrees(ignoredBy({ ...write, resets: [] }));
+  const { added, modified } = compare({}, live, write.schema);
+  const fields = added.union(modified).withoutTrees(ignoredBy({ ...write, resets: [] }));
   if (fields.isEmpty) return new Map();
   const entry: Entry = {
     ...entryOf({ ...write, manager: BEFORE_FIRST_APPLY, subresource: '' }, 'Update'),

@@ -19,6 +19,7 @@ type Shape =
       readonly value: JsonObject;
       child(name: string): ValueSchema;
       isField(name: string): boolean;
+      readonly zeros: ReadonlyMap<string, JsonValue>;
     }
   | { readonly kind: 'items'; readonly items: readonly Item[]; readonly element: ValueSchema };
 
@@ -28,14 +29,22 @@ interface Item {
 }
 
 const LEAF: Shape = { kind: 'leaf' };
+const NO_ZEROS: ReadonlyMap<string, JsonValue> = new Map();
+const NO_MEMBERS: JsonObject = {};
 
 function shapeOf(value: JsonValue | undefined, schema: ValueSchema): Shape {
+  // Go's nil map or slice.
+  if (value === null) {
+    if (schema.type === 'list') return shapeOf([], schema);
+    if (schema.type === 'map' || schema.type === 'struct') return shapeOf(NO_MEMBERS, schema);
+    return LEAF;
+  }
   if (isJsonObject(value)) {
     if (schema.type === 'untyped') {
-      return { kind: 'object', value, child: () => UNTYPED, isField: () => false };
+      return { kind: 'object', value, child: () => UNTYPED, isField: () => false, zeros: NO_ZEROS };
     }
     if (schema.type === 'map' && !schema.atomic) {
-      return { kind: 'object', value, child: () => schema.element(), isField: () => false };
+      return { kind: 'object', value, child: () => schema.element(), isField: () => false, zeros: NO_ZEROS };
     }
     if (schema.type === 'struct' && !schema.atomic) {
       return {
@@ -43,6 +52,7 @@ function shapeOf(value: JsonValue | undefined, schema: ValueSchema): Shape {
         value,
         child: (name) => schema.field(name) ?? UNTYPED,
         isField: (name) => schema.field(name) !== undefined,
+        zeros: schema.zeros,
       };
     }
     return LEAF;
@@ -54,6 +64,7 @@ function shapeOf(value: JsonValue | undefined, schema: ValueSchema): Shape {
   return LEAF;
 }
 
+/** Throws `invalid` for an item of which nobody can say which one it is. */
 function itemStep(item: JsonValue, schema: Associative): string {
   if (schema.listType !== 'map') return valueStep(item);
   const keys: JsonObject = {};
@@ -61,6 +72,11 @@ function itemStep(item: JsonValue, schema: Associative): string {
     const value = (isJsonObject(item) ? getOwn(item, key) : undefined) ?? schema.keyDefault(key);
     if (value !== undefined) keys[key] = value;
   }
+  if (Object.keys(keys).length === 0)
+    throw new PlatformError(
+      'invalid',
+      `associative list with keys has an element that omits all key fields ${JSON.stringify(schema.keys)} (and doesn't have default values for any key fields)`,
+    );
   return keyStep(keys);
 }
 
@@ -152,19 +168,16 @@ function compareAt(before: JsonValue | undefined, after: JsonValue | undefined, 
   if (before === undefined) return addTree(after, schema, path, builders.added);
   if (Array.isArray(before) && jsonEqual(before, after)) return;
   const [left, right] = [shapeOf(before, schema), shapeOf(after, schema)];
-  if (left.kind === 'object' && right.kind === 'object') {
-    const names = new Set([...Object.keys(left.value), ...Object.keys(right.value)]);
-    for (const name of names) {
-      compareAt(getOwn(left.value, name), getOwn(right.value, name), {
-        schema: left.child(name),
-        path: [...path, fieldStep(name)],
-        builders,
-      });
-    }
+  // Nothing on either side is told apart as a whole: none at all from an empty one.
+  if (isNothing(before) && isNothing(after)) {
+    if (!jsonEqual(before, after)) builders.modified.add(path);
+  } else if (left.kind === 'object' && right.kind === 'object') {
+    compareMembers(left, right, place);
   } else if (left.kind === 'items' && right.kind === 'items') {
-    const [old, now] = [byStep(left.items), byStep(right.items)];
+    const [old, now] = [allByStep(left.items), allByStep(right.items)];
     for (const step of new Set([...old.keys(), ...now.keys()])) {
-      compareAt(old.get(step), now.get(step), { schema: left.element, path: [...path, step], builders });
+      const below = { schema: left.element, path: [...path, step], builders };
+      compareItems(old.get(step) ?? [], now.get(step) ?? [], below);
     }
   } else if (left.kind !== right.kind || !jsonEqual(before, after)) {
     if (left.kind === 'leaf' && right.kind === 'leaf') builders.modified.add(path);
@@ -175,18 +188,75 @@ function compareAt(before: JsonValue | undefined, after: JsonValue | undefined, 
   }
 }
 
-/** A path that comes or goes, with all that is in it. */
-function addTree(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
-  // What replicas of one template have in common. Metadata is never the same twice.
-  const isShared = path.length === 1 && path[0] !== 'f:metadata' && isJsonObject(value);
-  if (!isShared) return addPaths(value, schema, path, into);
-  const set = setsOf(schema).get(JSON.stringify(value), () => {
+/** Those of one key. Several are one path together, whatever is in them. */
+function compareItems(before: readonly JsonValue[], after: readonly JsonValue[], place: ComparePlace): void {
+  const { path, schema, builders } = place;
+  if (before.length <= 1 && after.length <= 1) return compareAt(before[0], after[0], place);
+  if (before.length > 1 && after.length > 1) {
+    if (!jsonEqual([...before], [...after])) builders.modified.add(path);
+  } else if (before.length > 1) {
+    if (after[0] !== undefined) addTree(after[0], schema, path, builders.added);
+    builders.removed.add(path);
+  } else {
+    if (before[0] !== undefined) addTree(before[0], schema, path, builders.removed);
+    builders.added.add(path);
+  }
+}
+
+type Members = Extract<Shape, { kind: 'object' }>;
+
+function compareMembers(left: Members, right: Members, { path, builders }: ComparePlace): void {
+  const names = new Set([...Object.keys(left.value), ...Object.keys(right.value)]);
+  for (const name of names) {
+    const before = getOwn(left.value, name);
+    const after = getOwn(right.value, name);
+    const schema = left.child(name);
+    const below = [...path, fieldStep(name)];
+    // What replicas of one template have in common. Metadata is never the same twice.
+    if (before === undefined && path.length === 0 && name !== 'metadata' && isJsonObject(after)) {
+      const set = madeFrom(after, left.zeros.get(name), { schema, path: below });
+      if (!set.isEmpty) builders.added.graft(below, set);
+    } else {
+      const zero = left.zeros.get(name);
+      compareAt(before ?? zero, after ?? zero, { schema, path: below, builders });
+    }
+  }
+}
+
+/** All that an outermost field has which it had not when it was in its zero value. */
+function madeFrom(
+  value: JsonObject,
+  zero: JsonValue | undefined,
+  { schema, path }: Pick<ComparePlace, 'schema' | 'path'>,
+): FieldSet {
+  // Fields of one type need not have the same zero value: one of them is a pointer.
+  return setsOf(schema).get(`${zero === undefined ? '' : 'zero '}${JSON.stringify(value)}`, () => {
     const builder = new FieldSetBuilder();
-    addPaths(value, schema, path, builder);
+    const builders = { added: builder, modified: builder, removed: new FieldSetBuilder() };
+    compareAt(zero, value, { schema, path, builders });
     return builder.build().at(path) ?? FieldSet.empty;
   });
-  if (!set.isEmpty) into.graft(path, set);
 }
+
+/** Everything that comes or goes, whole parts as well as what is in them. */
+function addTree(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
+  into.add(path);
+  const shape = shapeOf(value, schema);
+  if (shape.kind === 'items') {
+    for (const [step, items] of allByStep(shape.items)) {
+      if (items.length > 1) into.add([...path, step]);
+      else addTree(items[0]!, shape.element, [...path, step], into);
+    }
+  } else if (shape.kind === 'object' && value !== null) {
+    for (const [name, child] of Object.entries(shape.value))
+      if (child !== undefined) addTree(child, shape.child(name), [...path, fieldStep(name)], into);
+    for (const [name, zero] of shape.zeros)
+      if (getOwn(shape.value, name) === undefined)
+        addTree(zero, shape.child(name), [...path, fieldStep(name)], into);
+  }
+}
+
+const isNothing = (value: JsonValue): boolean => value === null || isEmpty(value);
 
 const knownSets = new WeakMap<ValueSchema, RecentTexts<FieldSet>>();
 
@@ -196,11 +266,14 @@ function setsOf(schema: ValueSchema): RecentTexts<FieldSet> {
   return sets;
 }
 
-function addPaths(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
-  const last = path.at(-1) ?? '';
-  if (!last.startsWith('f:') || shapeOf(value, schema).kind === 'leaf' || isEmptyObject(value))
-    into.add(path);
-  collect(value, schema, path, into);
+function allByStep(items: readonly Item[]): Map<string, JsonValue[]> {
+  const map = new Map<string, JsonValue[]>();
+  for (const { step, value } of items) {
+    const known = map.get(step);
+    if (known === undefined) map.set(step, [value]);
+    else known.push(value);
+  }
+  return map;
 }
 
 function byStep(items: readonly Item[]): Map<string, JsonValue> {

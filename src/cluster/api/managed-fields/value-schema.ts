@@ -1,4 +1,5 @@
 /** What ownership of fields needs to know of a type: which parts have owners of their own. */
+import { zeroOf } from '../decode.ts';
 import type { JsonValue } from '../json.ts';
 import type { FieldSchema, MessageSchema } from '../schema.ts';
 
@@ -6,7 +7,13 @@ export type ValueSchema =
   | { readonly type: 'scalar' }
   /** Lists and objects without a schema: objects by key, lists as a whole. */
   | { readonly type: 'untyped' }
-  | { readonly type: 'struct'; readonly atomic: boolean; field(name: string): ValueSchema | undefined }
+  | {
+      readonly type: 'struct';
+      readonly atomic: boolean;
+      field(name: string): ValueSchema | undefined;
+      /** What there is of fields that are always there, when nobody has set them. */
+      readonly zeros: ReadonlyMap<string, JsonValue>;
+    }
   | { readonly type: 'map'; readonly atomic: boolean; readonly element: () => ValueSchema }
   | { readonly type: 'list'; readonly listType: 'atomic' | 'set'; readonly element: () => ValueSchema }
   | {
@@ -27,9 +34,15 @@ const ofFields = new WeakMap<FieldSchema, ValueSchema>();
 export function structSchema(message: MessageSchema): ValueSchema {
   const known = ofMessages.get(message);
   if (known !== undefined) return known;
+  let zeros: ReadonlyMap<string, JsonValue> | undefined;
   const schema: ValueSchema = {
     type: 'struct',
     atomic: message.atomic,
+    get zeros() {
+      const { always, filled } = message;
+      zeros ??= new Map(always.map((field) => [field.name, filled.includes(field) ? zeroOf(field) : null]));
+      return zeros;
+    },
     field: (name) => {
       const field = message.fields.get(name);
       return field === undefined ? undefined : fieldSchema(field);
@@ -58,7 +71,9 @@ function makeFieldSchema(field: FieldSchema): ValueSchema {
     return { type: 'list', listType: field.listType ?? 'atomic', element };
   }
   const single = elementSchema(field);
-  return field.atomic && single.type === 'struct' ? { ...single, atomic: true } : single;
+  return field.atomic && single.type === 'struct'
+    ? { type: 'struct', atomic: true, field: (name) => single.field(name), zeros: new Map() }
+    : single;
 }
 
 function elementSchema(field: FieldSchema): ValueSchema {

@@ -29,6 +29,7 @@ function make(schema: Structural): ValueSchema {
   return {
     type: 'struct',
     atomic,
+    zeros: new Map(),
     field: (name) => {
       const property = properties.get(name);
       return property === undefined ? undefined : ownershipOf(property);

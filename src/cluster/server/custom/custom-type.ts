@@ -53,6 +53,8 @@ export function customType({
   const ownership: ValueSchema = {
     type: 'struct',
     atomic: false,
+    // Nobody owns it as a whole.
+    zeros: new Map([['metadata', {}]]),
     field: (name) => {
       if (name === 'metadata' && meta.ownership.type === 'struct') return meta.ownership.field('metadata');
       if (HEAD.has(name)) return { type: 'scalar' };

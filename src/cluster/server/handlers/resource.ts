@@ -66,11 +66,12 @@ export async function answerResource(context: RequestContext): Promise<ApiRespon
   // What a proxied request asks for is another server's business.
   if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
+  if (deprecation !== undefined) context.warnings?.push(deprecation);
   const answer = await answerFor(context, resource);
   if (deprecation === undefined) return answer;
   const { warning } = warningHeader([deprecation]);
   const others = answer.headers['warning'];
-  const all = others === undefined ? warning! : `${others}, ${warning!}`;
+  const all = others === undefined ? warning! : `${warning!}, ${others}`;
   return { ...answer, headers: { ...answer.headers, warning: all } };
 }
 
