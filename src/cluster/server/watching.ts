@@ -1,6 +1,7 @@
 /** Watches: a stream of frames per watcher, fed synchronously by the cache. */
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
+import { Turns } from '../../base/turns.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
 import { prefixEnd, type Store } from '../store/store.ts';
@@ -57,6 +58,27 @@ export function watchObjects(request: WatchRequest, about: WatchSources): AsyncI
   return new WatchStream(request, about);
 }
 
+let last: { readonly frames: readonly Uint8Array[]; readonly bytes: Uint8Array } = {
+  frames: [],
+  bytes: Buffer.alloc(0),
+};
+
+/** Frames are shared, and who takes its turn after another mostly gets the same ones. */
+function joined(frames: readonly Uint8Array[]): Uint8Array {
+  const isSame = frames.length === last.frames.length && frames.every((frame, i) => frame === last.frames[i]);
+  if (!isSame) last = { frames, bytes: Buffer.concat(frames) };
+  return last.bytes;
+}
+
+/** All watchers of one server take turns: what happens is written for thousands of them without anyone having to wait. */
+const turns = new WeakMap<WatchCache, Turns>();
+
+function turnsOf(cache: WatchCache, clock: Clock): Turns {
+  let found = turns.get(cache);
+  if (found === undefined) turns.set(cache, (found = new Turns(clock)));
+  return found;
+}
+
 class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #request: WatchRequest;
   readonly #cache: WatchCache;
@@ -65,6 +87,9 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #store: Store;
   #queue: Uint8Array[] = [];
   #wake: (() => void) | undefined;
+  /** It waits for its turn to be woken. */
+  #called = false;
+  readonly #turns: Turns;
   #ended = false;
   #initial: Initial | undefined;
   #begun = false;
@@ -77,6 +102,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     this.#cache = about.cache;
     this.#clock = about.clock;
     this.#store = about.store;
+    this.#turns = turnsOf(about.cache, about.clock);
     this.#start();
   }
 
@@ -267,7 +293,17 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
       this.#end();
       return;
     }
-    this.#wake?.();
+    this.#call();
+  }
+
+  /** What comes until its turn is written with it. */
+  #call(): void {
+    if (this.#called || this.#wake === undefined) return;
+    this.#called = true;
+    this.#turns.add(() => {
+      this.#called = false;
+      this.#wake?.();
+    });
   }
 
   #started = false;
@@ -307,7 +343,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
     const frames = this.#queue.splice(0, count);
     this.#owed = Math.max(0, this.#owed - count);
-    return frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    return frames.length === 1 ? frames[0]! : joined(frames);
   }
 
   /** Some of the present state; undefined when all of it has been taken. */
