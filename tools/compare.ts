@@ -158,7 +158,11 @@ function create(resource: Resource, object: Json): Asked {
 async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>): Promise<void> {
   const name = seed.metadata.name;
   const path = `${resource.root}/${name}`;
-  const stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
+  let stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
+  // Most kinds start without the status that somebody gives them.
+  if (seed['status'] !== undefined) {
+    stored = await Promise.all(servers.map((server) => ask(server, 'PUT', `${path}/status`, seed)));
+  }
   const revisions = stored.map(({ body }) => (body as Seed).metadata?.resourceVersion ?? '');
   const subresources = ['', ...(seed['status'] === undefined ? [] : resource.windows)];
   const put = (subresource: string, object: Json): Asked => ({
@@ -178,6 +182,12 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
   } finally {
     const now = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
     await Promise.all(servers.map((server) => ask(server, 'DELETE', path, now)));
+    // Whoever takes finalizers away does not run.
+    const bare = [{ op: 'remove', path: '/metadata/finalizers' }];
+    await Promise.all(servers.map((server) => ask(server, 'PATCH', path, bare)));
+    const empty = { apiVersion: 'v1', kind: 'Namespace', metadata: { name }, spec: {} };
+    if (seed.kind === 'Namespace')
+      await Promise.all(servers.map((server) => ask(server, 'PUT', `${path}/finalize`, empty)));
   }
 }
 
@@ -234,6 +244,7 @@ async function ask(server: string, method: string, path: string, body?: Json): P
     method,
     path,
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(method === 'PATCH' && { headers: { 'content-type': 'application/json-patch+json' } }),
   });
 }
 

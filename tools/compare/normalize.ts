@@ -2,7 +2,14 @@
 import type { Json } from './mutations.ts';
 
 const BY_CHANCE = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'deletionTimestamp', 'selfLink']);
-const TIMES = new Set(['time', 'lastTransitionTime', 'lastProbeTime', 'lastUpdateTime', 'lastHeartbeatTime']);
+const TIMES = new Set([
+  'time',
+  'lastTransitionTime',
+  'lastPhaseTransitionTime',
+  'lastProbeTime',
+  'lastUpdateTime',
+  'lastHeartbeatTime',
+]);
 const ADDRESSES = new Set(['clusterIP', 'nodePort', 'healthCheckNodePort']);
 
 export function normalized(value: Json, field = ''): Json {

@@ -70,6 +70,7 @@ import {
 import {
   validateClaim,
   validateClaimUpdate,
+  validateVolumeClaimStatus,
   validatePersistentVolume,
   validatePersistentVolumeUpdate,
 } from './validate/persistent-volume.ts';
@@ -108,7 +109,6 @@ import {
   validateStorageClass,
   validateStorageClassUpdate,
   validateVolumeAttachment,
-  validateVolumeAttachmentCreate,
   validateVolumeAttachmentUpdate,
 } from './validate/storage.ts';
 import { validateWebhooks, validateWebhooksUpdate } from './validate/webhooks.ts';
@@ -250,8 +250,14 @@ const RULES: Readonly<Record<string, Rules>> = {
     clusterScoped: true,
     object: validatePersistentVolume,
     update: validatePersistentVolumeUpdate,
+    status: () => [],
   },
-  '/PersistentVolumeClaim': { name: 'subdomain', object: validateClaim, update: validateClaimUpdate },
+  '/PersistentVolumeClaim': {
+    name: 'subdomain',
+    create: validateClaim,
+    update: validateClaimUpdate,
+    status: validateVolumeClaimStatus,
+  },
   '/PodTemplate': {
     name: 'subdomain',
     object: (object) => validatePodTemplate(objectAt(object, 'template'), 'template'),
@@ -451,7 +457,6 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     clusterScoped: true,
     object: validateVolumeAttachment,
-    create: validateVolumeAttachmentCreate,
     update: validateVolumeAttachmentUpdate,
   },
   [`${STORAGE}/VolumeAttributesClass`]: {

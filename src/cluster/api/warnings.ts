@@ -15,7 +15,7 @@ import { dns1123Label } from './validate/names.ts';
 import { keyPairProblem } from './warnings/key-pair.ts';
 import { addressWarnings } from './warnings/addresses.ts';
 import { endpointSliceWarnings, ingressWarnings, networkPolicyWarnings } from './warnings/network.ts';
-import { claimSpecWarnings, nodeTermWarnings, oldLabel, OLD_VOLUMES, podWarnings } from './warnings/pod.ts';
+import { claimSpecWarnings, nodeTermWarnings, oldLabel, podWarnings } from './warnings/pod.ts';
 
 type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
 
@@ -90,6 +90,7 @@ const WARNERS: Readonly<Record<string, Warner>> = {
       const old = oldLabel(key);
       return old === undefined ? [] : [`scheduling.nodeSelector: ${old}`];
     }),
+  'storage.k8s.io/CSIDriver': tokenWarnings,
   'storage.k8s.io/StorageClass': (storageClass) =>
     objectsAt(storageClass, 'allowedTopologies').flatMap((term, index) =>
       objectsAt(term, 'matchLabelExpressions').flatMap((item, position) => {
@@ -193,23 +194,52 @@ function oldClass(object: JsonObject): string[] {
     : [`metadata.annotations[${key}]: deprecated since v1.8; use "storageClassName" attribute instead`];
 }
 
+/** Kinds of volume that nothing serves any more, in upstream's order and with its names for them. */
+const OLD_SOURCES: readonly (readonly [string, string, string])[] = [
+  ['cephfs', 'cephfs', 'deprecated in v1.28, non-functional in v1.31+'],
+  ['photonPersistentDisk', 'photonPersistentDisk', 'deprecated in v1.11, non-functional in v1.16+'],
+  ['scaleIO', 'scaleIO', 'deprecated in v1.16, non-functional in v1.22+'],
+  ['storageos', 'storageOS', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['glusterfs', 'glusterfs', 'deprecated in v1.25, non-functional in v1.26+'],
+  ['rbd', 'rbd', 'deprecated in v1.28, non-functional in v1.31+'],
+];
+
+const OLD_MOUNT_OPTIONS = 'volume.beta.kubernetes.io/mount-options';
+
 function volumeWarnings(volume: JsonObject): string[] {
   const spec = objectAt(volume, 'spec');
   const terms = objectsAt(spec, 'nodeAffinity', 'required', 'nodeSelectorTerms');
   return [
-    ...terms.flatMap((term, index) =>
-      nodeTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`, false),
-    ),
     ...oldClass(volume),
+    ...(objectAt(volume, 'metadata', 'annotations')[OLD_MOUNT_OPTIONS] === undefined
+      ? []
+      : [
+          `metadata.annotations[${OLD_MOUNT_OPTIONS}]: deprecated since v1.31; use "mountOptions" attribute instead`,
+        ]),
     ...(spec['persistentVolumeReclaimPolicy'] === 'Recycle'
       ? [
           'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
         ]
       : []),
-    ...OLD_VOLUMES.flatMap(([member, shown, why]) =>
+    ...terms.flatMap((term, index) =>
+      nodeTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`, false),
+    ),
+    ...OLD_SOURCES.flatMap(([member, shown, why]) =>
       spec[member] === undefined ? [] : [`spec.${shown}: ${why}`],
     ),
   ];
+}
+
+function tokenWarnings(driver: JsonObject, old: JsonObject | undefined): string[] {
+  const spec = objectAt(driver, 'spec');
+  const { tokenRequests } = spec;
+  const isNew = old === undefined || !jsonEqual(getPath(old, 'spec', 'tokenRequests'), tokenRequests);
+  const open = listAt(spec, 'tokenRequests').length > 0 && spec['serviceAccountTokenInSecrets'] === undefined;
+  return isNew && open
+    ? [
+        'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
+      ]
+    : [];
 }
 
 /** Finalizers without a path may be anybody's (metadata of definitions' own objects). */

@@ -1,25 +1,32 @@
 import { isJsonObject, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
 
-/** Sources of persistent volumes with the defaults of their members. */
+/** Sources of persistent volumes with the defaults of members that an empty text leaves open too. */
 const SOURCES: Readonly<Record<string, JsonObject>> = {
-  hostPath: { type: '' },
   iscsi: { iscsiInterface: 'default' },
-  azureDisk: { cachingMode: 'ReadWrite', fsType: 'ext4', kind: 'Shared', readOnly: false },
   rbd: { pool: 'rbd', user: 'admin', keyring: '/etc/ceph/keyring' },
   scaleIO: { storageMode: 'ThinProvisioned', fsType: 'xfs' },
+};
+
+const POINTERS: Readonly<Record<string, JsonObject>> = {
+  hostPath: { type: '' },
+  azureDisk: { cachingMode: 'ReadWrite', fsType: 'ext4', kind: 'Shared', readOnly: false },
 };
 
 export function persistentVolumeDefaults(volume: JsonObject): void {
   const spec = ensureObject(volume, 'spec');
   roundUp(spec, 'capacity');
   if (isEmpty(spec['persistentVolumeReclaimPolicy'])) spec['persistentVolumeReclaimPolicy'] = 'Retain';
+  fill(spec, { volumeMode: 'Filesystem' });
   volumeSpecDefaults(spec);
   pending(volume);
 }
 
 function volumeSpecDefaults(spec: JsonObject): void {
-  fill(spec, { volumeMode: 'Filesystem' });
+  for (const [name, defaults] of Object.entries(POINTERS)) {
+    const source = spec[name];
+    if (isJsonObject(source)) fill(source, defaults);
+  }
   for (const [name, defaults] of Object.entries(SOURCES)) {
     const source = spec[name];
     if (!isJsonObject(source)) continue;

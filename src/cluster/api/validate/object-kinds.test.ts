@@ -86,6 +86,29 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     { type: 'kubernetes.io/dockercfg', data: { '.dockercfg': '' } },
     'data[.dockercfg]: Invalid value: "<secret contents redacted>": unexpected end of JSON input',
   ],
+  [
+    '/PersistentVolume',
+    { spec: { flexVolume: { driver: 'a/b' }, cephfs: { monitors: ['a'] }, volumeMode: '' } },
+    'spec.cephFS: Forbidden: may not specify more than 1 volume type',
+    'spec.volumeMode: Unsupported value: "": supported values: "Block", "Filesystem"',
+  ],
+  [
+    '/PersistentVolume',
+    { metadata: { annotations: { 'volume.beta.kubernetes.io/mount-options': 'ro' } } },
+    'metadata.annotations.volume.beta.kubernetes.io/mount-options: Forbidden: may not specify mount options for this volume type',
+  ],
+  [
+    'storage.k8s.io/StorageClass',
+    { allowedTopologies: [{}, { matchLabelExpressions: [{ key: 'a', values: ['B!'] }] }] },
+    'allowedTopologies[0].matchLabelExpressions: Duplicate value: ""',
+    'allowedTopologies[0].matchLabelExpressions: Duplicate value: ""',
+  ],
+  [
+    'storage.k8s.io/CSIDriver',
+    { spec: { serviceAccountTokenInSecrets: true, fsGroupPolicy: '' } },
+    'spec.fsGroupPolicy: Unsupported value: "": supported values: "File", "None", "ReadWriteOnceWithFSType"',
+    'spec.serviceAccountTokenInSecrets: Invalid value: true: serviceAccountTokenInSecrets is set but no tokenRequests are specified',
+  ],
   ['/Endpoints', { subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 1, protocol: '' }] }] }],
 ];
 
@@ -104,6 +127,21 @@ const UPDATES: readonly (readonly [string, JsonObject, JsonObject, string, ...st
     'reason: Invalid value: "Other": field is immutable',
     'reason: Invalid value: "Other": field is immutable',
     'reportingController: Invalid value: "other": field is immutable',
+  ],
+  [
+    '/PersistentVolumeClaim',
+    {},
+    {
+      status: {
+        capacity: { storage: '-2' },
+        allocatedResources: { cpu: '1' },
+        allocatedResourceStatuses: { storage: 'Odd' },
+      },
+    },
+    'status',
+    'status.capacity[storage]: Invalid value: -2: must be a valid resource quantity',
+    'status.allocatedResourceStatuses: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
+    'status.allocatedResources: Unsupported value: "cpu": supported values: "storage"',
   ],
 ];
 

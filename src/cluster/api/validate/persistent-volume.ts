@@ -12,11 +12,21 @@ import {
   type JsonValue,
 } from '../json.ts';
 import { compareQuantities, tryParseQuantity } from '../quantity.ts';
-import { formed, IMMUTABLE, named, needed, oneOf, positiveQuantity } from './checks.ts';
+import {
+  formed,
+  IMMUTABLE,
+  named,
+  needed,
+  notNegativeQuantity,
+  notSupported,
+  oneOf,
+  positiveQuantity,
+} from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
-import { dns1123Label, dns1123Subdomain } from './names.ts';
+import { dns1123Label, dns1123Subdomain, qualifiedName } from './names.ts';
 import { validateNodeSelector } from './node-selector.ts';
 import { validateNoBacksteps } from './paths.ts';
+import { isNative } from './resource-names.ts';
 import { SHARED_SOURCES } from './volume-sources.ts';
 
 const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
@@ -37,8 +47,39 @@ const TERMS = new Set([
 
 export function validatePersistentVolume(volume: JsonObject): FieldError[] {
   const name = stringAt(volume, 'metadata', 'name');
-  return validateVolumeSpec(objectAt(volume, 'spec'), 'spec', name);
+  const spec = objectAt(volume, 'spec');
+  const options = objectAt(volume, 'metadata', 'annotations')[MOUNT_OPTIONS] !== undefined;
+  return [
+    ...validateVolumeSpec(spec, 'spec', name),
+    ...(options && !MOUNTED.some((type) => isJsonObject(spec[type]))
+      ? [
+          forbidden(
+            `metadata.annotations.${MOUNT_OPTIONS}`,
+            'may not specify mount options for this volume type',
+          ),
+        ]
+      : []),
+  ];
 }
+
+const MOUNT_OPTIONS = 'volume.beta.kubernetes.io/mount-options';
+
+/** Sources whose plugins know mount options. */
+const MOUNTED = [
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'glusterfs',
+  'nfs',
+  'rbd',
+  'quobyte',
+  'iscsi',
+  'cinder',
+  'cephfs',
+  'azureFile',
+  'vsphereVolume',
+  'azureDisk',
+  'photonPersistentDisk',
+];
 
 function validateVolumeSpec(spec: JsonObject, field: string, name: string): FieldError[] {
   return [
@@ -49,9 +90,13 @@ function validateVolumeSpec(spec: JsonObject, field: string, name: string): Fiel
     ...validateAffinity(spec, field),
     ...validateSources(spec, field, name),
     ...named(spec, 'storageClassName', { field, rule: dns1123Subdomain, optional: true }),
-    ...oneOf(spec, 'volumeMode', { field, supported: VOLUME_MODES }),
+    ...validateMode(spec, field),
     ...validateAttributesClass(spec, field),
   ];
+}
+
+function validateMode({ volumeMode }: JsonObject, field: string): FieldError[] {
+  return volumeMode === undefined ? [] : notSupported(volumeMode, `${field}.volumeMode`, VOLUME_MODES);
 }
 
 const INLINE = 'in the context of inline volumes';
@@ -79,7 +124,7 @@ export function validateInlineSpec(spec: JsonObject, field: string): FieldError[
     const detail = `may not specify volumeMode other than Filesystem ${INLINE}`;
     errors.push(forbidden(`${field}.volumeMode`, detail));
   }
-  return [...errors, ...validateAttributesClass(spec, field)];
+  return errors;
 }
 
 function validateAccessModes(spec: JsonObject, field: string): FieldError[] {
@@ -88,7 +133,8 @@ function validateAccessModes(spec: JsonObject, field: string): FieldError[] {
   const errors = modes
     .filter((mode) => !ACCESS_MODES.includes(textOf(mode)))
     .map((mode) => unsupported(at, mode, ACCESS_MODES));
-  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod')) {
+  const others = modes.filter((mode) => mode !== 'ReadWriteOncePod' && ACCESS_MODES.includes(textOf(mode)));
+  if (modes.includes('ReadWriteOncePod') && others.length > 0) {
     errors.push(forbidden(at, 'may not use ReadWriteOncePod with other access modes'));
   }
   return errors;
@@ -104,11 +150,7 @@ function validateCapacity(spec: JsonObject, field: string): FieldError[] {
   }
   for (const [name, value] of Object.entries(capacity)) {
     const here = `${at}[${name}]`;
-    const quantity = tryParseQuantity(textOf(value));
-    if (quantity !== undefined && quantity.nano < 0n) {
-      errors.push(invalid(here, Number(quantity.nano / 1_000_000_000n), 'must be a valid resource quantity'));
-    }
-    errors.push(...positiveQuantity(value, here));
+    errors.push(...basicAmount(value, here), ...positiveQuantity(value, here));
   }
   return errors;
 }
@@ -158,7 +200,11 @@ function validateSources(spec: JsonObject, field: string, name: string): FieldEr
   if (given.length === 0) return [required(field, 'must specify a volume type')];
   const errors = given.flatMap((type, index) => {
     const at = `${field}.${type}`;
-    if (index > 0) return [forbidden(at, 'may not specify more than 1 volume type')];
+    // Upstream never counts this one, and spells that one its own way.
+    if (index > 0 && type !== 'flexVolume') {
+      const said = type === 'cephfs' ? `${field}.cephFS` : at;
+      return [forbidden(said, 'may not specify more than 1 volume type')];
+    }
     const source = objectAt(spec, type);
     if (type === 'local') return validateLocal(spec, field);
     return SHARED_SOURCES[type]?.(source, { at, persistent: true, name }) ?? [];
@@ -190,8 +236,8 @@ function validateAttributesClass(spec: JsonObject, field: string): FieldError[] 
   const { volumeAttributesClassName: name } = spec;
   if (typeof name !== 'string') return [];
   const at = `${field}.volumeAttributesClassName`;
-  if (name === '') return [required(at, 'an empty string is disallowed')];
-  const errors = formed(name, at, dns1123Subdomain);
+  const errors =
+    name === '' ? [required(at, 'an empty string is disallowed')] : formed(name, at, dns1123Subdomain);
   if (spec['csi'] === undefined) {
     errors.push(required(`${field}.csi`, 'has to be specified when using volumeAttributesClassName'));
   }
@@ -239,7 +285,8 @@ export function validateClaim(claim: JsonObject): FieldError[] {
   return validateClaimSpec(objectAt(claim, 'spec'), 'spec');
 }
 
-export function validateClaimSpec(spec: JsonObject, field: string): FieldError[] {
+/** `anyGroup`: the groups of what the claim is filled from have been taken before. */
+export function validateClaimSpec(spec: JsonObject, field: string, anyGroup = false): FieldError[] {
   const errors: FieldError[] = [];
   if (listAt(spec, 'accessModes').length === 0) {
     errors.push(required(`${field}.accessModes`, 'at least 1 access mode is required'));
@@ -253,9 +300,8 @@ export function validateClaimSpec(spec: JsonObject, field: string): FieldError[]
   errors.push(...(storage === undefined ? [required(at)] : positiveQuantity(storage, at)));
   errors.push(
     ...named(spec, 'storageClassName', { field, rule: dns1123Subdomain, optional: true }),
-    ...oneOf(spec, 'volumeMode', { field, supported: VOLUME_MODES }),
-    ...validateDataSource(spec, 'dataSource', field),
-    ...validateDataSource(spec, 'dataSourceRef', field),
+    ...validateMode(spec, field),
+    ...['dataSource', 'dataSourceRef'].flatMap((key) => validateDataSource(spec, key, { field, anyGroup })),
   );
   const { dataSource, dataSourceRef } = spec;
   if (isJsonObject(dataSource) && isJsonObject(dataSourceRef)) {
@@ -274,7 +320,11 @@ export function validateClaimSpec(spec: JsonObject, field: string): FieldError[]
   ];
 }
 
-function validateDataSource(spec: JsonObject, key: string, field: string): FieldError[] {
+function validateDataSource(
+  spec: JsonObject,
+  key: string,
+  { field, anyGroup }: { readonly field: string; readonly anyGroup: boolean },
+): FieldError[] {
   const source = spec[key];
   if (!isJsonObject(source)) return [];
   const at = `${field}.${key}`;
@@ -284,7 +334,7 @@ function validateDataSource(spec: JsonObject, key: string, field: string): Field
   if (group === '' && kind !== 'PersistentVolumeClaim') {
     errors.push(invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
   }
-  if (group !== '') errors.push(...formed(group, `${at}.apiGroup`, dns1123Subdomain));
+  if (group !== '' && !anyGroup) errors.push(...formed(group, `${at}.apiGroup`, dns1123Subdomain));
   const namespace = key === 'dataSourceRef' ? stringAt(source, 'namespace') : '';
   return errors.concat(namespace === '' ? [] : formed(namespace, `${at}.namespace`, dns1123Label));
 }
@@ -295,12 +345,15 @@ const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class';
 
 /** A claim stays what it was but for its binding, and, once bound, for growing and its attributes' class. */
 export function validateClaimUpdate(claim: JsonObject, old: JsonObject): FieldError[] {
+  const anyGroup = ['dataSource', 'dataSourceRef'].some(
+    (key) => getPath(old, 'spec', key, 'apiGroup') !== undefined,
+  );
   const bound = stringAt(claim, 'status', 'phase') === 'Bound';
   const [now, before] = [objectAt(claim, 'spec'), objectAt(old, 'spec')];
   const [beta, betaWas] = [claim, old].map((object) =>
     stringAt(object, 'metadata', 'annotations', BETA_CLASS),
   );
-  const errors: FieldError[] = [];
+  const errors = validateClaimSpec(now, 'spec', anyGroup);
   // The class moves from the annotation to its field, or is filled in where there was none.
   const moved =
     betaWas !== '' && before['storageClassName'] === undefined && now['storageClassName'] === betaWas;
@@ -328,15 +381,61 @@ export function validateClaimUpdate(claim: JsonObject, old: JsonObject): FieldEr
     errors.push(invalid('volumeMode', now['volumeMode'], IMMUTABLE));
   }
   const { volumeAttributesClassName: name } = now;
-  if (before['volumeAttributesClassName'] !== undefined && (name === undefined || name === '')) {
-    const what = name === undefined ? 'nil' : 'an empty string';
-    const detail = `update from non-nil value to ${what} is forbidden`;
-    if (name !== before['volumeAttributesClassName']) {
-      errors.push(forbidden('spec.volumeAttributesClassName', detail));
-    }
+  const applied = getPath(old, 'status', 'currentVolumeAttributesClassName') !== undefined;
+  if (applied && name !== before['volumeAttributesClassName'] && (name === undefined || name === '')) {
+    const what = name === undefined ? 'nil' : 'empty string';
+    const detail = `update to ${what} is forbidden when status.currentVolumeAttributesClassName is not nil`;
+    errors.push(forbidden('spec.volumeAttributesClassName', detail));
   }
   return errors;
 }
+
+const RESIZES = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+  'NodeResizePending',
+].toSorted();
+
+/** What a driver and its controllers say of a claim. */
+export function validateVolumeClaimStatus(claim: JsonObject): FieldError[] {
+  const status = objectAt(claim, 'status');
+  const errors: FieldError[] = [];
+  if (listAt(claim, 'spec', 'accessModes').length === 0) errors.push(required('Spec.accessModes'));
+  for (const [name, value] of Object.entries(objectAt(status, 'capacity'))) {
+    errors.push(...basicAmount(value, `status.capacity[${name}]`));
+  }
+  const at = 'status.allocatedResourceStatuses';
+  for (const [name, value] of Object.entries(objectAt(status, 'allocatedResourceStatuses'))) {
+    errors.push(...claimResource(name, at));
+    // The resource is shown, not what is said of it.
+    if (!RESIZES.includes(textOf(value))) errors.push(unsupported(at, name, RESIZES));
+  }
+  for (const [name, value] of Object.entries(objectAt(status, 'allocatedResources'))) {
+    const wrong = claimResource(name, 'status.allocatedResources');
+    const here = `status.allocatedResources[${name}]`;
+    if (wrong.length === 0) wrong.push(...basicAmount(value, here));
+    errors.push(...(wrong.length > 0 ? wrong : notNegativeQuantity(value, here)));
+  }
+  return errors;
+}
+
+function claimResource(name: string, at: string): FieldError[] {
+  const errors = formed(name, at, qualifiedName);
+  if (errors.length > 0) return errors;
+  return isNative(name) && name !== 'storage' ? [unsupported(at, name, ['storage'])] : [];
+}
+
+/** Not below zero, in whole units rounded up. */
+function basicAmount(value: JsonValue | undefined, at: string): FieldError[] {
+  const quantity = tryParseQuantity(textOf(value));
+  if (quantity === undefined) return [];
+  const units = quantity.nano / NANO;
+  return units < 0n ? [invalid(at, Number(units), 'must be a valid resource quantity')] : [];
+}
+
+const NANO = 1_000_000_000n;
 
 /** The spec without what may change. */
 function fixedPart(

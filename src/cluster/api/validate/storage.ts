@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -10,6 +11,7 @@ import {
   stringAt,
   textOf,
   type JsonObject,
+  type JsonValue,
 } from '../json.ts';
 import {
   formed,
@@ -21,8 +23,9 @@ import {
   unchanged,
 } from './checks.ts';
 import { validateLabelSelector } from './label-selector.ts';
-import { csiDriverName, dns1123Subdomain, labelValue, qualifiedName } from './names.ts';
+import { dns1123Subdomain, qualifiedName } from './names.ts';
 import { validateInlineSpec } from './persistent-volume.ts';
+import { validateDriverName } from './volume-sources.ts';
 
 const MAX_PARAMETERS = 512;
 const MAX_PARAMETER_SIZE = 256 * 1024;
@@ -36,13 +39,14 @@ export function validateStorageClass(storageClass: JsonObject): FieldError[] {
     ...validateProvisioner(stringAt(storageClass, 'provisioner'), 'provisioner'),
     ...validateParameters(storageClass),
     ...oneOf(storageClass, 'reclaimPolicy', { field: '', supported: ['Delete', 'Retain'] }),
-    ...oneOf(storageClass, 'volumeBindingMode', {
-      field: '',
-      supported: ['Immediate', 'WaitForFirstConsumer'],
-      required: true,
-    }),
+    ...chosen(storageClass['volumeBindingMode'], 'volumeBindingMode', ['Immediate', 'WaitForFirstConsumer']),
     ...validateTopologies(storageClass),
   ];
+}
+
+/** There, and one of them. */
+function chosen(value: JsonValue | undefined, at: string, supported: readonly string[]): FieldError[] {
+  return value === undefined ? [required(at)] : notSupported(value, at, supported);
 }
 
 function validateProvisioner(name: string, at: string): FieldError[] {
@@ -62,29 +66,33 @@ function validateParameters(object: JsonObject): FieldError[] {
   return errors;
 }
 
+/** The values of each key of a term. */
+type Choices = ReadonlyMap<string, ReadonlySet<string>>;
+
 function validateTopologies(storageClass: JsonObject): FieldError[] {
-  const seen: JsonObject[] = [];
-  return objectsAt(storageClass, 'allowedTopologies').flatMap((term, index) => {
+  const terms = objectsAt(storageClass, 'allowedTopologies');
+  // Upstream compares with one empty term for each that there is.
+  const seen: Choices[] = terms.map(() => new Map());
+  return terms.flatMap((term, index) => {
     const at = `allowedTopologies[${index}]`;
-    const keys = new Set<string>();
+    const choices = new Map<string, ReadonlySet<string>>();
     const errors = objectsAt(term, 'matchLabelExpressions').flatMap((item, position) => {
       const here = `${at}.matchLabelExpressions[${position}]`;
       const key = stringAt(item, 'key');
       const values = listAt(item, 'values').map((value) => textOf(value));
-      const found = formed(key, `${here}.key`, qualifiedName);
-      if (values.length === 0) found.push(required(`${here}.values`));
+      const found: FieldError[] = values.length === 0 ? [required(`${here}.values`)] : [];
       for (const [place, value] of values.entries()) {
-        found.push(...formed(value, `${here}.values[${place}]`, labelValue));
         if (values.indexOf(value) < place) found.push(duplicate(`${here}.values[${place}]`, value));
       }
-      if (keys.has(key)) found.push(duplicate(`${here}.key`, key));
-      keys.add(key);
+      found.push(...formed(key, `${here}.key`, qualifiedName));
+      if (choices.has(key)) found.push(duplicate(`${here}.key`, key));
+      choices.set(key, new Set(values));
       return found;
     });
-    if (seen.some((other) => jsonEqual(other, term))) {
-      errors.push(duplicate(`${at}.matchLabelExpressions`, ''));
+    for (const other of seen) {
+      if (isDeepStrictEqual(other, choices)) errors.push(duplicate(`${at}.matchLabelExpressions`, ''));
     }
-    seen.push(term);
+    seen.push(choices);
     return errors;
   });
 }
@@ -118,12 +126,13 @@ export function validateVolumeAttachment(attachment: JsonObject): FieldError[] {
   const spec = objectAt(attachment, 'spec');
   const attacher = stringAt(spec, 'attacher');
   const node = stringAt(spec, 'nodeName');
+  const volume = getPath(spec, 'source', 'persistentVolumeName');
   const size = Object.entries(objectAt(attachment, 'status', 'attachmentMetadata')).reduce(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(textOf(value)),
     0,
   );
   return [
-    ...(attacher === '' ? [required('spec.attacher')] : []),
+    ...validateDriverName(attacher, 'spec.attacher'),
     ...validateAttached(objectAt(spec, 'source')),
     ...formed(node, 'spec.nodeName', dns1123Subdomain),
     ...(size > MAX_ATTACHMENT_METADATA
@@ -132,15 +141,6 @@ export function validateVolumeAttachment(attachment: JsonObject): FieldError[] {
     ...['attachError', 'detachError'].flatMap((key) =>
       validateVolumeError(objectAt(attachment, 'status', key), `status.${key}`),
     ),
-  ];
-}
-
-/** A driver's attacher, and a volume that could be there. */
-export function validateVolumeAttachmentCreate(attachment: JsonObject): FieldError[] {
-  const attacher = stringAt(attachment, 'spec', 'attacher');
-  const volume = getPath(attachment, 'spec', 'source', 'persistentVolumeName');
-  return [
-    ...(attacher === '' ? [required('spec.attacher')] : formed(attacher, 'spec.attacher', csiDriverName)),
     ...(typeof volume === 'string'
       ? formed(volume, 'spec.source.persistentVolumeName', dns1123Subdomain)
       : []),
@@ -190,11 +190,13 @@ export function validateCsiDriver(driver: JsonObject): FieldError[] {
     .filter(([key]) => spec[key] === undefined)
     .map(([, name]) => required(`spec.${name}`));
   errors.push(
-    ...oneOf(spec, 'fsGroupPolicy', {
-      field: 'spec',
-      supported: ['File', 'None', 'ReadWriteOnceWithFSType'],
-      required: true,
-    }),
+    ...(spec['fsGroupPolicy'] === undefined
+      ? []
+      : notSupported(spec['fsGroupPolicy'], 'spec.fsGroupPolicy', [
+          'File',
+          'None',
+          'ReadWriteOnceWithFSType',
+        ])),
     ...validateTokens(spec),
   );
   for (const mode of listAt(spec, 'volumeLifecycleModes')) {
@@ -210,6 +212,11 @@ export function validateCsiDriver(driver: JsonObject): FieldError[] {
         'must be greater than or equal to 10 seconds',
       ),
     );
+  }
+  const { serviceAccountTokenInSecrets: secrets } = spec;
+  if (secrets !== undefined && listAt(spec, 'tokenRequests').length === 0) {
+    const detail = 'serviceAccountTokenInSecrets is set but no tokenRequests are specified';
+    errors.push(invalid('spec.serviceAccountTokenInSecrets', secrets, detail));
   }
   return errors;
 }
@@ -250,7 +257,7 @@ export function validateCsiNode(node: JsonObject): FieldError[] {
     const at = `spec.drivers[${index}]`;
     const name = stringAt(driver, 'name');
     const id = stringAt(driver, 'nodeID');
-    const errors = name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, csiDriverName);
+    const errors = validateDriverName(name, `${at}.name`);
     if (id === '') errors.push(required(`${at}.nodeID`));
     if (Buffer.byteLength(id) > MAX_NODE_ID) {
       errors.push(invalid(`${at}.nodeID`, id, `must be ${MAX_NODE_ID} characters or less`));

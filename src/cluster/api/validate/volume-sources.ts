@@ -242,8 +242,8 @@ function validateAzureDisk(source: JsonObject, { at }: SourcePlace): FieldError[
 const MAX_DRIVER = 63;
 
 export function validateDriverName(name: string, at: string): FieldError[] {
+  if (name === '') return [required(at)];
   return [
-    ...(name === '' ? [required(at)] : []),
     ...longerThan(name, MAX_DRIVER, at),
     ...dns1123Subdomain(name.toLowerCase()).map((detail) => invalid(at, name, detail)),
   ];

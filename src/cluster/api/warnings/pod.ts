@@ -173,7 +173,9 @@ function projectedWarnings(source: JsonObject, at: string, tokens: ReadonlySet<s
 
 /** Also of claims themselves. */
 export function claimSpecWarnings(spec: JsonObject, at: string): string[] {
-  return fractional(objectAt(spec, 'resources', 'requests')['storage'], `${at}.resources.requests[storage]`);
+  return ['requests', 'limits'].flatMap((list) =>
+    fractional(objectAt(spec, 'resources', list)['storage'], `${at}.resources.${list}[storage]`),
+  );
 }
 
 function fractional(value: JsonObject[string], at: string): string[] {

@@ -16,7 +16,7 @@ import { priorityClassStrategy } from './priority-classes.ts';
 import { templated, type TemplateRules } from './pod-templates.ts';
 import type { ServiceRanges } from './service-claims.ts';
 import { serviceStrategy } from './services.ts';
-import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
+import { csiDriverStrategy, persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
 
 /** Newer kinds keep the status endpoint away from all that users write. */
 const STATUS_ALONE: Strategy = { fixedInStatus: USERS_METADATA };
@@ -43,6 +43,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     apiservices: apiServiceStrategy,
     certificatesigningrequests: signingRequestStrategy,
     cronjobs: controlled({}, templated('spec', 'jobTemplate', 'spec', 'template')),
+    csidrivers: csiDriverStrategy,
     daemonsets: daemonSetStrategy,
     customresourcedefinitions: STATUS_ALONE,
     deployments: { ...controlled({}, templated('spec', 'template')), fixedInStatus: ['labels'] },

@@ -1,4 +1,4 @@
-import { isJsonObject, stringAt, type JsonObject } from '../../api/json.ts';
+import { isJsonObject, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { Strategy } from '../resource.ts';
 
 export const persistentVolumeStrategy: Strategy = {
@@ -14,15 +14,52 @@ export const persistentVolumeStrategy: Strategy = {
 export const persistentVolumeClaimStrategy: Strategy = {
   prepareForCreate(claim) {
     claim.status = { phase: 'Pending' };
-    unifySources((claim.spec ??= {}));
+    settleSources((claim.spec ??= {}), {});
+  },
+  prepareForUpdate(claim, old) {
+    settleSources((claim.spec ??= {}), old.spec ?? {});
   },
 };
+
+/** A scheduler does not look at this yet (VolumeLimitScaling). */
+export const csiDriverStrategy: Strategy = {
+  prepareForCreate(driver) {
+    delete driver.spec?.['preventPodSchedulingIfMissing'];
+  },
+  prepareForUpdate(driver, old) {
+    if (old.spec?.['preventPodSchedulingIfMissing'] === undefined) {
+      delete driver.spec?.['preventPodSchedulingIfMissing'];
+    }
+  },
+};
+
+/** What cannot be meant goes, as long as the claim had none (KEP-1495), and what is left is said in both ways. */
+function settleSources(spec: JsonObject, old: JsonObject): void {
+  // Claims of other namespaces are not filled from (CrossNamespaceVolumeDataSource).
+  const foreign = stringAt(spec, 'dataSourceRef', 'namespace') !== '';
+  if (foreign && old['dataSourceRef'] === undefined) delete spec['dataSourceRef'];
+  const hadSource = old['dataSource'] !== undefined || old['dataSourceRef'] !== undefined;
+  if (!hadSource && spec['dataSourceRef'] === undefined && !isOldSource(objectAt(spec, 'dataSource'))) {
+    delete spec['dataSource'];
+  }
+  unifySources(spec);
+}
+
+/** Of the kinds that the older way of saying it knows. */
+function isOldSource(source: JsonObject): boolean {
+  const [group, kind] = [stringAt(source, 'apiGroup'), stringAt(source, 'kind')];
+  return (
+    (group === '' && kind === 'PersistentVolumeClaim') ||
+    (group === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot')
+  );
+}
 
 /** A claim's two ways to name what it is filled from say the same, where the older one can. */
 function unifySources(spec: JsonObject): void {
   const { dataSource, dataSourceRef } = spec;
   if (isJsonObject(dataSource) && dataSourceRef === undefined) spec['dataSourceRef'] = { ...dataSource };
   else if (isJsonObject(dataSourceRef) && dataSource === undefined) {
-    if (stringAt(dataSourceRef, 'namespace') === '') spec['dataSource'] = { ...dataSourceRef };
+    const { namespace = '', ...local } = dataSourceRef;
+    if (namespace === '') spec['dataSource'] = local;
   }
 }
