@@ -20,6 +20,8 @@ export interface FieldError {
   readonly field: string;
   readonly value?: JsonValue | undefined;
   readonly detail: string;
+  /** It is the value's type that is wrong: read like any other wrong value, but with a reason of its own. */
+  readonly isType?: boolean;
   /** The complaint is not about one value. */
   readonly hidesValue?: boolean;
   /** The value as upstream writes it, where that is not our JSON. */

@@ -103,7 +103,7 @@ function message(error: PlatformError, reason: string, context: StatusContext): 
 function invalidStatus(errors: readonly FieldError[], context: StatusContext): Status {
   const { group, kind = '', name = '' } = context;
   const causes: StatusCause[] = errors.map((item) => ({
-    reason: CAUSE_REASONS[item.type],
+    reason: item.isType === true ? 'FieldValueTypeInvalid' : CAUSE_REASONS[item.type],
     message: fieldErrorText(item),
     field: item.field,
   }));

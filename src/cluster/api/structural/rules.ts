@@ -170,7 +170,7 @@ class Run {
     const unchanged = old !== undefined && jsonEqual(value, old);
     for (const compiled of level.rules) {
       const { rule } = compiled;
-      const complain = (why: string): void => void this.errors.push(errorOf(rule, { level, path, why }));
+      const complain = (why: string): void => void this.errors.push(errorOf(rule, { path, value, why }));
       if ('error' in compiled) {
         complain(`rule compile error: ${compiled.error}`);
         continue;
@@ -259,21 +259,25 @@ function failureText(error: CelError, rule: CelRule): string {
   return `${why} evaluating rule: ${named}`;
 }
 
-function errorOf(
-  rule: CelRule,
-  { level, path, why }: { readonly level: Level; readonly path: string; readonly why: string },
-): FieldError {
+interface Failed {
+  readonly path: string;
+  readonly value: JsonValue;
+  readonly why: string;
+}
+
+function errorOf(rule: CelRule, { path, value, why }: Failed): FieldError {
   const field = `${path}${rule.fieldPath}`.replace(/^\./, '');
-  const shown = level.schema.type === '' ? 'value' : level.schema.type;
+  // What consists of others is not shown.
+  const hides = typeof value === 'object';
   switch (rule.reason) {
     case 'FieldValueForbidden':
       return forbidden(field, why);
     case 'FieldValueRequired':
       return required(field, why);
     case 'FieldValueDuplicate':
-      return { ...duplicate(field, shown), detail: why };
+      return { ...duplicate(field, value), detail: why, hidesValue: hides };
     default:
-      return invalid(field === '' ? '<nil>' : field, shown, why);
+      return { ...invalid(field === '' ? '<nil>' : field, value, why), hidesValue: hides };
   }
 }
 

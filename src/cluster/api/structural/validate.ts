@@ -15,36 +15,42 @@ export function validateValue(value: JsonValue, schema: Structural, path = ''): 
 }
 
 /** The field of complaints that upstream gives none. */
-const NO_FIELD = '<nil>';
+export const NO_FIELD = '<nil>';
 
+/** Upstream asks every keyword that fits the value, also where the type is wrong already. */
 function visit(value: JsonValue, schema: Structural, path: string, errors: FieldError[]): void {
-  if (value === null) {
-    if (!schema.nullable && schema.type !== '') errors.push(wrongType(value, schema.type, path));
-    return;
-  }
-  if (!hasType(value, schema)) {
-    errors.push(wrongType(value, schema.intOrString ? 'integer,string' : schema.type, path));
-    return;
-  }
-  checkValue(value, schema, path, errors);
-  if (Array.isArray(value)) visitItems(value, schema, path, errors);
-  else if (isJsonObject(value)) visitFields(value, schema, path, errors);
+  const wrong = wrongType(value, schema, path);
+  if (wrong !== undefined) errors.push(wrong);
+  if (value !== null) checkBranches(value, schema.checks, path, errors);
+  if (typeof value === 'string') checkString(value, schema, path, errors);
+  else if (typeof value === 'number') checkNumber(value, schema, path, errors);
+  else if (Array.isArray(value)) checkItems(value, schema, path, errors);
+  checkEnum(value, schema.checks, path, errors);
+  if (isJsonObject(value)) checkObject(value, schema, path, errors);
 }
 
-function hasType(value: JsonValue, { type, intOrString }: Structural): boolean {
-  if (intOrString) return typeof value === 'string' || Number.isInteger(value);
-  switch (type) {
-    case '':
-      return true;
-    case 'object':
-      return isJsonObject(value);
-    case 'array':
-      return Array.isArray(value);
-    case 'integer':
-      return Number.isInteger(value);
-    default:
-      return typeof value === type;
+const joined = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
+
+function wrongType(value: JsonValue, schema: Structural, path: string): FieldError | undefined {
+  const { format, nullable, intOrString } = schema;
+  const types: readonly string[] = intOrString
+    ? ['integer', 'string']
+    : schema.type === ''
+      ? []
+      : [schema.type];
+  const wanted = types.join(',');
+  const what = typeName(value);
+  if (value === null) return wanted === '' || nullable ? undefined : notOf(wanted, what, path);
+  const isNumber = types.includes('number') || types.includes('integer');
+  const isText = typeof value === 'string' || Array.isArray(value);
+  const fits = types.includes(what) || (what === 'integer' && types.includes('number'));
+  if (format !== '' && !isText && !fits) {
+    const own = what === 'integer' ? 'int64' : what === 'number' ? 'float64' : '';
+    return own === format ? undefined : notOf(format, own, path);
   }
+  // A text with a format is the format's business, and so is, as upstream has it, a list.
+  if (format !== '' && isText && !isNumber) return undefined;
+  return fits || wanted === '' ? undefined : notOf(wanted, what, path);
 }
 
 function typeName(value: JsonValue): string {
@@ -53,107 +59,120 @@ function typeName(value: JsonValue): string {
   return typeof value === 'number' && Number.isInteger(value) ? 'integer' : typeof value;
 }
 
-function wrongType(value: JsonValue, type: string, path: string): FieldError {
-  const what = typeName(value);
-  return {
-    ...invalid(path, what, `${path} in body must be of type ${type}: ${JSON.stringify(what)}`),
-  };
+function notOf(type: string, what: string, path: string): FieldError {
+  return typeError(path, what, `${path} in body must be of type ${type}: ${goQuote(what)}`);
 }
 
-function visitItems(
-  value: readonly JsonValue[],
-  schema: Structural,
+function typeError(path: string, value: JsonValue, detail: string): FieldError {
+  return { ...invalid(path, value, detail), isType: true };
+}
+
+function checkEnum(value: JsonValue, checks: Checks, path: string, errors: FieldError[]): void {
+  if (checks.enum === undefined || checks.enum.some((one) => isSame(one, value))) return;
+  const shown = checks.enum.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
+  errors.push(unsupported(path, value, shown));
+}
+
+/** Upstream converts a number to the type of the one that is allowed: to a whole one, by leaving off the rest. */
+function isSame(allowed: JsonValue, value: JsonValue): boolean {
+  if (typeof allowed !== 'number' || typeof value !== 'number') return jsonEqual(allowed, value);
+  return (Number.isInteger(allowed) ? Math.trunc(value) : value) === allowed;
+}
+
+function checkNumber(
+  value: number,
+  { checks, type, format }: Structural,
   path: string,
   errors: FieldError[],
 ): void {
-  const { items, listType, listMapKeys } = schema;
-  const seen = new Set<string>();
-  value.forEach((item, index) => {
-    const at = `${path}[${index}]`;
-    if (items !== undefined) visit(item, items, at, errors);
-    if (listType !== 'set' && listType !== 'map') return;
-    const key = JSON.stringify(listType === 'set' ? item : keysOf(item, listMapKeys, items));
-    if (seen.has(key))
-      errors.push({ type: 'Duplicate value', field: at, value: JSON.parse(key) as JsonValue, detail: '' });
-    seen.add(key);
-  });
-}
-
-function keysOf(item: JsonValue, keys: readonly string[], items: Structural | undefined): JsonObject {
-  const found: JsonObject = {};
-  for (const key of keys) {
-    const value = isJsonObject(item) ? getOwn(item, key) : undefined;
-    found[key] = value ?? items?.properties.get(key)?.defaultValue ?? null;
+  const bad = (detail: string): void => void errors.push(invalid(path, value, `${path} in body ${detail}`));
+  const range = rangeProblem(value, type, format);
+  if (range !== undefined) {
+    errors.push({
+      ...invalid(NO_FIELD, '', `Checked value must be of type ${range} in ${path}`),
+      about: path,
+    });
   }
-  return found;
-}
-
-function visitFields(value: JsonObject, schema: Structural, path: string, errors: FieldError[]): void {
-  for (const [name, property] of schema.properties) {
-    const child = getOwn(value, name);
-    if (child !== undefined) visit(child, property, path === '' ? name : `${path}.${name}`, errors);
+  // Upstream compares a whole number with the whole part of the bound.
+  const bound = (limit: number): number => (Number.isInteger(value) ? Math.trunc(limit) : limit);
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = checks;
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
+    bad(`should be a multiple of ${multipleOf}`);
+  if (minimum !== undefined) {
+    const least = bound(minimum);
+    if (exclusiveMinimum ? value <= least : value < least) {
+      bad(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${least}`);
+    }
   }
-  if (!isSchema(schema.additional)) return;
-  for (const [name, child] of Object.entries(value)) {
-    if (child === undefined || schema.properties.has(name)) continue;
-    visit(child, schema.additional, path === '' ? name : `${path}.${name}`, errors);
+  if (maximum !== undefined) {
+    const most = bound(maximum);
+    if (exclusiveMaximum ? value >= most : value > most) {
+      bad(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${most}`);
+    }
   }
 }
 
-/** The keywords of one level: those of the schema itself, and those of its branches. */
-function checkValue(
-  value: JsonValue,
+function isMultiple(value: number, of: number): boolean {
+  if (Number.isInteger(value) && Number.isInteger(of)) return value % of === 0;
+  return Number.isInteger(value / of);
+}
+
+/** The type that cannot hold the number, when there is one. */
+function rangeProblem(value: number, type: string, format: string): string | undefined {
+  if (type !== 'integer') return undefined;
+  const known = format === 'int32' || format === 'int64';
+  const limit = format === 'int32' ? 2 ** 31 : 2 ** 63;
+  const most = format === 'int32' ? limit - 1 : limit;
+  if (Number.isInteger(value) && value >= -limit && value <= most) return undefined;
+  return `integer ${known ? `with format ${format}` : '(default format)'}`;
+}
+
+/** The first that is wrong; but what a format asks is asked in any case. */
+function checkString(
+  value: string,
   { checks, format }: Structural,
   path: string,
   errors: FieldError[],
 ): void {
-  const bad = (detail: string): void => void errors.push(invalid(path, value, `${path} in body ${detail}`));
-  if (checks.enum !== undefined && !checks.enum.some((one) => jsonEqual(one, value))) {
-    errors.push(
-      unsupported(
-        path,
-        value,
-        checks.enum.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))),
-      ),
-    );
-  }
-  if (typeof value === 'number') checkNumber(value, checks, bad);
-  else if (typeof value === 'string') checkString(value, checks, path, errors);
-  else if (Array.isArray(value)) checkArray(value, checks, path, errors);
-  else if (isJsonObject(value)) checkObject(value, checks, path, errors);
-  const problem = formatProblem(format, value);
-  if (problem !== undefined) errors.push(invalid(path, value, `${path} in body ${problem}`));
-  checkBranches(value, checks, path, errors);
+  const problem = lengthProblem(value, checks, path) ?? matchProblem(value, checks, path);
+  if (problem !== undefined) errors.push(problem);
+  const wrong = formatProblem(format, value);
+  if (wrong !== undefined) errors.push(typeError(path, value, `${path} in body ${wrong}`));
 }
 
-function checkNumber(value: number, checks: Checks, bad: (detail: string) => void): void {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = checks;
-  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
-    bad(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
-  }
-  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
-    bad(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
-  }
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
-    bad(`should be a multiple of ${multipleOf}`);
+function lengthProblem(
+  value: string,
+  { minLength, maxLength }: Checks,
+  path: string,
+): FieldError | undefined {
+  if (minLength === undefined && maxLength === undefined) return undefined;
+  // In characters, not in UTF-16 units; what is counted in characters is complained about in bytes.
+  const length = Array.from(value).length;
+  if (maxLength !== undefined && length > maxLength) return tooLong(path, maxLength);
+  if (minLength === undefined || length >= minLength) return undefined;
+  return invalid(path, value, `${path} in body should be at least ${minLength} chars long`);
 }
 
-function checkString(value: string, checks: Checks, path: string, errors: FieldError[]): void {
-  const { minLength, maxLength, pattern } = checks;
-  const bad = (detail: string): void => void errors.push(invalid(path, value, `${path} in body ${detail}`));
-  // In characters, not in UTF-16 units.
-  const length = minLength === undefined && maxLength === undefined ? 0 : Array.from(value).length;
-  // What is counted in characters is complained about in bytes.
-  if (maxLength !== undefined && length > maxLength) errors.push(tooLong(path, maxLength));
-  if (minLength !== undefined && length < minLength) bad(`should be at least ${minLength} chars long`);
-  if (pattern === undefined) return;
+function matchProblem(value: string, { pattern }: Checks, path: string): FieldError | undefined {
+  if (pattern === undefined) return undefined;
   // Stored when other patterns were taken than are now.
   const problem = patternProblem(pattern.source);
-  if (problem !== undefined) bad(`should match '${pattern.source}, but pattern is invalid: ${problem}'`);
-  else if (!pattern.test(value)) bad(`should match '${pattern.source}'`);
+  if (problem !== undefined) {
+    const detail = `should match '${pattern.source}, but pattern is invalid: ${problem}'`;
+    return invalid(path, value, `${path} in body ${detail}`);
+  }
+  return pattern.test(value)
+    ? undefined
+    : invalid(path, value, `${path} in body should match '${pattern.source}'`);
 }
 
-function checkArray(value: readonly JsonValue[], checks: Checks, path: string, errors: FieldError[]): void {
+function checkItems(
+  value: readonly JsonValue[],
+  { checks, items }: Structural,
+  path: string,
+  errors: FieldError[],
+): void {
+  if (items !== undefined) value.forEach((item, index) => visit(item, items, `${path}[${index}]`, errors));
   const { minItems, maxItems, uniqueItems } = checks;
   if (minItems !== undefined && value.length < minItems) {
     errors.push(invalid(path, value.length, `${path} in body should have at least ${minItems} items`));
@@ -166,17 +185,30 @@ function checkArray(value: readonly JsonValue[], checks: Checks, path: string, e
   }
 }
 
-function checkObject(value: JsonObject, checks: Checks, path: string, errors: FieldError[]): void {
-  const { minProperties, maxProperties } = checks;
-  for (const name of checks.required) {
-    if (getOwn(value, name) === undefined) errors.push(required(path === '' ? name : `${path}.${name}`));
-  }
+function checkObject(
+  value: JsonObject,
+  { checks, properties, additional }: Structural,
+  path: string,
+  errors: FieldError[],
+): void {
   const count = Object.keys(value).length;
+  const { minProperties, maxProperties } = checks;
   if (minProperties !== undefined && count < minProperties) {
     errors.push(invalid(path, count, `${path} in body should have at least ${minProperties} properties`));
   }
   if (maxProperties !== undefined && count > maxProperties) {
     errors.push(...tooMany(path, count, maxProperties));
+  }
+  for (const [name, child] of isSchema(additional) ? Object.entries(value) : []) {
+    if (child === undefined || properties.has(name)) continue;
+    visit(child, additional as Structural, joined(path, name), errors);
+  }
+  for (const [name, property] of properties) {
+    const child = getOwn(value, name);
+    if (child !== undefined) visit(child, property, joined(path, name), errors);
+  }
+  for (const name of checks.required) {
+    if (getOwn(value, name) === undefined) errors.push(required(joined(path, name)));
   }
 }
 

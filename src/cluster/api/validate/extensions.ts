@@ -24,7 +24,7 @@ import {
 import { checkOpenApi, checkStructural } from '../structural/check.ts';
 import { fillDefaults, prune } from '../structural/prune.ts';
 import { parseStructural, type Structural } from '../structural/schema.ts';
-import { validateValue } from '../structural/validate.ts';
+import { NO_FIELD, validateValue } from '../structural/validate.ts';
 import { tooMany, unchanged } from './checks.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
 import { validateClient } from './webhooks.ts';
@@ -273,7 +273,10 @@ function defaultComplaints(schema: Structural, path: string): FieldError[] {
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
     fillDefaults(copy, schema);
     for (const error of validateValue(copy, schema)) {
-      errors.push({ ...error, field: `${path}.default${error.field === '' ? '' : `.${error.field}`}` });
+      errors.push({
+        ...error,
+        field: `${path}.default${error.field === '' || error.field === NO_FIELD ? '' : `.${error.field}`}`,
+      });
     }
   }
   if (schema.items !== undefined) errors.push(...defaultComplaints(schema.items, `${path}.items`));

@@ -20,7 +20,14 @@ const schema: JsonObject = {
       properties: {
         size: { type: 'integer', minimum: 1, maximum: 10 },
         colour: { type: 'string', enum: ['red', 'blue'], default: 'red' },
-        name: { type: 'string', pattern: '^[a-z]+$', maxLength: 5 },
+        name: { type: 'string', pattern: '^[a-z]+$', minLength: 1, maxLength: 5 },
+        host: { type: 'string', format: 'hostname' },
+        small: { type: 'integer', format: 'int32' },
+        inner: {
+          type: 'object',
+          'x-kubernetes-embedded-resource': true,
+          'x-kubernetes-preserve-unknown-fields': true,
+        },
         replicas: { type: 'integer', default: 1 },
         any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
         port: { 'x-kubernetes-int-or-string': true },
@@ -173,6 +180,27 @@ test('values are refused in the usual words; what was so before is let be', asyn
     [{ size: 1, name: 'ABCDEF' }, /spec\.name: Too long: may not be more than 5 bytes/],
     [{ size: 1, port: 1.5 }, /spec\.port: Invalid value: "number"/],
     [{ size: 1, parts: [{ id: 'a' }, { id: 'a' }] }, /spec\.parts\[1\]: Duplicate value: \{"id":"a"\}/],
+    [{ size: 1, replicas: -1 }, /\.spec\.replicas: Invalid value: -1: should be a non-negative integer/],
+    [
+      { size: 1, replicas: 'x' },
+      /\.spec\.replicas: Invalid value: 0: \.spec\.replicas accessor error: x is of the type string, expected int64/,
+    ],
+    [
+      { size: 1, inner: { kind: 'a/b' } },
+      /spec\.inner\.apiVersion: Required value, spec\.inner\.kind: Invalid value: "a\/b": may have mixed case/,
+    ],
+    [
+      { size: 1, name: '' },
+      /is invalid: spec\.name: Invalid value: "": spec\.name in body should be at least 1 chars long$/,
+    ],
+    [
+      { size: 1, host: 'a-b.' },
+      /spec\.host: Invalid value: "a-b\.": spec\.host in body must be of type hostname: "a-b\."/,
+    ],
+    [
+      { size: 1, small: 2 ** 31 },
+      /<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec\.small/,
+    ],
   ];
   for (const [spec, message] of cases) {
     const refused = await api.call('POST', WIDGETS, widget('b', spec));

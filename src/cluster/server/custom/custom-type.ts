@@ -1,19 +1,23 @@
 import { decodeValue, type Decoded, type DecodeOptions } from '../../api/decode.ts';
-import { required, type FieldError } from '../../api/field-error.ts';
+import { fieldErrorText, invalid, required, type FieldError } from '../../api/field-error.ts';
 import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
 import { UNTYPED } from '../../api/managed-fields/value-schema.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import { builtinType } from '../../api/object-type.ts';
-import { assert, PlatformError } from '../../../base/errors.ts';
+import { assert, isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { apiVersionOf, kindSchema } from '../../api/schema.ts';
+import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { finalizerWarnings } from '../../api/warnings.ts';
+import { coerceEmbedded, embeddedErrors } from '../../api/structural/embedded.ts';
+import { duplicatesIn } from '../../api/structural/list-keys.ts';
 import { ownershipOf } from '../../api/structural/ownership.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
 import type { Structural } from '../../api/structural/schema.ts';
-import { ratcheted, validateValue } from '../../api/structural/validate.ts';
+import { NO_FIELD, ratcheted, validateValue } from '../../api/structural/validate.ts';
 import { validateMetadata, validateMetadataUpdate } from '../../api/validate/metadata.ts';
+import { scaleErrors } from './scale-values.ts';
 
 export interface CustomTypeFacts {
   readonly group: string;
@@ -21,6 +25,7 @@ export interface CustomTypeFacts {
   readonly kind: string;
   readonly namespaced: boolean;
   readonly schema: Structural;
+  readonly scale?: ScalePaths | undefined;
   /** Its x-kubernetes-validations, when there are any. */
   readonly rules?: RuleCheck | undefined;
 }
@@ -34,6 +39,7 @@ export function customType({
   kind,
   namespaced,
   schema,
+  scale,
   rules: rule,
 }: CustomTypeFacts): ObjectType {
   const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
@@ -48,6 +54,24 @@ export function customType({
   const valueOf = (object: JsonObject): JsonObject => {
     const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...value } = object;
     return value;
+  };
+  const readMetadata = (metadata: JsonValue, path: string, unknown: string[]): JsonValue => {
+    const bad = (why: string): PlatformError => {
+      const text = fieldErrorText(invalid('', metadata, why));
+      return new PlatformError('invalid', `${path}: ${text}`);
+    };
+    if (!isJsonObject(metadata)) {
+      const what = Array.isArray(metadata) ? 'array' : typeof metadata;
+      if (metadata !== null) throw bad(`json: cannot unmarshal ${what} into Go value of type v1.ObjectMeta`);
+    }
+    try {
+      const decoded = decodeValue({ metadata }, metaSchema);
+      for (const one of decoded.unknown) unknown.push(one.replace('"metadata', `"${path}`));
+      return getOwn(decoded.object, 'metadata') ?? {};
+    } catch (error) {
+      if (!isPlatformError(error)) throw error;
+      throw bad(error.message.replace('ObjectMeta.metadata.', 'ObjectMeta.'));
+    }
   };
   const content = ownershipOf(own);
   const ownership: ValueSchema = {
@@ -78,6 +102,7 @@ export function customType({
       const decodedHead = decodeValue(head, metaSchema, { asSent });
       const unknown = [...decodedHead.unknown];
       const pruned = prune(rest, own, unknown) as JsonObject;
+      coerceEmbedded(pruned, own, (metadata, path) => readMetadata(metadata, path, unknown));
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
       return { object: { ...decodedHead.object, ...pruned }, unknown };
     },
@@ -86,28 +111,76 @@ export function customType({
     },
     warnings: finalizerWarnings,
     validateCreate(object) {
-      const errors = [
-        ...checkHead(object, group, version),
-        ...validateMetadata(object, rules),
-        ...validateValue(valueOf(object), own),
-      ];
-      // Rules take for granted that values are what the schema says.
-      return errors.length > 0 ? errors : (rule?.(object, undefined) ?? []);
+      const value = valueOf(object);
+      return withRules(
+        [
+          ...checkHead(object, group, version),
+          ...validateMetadata(object, rules),
+          ...validateValue(value, own),
+          ...(scale === undefined ? [] : scaleErrors(object, scale)),
+          ...embeddedErrors(value, own),
+          ...duplicatesIn(value, own),
+        ],
+        rule,
+        () => rule?.(object, undefined) ?? [],
+      );
     },
-    validateUpdate(object, old) {
-      const errors = [
-        ...checkHead(object, group, version),
-        ...validateMetadata(object, rules),
-        ...validateMetadataUpdate(object, old),
-        ...ratcheted(validateValue(valueOf(object), own), {
-          schema: own,
-          value: valueOf(object),
-          old: valueOf(old),
-        }),
-      ];
-      return errors.length > 0 ? errors : (rule?.(object, old) ?? []);
+    validateUpdate(object, old, endpoint = 'main') {
+      const [value, before] = [valueOf(object), valueOf(old)];
+      const isStatus = endpoint === 'status';
+      return withRules(
+        [
+          ...checkHead(object, group, version),
+          ...validateMetadata(object, rules),
+          ...validateMetadataUpdate(object, old),
+          ...(isStatus ? statusErrors(value, before, own) : changeErrors(value, before, own)),
+          ...(scale === undefined
+            ? []
+            : scaleErrors(object, isStatus ? { ...scale, specReplicas: [] } : scale)),
+          ...(isStatus ? [] : embeddedErrors(value, own)),
+          // Who has had duplicates may go on with them.
+          ...(duplicatesIn(before, own).length > 0 ? [] : duplicatesIn(value, own)),
+        ],
+        rule,
+        () => rule?.(object, old) ?? [],
+      );
     },
   };
+}
+
+function changeErrors(value: JsonValue, old: JsonValue, schema: Structural): FieldError[] {
+  return ratcheted(validateValue(value, schema), { schema, value, old });
+}
+
+/** The status is validated alone: texts name its fields without it, paths with it. */
+function statusErrors(object: JsonObject, old: JsonObject, schema: Structural): FieldError[] {
+  const own = schema.properties.get('status');
+  const value = getOwn(object, 'status');
+  if (own === undefined || value === undefined) return [];
+  return changeErrors(value, getOwn(old, 'status') ?? null, own).map((error) => ({
+    ...error,
+    field: error.field === '' || error.field === NO_FIELD ? 'status' : `status.${error.field}`,
+  }));
+}
+
+const BLOCKING: ReadonlySet<string> = new Set([
+  'Unsupported value',
+  'Required value',
+  'Too long',
+  'Too many',
+]);
+
+/** Rules take for granted that values are of the types and sizes that the schema says. */
+function withRules(
+  errors: readonly FieldError[],
+  rule: RuleCheck | undefined,
+  run: () => readonly FieldError[],
+): FieldError[] {
+  if (rule === undefined) return [...errors];
+  if (!errors.some(({ type, isType }) => BLOCKING.has(type) || isType === true)) return [...errors, ...run()];
+  const detail =
+    'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  return [...errors, invalid('<nil>', null, detail)];
 }
 
 function checkHead(object: JsonObject, group: string, version: string): FieldError[] {

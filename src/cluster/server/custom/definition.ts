@@ -102,7 +102,7 @@ async function resourceOf(
     kind,
     apiVersion: apiVersionOf(group, name),
     namespaced,
-    type: customType({ group, version: name, kind, namespaced, schema, rules: await rulesOf(schema) }),
+    type: customType({ group, version: name, kind, namespaced, schema, scale, rules: await rulesOf(schema) }),
     prefix: prefixOf(definition),
     strategy: hasStatus
       ? { fixedInStatus: USERS_METADATA, prepareForCreate: (object) => void delete object.status }
