@@ -347,6 +347,7 @@ test('a backend goes and comes back', async () => {
   const { server, backend } = both;
   backend.answerJson(FLUNDERS, { kind: 'FlunderList' });
   assert.equal((await ask(server, FLUNDERS)).status, 200);
+  await eventually('it has been discovered', async () => (await wardle(server))?.['freshness'] === 'Current');
   await backend.stop();
   // Nobody has noticed yet.
   const early = await ask(server, FLUNDERS);
