@@ -94,8 +94,8 @@ bench-api: setup build ## The API server under load, beside kube-apiserver's fig
 bench-store: setup build ## The stores alone: writes, reads and watches
 	@$(NODE) $(QUIET) bench/store.ts
 
-oci-validation: setup-test build ## The OCI runtime by the independent suite; CHECKOUT=its clone, GO=a Go of 1.21 or newer
-	@$(NODE) tools/oci-validation.ts $(CHECKOUT) $(if $(GO),--go $(GO))
+oci-validation: setup-test build ## The OCI runtime by the independent suite; SUITE=its folder, built
+	@$(NODE) tools/oci-validation.ts $(SUITE)
 
 compare: setup ## our answers beside a kube-apiserver's; OURS= and THEIRS=their addresses, TOKEN=an administrator's of both, KIND=one kind
 	@$(NODE) tools/compare.ts --ours $(OURS) --theirs $(THEIRS) --token $(TOKEN) $(if $(KIND),--kind $(KIND)) tools/compare/seeds/*.yaml

@@ -1,9 +1,8 @@
 /**
  * Runs Kubernetes' own end-to-end suite against a Sampan of its own and prints a table:
  *   node tools/e2e.ts FOLDER [--focus PATTERN] [--skip PATTERN] [--verbose]
- * FOLDER has the static programs `e2e.test`, `agnhost` and `sample-apiserver`, built from Kubernetes' sources
- * (`CGO_ENABLED=0 go test -c ./test/e2e`, `go build ./test/images/agnhost`, …). Images cannot be pulled: under the names
- * that the suite asks for stand these programs, and busybox and etcd of this machine. Needs root.
+ * FOLDER has Kubernetes' static programs `e2e.test`, `agnhost` and `sample-apiserver`. Images cannot be pulled: under the
+ * names that the suite asks for stand these programs, and busybox and etcd of this machine. Needs root.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,22 +1,13 @@
 /**
  * Runs the validation programs of opencontainers/runtime-tools against OCI runtimes and prints a table:
- *   node tools/oci-validation.ts CHECKOUT [--runtime PATH]… [--go PATH] [--only NAME]… [--verbose]
- * CHECKOUT is a clone, bare or not; nothing is written into it. Each program runs in mount and process namespaces of
- * its own with an empty /run, so that whatever it or the runtime leaves behind goes with them. Needs root and Go ≥ 1.21.
+ *   node tools/oci-validation.ts SUITE [--runtime PATH]… [--only NAME]… [--verbose]
+ * SUITE is the folder of the suite as it builds itself; nothing is written into it. Each program runs in mount and process
+ * namespaces of its own with an empty /run, so that whatever it or the runtime leaves behind goes with them. Needs root.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const TIMEOUT_SECONDS = 60;
@@ -35,18 +26,16 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     runtime: { type: 'string', multiple: true },
-    go: { type: 'string', default: 'go' },
     only: { type: 'string', multiple: true },
     verbose: { type: 'boolean', default: false },
   },
 });
-const [checkout] = positionals;
-if (checkout === undefined) {
-  process.stderr.write(
-    'usage: node tools/oci-validation.ts CHECKOUT [--runtime PATH]… [--go PATH] [--only NAME]…\n',
-  );
+const [suite] = positionals;
+if (suite === undefined) {
+  process.stderr.write('usage: node tools/oci-validation.ts SUITE [--runtime PATH]… [--only NAME]…\n');
   process.exit(2);
 }
+const folder = resolve(suite);
 const own = join(import.meta.dirname, '../bin/sampan-oci');
 const runtimes = (values.runtime ?? ['/usr/sbin/runc', own]).map((path) => resolve(path));
 
@@ -54,7 +43,7 @@ const work = mkdtempSync(join(tmpdir(), 'oci-validation-'));
 // Containers in a user namespace of their own must reach their root through this folder.
 chmodSync(work, 0o755);
 try {
-  const programs = build(resolve(checkout)).filter((name) => values.only?.includes(name) ?? true);
+  const programs = programsIn(folder).filter((name) => values.only?.includes(name) ?? true);
   const results = new Map<string, Map<string, Outcome>>();
   for (const runtime of runtimes) results.set(runtime, await runAll(programs, runtime));
   print(programs, results);
@@ -63,29 +52,12 @@ try {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** Builds all programs into the work folder; their names, sorted. */
-function build(source: string): string[] {
-  const tree = join(work, 'source');
-  mkdirSync(tree);
-  const archive = execFileSync('git', ['-C', source, 'archive', 'HEAD'], { maxBuffer: 1 << 30 });
-  execFileSync('tar', ['-x', '-C', tree], { input: archive });
-  const bin = join(work, 'bin');
-  const go = (environment: Readonly<Record<string, string>>, ...args: string[]): void => {
-    // GOTOOLCHAIN: a Go that is too old is an error, not a download.
-    const env = { ...process.env, GOFLAGS: '-mod=vendor', GOTOOLCHAIN: 'local', ...environment };
-    execFileSync(values.go, ['build', ...args], { cwd: tree, env, stdio: ['ignore', 'inherit', 'inherit'] });
-  };
-  try {
-    go({}, '-o', `${bin}/`, './validation/...');
-    // The one that runs inside containers must not need a C library there.
-    go({ CGO_ENABLED: '0' }, '-tags', 'netgo osusergo', '-o', join(tree, 'runtimetest'), './cmd/runtimetest');
-  } catch (error) {
-    throw new Error(
-      `${values.go} could not build the suite: it needs Go 1.21 or newer (Debian 12 has it in bookworm-backports); name it with --go`,
-      { cause: error },
-    );
-  }
-  return readdirSync(bin).toSorted();
+/** The built programs, sorted by name. */
+function programsIn(folder: string): string[] {
+  const programs = globSync('validation/*/*.t', { cwd: folder }).map((path) => basename(path, '.t'));
+  if (programs.length === 0 || !existsSync(join(folder, 'runtimetest')))
+    throw new Error(`${folder} has no runtimetest or no validation/NAME/NAME.t: build the suite there first`);
+  return programs.toSorted();
 }
 
 /** A few at once, since most of their time is sleep; those about cgroups one by one, since they share one cgroup's name. */
@@ -117,11 +89,11 @@ function runOne(name: string, runtime: string): Promise<Outcome> {
     '--mount-proc',
   ];
   const limit = ['--signal=KILL', String(TIMEOUT_SECONDS)];
-  const program = join(work, 'bin', name);
+  const program = join(folder, 'validation', name, `${name}.t`);
   return new Promise((done, fail) => {
     const start = performance.now();
     const child = spawn('timeout', [...limit, 'unshare', ...namespaces, 'sh', '-c', inside, program], {
-      cwd: join(work, 'source'),
+      cwd: folder,
       env: { PATH: process.env['PATH'], RUNTIME: runtime, TMPDIR: temporary, HOME: temporary },
     });
     child.stdin.end();
