@@ -39,11 +39,14 @@ interface Asked {
   readonly path: string;
   /** Of each server: an update names the revision that this server gave. */
   readonly bodies: readonly [Json, Json];
+  /** The same once more, by the newest revisions. */
+  readonly retry?: () => Promise<Asked>;
 }
 
 const NAMESPACE = 'compare';
 /** Reviews are only created. */
 const NO_LIST = 405;
+const CONFLICT = 409;
 const SERVED_WITHIN_MS = 15_000;
 
 const { values: options, positionals: files } = parseArgs({
@@ -173,11 +176,23 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
       Json,
     ],
   });
+  /** A controller may write between. */
+  const revise = async (): Promise<void> => {
+    const now = await Promise.all(servers.map((server) => ask(server, 'GET', path)));
+    for (const [index, { body }] of now.entries())
+      revisions[index] = (body as Seed).metadata.resourceVersion ?? '';
+  };
   try {
     await inParallel(jobs, async ({ path: at, change, object }) => {
       for (const subresource of subresources)
         if (at.startsWith('status') === (subresource !== ''))
-          await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, put(subresource, object));
+          await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, {
+            ...put(subresource, object),
+            retry: async () => {
+              await revise();
+              return put(subresource, object);
+            },
+          });
     });
   } finally {
     const now = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
@@ -204,10 +219,12 @@ async function inParallel<T>(jobs: Iterator<T>, run: (job: T) => Promise<void>):
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-async function compare(kind: string, what: string, { method, path, bodies }: Asked): Promise<void> {
+async function compare(kind: string, what: string, { method, path, bodies, retry }: Asked): Promise<void> {
   const answers = await Promise.all(
     servers.map((server, index) => ask(server, method, path, bodies[index] ?? null)),
   );
+  if (retry !== undefined && answers.some(({ status }) => status === CONFLICT))
+    return compare(kind, what, await retry());
   asked++;
   const [ours, theirs] = answers as [Answer, Answer];
   const differing = differences(comparable(ours, theirs), comparable(theirs, ours)).filter(

@@ -54,7 +54,12 @@ export function autoscalerV1<T extends JsonObject>(stored: T): T {
     metadata: withAnnotations(stored, annotations),
     spec: { ...spec, ...(target !== undefined && { targetCPUUtilizationPercentage: target }) },
     ...(stored['status'] !== undefined && {
-      status: { ...status, ...(percent !== undefined && { currentCPUUtilizationPercentage: percent }) },
+      status: {
+        currentReplicas: 0,
+        desiredReplicas: 0,
+        ...status,
+        ...(percent !== undefined && { currentCPUUtilizationPercentage: percent }),
+      },
     }),
   };
 }

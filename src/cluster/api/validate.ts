@@ -41,7 +41,12 @@ import {
   validateDefinitionCreate,
   validateDefinitionUpdate,
 } from './validate/extensions.ts';
-import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validate/flow-control.ts';
+import {
+  validateFlowSchema,
+  validateFlowSchemaStatus,
+  validatePriorityLevel,
+  validatePriorityLevelStatus,
+} from './validate/flow-control.ts';
 import { validateJobStatus } from './validate/job-status.ts';
 import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
 import {
@@ -360,13 +365,13 @@ const RULES: Readonly<Record<string, Rules>> = {
     name: 'subdomain',
     clusterScoped: true,
     object: validateFlowSchema,
-    status: validateFlowStatus,
+    status: validateFlowSchemaStatus,
   },
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': {
     name: 'subdomain',
     clusterScoped: true,
     object: validatePriorityLevel,
-    status: validateFlowStatus,
+    status: validatePriorityLevelStatus,
   },
   [`${NETWORKING}/IPAddress`]: {
     name: 'ip-address',

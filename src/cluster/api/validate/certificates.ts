@@ -88,9 +88,7 @@ function validateRequest(request: JsonObject, may: Tolerated): FieldError[] {
   const errors: FieldError[] = [];
   const pem = stringAt(spec, 'request');
   if (!PEM.test(Buffer.from(pem, 'base64').toString('latin1'))) {
-    errors.push(
-      invalid('spec.request', pem === '' ? null : pem, 'PEM block type must be CERTIFICATE REQUEST'),
-    );
+    errors.push(invalid('spec.request', spec['request'], 'PEM block type must be CERTIFICATE REQUEST'));
   }
   const signer = stringAt(spec, 'signerName');
   errors.push(

@@ -322,6 +322,13 @@ const UPDATES: readonly (readonly [string, JsonObject, string, JsonObject, ...st
     {},
     'value: Forbidden: may not be changed in an update.',
   ],
+  [
+    `${FLOWS}/PriorityLevelConfiguration`,
+    { status: { conditions: [{ status: 'True' }] } },
+    'status',
+    {},
+    'status.conditions[0].type: Required value',
+  ],
   [REQUEST, { metadata: { labels: { a: 'b' } } }, 'main', { spec: { usages: ['tea', 'tea'] } }],
   [
     `${STORAGE}/CSINode`,

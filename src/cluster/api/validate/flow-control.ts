@@ -55,18 +55,26 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
   if (fixed !== undefined && !jsonEqual(spec, fixed)) {
     errors.push(invalid('spec', spec, `spec of '${name}' must equal the fixed value`));
   }
-  return [...errors, ...validateFlowStatus(schema)];
+  return [...errors, ...validateFlowSchemaStatus(schema)];
 }
 
-/** Of both kinds: what is said of them has a name, once. */
-export function validateFlowStatus(object: JsonObject): FieldError[] {
+export function validateFlowSchemaStatus(schema: JsonObject): FieldError[] {
+  return validateConditions(schema, 'must not be empty');
+}
+
+export function validatePriorityLevelStatus(level: JsonObject): FieldError[] {
+  return validateConditions(level, '');
+}
+
+/** What is said of either kind has a name, once. */
+function validateConditions(object: JsonObject, missing: string): FieldError[] {
   const conditions = objectsAt(object, 'status', 'conditions');
   const types = conditions.map((condition) => stringAt(condition, 'type'));
   return types.flatMap((type, index) => {
     const at = `status.conditions[${index}].type`;
     return [
       ...(types.indexOf(type) < index ? [duplicate(at, type)] : []),
-      ...(type === '' ? [required(at, 'must not be empty')] : []),
+      ...(type === '' ? [required(at, missing)] : []),
     ];
   });
 }
@@ -249,7 +257,7 @@ export function validatePriorityLevel(level: JsonObject): FieldError[] {
     if (isJsonObject(limited)) errors.push(...validateLimited(limited));
     else errors.push(required('spec.limited', 'must not be empty when type is Limited'));
   } else errors.push(unsupported('spec.type', type, ['Exempt', 'Limited']));
-  return [...errors, ...validateFixedLevel(name, spec), ...validateFlowStatus(level)];
+  return [...errors, ...validateFixedLevel(name, spec), ...validatePriorityLevelStatus(level)];
 }
 
 /** What the server cannot do without stays as it is; only how much the exempt ones count may be said. */

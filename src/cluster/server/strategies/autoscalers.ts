@@ -5,7 +5,11 @@ import type { Strategy } from '../resource.ts';
 
 export const autoscalerStrategy: Strategy = {
   prepareForCreate(autoscaler) {
-    autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 };
+    // As Go writes a status that nothing was said of: each version leaves out other fields.
+    autoscaler.status =
+      autoscaler.apiVersion === 'autoscaling/v1'
+        ? { currentReplicas: 0, desiredReplicas: 0 }
+        : { desiredReplicas: 0, currentMetrics: null };
     keep(autoscaler, 'status');
   },
   prepareForUpdate: (autoscaler, old) => keep(autoscaler, 'status', old),

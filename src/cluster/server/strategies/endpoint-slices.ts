@@ -15,6 +15,8 @@ export const endpointSliceStrategy: Strategy = {
       slice.metadata.generation = (old.metadata.generation ?? 0) + 1;
     }
     if (jsonEqual(listAt(slice, 'endpoints'), listAt(old, 'endpoints'))) return;
+    // Upstream counts what was asked, before it drops a part of that.
+    slice.metadata.generation = (old.metadata.generation ?? 0) + 1;
     dropTopology(
       slice,
       new Set(objectsAt(old, 'endpoints').map((endpoint) => objectAt(endpoint, TOPOLOGY)[HOSTNAME])),

@@ -40,6 +40,17 @@ test('the topology of an older version is not written, and labels count as wishe
   assert.equal(body.metadata.generation, 2);
 });
 
+test('each version of an autoscaler leaves out other fields of a status that says nothing', async () => {
+  await using api = await TestServer.open();
+  const object = minimal('autoscaling', 'HorizontalPodAutoscaler');
+  const { status } = await api.create(AUTOSCALERS, object);
+  assert.deepEqual(status, { currentReplicas: 0, desiredReplicas: 0 });
+  const newer = AUTOSCALERS.replace('/v1/', '/v2/');
+  const other = { ...minimal('autoscaling', 'HorizontalPodAutoscaler', 'v2'), metadata: { name: 'other' } };
+  const { status: now } = await api.create(newer, other);
+  assert.deepEqual(now, { desiredReplicas: 0, currentMetrics: null });
+});
+
 test('changes of a priority class are not counted', async () => {
   await using api = await TestServer.open();
   const created = await api.create(CLASSES, minimal('scheduling.k8s.io', 'PriorityClass'));
