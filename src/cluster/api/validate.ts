@@ -329,7 +329,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   },
   'apps/StatefulSet': {
     name: 'label',
-    object: validateStatefulSet,
+    create: validateStatefulSet,
     update: validateStatefulSetUpdate,
     status: workloadStatus('statefulSet'),
   },

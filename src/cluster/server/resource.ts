@@ -80,8 +80,8 @@ export interface Window {
 export interface Strategy {
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
-  /** After defaulting, before validation. */
-  prepareForCreate?(object: KubeObject, asked: Asked): void;
+  /** After defaulting, before validation. Returns what the answer says beside the object. */
+  prepareForCreate?(object: KubeObject, asked: Asked): readonly string[] | void;
   prepareForUpdate?(object: KubeObject, old: KubeObject, asked: Asked): void;
   /** What of `object`'s spec an endpoint takes over that writes a part of it; the rest is the old one's. */
   specAt?(endpoint: 'ephemeralcontainers' | 'resize', object: KubeObject, old: KubeObject): Json;

@@ -71,7 +71,8 @@ export async function prepareCreate(
   // Kinds that do not count theirs keep what was sent.
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   resource.type.applyDefaults(object);
-  resource.strategy.prepareForCreate?.(object, { user: options.user, dryRun: gate.dryRun === true });
+  const asked = { user: options.user, dryRun: gate.dryRun === true };
+  gate.warnings?.push(...(resource.strategy.prepareForCreate?.(object, asked) ?? []));
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   gate.warnings?.push(...resource.type.warnings(object));

@@ -24,7 +24,7 @@ const POD: JsonObject = {
   schedulerName: 'default-scheduler',
 };
 const TEMPLATE: JsonObject = { metadata: { labels: { app: 'web' } }, spec: POD };
-const ONCE: JsonObject = { spec: { ...POD, restartPolicy: 'Never' } };
+const ONCE: JsonObject = { metadata: {}, spec: { ...POD, restartPolicy: 'Never' } };
 const CLAIM: JsonObject = {
   accessModes: ['ReadWriteOnce'],
   resources: { requests: { storage: '1Gi' } },
@@ -139,7 +139,7 @@ const CASES: readonly (readonly [string, JsonObject, JsonObject?])[] = [
       spec: {
         concurrencyPolicy: 'Allow',
         failedJobsHistoryLimit: 1,
-        jobTemplate: { spec: { template: ONCE } },
+        jobTemplate: { metadata: {}, spec: { template: ONCE } },
         schedule: '*/5 * * * *',
         successfulJobsHistoryLimit: 3,
         suspend: false,

@@ -1,7 +1,7 @@
-import { formatQuantity } from '../quantity.ts';
+import { formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
 import { imageTag } from './image-tag.ts';
-import { getPath, isJsonObject, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { getPath, isJsonObject, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
 
 const POD_SPEC: JsonObject = {
@@ -17,6 +17,9 @@ const CONTAINER: JsonObject = {
   terminationMessagePath: '/dev/termination-log',
   terminationMessagePolicy: 'File',
 };
+
+/** A thousandth, in quantities' billionths. */
+const MILLI = 1_000_000n;
 
 const PROBE: JsonObject = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
 
@@ -35,6 +38,8 @@ const VOLUME_SOURCES: Readonly<Record<string, JsonObject>> = {
 
 export function podDefaults(pod: JsonObject): void {
   const spec = ensureObject(pod, 'spec');
+  // Once negative times were taken; upstream's conversion makes the least of them that there is.
+  if ((numberAt(spec, 'terminationGracePeriodSeconds') ?? 0) < 0) spec['terminationGracePeriodSeconds'] = 1;
   podSpecDefaults(spec);
   if (spec['enableServiceLinks'] === undefined) spec['enableServiceLinks'] = true;
   if (spec['hostNetwork'] === true) hostPorts(spec);
@@ -72,12 +77,12 @@ function isHugePages(name: string): boolean {
 }
 
 export function podTemplateDefaults(object: JsonObject): void {
-  const template = object['template'];
-  if (isJsonObject(template)) templateDefaults(template);
+  templateDefaults(ensureObject(object, 'template'));
 }
 
 /** A pod template: as a pod, but for what only applies once the pod exists. */
 export function templateDefaults(template: JsonObject): void {
+  ensureObject(template, 'metadata');
   podSpecDefaults(ensureObject(template, 'spec'));
 }
 
@@ -86,11 +91,14 @@ function podSpecDefaults(spec: JsonObject): void {
   for (const key of ['restartPolicy', 'dnsPolicy', 'schedulerName']) {
     if (spec[key] === '') spec[key] = POD_SPEC[key];
   }
+  for (const sysctl of objectsAt(spec, 'securityContext', 'sysctls')) fill(sysctl, { value: '' });
   // The deprecated name and the new one say the same.
   if (isEmpty(spec['serviceAccountName'])) {
     if (!isEmpty(spec['serviceAccount'])) spec['serviceAccountName'] = spec['serviceAccount'];
   } else spec['serviceAccount'] = spec['serviceAccountName'];
   for (const container of containersOf(spec)) containerDefaults(container);
+  roundUpAmounts(spec['resources']);
+  roundUp(spec['overhead']);
   for (const volume of objectsAt(spec, 'volumes')) volumeDefaults(volume);
 }
 
@@ -99,14 +107,18 @@ function containersOf(spec: JsonObject): JsonObject[] {
 }
 
 function containerDefaults(container: JsonObject): void {
+  for (const key of ['terminationMessagePath', 'terminationMessagePolicy']) {
+    if (container[key] === '') container[key] = CONTAINER[key];
+  }
   fill(container, CONTAINER);
+  roundUpAmounts(container['resources']);
   if (isEmpty(container['imagePullPolicy'])) {
     container['imagePullPolicy'] = pullPolicy(stringAt(container, 'image'));
   }
-  for (const port of objectsAt(container, 'ports')) fill(port, { protocol: 'TCP' });
+  for (const port of objectsAt(container, 'ports')) if (isEmpty(port['protocol'])) port['protocol'] = 'TCP';
   for (const env of objectsAt(container, 'env')) {
     const fieldRef = getPath(env, 'valueFrom', 'fieldRef');
-    if (isJsonObject(fieldRef)) fill(fieldRef, { apiVersion: 'v1' });
+    if (isJsonObject(fieldRef) && isEmpty(fieldRef['apiVersion'])) fieldRef['apiVersion'] = 'v1';
     const resourceRef = getPath(env, 'valueFrom', 'resourceFieldRef');
     if (isJsonObject(resourceRef)) fill(resourceRef, { divisor: '0' });
     const fileKeyRef = getPath(env, 'valueFrom', 'fileKeyRef');
@@ -128,7 +140,28 @@ function containerDefaults(container: JsonObject): void {
   }
 }
 
+function roundUpAmounts(resources: JsonObject[string]): void {
+  if (!isJsonObject(resources)) return;
+  roundUp(resources['limits']);
+  roundUp(resources['requests']);
+}
+
+/** Nobody gets less than a thousandth of anything. */
+function roundUp(amounts: JsonObject[string]): void {
+  if (!isJsonObject(amounts)) return;
+  for (const [name, value] of Object.entries(amounts)) {
+    // Texts are canonical by now: only what ends like this is finer.
+    if (typeof value !== 'string' || !/[un]$/.test(value)) continue;
+    const quantity = tryParseQuantity(value);
+    if (quantity === undefined) continue;
+    const thousandths =
+      quantity.nano / MILLI + (quantity.nano > 0n && quantity.nano % MILLI !== 0n ? 1n : 0n);
+    amounts[name] = formatQuantity({ ...quantity, nano: thousandths * MILLI });
+  }
+}
+
 function handlerDefaults(handler: JsonObject): void {
+  if (isJsonObject(handler['sleep'])) fill(handler['sleep'], { seconds: 0 });
   const http = handler['httpGet'];
   if (!isJsonObject(http)) return;
   if (isEmpty(http['path'])) http['path'] = '/';
@@ -164,7 +197,8 @@ function volumeDefaults(volume: JsonObject): void {
 
 function downwardDefaults(source: JsonObject): void {
   for (const item of objectsAt(source, 'items')) {
-    if (isJsonObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
+    const { fieldRef } = item;
+    if (isJsonObject(fieldRef) && isEmpty(fieldRef['apiVersion'])) fieldRef['apiVersion'] = 'v1';
   }
 }
 

@@ -50,12 +50,20 @@ export function statefulSetDefaults(set: JsonObject): void {
   fill(spec, {
     replicas: 1,
     revisionHistoryLimit: 10,
+    serviceName: '',
     persistentVolumeClaimRetentionPolicy: {},
   });
   if (isEmpty(spec['podManagementPolicy'])) spec['podManagementPolicy'] = 'OrderedReady';
   const strategy = ensureObject(spec, 'updateStrategy');
-  if (isEmpty(strategy['type'])) strategy['type'] = 'RollingUpdate';
-  if (strategy['type'] === 'RollingUpdate') fill(ensureObject(strategy, 'rollingUpdate'), { partition: 0 });
+  if (isEmpty(strategy['type'])) {
+    strategy['type'] = 'RollingUpdate';
+    ensureObject(strategy, 'rollingUpdate');
+  }
+  const { rollingUpdate } = strategy;
+  if (strategy['type'] === 'RollingUpdate' && isJsonObject(rollingUpdate)) {
+    fill(rollingUpdate, { partition: 0 });
+  }
+  if (isJsonObject(spec['ordinals'])) fill(spec['ordinals'], { start: 0 });
   const retention = ensureObject(spec, 'persistentVolumeClaimRetentionPolicy');
   for (const key of ['whenDeleted', 'whenScaled']) if (isEmpty(retention[key])) retention[key] = 'Retain';
   for (const claim of objectsAt(spec, 'volumeClaimTemplates')) {
@@ -97,7 +105,10 @@ export function jobDefaults(job: JsonObject): void {
   const template = ensureObject(spec, 'template');
   templateDefaults(template);
   const labels = getPath(template, 'metadata', 'labels');
-  if (isJsonObject(labels)) adoptLabels(job, labels);
+  // The same and not a copy, as upstream: the labels that are made for the template's pods are the job's as well.
+  if (isJsonObject(labels) && isNone(getPath(job, 'metadata', 'labels'))) {
+    ensureObject(job, 'metadata')['labels'] = labels;
+  }
 }
 
 /** Its jobs get their own defaults when they are made. */
@@ -105,6 +116,7 @@ export function cronJobDefaults(cronJob: JsonObject): void {
   const spec = ensureObject(cronJob, 'spec');
   if (isEmpty(spec['concurrencyPolicy'])) spec['concurrencyPolicy'] = 'Allow';
   fill(spec, { suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 });
+  ensureObject(ensureObject(spec, 'jobTemplate'), 'metadata');
   const job = ensureObject(ensureObject(spec, 'jobTemplate'), 'spec');
   templateDefaults(ensureObject(job, 'template'));
   for (const rule of objectsAt(job, 'podFailurePolicy', 'rules')) {

@@ -4,9 +4,9 @@ import { compareQuantities, parseQuantity } from '../quantity.ts';
 
 /** Guaranteed, Burstable or BestEffort, from cpu and memory of all containers. */
 export function qosClass(spec: JsonObject): string {
-  const containers = [spec['initContainers'], spec['containers']].flatMap((list) =>
-    Array.isArray(list) ? list.filter(isJsonObject) : [],
-  );
+  // What a pod has as a whole counts instead of what its containers have (KEP-2837).
+  const lists = isJsonObject(spec['resources']) ? [[spec]] : [spec['initContainers'], spec['containers']];
+  const containers = lists.flatMap((list) => (Array.isArray(list) ? list.filter(isJsonObject) : []));
   let some = false;
   let guaranteed = true;
   for (const container of containers) {

@@ -1,4 +1,13 @@
-import { duplicate, inconsistent, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import {
+  duplicate,
+  goShown,
+  inconsistent,
+  invalid,
+  required,
+  unsupported,
+  type FieldError,
+  type GoMember,
+} from '../field-error.ts';
 import {
   getPath,
   isJsonObject,
@@ -18,9 +27,11 @@ import {
   IMMUTABLE,
   longerThan,
   notNegative,
+  notSupported,
   oneOf,
   tooMany,
   unchanged,
+  type Choice,
 } from './checks.ts';
 import { isTimeZone, scheduleComplaint } from './cron.ts';
 import { countIndexes } from './job-indexes.ts';
@@ -36,8 +47,12 @@ export function validateJob(job: JsonObject): FieldError[] {
   const spec = objectAt(job, 'spec');
   const errors = [...validateGenerated(job), ...validateJobSpec(spec, 'spec')];
   const { selector } = spec;
-  if (!isJsonObject(selector)) errors.push(required('spec.selector'));
-  else {
+  if (!isJsonObject(selector)) {
+    // None selects nothing.
+    const labels = getPath(spec, 'template', 'metadata', 'labels');
+    const detail = '`selector` does not match template `labels`';
+    errors.push(required('spec.selector'), invalid('spec.template.metadata.labels', labels, detail));
+  } else {
     const complaints = validateLabelSelector(selector, 'spec.selector');
     errors.push(...complaints);
     if (complaints.length === 0) {
@@ -109,7 +124,7 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
   if (isJsonObject(spec['successPolicy'])) errors.push(...validateSuccessPolicy(spec, field));
   const failed = spec['podFailurePolicy'] !== undefined;
   errors.push(
-    ...oneOf(spec, 'podReplacementPolicy', {
+    ...given(spec, 'podReplacementPolicy', {
       field,
       supported: failed ? ['Failed'] : ['Failed', 'TerminatingOrFailed'],
     }),
@@ -117,6 +132,11 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
     ...validateRestarts(stringAt(template, 'spec', 'restartPolicy'), field, failed),
   );
   return errors;
+}
+
+/** An empty text is no choice. */
+function given(spec: JsonObject, key: string, { field, supported }: Choice): FieldError[] {
+  return spec[key] === undefined ? [] : notSupported(spec[key], `${field}.${key}`, supported);
 }
 
 function validateRestarts(policy: string, field: string, failurePolicy: boolean): FieldError[] {
@@ -138,7 +158,7 @@ function validateManagedBy(spec: JsonObject, field: string): FieldError[] {
 }
 
 function validateCompletionMode(spec: JsonObject, field: string): FieldError[] {
-  const errors = oneOf(spec, 'completionMode', { field, supported: ['NonIndexed', 'Indexed'] });
+  const errors = given(spec, 'completionMode', { field, supported: ['NonIndexed', 'Indexed'] });
   const perIndex = numberAt(spec, 'backoffLimitPerIndex');
   const failed = numberAt(spec, 'maxFailedIndexes');
   const mode = spec['completionMode'];
@@ -243,7 +263,9 @@ function validateExitCodes(
     errors.push(invalid(`${at}.containerName`, container, detail));
   }
   const values = listAt(codes, 'values');
-  if (values.length === 0) errors.push(invalid(`${at}.values`, values, 'at least one value is required'));
+  if (values.length === 0) {
+    errors.push(invalid(`${at}.values`, codes['values'], 'at least one value is required'));
+  }
   errors.push(...tooMany(`${at}.values`, values.length, 255));
   const seen = new Set<unknown>();
   for (const [index, value] of values.entries()) {
@@ -275,10 +297,22 @@ function validatePodConditions(patterns: readonly JsonObject[], at: string): Fie
   ];
 }
 
+const SUCCESS: readonly GoMember[] = [
+  {
+    name: 'rules',
+    zero: null,
+    members: [
+      { name: 'succeededIndexes', zero: null },
+      { name: 'succeededCount', zero: null },
+    ],
+  },
+];
+
 function validateSuccessPolicy(spec: JsonObject, field: string): FieldError[] {
   const at = `${field}.successPolicy`;
   if (spec['completionMode'] !== INDEXED) {
-    return [invalid(at, spec['successPolicy'], 'requires indexed completion mode')];
+    const shown = goShown(objectAt(spec, 'successPolicy'), SUCCESS);
+    return [invalid(at, shown, 'requires indexed completion mode')];
   }
   const rules = objectsAt(spec, 'successPolicy', 'rules');
   if (rules.length === 0) {
@@ -433,7 +467,7 @@ function validateSchedule(spec: JsonObject, mayNameZone: boolean): FieldError[] 
 function validateTimeZone(zone: JsonObject[string]): FieldError[] {
   const at = 'spec.timeZone';
   if (typeof zone !== 'string') return [];
-  if (zone === '') return [invalid(at, zone, 'must be nil or non-empty string')];
+  if (zone === '') return [invalid(at, zone, 'timeZone must be nil or non-empty string')];
   if (zone.toLowerCase() === 'local') {
     const detail = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones';
     return [invalid(at, zone, detail)];

@@ -160,9 +160,13 @@ export function atMostWhole(value: JsonValue | undefined, field: string): FieldE
     : [];
 }
 
-/** Nothing, or nothing per cent. */
+/** Nothing, or nothing per cent; what is neither number nor percentage counts as nothing too. */
 export function isZeroAmount(value: JsonValue | undefined): boolean {
-  return value === undefined || value === 0 || (typeof value === 'string' && /^0+%$/.test(value));
+  return (
+    value === undefined ||
+    value === 0 ||
+    (typeof value === 'string' && (/^0+%$/.test(value) || !PERCENT.test(value)))
+  );
 }
 
 export function positiveQuantity(value: JsonValue | undefined, at: string): FieldError[] {

@@ -13,6 +13,47 @@ const RULE: JsonObject = {
 
 const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
+    'apps/StatefulSet',
+    {
+      spec: {
+        volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'] } }],
+        template: {
+          spec: {
+            hostname: 'Bad!',
+            containers: [
+              {
+                name: 'web',
+                image: 'web:1',
+                volumeMounts: [
+                  { name: 'data', mountPath: '/data' },
+                  { name: 'other', mountPath: '/other' },
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+    'spec.volumeClaimTemplates[0].spec.resources[storage]: Required value',
+    'spec.template.spec.containers[0].volumeMounts[1].name: Not found: "other"',
+  ],
+  [
+    'apps/StatefulSet',
+    { spec: { updateStrategy: { type: 'OnDelete', rollingUpdate: { partition: 1 } } } },
+    `spec.updateStrategy.rollingUpdate: Invalid value: {"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy 'RollingUpdate'`,
+  ],
+  [
+    'apps/DaemonSet',
+    { spec: { updateStrategy: { type: 'Never' } } },
+    'spec.updateStrategy: Unsupported value: {"Type":"Never","RollingUpdate":null}: supported values: "RollingUpdate", "OnDelete"',
+  ],
+  [
+    'batch/Job',
+    { spec: { successPolicy: { rules: [{ succeededCount: 1 }] }, podReplacementPolicy: '' } },
+    'spec.successPolicy: Invalid value: {"Rules":[{"SucceededIndexes":null,"SucceededCount":1}]}: requires indexed completion mode',
+    'spec.podReplacementPolicy: Unsupported value: "": supported values: "Failed", "TerminatingOrFailed"',
+  ],
+  [
     '/LimitRange',
     {
       spec: { limits: [{ type: 'Container', min: { cpu: '2' }, max: { cpu: '1' }, default: { cpu: '1' } }] },
@@ -107,7 +148,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   [
     'apps/StatefulSet',
     { spec: { persistentVolumeClaimRetentionPolicy: { whenScaled: 'Keep' } } },
-    'spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "Keep": supported values: "Delete", "Retain"',
+    'spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "Keep": supported values: "Retain", "Delete"',
   ],
   [
     'apps/StatefulSet',

@@ -114,7 +114,11 @@ function validateLabelKeys(term: JsonObject, at: string): FieldError[] {
   return errors;
 }
 
-export function validateSpread(constraints: readonly JsonObject[], field: string): FieldError[] {
+export function validateSpread(
+  constraints: readonly JsonObject[],
+  field: string,
+  isPod: boolean,
+): FieldError[] {
   const pairOf = (constraint: JsonObject): string =>
     `{${stringAt(constraint, 'topologyKey')}, ${stringAt(constraint, 'whenUnsatisfiable')}}`;
   return constraints.flatMap((constraint, index) => {
@@ -145,7 +149,7 @@ export function validateSpread(constraints: readonly JsonObject[], field: string
     for (const key of ['nodeAffinityPolicy', 'nodeTaintsPolicy']) {
       errors.push(...oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'] }));
     }
-    errors.push(...validateSpreadKeys(constraint, at));
+    errors.push(...(isPod ? validateLabelKeys(constraint, at) : validateSpreadKeys(constraint, at)));
     const { labelSelector } = constraint;
     if (isJsonObject(labelSelector)) {
       errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));

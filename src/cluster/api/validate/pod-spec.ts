@@ -76,7 +76,11 @@ export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecR
     ...(isJsonObject(affinity) ? validateAffinity(affinity, `${field}.affinity`) : []),
     ...validateDns(spec, field),
     ...validateGates(spec, field),
-    ...validateSpread(objectsAt(spec, 'topologySpreadConstraints'), `${field}.topologySpreadConstraints`),
+    ...validateSpread(
+      objectsAt(spec, 'topologySpreadConstraints'),
+      `${field}.topologySpreadConstraints`,
+      isPod,
+    ),
     ...validateHostProcesses(spec, field),
     ...validateHostUsers(spec, field),
     ...validateHostname(spec, field),

@@ -1,6 +1,6 @@
 /** The smaller terms of a pod: names that it resolves, claims that it needs, gates that hold it back. */
 import { isIP } from 'node:net';
-import { duplicate, invalid, required, type FieldError } from '../field-error.ts';
+import { duplicate, goShown, invalid, required, type FieldError, type GoMember } from '../field-error.ts';
 import { isJsonObject, listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { BAD_IP, formed } from './checks.ts';
 import { dns1123Label, dns1123Subdomain, qualifiedName, searchDomain } from './names.ts';
@@ -80,14 +80,11 @@ export function validateGates(spec: JsonObject, field: string): FieldError[] {
   return errors;
 }
 
-/** As upstream shows it: its internal type, whose members have no other names. */
-function shownClaim(claim: JsonObject): JsonObject {
-  return {
-    Name: stringAt(claim, 'name'),
-    ResourceClaimName: claim['resourceClaimName'] ?? null,
-    ResourceClaimTemplateName: claim['resourceClaimTemplateName'] ?? null,
-  };
-}
+const CLAIM: readonly GoMember[] = [
+  { name: 'name' },
+  { name: 'resourceClaimName', zero: null },
+  { name: 'resourceClaimTemplateName', zero: null },
+];
 
 export function validateClaims(spec: JsonObject, field: string): FieldError[] {
   const names = new Set<string>();
@@ -104,11 +101,11 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
     );
     if (given.length > 1) {
       const detail = 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified';
-      errors.push(invalid(at, shownClaim(claim), detail));
+      errors.push(invalid(at, goShown(claim, CLAIM), detail));
     }
     if (given.length === 0) {
       const detail = 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`';
-      errors.push(invalid(at, shownClaim(claim), detail));
+      errors.push(invalid(at, goShown(claim, CLAIM), detail));
     }
     for (const key of given) errors.push(...formed(stringAt(claim, key), `${at}.${key}`, dns1123Subdomain));
     return errors;

@@ -51,6 +51,18 @@ const POD_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
   ],
   [{ hostUsers: false, hostPID: true }, 'spec.HostPID: Forbidden: when `hostUsers` is false'],
   [
+    { tolerations: [{ key: 'a', operator: 'Lt', value: '1' }] },
+    'spec.tolerations[0].operator: Unsupported value: "Lt": supported values: "Equal", "Exists", "Lt", "Gt"',
+  ],
+  [
+    { securityContext: { seccompProfile: { type: 'Unconfined', localhostProfile: 'a' } } },
+    'spec.securityContext.seccompProfile.localhostProfile: Invalid value: {"Type":"Unconfined","LocalhostProfile":"a"}: can only be set when seccomp type is Localhost',
+  ],
+  [
+    { securityContext: { fsGroupChangePolicy: '' } },
+    'spec.securityContext.fsGroupChangePolicy: Unsupported value: "": supported values: "Always", "OnRootMismatch"',
+  ],
+  [
     { hostnameOverride: 'Bad', setHostnameAsFQDN: true },
     'spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true',
     "spec.hostnameOverride: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
@@ -159,7 +171,7 @@ const CONTAINER_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
   ],
   [
     { securityContext: { allowPrivilegeEscalation: false, privileged: true } },
-    'spec.containers[0].securityContext: Invalid value: {"allowPrivilegeEscalation":false,"privileged":true}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
+    'spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
   ],
   [
     { securityContext: { procMount: 'Unmasked' } },

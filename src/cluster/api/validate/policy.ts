@@ -363,7 +363,7 @@ export function validateRuntimeClass(runtimeClass: JsonObject): FieldError[] {
   const tolerations = objectsAt(scheduling, 'tolerations');
   errors.push(
     ...validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'),
-    ...validateTolerations(tolerations, 'scheduling.tolerations', { compares: false }),
+    ...validateTolerations(tolerations, 'scheduling.tolerations'),
   );
   const seen = new Set<string>();
   for (const [index, toleration] of tolerations.entries()) {

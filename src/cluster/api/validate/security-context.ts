@@ -1,5 +1,13 @@
 /** What the processes of pods and containers may do. */
-import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import {
+  duplicate,
+  forbidden,
+  goShown,
+  invalid,
+  required,
+  type FieldError,
+  type GoMember,
+} from '../field-error.ts';
 import {
   getPath,
   isJsonObject,
@@ -10,7 +18,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { longerThan, notSupported, oneOf } from './checks.ts';
+import { longerThan, notSupported } from './checks.ts';
 import { validateDescendingPath } from './paths.ts';
 import { validateWindowsOptions } from './windows-options.ts';
 
@@ -43,7 +51,7 @@ function validateProfile(holder: JsonObject, key: string, at: string): FieldErro
     else errors.push(...validateProfileName(textOf(file), path));
   } else if (file !== undefined && (key === 'seccompProfile' || errors.length === 0)) {
     // Upstream shows the whole profile for the one and the name for the other.
-    const shown = key === 'seccompProfile' ? profile : file;
+    const shown = key === 'seccompProfile' ? goShown(profile, PROFILE) : file;
     errors.push(invalid(path, shown, `can only be set when ${word} type is Localhost`));
   }
   return errors;
@@ -74,14 +82,22 @@ export function validatePodSecurity(spec: JsonObject, field: string): FieldError
   }
   errors.push(
     ...validateSysctls(spec, context, at),
-    ...oneOf(context, 'fsGroupChangePolicy', { field: at, supported: ['Always', 'OnRootMismatch'] }),
+    ...chosen(context, at, 'fsGroupChangePolicy', ['Always', 'OnRootMismatch']),
     ...validateProfile(context, 'seccompProfile', at),
     ...validateWindowsOptions(context, at),
     ...validateProfile(context, 'appArmorProfile', at),
-    ...oneOf(context, 'supplementalGroupsPolicy', { field: at, supported: ['Merge', 'Strict'] }),
-    ...oneOf(context, 'seLinuxChangePolicy', { field: at, supported: ['Recursive'] }),
+    ...chosen(context, at, 'supplementalGroupsPolicy', ['Merge', 'Strict']),
+    ...chosen(context, at, 'seLinuxChangePolicy', ['Recursive']),
   );
   return errors;
+}
+
+function chosen(
+  context: JsonObject,
+  at: string,
+  ...[key, supported]: readonly [string, readonly string[]]
+): FieldError[] {
+  return context[key] === undefined ? [] : notSupported(context[key], `${at}.${key}`, supported);
 }
 
 /** Of IPC, in the kernel's list of what each IPC namespace has for itself. */
@@ -128,11 +144,11 @@ export function validateContainerSecurity(
   if (context['allowPrivilegeEscalation'] === false) {
     if (context['privileged'] === true) {
       const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
-      errors.push(invalid(at, context, detail));
+      errors.push(invalid(at, goShown(context, CONTEXT), detail));
     }
     if (listAt(context, 'capabilities', 'add').includes('CAP_SYS_ADMIN')) {
       const detail = 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN';
-      errors.push(invalid(at, context, detail));
+      errors.push(invalid(at, goShown(context, CONTEXT), detail));
     }
   }
   return [
@@ -141,6 +157,40 @@ export function validateContainerSecurity(
     ...validateProfile(context, 'appArmorProfile', at),
   ];
 }
+
+const texts = (...names: readonly string[]): GoMember[] => names.map((name) => ({ name }));
+const optional = (...names: readonly string[]): GoMember[] => names.map((name) => ({ name, zero: null }));
+const PROFILE: readonly GoMember[] = [...texts('type'), ...optional('localhostProfile')];
+/** As upstream declares it. */
+const CONTEXT: readonly GoMember[] = [
+  { name: 'capabilities', zero: null, members: optional('add', 'drop') },
+  ...optional('privileged'),
+  {
+    name: 'seLinuxOptions',
+    go: 'SELinuxOptions',
+    zero: null,
+    members: texts('user', 'role', 'type', 'level'),
+  },
+  {
+    name: 'windowsOptions',
+    zero: null,
+    members: [
+      { name: 'gmsaCredentialSpecName', go: 'GMSACredentialSpecName', zero: null },
+      { name: 'gmsaCredentialSpec', go: 'GMSACredentialSpec', zero: null },
+      ...optional('runAsUserName', 'hostProcess'),
+    ],
+  },
+  ...optional(
+    'runAsUser',
+    'runAsGroup',
+    'runAsNonRoot',
+    'readOnlyRootFilesystem',
+    'allowPrivilegeEscalation',
+    'procMount',
+  ),
+  { name: 'seccompProfile', zero: null, members: PROFILE },
+  { name: 'appArmorProfile', zero: null, members: PROFILE },
+];
 
 /** What pods of the one system cannot say, because it means something only on the other. */
 const NOT_ON_WINDOWS = [

@@ -1,5 +1,22 @@
-import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
-import { getPath, isJsonObject, jsonEqual, numberAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import {
+  forbidden,
+  goShown,
+  invalid,
+  required,
+  unsupported,
+  type FieldError,
+  type GoMember,
+} from '../field-error.ts';
+import {
+  getPath,
+  isJsonObject,
+  jsonEqual,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  type JsonObject,
+} from '../json.ts';
 import {
   amount,
   atMostWhole,
@@ -12,6 +29,7 @@ import {
 } from './checks.ts';
 import { isEmptySelector, validateLabelSelector } from './label-selector.ts';
 import { dns1123Label } from './names.ts';
+import { validateClaimSpec } from './persistent-volume.ts';
 import {
   validateLongRunning,
   validatePodTemplate,
@@ -107,6 +125,26 @@ function validateDeadline(spec: JsonObject): FieldError[] {
   return [invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds')];
 }
 
+const STRATEGY: readonly GoMember[] = [
+  { name: 'type' },
+  {
+    name: 'rollingUpdate',
+    zero: null,
+    members: [
+      { name: 'maxUnavailable', zero: 0 },
+      { name: 'maxSurge', zero: 0 },
+    ],
+  },
+];
+const SET_UPDATE: readonly GoMember[] = [
+  { name: 'partition', zero: 0 },
+  { name: 'maxUnavailable', zero: null },
+];
+const SET_STRATEGY: readonly GoMember[] = [
+  { name: 'type' },
+  { name: 'rollingUpdate', zero: null, members: SET_UPDATE },
+];
+
 function validateStrategy(strategy: JsonObject): FieldError[] {
   const field = 'spec.strategy';
   const type = stringAt(strategy, 'type');
@@ -115,7 +153,9 @@ function validateStrategy(strategy: JsonObject): FieldError[] {
       ? []
       : [forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
   }
-  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['Recreate', 'RollingUpdate'])];
+  if (type !== 'RollingUpdate') {
+    return [unsupported(field, goShown(strategy, STRATEGY), ['Recreate', 'RollingUpdate'])];
+  }
   const at = `${field}.rollingUpdate`;
   const { maxUnavailable, maxSurge } = objectAt(strategy, 'rollingUpdate');
   const errors = [...amount(maxUnavailable, `${at}.maxUnavailable`), ...amount(maxSurge, `${at}.maxSurge`)];
@@ -127,6 +167,30 @@ function validateStrategy(strategy: JsonObject): FieldError[] {
 }
 
 export function validateStatefulSet(set: JsonObject): FieldError[] {
+  return validateSetSpec(set, { isNew: true, templateIsOld: false });
+}
+
+/** The template with what the controller puts into its pods: a volume a claim, in the place of the template's own. */
+function completeTemplate(spec: JsonObject): JsonObject {
+  const template = objectAt(spec, 'template');
+  const claims = objectsAt(spec, 'volumeClaimTemplates').map((claim) => stringAt(claim, 'metadata', 'name'));
+  const { subdomain: _subdomain, hostname: _hostname, ...pod } = objectAt(template, 'spec');
+  if (claims.length === 0) return { ...template, spec: pod };
+  const volumes = [
+    ...[...new Set(claims)].map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+    ...objectsAt(pod, 'volumes').filter((volume) => !claims.includes(stringAt(volume, 'name'))),
+  ];
+  return { ...template, spec: { ...pod, volumes } };
+}
+
+/** What upstream tolerates of sets that are there already: names of services, claims, and templates that are wrong. */
+interface SetRules {
+  readonly isNew: boolean;
+  readonly templateIsOld: boolean;
+}
+
+function validateSetSpec(set: JsonObject, how: SetRules): FieldError[] {
+  const { isNew } = how;
   const spec = objectAt(set, 'spec');
   const template = objectAt(spec, 'template');
   const errors = [
@@ -135,18 +199,31 @@ export function validateStatefulSet(set: JsonObject): FieldError[] {
     ...['whenDeleted', 'whenScaled'].flatMap((key) =>
       oneOf(objectAt(spec, 'persistentVolumeClaimRetentionPolicy'), key, {
         field: 'spec.persistentVolumeClaimRetentionPolicy',
-        supported: ['Delete', 'Retain'],
+        supported: ['Retain', 'Delete'],
       }),
     ),
-    ...notNegative(spec, 'spec', 'replicas', 'minReadySeconds', 'revisionHistoryLimit'),
+    ...(isNew
+      ? objectsAt(spec, 'volumeClaimTemplates').flatMap((claim, index) =>
+          validateClaimSpec(objectAt(claim, 'spec'), `spec.volumeClaimTemplates[${index}].spec`),
+        )
+      : []),
+    ...notNegative(spec, 'spec', 'replicas', 'minReadySeconds'),
     ...notNegative(objectAt(spec, 'ordinals'), 'spec.ordinals', 'start'),
   ];
   const service = stringAt(spec, 'serviceName');
-  if (service !== '') errors.push(...formed(service, 'spec.serviceName', dns1123Label));
+  if (isNew && service !== '') errors.push(...formed(service, 'spec.serviceName', dns1123Label));
   errors.push(...validateSelector(spec, 'statefulset'));
-  const selection = validateSelection(spec, template);
-  errors.push(...selection.errors);
-  if (!selection.broken) errors.push(...validateTemplateMetadata(template, 'spec.template'));
+  const { selector } = spec;
+  const broken = isJsonObject(selector) && validateLabelSelector(selector, '').length > 0;
+  if (broken) errors.push(invalid('spec.selector', selector, ''));
+  else {
+    // No selector selects nothing, an empty one is passed over here.
+    if (!isEmptySelector(objectAt(spec, 'selector')) || !isJsonObject(selector)) {
+      errors.push(...validateSelection(spec, template).errors);
+    }
+    if (!how.templateIsOld) errors.push(...validatePodTemplate(completeTemplate(spec), 'spec.template'));
+    errors.push(...validateTemplateMetadata(template, 'spec.template'));
+  }
   return [...errors, ...validateLongRunning(template, 'spec.template', 'StatefulSet')];
 }
 
@@ -165,12 +242,18 @@ function validateSetStrategy(strategy: JsonObject): FieldError[] {
   if (type === 'OnDelete') {
     return rollingUpdate === undefined
       ? []
-      : [invalid(`${field}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")];
+      : [
+          invalid(
+            `${field}.rollingUpdate`,
+            goShown(objectAt(strategy, 'rollingUpdate'), SET_UPDATE),
+            "only allowed for updateStrategy 'RollingUpdate'",
+          ),
+        ];
   }
   if (type !== 'RollingUpdate') {
     return type === ''
       ? [required(field)]
-      : [invalid(field, strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+      : [invalid(field, goShown(strategy, SET_STRATEGY), "must be 'RollingUpdate' or 'OnDelete'")];
   }
   const values = objectAt(strategy, 'rollingUpdate');
   const at = `${field}.rollingUpdate`;
@@ -194,6 +277,11 @@ const SET_CHANGES = [
 ];
 
 export function validateStatefulSetUpdate(set: JsonObject, old: JsonObject): FieldError[] {
+  const wasWrong = validateSetSpec(old, { isNew: false, templateIsOld: false }).length > 0;
+  return [...validateSetSpec(set, { isNew: false, templateIsOld: wasWrong }), ...validateFixed(set, old)];
+}
+
+function validateFixed(set: JsonObject, old: JsonObject): FieldError[] {
   const fixed = (object: JsonObject): JsonObject =>
     Object.fromEntries(
       Object.entries(objectAt(object, 'spec')).filter(([key]) => !SET_CHANGES.includes(key)),
@@ -228,7 +316,9 @@ function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
   const field = 'spec.updateStrategy';
   const type = stringAt(strategy, 'type');
   if (type === 'OnDelete') return [];
-  if (type !== 'RollingUpdate') return [unsupported(field, strategy, ['RollingUpdate', 'OnDelete'])];
+  if (type !== 'RollingUpdate') {
+    return [unsupported(field, goShown(strategy, STRATEGY), ['RollingUpdate', 'OnDelete'])];
+  }
   const at = `${field}.rollingUpdate`;
   if (!isJsonObject(strategy['rollingUpdate'])) return [required(at)];
   const { maxUnavailable, maxSurge } = strategy['rollingUpdate'];

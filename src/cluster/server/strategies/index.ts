@@ -16,6 +16,7 @@ import { priorityClassStrategy } from './priority-classes.ts';
 import { templated, type TemplateRules } from './pod-templates.ts';
 import type { ServiceRanges } from './service-claims.ts';
 import { serviceStrategy } from './services.ts';
+import { statefulSetStrategy } from './stateful-sets.ts';
 import { csiDriverStrategy, persistentVolumeClaimStrategy, persistentVolumeStrategy } from './storage.ts';
 
 /** Newer kinds keep the status endpoint away from all that users write. */
@@ -79,7 +80,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     serviceaccounts: serviceAccountStrategy,
     servicecidrs: controlled(),
     services: serviceStrategy(choices),
-    statefulsets: controlled({ availableReplicas: 0, replicas: 0 }, templated('spec', 'template')),
+    statefulsets: statefulSetStrategy,
     validatingadmissionpolicies: { ...controlled(), ...STATUS_ALONE },
     volumeattachments: { ...controlled({ attached: false }), ...STATUS_ALONE },
   };

@@ -2,6 +2,7 @@ import { getPath, objectsAt, stringAt } from '../../api/json.ts';
 import { qosClass } from '../../api/quota/pod-class.ts';
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
+import { resolveLabelKeys, takeOverProfiles } from './pod-creation.ts';
 import { dropDisabledFields } from './pod-templates.ts';
 
 const GATED: Json = {
@@ -18,7 +19,11 @@ export const podStrategy: Strategy = {
     dropDisabledFields(spec);
     pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
     // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
-    if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) pod.status['conditions'] = [{ ...GATED }];
+    if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) {
+      pod.status['conditions'] = [{ ...GATED, lastTransitionTime: pod.metadata.creationTimestamp }];
+    }
+    resolveLabelKeys(pod);
+    return takeOverProfiles(pod);
   },
   prepareForUpdate(pod, old) {
     dropDisabledFields(pod.spec ?? {}, old.spec);

@@ -211,3 +211,67 @@ test('fields of features that are off are not kept', async () => {
   assert.equal(objectsAt(kept, 'containers')[0]?.['lifecycle'], undefined);
   assert.deepEqual(objectsAt(kept, 'volumes')[0]?.['projected'], { defaultMode: 420, sources: [{}] });
 });
+
+const PODS = '/api/v1/namespaces/default/pods';
+
+test("a new pod's label keys are expressions of its labels", async () => {
+  await using api = await TestServer.open();
+  const pod = minimal('', 'Pod');
+  (pod['metadata'] as JsonObject)['labels'] = { version: 'a', tenant: 'b' };
+  const term = {
+    topologyKey: 'zone',
+    labelSelector: {},
+    matchLabelKeys: ['version', 'absent'],
+    mismatchLabelKeys: ['tenant'],
+  };
+  const spread = {
+    maxSkew: 1,
+    topologyKey: 'zone',
+    whenUnsatisfiable: 'ScheduleAnyway',
+    labelSelector: {},
+    matchLabelKeys: ['version'],
+  };
+  Object.assign(pod['spec'] as JsonObject, {
+    affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } },
+    topologySpreadConstraints: [spread],
+  });
+  const made = await api.create(PODS, pod);
+  const version = { key: 'version', operator: 'In', values: ['a'] };
+  const [found] = objectsAt(
+    made,
+    ...['spec', 'affinity', 'podAffinity', 'requiredDuringSchedulingIgnoredDuringExecution'],
+  );
+  assert.deepEqual(getPath(found, 'labelSelector', 'matchExpressions'), [
+    version,
+    { key: 'tenant', operator: 'NotIn', values: ['b'] },
+  ]);
+  const [constraint] = objectsAt(made, 'spec', 'topologySpreadConstraints');
+  assert.deepEqual(getPath(constraint, 'labelSelector', 'matchExpressions'), [version]);
+});
+
+test('an annotation of a profile becomes a field, with a warning', async () => {
+  await using api = await TestServer.open();
+  const pod = minimal('', 'Pod');
+  const [container] = objectsAt(pod, 'spec', 'containers');
+  const key = `container.apparmor.security.beta.kubernetes.io/${stringAt(container, 'name')}`;
+  (pod['metadata'] as JsonObject)['annotations'] = { [key]: 'localhost/mine' };
+  const { body } = await api.call('POST', PODS, pod);
+  const [made] = objectsAt(body, 'spec', 'containers');
+  assert.deepEqual(getPath(made, 'securityContext', 'appArmorProfile'), {
+    type: 'Localhost',
+    localhostProfile: 'mine',
+  });
+});
+
+test('a pod is of the class that it has as a whole', async () => {
+  await using api = await TestServer.open();
+  const pod = minimal('', 'Pod');
+  Object.assign(pod['spec'] as JsonObject, {
+    resources: { limits: { cpu: '1', memory: '1Gi' } },
+    terminationGracePeriodSeconds: -1,
+  });
+  const made = await api.create(PODS, pod);
+  assert.deepEqual(getPath(made, 'spec', 'resources', 'requests'), { cpu: '1', memory: '1Gi' });
+  assert.equal(getPath(made, 'spec', 'terminationGracePeriodSeconds'), 1);
+  assert.equal(getPath(made, 'status', 'qosClass'), 'Guaranteed');
+});
