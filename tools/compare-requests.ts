@@ -1,8 +1,8 @@
 /**
  * Sends two API servers the same requests, one after the other, and prints where their answers differ:
- *   node tools/compare-requests.ts --ours URL --theirs URL --token TOKEN FILE.http… [--ignore PATTERN] [--only PATTERN] [--show]
+ *   node tools/compare-requests.ts --ours URL --theirs URL --token TOKEN FILE.http|SEEDS.yaml… [--ignore PATTERN] [--only PATTERN] [--show]
  * A file (compare/http-file.ts has its form) is a story that begins in two empty namespaces, `{{ns}}` and `{{other}}`; what it makes outside
- * of them has `{{run}}` in its name. Whatever it makes stays: the servers are for this and nothing else.
+ * of them has `{{run}}` in its name. Of a file of objects (compare/seeds) each is asked for in every shape (compare/every-shape.ts). Whatever it makes stays: the servers are for this and nothing else.
  * The other server is a kube-apiserver of one's own without controllers; both must know the token as that of an administrator.
  * Differences whose line matches the pattern do not count; with --show every request is printed as it is answered by both.
  */
@@ -11,6 +11,7 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { ask, hangUp, type Answer } from './compare/ask.ts';
+import { everyShape, type Place } from './compare/every-shape.ts';
 import { filledIn, parseHttpFile, type Answers, type HttpRequest } from './compare/http-file.ts';
 import type { Json } from './compare/mutations.ts';
 import { differences, normalized } from './compare/normalize.ts';
@@ -59,7 +60,7 @@ process.stdout.write(`${alike} of ${asked} answers alike\n`);
 process.exitCode = alike === asked ? 0 : 1;
 
 async function tell(file: string): Promise<void> {
-  const story = basename(file, '.http');
+  const story = basename(file).replace(/\.[a-z]+$/, '');
   const given = { ns: `${story}-${run}`, other: `other-${run}`, run, token: options.token };
   const namespaces = [given.ns, given.other];
   for (const name of namespaces) {
@@ -67,13 +68,32 @@ async function tell(file: string): Promise<void> {
     await both('POST', `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: 'default' } });
   }
   const remembered: readonly Answers[] = servers.map(() => new Map<string, Json>());
-  for (const request of parseHttpFile(readFileSync(file, 'utf8'))) {
+  const text = readFileSync(file, 'utf8');
+  const requests = file.endsWith('.http') ? parseHttpFile(text) : await everyShape(text, placeOf);
+  for (const request of requests) {
     const answers = await Promise.all(
       servers.map((server, i) => askOne(server, request, { given, answers: remembered[i]! })),
     );
     if (!only.test(`${request.title} ${request.head}`)) continue;
     compare(story, request, answers as [Answer, Answer]);
   }
+}
+
+/** Where the other server has a kind. */
+async function placeOf(apiVersion: string, kind: string): Promise<Place | undefined> {
+  const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const { body } = await ask(options.theirs, options.token, { method: 'GET', path });
+  const { resources = [] } = (body ?? {}) as {
+    readonly resources?: readonly {
+      readonly name: string;
+      readonly kind: string;
+      readonly namespaced: boolean;
+    }[];
+  };
+  const found = resources.find((one) => one.kind === kind && !one.name.includes('/'));
+  if (found === undefined) return undefined;
+  const hasStatus = resources.some(({ name }) => name === `${found.name}/status`);
+  return { resource: found.name, namespaced: found.namespaced, hasStatus };
 }
 
 async function askOne(

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  formatLabelSelector,
-  parseFieldSelector,
-  parseLabelSelector,
-  selectorFromObject,
-} from './selector.ts';
+import { parseLabelSelector } from './label-selector-text.ts';
+import { formatLabelSelector, parseFieldSelector, selectorFromObject } from './selector.ts';
 
 const MATCHING: readonly (readonly [string, Record<string, string>, boolean])[] = [
   ['', {}, true],

@@ -38,7 +38,7 @@ export function isLabelValue(value: string): boolean {
   return value.length <= 63 && VALUE.test(value);
 }
 
-function selectorOf(requirements: readonly LabelRequirement[]): Selector {
+export function selectorOf(requirements: readonly LabelRequirement[]): Selector {
   return { requirements, matches: (labels) => requirements.every((item) => holds(item, labels)) };
 }
 
@@ -59,72 +59,6 @@ function holds({ key, operator, values }: LabelRequirement, labels: Labels): boo
       return operator === 'Gt' ? Number(value) > limit : Number(value) < limit;
     }
   }
-}
-
-/** Splits at commas outside parentheses. */
-function terms(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === '(') depth++;
-    else if (character === ')') depth--;
-    else if (character === ',' && depth === 0) {
-      parts.push(text.slice(start, at));
-      start = at + 1;
-    }
-  }
-  parts.push(text.slice(start));
-  return parts.map((part) => part.trim());
-}
-
-/** Parses `a=b,c!=d,e in (x,y),f notin (z),g,!h,i>5`. Throws `invalid`. */
-export function parseLabelSelector(text: string): Selector {
-  if (text.trim() === '') return everything;
-  return selectorOf(terms(text).map((term) => parseTerm(term, text)));
-}
-
-function parseTerm(term: string, whole: string): LabelRequirement {
-  const set = /^([^\s!=<>,()]+)\s+(in|notin)\s*\(([^()]*)\)$/.exec(term);
-  if (set !== null) {
-    const values = (set[3] ?? '').split(',').map((value) => value.trim());
-    return checked({ key: set[1] ?? '', operator: set[2] === 'in' ? 'In' : 'NotIn', values }, whole);
-  }
-  const binary = /^([^\s!=<>,()]+)\s*(==|=|!=|>|<)\s*([^\s!=<>,()]*)$/.exec(term);
-  if (binary !== null) {
-    const operators: Record<string, LabelOperator> = { '!=': 'NotIn', '>': 'Gt', '<': 'Lt' };
-    const operator = operators[binary[2] ?? ''] ?? 'In';
-    return checked({ key: binary[1] ?? '', operator, values: [binary[3] ?? ''] }, whole);
-  }
-  const unary = /^(!?)\s*([^\s!=<>,()]+)$/.exec(term);
-  if (unary !== null) {
-    const operator = unary[1] === '!' ? 'DoesNotExist' : 'Exists';
-    return checked({ key: unary[2] ?? '', operator, values: [] }, whole);
-  }
-  throw unparsable(whole, `found '${term}'`);
-}
-
-function checked(requirement: LabelRequirement, whole: string): LabelRequirement {
-  const { key, operator, values } = requirement;
-  if (!isQualifiedName(key)) throw unparsable(whole, `invalid label key ${JSON.stringify(key)}`);
-  if (operator === 'Gt' || operator === 'Lt') {
-    if (!/^-?\d+$/.test(values[0] ?? '')) throw unparsable(whole, 'the value must be an integer');
-  } else {
-    const wrong = values.find((value) => !isLabelValue(value));
-    if (wrong !== undefined) throw unparsable(whole, `invalid label value ${JSON.stringify(wrong)}`);
-  }
-  return requirement;
-}
-
-function unparsable(text: string, why: string): PlatformError {
-  return new PlatformError(
-    'invalid',
-    `unable to parse requirement: ${why} in selector ${JSON.stringify(text)}`,
-    {
-      details: { reason: 'BadRequest' },
-    },
-  );
 }
 
 /** The matcher of a LabelSelector: undefined matches nothing, an empty one everything. */
@@ -183,19 +117,29 @@ export interface FieldTerm {
   readonly value: string;
 }
 
-/** Parses `metadata.name=web,status.phase!=Running`; `\,`, `\=` and `\\` escape. Throws `invalid`. */
+/** Parses `metadata.name=web,status.phase!=Running`; `\\,`, `\\=` and `\\\\` escape. Throws `invalid`. */
 export function parseFieldSelector(text: string): FieldTerm[] {
   const result: FieldTerm[] = [];
   for (const part of text.split(/(?<!\\),/)) {
     if (part === '') continue;
-    const match = /^([^=!]+?)(==|!=|=)((?:[^=\\]|\\.)*)$/.exec(part);
-    if (match === null) {
-      throw new PlatformError('invalid', `invalid selector: '${text}'; can't understand '${part}'`, {
-        details: { reason: 'BadRequest' },
-      });
-    }
-    const value = (match[3] ?? '').replaceAll(/\\([\\,=])/g, '$1');
-    result.push({ field: match[1] ?? '', operator: match[2] === '!=' ? '!=' : '=', value });
+    const match = /^(.*?)(!=|==|=)(.*)$/s.exec(part);
+    if (match === null) throw unreadable(`invalid selector: '${text}'; can't understand '${part}'`);
+    const [, field = '', operator = '', value = ''] = match;
+    result.push({ field, operator: operator === '!=' ? '!=' : '=', value: unescaped(value) });
   }
   return result;
+}
+
+function unescaped(value: string): string {
+  const wrong = /\\(?![\\,=])(.?)/.exec(value.replaceAll(/\\[\\,=]/g, '__'));
+  if (wrong !== null)
+    throw unreadable(`invalid field selector: invalid escape sequence: \\${wrong[1] ?? ''}`);
+  const bare = /[,=]/.exec(value.replaceAll(/\\[\\,=]/g, ''));
+  if (bare !== null)
+    throw unreadable(`invalid field selector: unescaped character in value: ${bare[0].charCodeAt(0)}`);
+  return value.replaceAll(/\\([\\,=])/g, '$1');
+}
+
+function unreadable(why: string): PlatformError {
+  return new PlatformError('invalid', why, { details: { reason: 'BadRequest' } });
 }

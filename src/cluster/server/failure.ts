@@ -143,6 +143,11 @@ export function badRequest(message: string): PlatformError {
   return failure(message, { code: 'invalid', http: 400, reason: 'BadRequest' });
 }
 
+/** A resourceVersion that is no number, where storage reads it. */
+export function badVersion(message: string): PlatformError {
+  return failure(message, { code: 'invalid', http: 500, reason: '' });
+}
+
 /** Told by the storage, which has no reason for it. */
 export function versionOfNew(): PlatformError {
   const message = 'resourceVersion should not be set on objects to be created';
@@ -223,7 +228,8 @@ export function tooOldToWatch(asked: number, oldest: number): PlatformError {
   return expired(`too old resource version: ${asked} (${oldest})`);
 }
 
-export function tooLargeVersion(asked: number, current: number): PlatformError {
+/** With `waited`, the version has been waited for: the client may come again. */
+export function tooLargeVersion(asked: number, current: number, waited = true): PlatformError {
   const message = `Timeout: Too large resource version: ${asked}, current: ${current}`;
   const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
   return failure(message, {
@@ -231,6 +237,6 @@ export function tooLargeVersion(asked: number, current: number): PlatformError {
     http: 504,
     reason: 'Timeout',
     causes,
-    retryAfterSeconds: 1,
+    ...(waited && { retryAfterSeconds: 1 }),
   });
 }

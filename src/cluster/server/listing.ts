@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
 import { prefixEnd, type Store } from '../store/store.ts';
 import { badRequest, expired, expiredContinue, tooLargeVersion } from './failure.ts';
+import { parseVersion } from './list-options.ts';
 import { isExpired, type Registry } from './registry.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
@@ -35,18 +36,20 @@ interface Sources {
 
 export async function listObjects(request: ListRequest, sources: Sources): Promise<Page> {
   const { registry, cache, store, clock } = sources;
-  const { resource, selection, continueToken } = request;
+  const { resource, selection, continueToken, resourceVersion } = request;
+  if (continueToken !== '' && resourceVersion !== '' && resourceVersion !== '0')
+    throw badRequest('specifying resource version is not allowed when using continue');
   const from = continueToken === '' ? undefined : decodeToken(continueToken, selection.prefix);
   // A token of -1 goes on in the newest state: the one that it stands for has been forgotten.
   const exact =
     from === undefined ? exactRevision(request) : from.revision === -1 ? undefined : from.revision;
   if (exact === undefined) {
-    const minimum = parseVersion(request.resourceVersion);
+    const minimum = parseVersion(request.resourceVersion, true);
     if (request.resourceVersion === '') await registry.fresh();
     else await cache.waitFor(minimum);
   } else {
     await registry.fresh();
-    if (exact > cache.revision) throw tooLargeVersion(exact, cache.revision);
+    if (exact > cache.revision) throw tooLargeVersion(exact, cache.revision, false);
   }
   if (exact !== undefined && exact < cache.forgotten) throw tooOld(request, from?.start);
   const held = cache.resource(resource.prefix);
@@ -75,35 +78,10 @@ function tooOld({ selection }: ListRequest, start: string | undefined): Error {
 }
 
 function exactRevision({ resourceVersion, resourceVersionMatch, limit }: ListRequest): number | undefined {
-  if (resourceVersionMatch !== '' && resourceVersion === '') {
-    throw badRequest('resourceVersionMatch is forbidden unless resourceVersion is provided');
-  }
-  const version = parseVersion(resourceVersion);
-  switch (resourceVersionMatch) {
-    case 'Exact':
-      if (version === 0)
-        throw badRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
-      return version;
-    case 'NotOlderThan':
-      return undefined;
-    case '':
-      // What clients older than resourceVersionMatch mean by a limit and a version.
-      return limit > 0 && version > 0 ? version : undefined;
-    default:
-      throw badRequest(
-        `supported values: "Exact", "NotOlderThan": resourceVersionMatch ${JSON.stringify(resourceVersionMatch)}`,
-      );
-  }
-}
-
-/** The number in a resourceVersion; '' and '0' are 0. */
-export function parseVersion(text: string): number {
-  if (text === '') return 0;
-  if (!/^\d{1,15}$/.test(text))
-    throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
-  return Number(text);
+  const version = parseVersion(resourceVersion, true);
+  if (resourceVersionMatch === 'Exact') return version;
+  // What clients older than resourceVersionMatch mean by a limit and a version.
+  return resourceVersionMatch === '' && limit > 0 && version > 0 ? version : undefined;
 }
 
 /** An index that leaves more than this would be sorted longer than everything is filtered. */
@@ -189,28 +167,33 @@ async function listFromStore(
   }
 }
 
+const TOKEN_VERSION = 'meta.k8s.io/v1';
+
 /** The next page starts right after `key`. The form is upstream's: URL-safe base64 of a small JSON object. */
 function encodeToken(revision: number, key: string, prefix: string): string {
-  const token = { v: 'meta.k8s.io/v1', rv: revision, start: `${key.slice(prefix.length)}\0` };
+  const token = { v: TOKEN_VERSION, rv: revision, start: `${key.slice(prefix.length)}\0` };
   return Buffer.from(JSON.stringify(token)).toString('base64url');
 }
 
 function decodeToken(token: string, prefix: string): { revision: number; start: string } {
+  const decoded = Buffer.from(token, 'base64url').toString('utf8');
+  let fields: Partial<Record<'v' | 'rv' | 'start', unknown>>;
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as Record<
-      string,
-      unknown
-    >;
-    if (
-      v === 'meta.k8s.io/v1' &&
-      Number.isSafeInteger(rv) &&
-      (rv as number) >= -1 &&
-      typeof start === 'string'
-    ) {
-      return { revision: rv as number, start: prefix + start };
-    }
+    fields = Object(JSON.parse(decoded)) as typeof fields;
   } catch {
-    // Falls through to the same answer as a token of another form.
+    throw badToken(`invalid character '${decoded.slice(0, 1)}' looking for beginning of value`);
   }
-  throw badRequest('continue key is not valid');
+  const { v = '', rv = 0, start = '' } = fields;
+  if (v !== TOKEN_VERSION) throw badToken(`server does not recognize this encoded version ${String(v)}`);
+  if (!Number.isSafeInteger(rv) || rv === 0 || (rv as number) < -1)
+    throw badToken(`incorrect encoded start resourceVersion (version ${TOKEN_VERSION})`);
+  if (typeof start !== 'string' || start === '')
+    throw badToken(`encoded start key empty (version ${TOKEN_VERSION})`);
+  // It must not lead out of where the list is.
+  if (`/${start}`.includes('/../')) throw badToken(start);
+  return { revision: rv as number, start: prefix + start.replace(/^\//, '') };
+}
+
+function badToken(why: string): Error {
+  return badRequest(`invalid continue token: continue key is not valid: ${why}`);
 }

@@ -113,8 +113,8 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
   }
 }
 
-/** A boolean query parameter as Go clients write it. */
+/** A boolean query parameter as Go clients write it: everything but `false` and `0` is true. */
 export function flag(query: URLSearchParams, name: string): boolean {
   const value = query.get(name);
-  return value === 'true' || value === '1' || value === '';
+  return value !== null && value !== '0' && value.toLowerCase() !== 'false';
 }

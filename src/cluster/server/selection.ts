@@ -1,6 +1,7 @@
 /** Which objects a list or watch is about: namespace, labels, fields. */
 import { getPath, isJsonObject, stringAt } from '../api/json.ts';
-import { parseFieldSelector, parseLabelSelector, type FieldTerm, type Selector } from '../api/selector.ts';
+import { parseLabelSelector } from '../api/label-selector-text.ts';
+import { parseFieldSelector, type FieldTerm, type Selector } from '../api/selector.ts';
 import { badRequest } from './failure.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resource.ts';
@@ -82,9 +83,24 @@ function indexedTerms(
 
 function checkField(resource: Resource, field: string): void {
   if (field === 'metadata.name') return;
-  if (field === 'metadata.namespace' && resource.namespaced) return;
-  if (resource.declaration.selectableFields.includes(field)) return;
-  throw badRequest(`field label not supported: ${field}`);
+  const { selectableFields } = resource.declaration;
+  // What upstream has no rules for takes both, and says so.
+  const isPlain = selectableFields.length === 0 && resource.type.wire !== undefined;
+  if (field === 'metadata.namespace' && (resource.namespaced || isPlain)) return;
+  if (selectableFields.includes(field)) return;
+  throw badRequest(
+    isPlain
+      ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+      : notSelectable(resource, field),
+  );
+}
+
+/** Each of upstream's kinds with its own words. */
+function notSelectable({ kind, apiVersion }: Resource, field: string): string {
+  if (kind === 'Job') return `field label ${JSON.stringify(field)} not supported for Job`;
+  if (kind === 'ResourceSlice')
+    return `field label not supported for ${apiVersion}, Kind=ResourceSlice: ${field}`;
+  return `field label not supported: ${field}`;
 }
 
 function holds({ field, operator, value }: FieldTerm, object: KubeObject): boolean {

@@ -86,7 +86,7 @@ test('the end of the initial events is marked', async () => {
   assert.deepEqual(bookmark?.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
   watch.stop();
   const wrong = await api.call('GET', `${MAPS}?watch=1&sendInitialEvents=true`);
-  assert.equal(wrong.status, 400);
+  assert.equal(wrong.status, 422);
 });
 
 test('bookmarks come while nothing of interest happens, and the watch ends in time', async () => {

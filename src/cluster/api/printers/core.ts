@@ -1,4 +1,4 @@
-import { listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { age, ageColumn, nameColumn } from './columns.ts';
 
@@ -26,11 +26,7 @@ export const secretColumns: readonly PrinterColumn[] = [
   ageColumn,
 ];
 
-export const serviceAccountColumns: readonly PrinterColumn[] = [
-  nameColumn,
-  { name: 'Secrets', type: 'string', cell: (object) => listAt(object, 'secrets').length },
-  ageColumn,
-];
+export const serviceAccountColumns: readonly PrinterColumn[] = [nameColumn, ageColumn];
 
 export const leaseColumns: readonly PrinterColumn[] = [
   nameColumn,

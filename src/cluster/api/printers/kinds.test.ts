@@ -251,11 +251,7 @@ const CASES: readonly (readonly [string, JsonObject, Record<string, JsonValue>])
     },
   ],
   ['storage.k8s.io/v1/csinodes', { spec: { drivers: [{}] } }, { Name: 'web', Drivers: 1, Age: '90s' }],
-  [
-    'storage.k8s.io/v1/csistoragecapacities',
-    { capacity: '5Gi' },
-    { Name: 'web', StorageClassName: 'web', Capacity: '5Gi' },
-  ],
+  ['storage.k8s.io/v1/csistoragecapacities', { capacity: '5Gi' }, { Name: 'web', 'Created At': MADE }],
   ['storage.k8s.io/v1/volumeattributesclasses', {}, { Name: 'web', DriverName: 'example.com', Age: '90s' }],
   [
     'scheduling.k8s.io/v1/priorityclasses',

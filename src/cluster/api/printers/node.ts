@@ -2,6 +2,8 @@ import { objectsAt, stringAt, objectAt, type JsonObject } from '../json.ts';
 import type { PrinterColumn } from '../resource-declaration.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 
+const UNKNOWN = '<unknown>';
+
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
 const ROLE_LABEL = 'kubernetes.io/role';
 
@@ -14,7 +16,7 @@ export const nodeColumns: readonly PrinterColumn[] = [
   { name: 'Internal-IP', type: 'string', priority: 1, cell: (node) => address(node, 'InternalIP') },
   { name: 'External-IP', type: 'string', priority: 1, cell: (node) => address(node, 'ExternalIP') },
   { name: 'OS-Image', type: 'string', priority: 1, cell: (node) => info(node, 'osImage') },
-  { name: 'Kernel-Version', type: 'string', priority: 1, cell: (node) => info(node, 'kernelVersion') },
+  { name: 'Kernel-Version', type: 'string', priority: 1, cell: kernel },
   {
     name: 'Container-Runtime',
     type: 'string',
@@ -45,6 +47,13 @@ function address(node: JsonObject, type: string): string {
   return stringAt(found, 'address') || '<none>';
 }
 
+/** With the architecture that it is built for. */
+function kernel(node: JsonObject): string {
+  const architecture = stringAt(node, 'status', 'nodeInfo', 'architecture');
+  const version = info(node, 'kernelVersion');
+  return architecture === '' || version === UNKNOWN ? version : `${version} (${architecture})`;
+}
+
 function info(node: JsonObject, key: string): string {
-  return stringAt(node, 'status', 'nodeInfo', key) || '<unknown>';
+  return stringAt(node, 'status', 'nodeInfo', key) || UNKNOWN;
 }

@@ -157,9 +157,3 @@ export const csiNodeColumns: readonly PrinterColumn[] = [
   lengthColumn('Drivers', ['spec', 'drivers']),
   ageColumn,
 ];
-
-export const csiStorageCapacityColumns: readonly PrinterColumn[] = [
-  nameColumn,
-  textColumn('StorageClassName', ['storageClassName']),
-  textColumn('Capacity', ['capacity'], '<unset>'),
-];

@@ -8,11 +8,11 @@ import {
   networkPolicyColumns,
   serviceCidrColumns,
 } from '../printers/networking.ts';
+import { plainColumns } from '../printers/columns.ts';
 import { priorityClassColumns, runtimeClassColumns } from '../printers/policy.ts';
 import {
   csiDriverColumns,
   csiNodeColumns,
-  csiStorageCapacityColumns,
   storageClassColumns,
   volumeAttachmentColumns,
   volumeAttributesClassColumns,
@@ -116,7 +116,7 @@ export const clusterResources: readonly ResourceDeclaration[] = [
     group: STORAGE,
     resource: 'csistoragecapacities',
     kind: 'CSIStorageCapacity',
-    columns: csiStorageCapacityColumns,
+    columns: plainColumns,
   }),
   declare({
     group: DEVICES,

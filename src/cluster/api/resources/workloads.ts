@@ -44,7 +44,6 @@ export const workloadResources: readonly ResourceDeclaration[] = [
     subresources: [STATUS, SCALE],
     scale: SCALE_PATHS,
     columns: replicaSetColumns,
-    selectableFields: ['status.replicas'],
     hasGeneration: true,
   }),
   declare({

@@ -2,12 +2,8 @@
  * May this user do that? Authorizers are asked in order; the first that does not abstain decides, and when all abstain
  * the answer is no (https://kubernetes.io/docs/reference/access-authn-authz/authorization/).
  */
-import {
-  parseFieldSelector,
-  parseLabelSelector,
-  type FieldTerm,
-  type LabelRequirement,
-} from '../../api/selector.ts';
+import { parseLabelSelector } from '../../api/label-selector-text.ts';
+import { parseFieldSelector, type FieldTerm, type LabelRequirement } from '../../api/selector.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import { forbidden, forbiddenPath } from '../failure.ts';
 import type { RequestInfo } from '../request-info.ts';

@@ -9,7 +9,7 @@ import { attributesOf, type Attributes } from '../authorization/authorizer.ts';
 import type { Handler, RequestContext, ServerParts } from '../context.ts';
 import { tooManyRequests } from '../failure.ts';
 import type { Counter, Metrics } from '../metrics/metrics.ts';
-import { numberOf } from '../handlers/read.ts';
+import { numberOf } from '../list-options.ts';
 import type { KubeObject } from '../object.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { ResourceCache } from '../watch-cache.ts';

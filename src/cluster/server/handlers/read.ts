@@ -1,9 +1,8 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
-import { badRequest } from '../failure.ts';
 import { listResponse } from '../list-body.ts';
-import { listObjects, parseVersion } from '../listing.ts';
-import { flag } from '../request-info.ts';
+import { listOptionsOf, parseVersion, type ListOptions } from '../list-options.ts';
+import { listObjects } from '../listing.ts';
 import { jsonResponse } from '../respond.ts';
 import { selectionOf, type Selection } from '../selection.ts';
 import { prepared, viewFor, type View } from '../view.ts';
@@ -53,20 +52,11 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
   const { server, resource, info } = context;
   const { query, namespace } = info;
   const view = viewOf(context);
+  const asked = listOptionsOf(query, false);
   const selection = selectionOf({ resource, namespace, query });
   const held = server.cache.resource(resource.prefix);
   await prepared(resource, () => held.list(selection.prefix));
-  const page = await listObjects(
-    {
-      resource,
-      selection,
-      limit: numberOf(query, 'limit') ?? 0,
-      continueToken: query.get('continue') ?? '',
-      resourceVersion: query.get('resourceVersion') ?? '',
-      resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
-    },
-    server,
-  );
+  const page = await listObjects({ ...asked, limit: limitOf(asked), resource, selection }, server);
   await prepared(resource, () => page.objects);
   return await listResponse({ ...page, resource, view, clock: server.clock });
 }
@@ -74,25 +64,17 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
 export async function watchResource(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const { query, namespace, name } = info;
-  const initial = query.get('sendInitialEvents');
-  const wantsInitial = initial === 'true' || initial === '1';
+  const options = listOptionsOf(query, true);
+  const { bookmarks, sendInitialEvents, resourceVersion: version } = options;
+  // Without bookmarks nobody could say where the present state ends: it is a watch as any other.
+  const wantsInitial = sendInitialEvents === true && bookmarks;
   const view = viewOf(context);
   const selection: Selection = selectionOf({ resource, namespace, query, name });
-  const bookmarks = flag(query, 'allowWatchBookmarks');
-  const match = query.get('resourceVersionMatch') ?? '';
-  if (initial !== null && match !== 'NotOlderThan') {
-    throw badRequest('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-  }
-  if (initial === null && match !== '') {
-    throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
-  }
-  if (wantsInitial && !bookmarks) throw badRequest('sendInitialEvents requires allowWatchBookmarks');
-  const version = query.get('resourceVersion') ?? '';
   const from = parseVersion(version);
   if (version === '' || wantsInitial) await server.registry.fresh();
   if (wantsInitial) await server.cache.waitFor(from);
-  const seconds = numberOf(query, 'timeoutSeconds') ?? 0;
-  const noInitial = initial !== null && !wantsInitial;
+  const { timeoutSeconds: seconds = 0 } = options;
+  const noInitial = sendInitialEvents === false;
   const after =
     wantsInitial || (from === 0 && !noInitial) ? undefined : from === 0 ? server.cache.revision : from;
   await prepared(resource, () => server.cache.resource(resource.prefix).list(selection.prefix));
@@ -117,9 +99,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   };
 }
 
-export function numberOf(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw badRequest(`invalid value for ${name}: ${JSON.stringify(text)}`);
-  return Number(text);
+/** What is listed from the cache as it is comes in one piece. */
+export function limitOf({ limit, resourceVersion, resourceVersionMatch }: ListOptions): number {
+  return resourceVersion === '0' && resourceVersionMatch !== 'Exact' ? 0 : limit;
 }

@@ -6,6 +6,7 @@ import { AdmissionGate } from '../gate.ts';
 import { planDelete, type DeleteRequest } from '../deletion.ts';
 import type { CachedObject } from '../cached-object.ts';
 import { listResponse } from '../list-body.ts';
+import { listOptionsOf } from '../list-options.ts';
 import { listObjects } from '../listing.ts';
 import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../request-body.ts';
@@ -13,13 +14,32 @@ import { jsonResponse, warningHeader } from '../respond.ts';
 import { selectionOf } from '../selection.ts';
 import { shownAs } from '../resource.ts';
 import { prepared, toBytes } from '../view.ts';
-import { numberOf, showObject, viewOf } from './read.ts';
+import { limitOf, showObject, viewOf } from './read.ts';
 
 /** Resources whose delete answers with the object rather than with a Status. */
-const RETURNS_OBJECT = new Set(['pods', 'services', 'serviceaccounts', 'nodes']);
+const RETURNS_OBJECT = new Set([
+  'csidrivers',
+  'csinodes',
+  'deviceclasses',
+  'devicetaintrules',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'pods',
+  'podtemplates',
+  'resourceclaims',
+  'resourceclaimtemplates',
+  'resourcequotas',
+  'resourceslices',
+  'serviceaccounts',
+  'services',
+  'storageclasses',
+  'volumeattachments',
+  'volumeattributesclasses',
+]);
 
 export async function deleteObject(context: ResourceContext): Promise<ApiResponse> {
   const { resource, request, info } = context;
+  const view = viewOf(context);
   const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
   const changed = await remove(context, {
     name: info.name,
@@ -30,7 +50,7 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
   const unsaid = options.propagationPolicy === undefined ? resource.strategy.orphaningWarning : undefined;
   const headers = warningHeader([...changed.warnings, ...(unsaid === undefined ? [] : [unsaid])]);
   if (changed.type !== 'delete' || RETURNS_OBJECT.has(resource.resource))
-    return showObject(context, changed.object, { headers });
+    return showObject(context, changed.object, { headers, view });
   const { uid } = changed.object.object.metadata;
   const details = {
     name: info.name,
@@ -78,18 +98,13 @@ const AT_ONCE = 8;
 /** Deletes what a list with the same query would show; answers with that list. */
 export async function deleteCollection(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
+  const view = viewOf(context);
   const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
   const { query, namespace } = info;
+  const asked = listOptionsOf(query, false);
   await prepared(resource, () => server.cache.resource(resource.prefix).list(resource.prefix));
-  const { objects, revision } = await listObjects(
-    {
-      resource,
-      selection: selectionOf({ resource, namespace, query }),
-      limit: numberOf(query, 'limit') ?? 0,
-      continueToken: query.get('continue') ?? '',
-      resourceVersion: '',
-      resourceVersionMatch: '',
-    },
+  const { objects, ...page } = await listObjects(
+    { ...asked, limit: limitOf(asked), resource, selection: selectionOf({ resource, namespace, query }) },
     server,
   );
   const removed: (CachedObject | undefined)[] = [];
@@ -116,5 +131,5 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const shown = removed.filter((object) => object !== undefined);
   const { clock } = server;
-  return await listResponse({ resource, view: viewOf(context), objects: shown, revision, clock });
+  return await listResponse({ ...page, resource, view, objects: shown, clock });
 }

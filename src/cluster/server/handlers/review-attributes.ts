@@ -1,9 +1,9 @@
 /** ResourceAttributes and NonResourceAttributes (authorization.k8s.io/v1): checked, and as what an authorizer is asked. */
 import { forbidden, invalid, required, type FieldError } from '../../api/field-error.ts';
 import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { parseLabelSelector } from '../../api/label-selector-text.ts';
 import {
   parseFieldSelector,
-  parseLabelSelector,
   type FieldTerm,
   type LabelOperator,
   type LabelRequirement,
