@@ -14,6 +14,7 @@ import {
 import { dns1123Label } from './validate/names.ts';
 import { keyPairProblem } from './warnings/key-pair.ts';
 import { addressWarnings } from './warnings/addresses.ts';
+import { definitionWarnings } from './warnings/definitions.ts';
 import { endpointSliceWarnings, ingressWarnings, networkPolicyWarnings } from './warnings/network.ts';
 import { claimSpecWarnings, nodeTermWarnings, oldLabel, podWarnings } from './warnings/pod.ts';
 
@@ -52,6 +53,13 @@ const WARNERS: Readonly<Record<string, Warner>> = {
         ]
       : []),
   ],
+  'apiextensions.k8s.io/CustomResourceDefinition': definitionWarnings,
+  'resource.k8s.io/ResourceSlice': (slice) => {
+    const driver = stringAt(slice, 'spec', 'driver');
+    return driver === driver.toLowerCase()
+      ? []
+      : [`spec.driver: driver names should be lowercase; ${goQuote(driver)} contains uppercase characters`];
+  },
   '/Service': (service) => serviceWarnings(service),
   '/PersistentVolume': (volume) => volumeWarnings(volume),
   '/PersistentVolumeClaim': (claim) => [

@@ -1,4 +1,4 @@
-import { objectsAt, stringAt, type JsonObject } from '../json.ts';
+import { stringAt, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
 
 export function customResourceDefinitionDefaults(definition: JsonObject): void {
@@ -9,7 +9,4 @@ export function customResourceDefinitionDefaults(definition: JsonObject): void {
   if (isEmpty(names['listKind']) && kind !== '') names['listKind'] = `${kind}List`;
   const conversion = ensureObject(spec, 'conversion');
   fill(conversion, { strategy: 'None' });
-  for (const version of objectsAt(spec, 'versions')) {
-    for (const column of objectsAt(version, 'additionalPrinterColumns')) fill(column, { priority: 0 });
-  }
 }

@@ -61,3 +61,13 @@ export function formatProblem(format: string, value: string): string | undefined
   if (!Object.hasOwn(FORMATS, format) || FORMATS[format]!(value)) return undefined;
   return `must be of type ${format}: ${JSON.stringify(value)}`;
 }
+
+/** Known, though any text has them. */
+const PLAIN: ReadonlySet<string> = new Set(['bsonobjectid', 'datetime', 'isbn', 'password']);
+
+/** By the type of what has the format; the others say nothing of it. */
+export function isKnownFormat(type: string, format: string): boolean {
+  if (type === 'integer') return format === 'int32' || format === 'int64';
+  if (type === 'number') return format === 'float' || format === 'double';
+  return (type === '' || type === 'string') && (Object.hasOwn(FORMATS, format) || PLAIN.has(format));
+}

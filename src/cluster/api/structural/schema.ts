@@ -13,6 +13,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
+import { isKnownFormat } from './formats.ts';
 import { lazyPattern, type LinearPattern } from '../pattern/lazy.ts';
 
 export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | '';
@@ -90,7 +91,7 @@ export function parseStructural(json: JsonObject): Structural {
   const mapType = stringAt(json, 'x-kubernetes-map-type');
   return {
     type: stringAt(json, 'type') as SchemaType,
-    format: stringAt(json, 'format'),
+    format: isKnownFormat(stringAt(json, 'type'), stringAt(json, 'format')) ? stringAt(json, 'format') : '',
     nullable: boolean(json, 'nullable'),
     intOrString: boolean(json, 'x-kubernetes-int-or-string'),
     preserveUnknown: boolean(json, 'x-kubernetes-preserve-unknown-fields'),

@@ -5,6 +5,7 @@ import { apiServiceStrategy } from './api-services.ts';
 import { autoscalerStrategy } from './autoscalers.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { daemonSetStrategy } from './daemon-sets.ts';
+import { definitionStrategy } from './definitions.ts';
 import { nodeStrategy, serviceAccountStrategy } from './core.ts';
 import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
 import { endpointSliceStrategy } from './endpoint-slices.ts';
@@ -46,7 +47,7 @@ export function strategies(choices: StrategyChoices): Readonly<Record<string, St
     cronjobs: controlled({}, templated('spec', 'jobTemplate', 'spec', 'template')),
     csidrivers: csiDriverStrategy,
     daemonsets: daemonSetStrategy,
-    customresourcedefinitions: STATUS_ALONE,
+    customresourcedefinitions: definitionStrategy,
     deployments: { ...controlled({}, templated('spec', 'template')), fixedInStatus: ['labels'] },
     endpointslices: endpointSliceStrategy,
     events: { leaseSeconds: choices.eventSeconds ?? 3600 },
