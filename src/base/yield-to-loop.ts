@@ -17,6 +17,9 @@ function resume(): void {
   if (waiting.length > 0) setImmediate(resume);
 }
 
+/** Objects in JSON of more bytes are worked on in steps, and others have a turn between two of them. */
+export const LARGE_BYTES = 32 * 1024;
+
 /** What long work may take of one turn. A collection of garbage may come on top. */
 const SLICE_MS = 1;
 

@@ -1,4 +1,5 @@
 import { PlatformError, errorMessage } from '../../base/errors.ts';
+import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import {
   base64Error,
@@ -52,15 +53,14 @@ export function parseJson(bytes: Uint8Array, what: string): Parsed {
   return { value, duplicates: duplicateKeys(text) };
 }
 
-/** Longer text is parsed in slices; what is written every day is shorter. */
-const LARGE = 32 * 1024;
-
-/** As `parseJson`, without holding up the event loop when there is much. */
+/** As `parseJson`, without holding up the event loop when there is much: what is written every day is shorter. */
 export async function parseLargeJson(bytes: Uint8Array, what: string): Promise<Parsed> {
-  if (bytes.length <= LARGE) return parseJson(bytes, what);
+  if (bytes.length <= LARGE_BYTES) return parseJson(bytes, what);
   const text = textOf(bytes, what);
   try {
-    return await parseInSlices(text, MAX_COMPLAINTS);
+    const parsed = await parseInSlices(text, MAX_COMPLAINTS);
+    await yieldToLoop();
+    return parsed;
   } catch (error) {
     throw error instanceof SyntaxError ? unrecognized(what, bytes, error) : error;
   }

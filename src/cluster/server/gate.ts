@@ -1,4 +1,5 @@
 /** The admission of one request's writes. */
+import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
 import type { ResourceContext } from './context.ts';
@@ -26,6 +27,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   #reservations = new Reservations([]);
 
   readonly #window: Window | undefined;
+  #isLarge: boolean;
 
   constructor(
     context: ResourceContext,
@@ -36,6 +38,16 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     this.#operation = operation;
     this.dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
     this.#window = options.window;
+    this.#isLarge = (context.request.body?.length ?? 0) > LARGE_BYTES;
+  }
+
+  /** What is there has so many bytes. */
+  found(length: number): void {
+    this.#isLarge ||= length > LARGE_BYTES;
+  }
+
+  pause(): Promise<void> | undefined {
+    return this.#isLarge ? yieldToLoop() : undefined;
   }
 
   async mutate(object: KubeObject, old?: KubeObject): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { Random } from '../../base/random.ts';
 import { isPlatformError } from '../../base/errors.ts';
+import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import { encodeForStorage, encodeUnstored } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
@@ -94,6 +95,7 @@ export class Registry {
       const claims = this.#claims(resource, [attempt, undefined], { refused, dryRun });
       if (dryRun) return new CachedObject(key, encodeUnstored(attempt), 0);
       const value = encodeForStorage(attempt);
+      await pauseAfter(value.length);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
       const put: Op = { type: 'put', key, value, ...(await this.#lease(resource)) };
       const result = await this.#store.txn(compares, [put, ...claims.ops]);
@@ -112,7 +114,8 @@ export class Registry {
     resource: Resource,
     ref: Ref,
     options: {
-      readonly change: (current: KubeObject) => Change | Promise<Change>;
+      /** `length` is that of the current object's JSON. */
+      readonly change: (current: KubeObject, length: number) => Change | Promise<Change>;
       readonly dryRun?: boolean;
     },
   ): Promise<Changed> {
@@ -123,13 +126,16 @@ export class Registry {
     const hasClaims = resource.strategy.claims !== undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (current === undefined) throw notFound(resource, ref.name);
-      const change = await options.change(current.mutable());
+      const found = current.mutable();
+      await pauseAfter(current.length);
+      const change = await options.change(found, current.length);
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
       const claims = hasClaims
         ? this.#claims(resource, [object, current.object], { refused, dryRun: options.dryRun === true })
         : NO_CLAIMS;
       const value = object === undefined ? current.stored : encodeForStorage(object);
+      await pauseAfter(value.length);
       // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
       const mayBeSame = object !== undefined && value.length === current.length;
       if (mayBeSame && isUnchanged(object, current.object)) return { type: 'keep', object: current };
@@ -178,6 +184,11 @@ export class Registry {
     const seconds = resource.strategy.leaseSeconds;
     return seconds === undefined ? {} : { lease: await this.#leases.get(seconds) };
   }
+}
+
+/** Of a step of work on a large object. */
+function pauseAfter(length: number): Promise<void> | undefined {
+  return length > LARGE_BYTES ? yieldToLoop() : undefined;
 }
 
 /** Remembers which claims lost, so that the next try picks others. */

@@ -35,9 +35,11 @@ export interface Gate {
   readonly dryRun?: boolean;
   mutate(object: KubeObject, old?: KubeObject): Promise<void>;
   validate(object: KubeObject, old?: KubeObject): Promise<void>;
+  /** Between two steps of work on a large object; undefined for others. */
+  pause(): Promise<void> | undefined;
 }
 
-export const open: Gate = { mutate: async () => {}, validate: async () => {} };
+export const open: Gate = { mutate: async () => {}, validate: async () => {}, pause: () => undefined };
 
 /** Makes a decoded object ready to be stored for the first time; changes and returns it. */
 export async function prepareCreate(
@@ -54,9 +56,12 @@ export async function prepareCreate(
   } else delete sent.namespace;
   dropRepeatedOwners(object, gate, 'sent');
   if (author !== 'applied') delete sent.managedFields;
+  await gate.pause();
   resource.type.applyDefaults(object);
+  await gate.pause();
   // What admission and the strategy add belongs to nobody.
   if (author !== 'applied') recordUpdate(undefined, object, author);
+  await gate.pause();
   await gate.mutate(object);
   dropRepeatedOwners(object, gate, 'admitted');
   const { metadata } = object;
@@ -73,8 +78,10 @@ export async function prepareCreate(
   resource.type.applyDefaults(object);
   const asked = { user: options.user, dryRun: gate.dryRun === true };
   gate.warnings?.push(...(resource.strategy.prepareForCreate?.(object, asked) ?? []));
+  await gate.pause();
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  await gate.pause();
   gate.warnings?.push(...resource.type.warnings(object));
   await gate.validate(object);
   return object;
@@ -145,6 +152,7 @@ export async function planUpdate(
   if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
     throw conflict(resource, name, MODIFIED);
   }
+  await gate.pause();
   const owners = metadata.managedFields;
   const isWish = endpoint === 'main' || isNarrow(endpoint);
   const object = isWish ? sent : statusUpdate(resource, sent, old);
@@ -153,8 +161,10 @@ export async function planUpdate(
   resource.type.applyDefaults(object);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
+  await gate.pause();
   // What admission and the strategy change belongs to nobody.
   if (author !== 'applied' && !isNarrow(endpoint)) recordUpdate(old, object, author);
+  await gate.pause();
   await gate.mutate(object, old);
   dropRepeatedOwners(object, gate, 'admitted');
   const recorded = object.metadata.managedFields;
@@ -168,8 +178,10 @@ export async function planUpdate(
   if (recorded === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = recorded;
   if (author !== 'applied' && isNarrow(endpoint)) recordUpdate(old, object, author);
+  await gate.pause();
   const errors = resource.type.validateUpdate(object, old, endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
+  await gate.pause();
   if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
   await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };

@@ -128,6 +128,7 @@ const parsed = new RecentTexts<FieldSet>();
 /** In FieldsV1 an object without members is a leaf; the outermost is the empty set. */
 function parse(json: JsonObject, nested: boolean, depth: number): FieldSet {
   if (depth > MAX_DEPTH) throw new PlatformError('invalid', 'fieldsV1 is nested too deeply');
+  if (nested && isBare(json)) return FieldSet.leaf;
   const children = new Map<string, FieldSet>();
   let member = nested;
   for (const step of Object.keys(json)) {
@@ -140,6 +141,11 @@ function parse(json: JsonObject, nested: boolean, depth: number): FieldSet {
   }
   if (children.size > 0) member = Object.hasOwn(json, '.');
   return new FieldSet(member, children);
+}
+
+function isBare(json: JsonObject): boolean {
+  for (const _ in json) return false;
+  return true;
 }
 
 /** Keys and values as we would write them, whatever the order and the spaces were. */
@@ -184,7 +190,8 @@ export class FieldSetBuilder {
   #member = false;
   /** All that is at and below this place. */
   #whole: FieldSet | undefined;
-  readonly #children = new Map<string, FieldSetBuilder>();
+  /** Most places have nothing below them: those that are built are leaves until something comes. */
+  readonly #children = new Map<string, FieldSetBuilder | undefined>();
 
   add(path: readonly string[], from = 0): void {
     const step = path[from];
@@ -192,9 +199,19 @@ export class FieldSetBuilder {
       this.#member = true;
       return;
     }
+    const below = this.#children.get(step);
+    if (from < path.length - 1) (below ?? this.#below(step)).add(path, from + 1);
+    else if (below !== undefined) below.#member = true;
+    else this.#children.set(step, undefined);
+  }
+
+  #below(step: string): FieldSetBuilder {
     let next = this.#children.get(step);
-    if (next === undefined) this.#children.set(step, (next = new FieldSetBuilder()));
-    next.add(path, from + 1);
+    if (next !== undefined) return next;
+    next = new FieldSetBuilder();
+    next.#member = this.#children.has(step);
+    this.#children.set(step, next);
+    return next;
   }
 
   /** Everything at and below a path, which nothing else may be added to. */
@@ -204,17 +221,14 @@ export class FieldSetBuilder {
       this.#whole = set;
       return;
     }
-    let next = this.#children.get(step);
-    if (next === undefined) this.#children.set(step, (next = new FieldSetBuilder()));
-    next.graft(rest, set);
+    this.#below(step).graft(rest, set);
   }
 
   build(): FieldSet {
     if (this.#whole !== undefined) return this.#whole;
     if (this.#children.size === 0) return this.#member ? FieldSet.leaf : FieldSet.empty;
-    return new FieldSet(
-      this.#member,
-      new Map([...this.#children].map(([step, child]) => [step, child.build()])),
-    );
+    const children = new Map<string, FieldSet>();
+    for (const [step, child] of this.#children) children.set(step, child?.build() ?? FieldSet.leaf);
+    return new FieldSet(this.#member, children);
   }
 }

@@ -58,6 +58,7 @@ export async function storeNew(
     gate,
     user: context.user,
   });
+  await gate.pause();
   const stored = resource.conversion === undefined ? ready : await storedAs(resource, ready);
   const created = await registry.create(resource, stored, how.dryRun);
   gate.written();
@@ -81,8 +82,10 @@ export async function modifyAs(
   await using gate = new AdmissionGate(context, 'UPDATE');
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
-    change: async (current) => {
+    change: async (current, length) => {
+      gate.found(length);
       const change = await plan(conversion === undefined ? current : await shownAs(resource, current), gate);
+      await gate.pause();
       if (change.type !== 'put' || conversion === undefined) return change;
       return { type: 'put', object: await storedAs(resource, change.object) };
     },
