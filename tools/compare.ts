@@ -164,7 +164,12 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
   let stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
   // Most kinds start without the status that somebody gives them.
   if (seed['status'] !== undefined) {
-    stored = await Promise.all(servers.map((server) => ask(server, 'PUT', `${path}/status`, seed)));
+    stored = await Promise.all(
+      servers.map((server, index) => {
+        const version = (stored[index]?.body as Seed | undefined)?.metadata?.resourceVersion ?? '';
+        return ask(server, 'PUT', `${path}/status`, withRevision(seed, version));
+      }),
+    );
   }
   const revisions = stored.map(({ body }) => (body as Seed).metadata?.resourceVersion ?? '');
   const subresources = ['', ...(seed['status'] === undefined ? [] : resource.windows)];

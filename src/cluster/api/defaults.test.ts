@@ -119,6 +119,7 @@ test('small defaults of the other kinds', () => {
   });
   assert.deepEqual(defaulted('', 'Namespace', { metadata: { name: 'n' } }), {
     metadata: { name: 'n', labels: { 'kubernetes.io/metadata.name': 'n' } },
+    status: { phase: 'Active' },
   });
   assert.deepEqual(defaulted('', 'Node', { status: { capacity: { cpu: '2' } } }), {
     status: { capacity: { cpu: '2' }, allocatable: { cpu: '2' } },

@@ -29,7 +29,8 @@ const BY_CODE: Readonly<Record<ErrorCode, { readonly code: number; readonly reas
 };
 
 /**
- * The Status of an error. A PlatformError's details may hold `fieldErrors` (422 Invalid with a cause each), `reason` and
+ * The Status of an error. A PlatformError's details may hold `fieldErrors` (422 Invalid with a cause each, of
+ * another `kind` than the context's where one is given), `reason` and
  * `code` (instead of the code's own), `retryAfterSeconds`, or a whole `status` of another server, which passes through.
  */
 export function statusOf(error: unknown, context: StatusContext = {}): Status {
@@ -43,7 +44,8 @@ export function statusOf(error: unknown, context: StatusContext = {}): Status {
   const { details } = error;
   if (isStatus(details['status'])) return details['status'];
   if (Array.isArray(details['fieldErrors'])) {
-    return invalidStatus(details['fieldErrors'] as FieldError[], context);
+    const kind = typeof details['kind'] === 'string' ? details['kind'] : context.kind;
+    return invalidStatus(details['fieldErrors'] as FieldError[], { ...context, kind });
   }
   const base = BY_CODE[error.code];
   const code = typeof details['code'] === 'number' ? details['code'] : base.code;

@@ -186,8 +186,8 @@ const RULES: Readonly<Record<string, Rules>> = {
     status: validateServiceStatus,
   },
   '/Endpoints': { name: 'subdomain', object: validateEndpoints },
-  '/ConfigMap': { name: 'subdomain', object: validateConfigMap, update: validateConfigMapUpdate },
-  '/Secret': { name: 'subdomain', object: validateSecret, update: validateSecretUpdate },
+  '/ConfigMap': { name: 'subdomain', create: validateConfigMap, update: validateConfigMapUpdate },
+  '/Secret': { name: 'subdomain', create: validateSecret, update: validateSecretUpdate },
   '/ServiceAccount': { name: 'subdomain' },
   // Only the newer version is strict about names; clients put dots at the end of generateName in this one.
   '/Event': { whole: true, name: 'path-segment', create: validateEvent, update: validateEventUpdate },
@@ -467,7 +467,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   [`${STORAGE}/VolumeAttributesClass`]: {
     name: 'subdomain',
     clusterScoped: true,
-    object: validateAttributesClass,
+    create: validateAttributesClass,
     update: validateAttributesClassUpdate,
   },
   'autoscaling/Scale': { name: 'subdomain', object: validateScale },

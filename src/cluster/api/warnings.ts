@@ -84,12 +84,16 @@ const WARNERS: Readonly<Record<string, Warner>> = {
     const problem = keyPairProblem(certificate, key);
     return problem === undefined ? [] : [problem];
   },
-  '/ServiceAccount': (account) =>
-    objectAt(account, 'metadata', 'annotations')['kubernetes.io/enforce-mountable-secrets'] === undefined
-      ? []
-      : [
-          'metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
-        ],
+  '/ServiceAccount': (account, old) => {
+    const key = 'kubernetes.io/enforce-mountable-secrets';
+    const has = (one: JsonObject | undefined): boolean =>
+      objectAt(one, 'metadata', 'annotations')[key] !== undefined;
+    return has(account) && !has(old)
+      ? [
+          `metadata.annotations[${key}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
+        ]
+      : [];
+  },
   'discovery.k8s.io/EndpointSlice': endpointSliceWarnings,
   'networking.k8s.io/Ingress': ingressWarnings,
   'networking.k8s.io/NetworkPolicy': networkPolicyWarnings,

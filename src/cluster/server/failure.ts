@@ -3,7 +3,7 @@
  * this file alone. Each carries its whole Status in `details.status`, which the API's status mapper passes through.
  */
 import { PlatformError, type ErrorCode } from '../../base/errors.ts';
-import { fieldErrorsError, type FieldError } from '../api/field-error.ts';
+import { fieldErrorsError, invalid, type FieldError } from '../api/field-error.ts';
 import { statusOf } from '../api/status.ts';
 
 export interface GroupResource {
@@ -239,4 +239,11 @@ export function tooLargeVersion(asked: number, current: number, waited = true): 
     causes,
     ...(waited && { retryAfterSeconds: 1 }),
   });
+}
+
+/** Of kinds that nobody changes without having seen what is there; upstream names the resource for the kind. */
+export function revisionRequired(resource: GroupResource): PlatformError {
+  const error = invalid('metadata.resourceVersion', 0, 'must be specified for an update');
+  const { message, details } = fieldErrorsError([error]);
+  return new PlatformError('invalid', message, { details: { ...details, kind: resource.resource } });
 }

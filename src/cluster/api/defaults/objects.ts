@@ -13,6 +13,8 @@ import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
 
 /** The name as a label, so that selectors can name namespaces. */
 export function namespaceDefaults(namespace: JsonObject): void {
+  const status = ensureObject(namespace, 'status');
+  if (isEmpty(status['phase'])) status['phase'] = 'Active';
   const name = stringAt(namespace, 'metadata', 'name');
   if (name === '') return;
   ensureObject(ensureObject(namespace, 'metadata'), 'labels')['kubernetes.io/metadata.name'] = name;

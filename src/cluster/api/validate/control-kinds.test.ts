@@ -335,7 +335,7 @@ const UPDATES: readonly (readonly [string, JsonObject, string, JsonObject, ...st
     { spec: { drivers: [{ name: 'a.io', nodeID: 'two', allocatable: { count: 2 } }] } },
     'main',
     { spec: { drivers: [{ name: 'a.io', nodeID: 'one' }] } },
-    `spec.drivers: Invalid value: {"name":"a.io","nodeID":"two"}: ${IMMUTABLE}`,
+    `spec.drivers: Invalid value: {"Name":"a.io","NodeID":"two","TopologyKeys":null,"Allocatable":null}: ${IMMUTABLE}`,
   ],
 ];
 

@@ -1,6 +1,14 @@
 /** Events: loose in the core group, where clients of every age write them, and strict in their own. */
-import { invalid, required, type FieldError } from '../field-error.ts';
-import { jsonEqual, numberAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { goShown, invalid, required, type FieldError, type GoMember } from '../field-error.ts';
+import {
+  isJsonObject,
+  jsonEqual,
+  numberAt,
+  objectAt,
+  stringAt,
+  type JsonObject,
+  type JsonValue,
+} from '../json.ts';
 import { formed, IMMUTABLE } from './checks.ts';
 import { validateMetadata, validateMetadataUpdate } from './metadata.ts';
 import { dns1123Subdomain, qualifiedName } from './names.ts';
@@ -79,21 +87,33 @@ export function validateStrictEventUpdate(event: JsonObject, old: JsonObject): F
     const [now, before] = [event, old].map((one) => one[STRICT(name)]);
     if (jsonEqual(now, before)) continue;
     const field = name === 'reportingComponent' ? 'reportingController' : name;
-    errors.push(invalid(field, now ?? ABSENT[name] ?? '', IMMUTABLE));
+    errors.push(invalid(field, shown(name, now), IMMUTABLE));
   }
-  return errors;
+  return errors.length > 0 ? errors : validateMetadata(event, { name: 'path-segment' });
 }
 
-/** How what is not there is shown; a text when it is none of these. */
-const ABSENT: Readonly<Record<string, JsonObject | number | null>> = {
-  involvedObject: {},
-  source: {},
-  count: 0,
-  related: null,
-  eventTime: null,
-  firstTimestamp: null,
-  lastTimestamp: null,
+const REFERENCE: readonly GoMember[] = [
+  { name: 'kind' },
+  { name: 'namespace' },
+  { name: 'name' },
+  { name: 'uid', go: 'UID' },
+  { name: 'apiVersion', go: 'APIVersion' },
+  { name: 'resourceVersion' },
+  { name: 'fieldPath' },
+];
+const SHOWN: Readonly<Record<string, readonly GoMember[]>> = {
+  involvedObject: REFERENCE,
+  related: REFERENCE,
+  source: [{ name: 'component' }, { name: 'host' }],
 };
+const NULL = new Set(['related', 'eventTime', 'firstTimestamp', 'lastTimestamp']);
+
+function shown(name: string, value: JsonValue | undefined): JsonValue {
+  const members = SHOWN[name];
+  if (value === undefined && NULL.has(name)) return null;
+  if (members !== undefined) return goShown(isJsonObject(value) ? value : {}, members);
+  return value ?? (name === 'count' ? 0 : '');
+}
 
 function validateSeries(event: JsonObject): FieldError[] {
   if (event['series'] === undefined) return [];

@@ -80,8 +80,8 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     'storage.k8s.io/StorageClass',
     { parameters: { a: 'b' }, provisioner: 'other' },
     [
-      'parameters: Forbidden: updates to parameters are forbidden.',
-      'provisioner: Forbidden: updates to provisioner are forbidden.',
+      'parameters: Invalid value: {"a":"b"}: field is immutable',
+      'provisioner: Invalid value: "other": field is immutable',
     ],
   ],
   [

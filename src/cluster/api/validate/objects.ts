@@ -40,7 +40,7 @@ export function validateConfigMap(configMap: JsonObject): FieldError[] {
 }
 
 export function validateConfigMapUpdate(configMap: JsonObject, old: JsonObject): FieldError[] {
-  return validateFrozen(configMap, old, ['data', 'binaryData']);
+  return [...validateFrozen(configMap, old, ['data', 'binaryData']), ...validateConfigMap(configMap)];
 }
 
 /** Keys that a secret's type requires. */
@@ -104,7 +104,11 @@ function jsonProblem(text: string): string {
 }
 
 export function validateSecretUpdate(secret: JsonObject, old: JsonObject): FieldError[] {
-  return [...immutable(secret, old, ['type']), ...validateFrozen(secret, old, ['data'])];
+  return [
+    ...immutable(secret, old, ['type']),
+    ...validateFrozen(secret, old, ['data']),
+    ...validateSecret(secret),
+  ];
 }
 
 function validateKeys(data: JsonObject, field: string): FieldError[] {

@@ -190,9 +190,7 @@ function validateScopeSelector(quota: JsonObject): FieldError[] {
 
 export function validateResourceQuotaUpdate(quota: JsonObject, old: JsonObject): FieldError[] {
   const sorted = (object: JsonObject): string[] =>
-    listAt(object, 'spec', 'scopes')
-      .map((scope) => textOf(scope))
-      .toSorted();
+    [...new Set(listAt(object, 'spec', 'scopes').map((scope) => textOf(scope)))].toSorted();
   return jsonEqual(sorted(quota), sorted(old))
     ? []
     : [invalid('spec.scopes', listAt(quota, 'spec', 'scopes'), IMMUTABLE)];

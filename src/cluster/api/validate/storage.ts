@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { duplicate, forbidden, invalid, required, tooLong, type FieldError } from '../field-error.ts';
+import {
+  duplicate,
+  forbidden,
+  goShown,
+  invalid,
+  required,
+  tooLong,
+  type FieldError,
+} from '../field-error.ts';
 import {
   getPath,
   isJsonObject,
@@ -105,10 +113,11 @@ function frozen(object: JsonObject, old: JsonObject, keys: readonly string[]): F
 }
 
 export function validateStorageClassUpdate(storageClass: JsonObject, old: JsonObject): FieldError[] {
-  return [
-    ...frozen(storageClass, old, ['parameters', 'provisioner', 'reclaimPolicy']),
-    ...unchanged(storageClass, old, 'volumeBindingMode'),
-  ];
+  return ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'].flatMap((key) => {
+    const absent = key === 'provisioner' ? '' : null;
+    const now = storageClass[key] ?? absent;
+    return jsonEqual(now, old[key] ?? absent) ? [] : [invalid(key, now, IMMUTABLE)];
+  });
 }
 
 export function validateAttributesClass(attributesClass: JsonObject): FieldError[] {
@@ -119,7 +128,10 @@ export function validateAttributesClass(attributesClass: JsonObject): FieldError
 }
 
 export function validateAttributesClassUpdate(attributesClass: JsonObject, old: JsonObject): FieldError[] {
-  return frozen(attributesClass, old, ['driverName', 'parameters']);
+  return [
+    ...frozen(attributesClass, old, ['driverName', 'parameters']),
+    ...validateAttributesClass(attributesClass),
+  ];
 }
 
 export function validateVolumeAttachment(attachment: JsonObject): FieldError[] {
@@ -283,9 +295,16 @@ export function validateCsiNodeUpdate(node: JsonObject, old: JsonObject): FieldE
       .filter((driver) => driver['name'] === was['name'])
       .map(withoutAllocatable)
       .filter((driver) => !jsonEqual(driver, withoutAllocatable(was)))
-      .map((driver) => invalid('spec.drivers', driver, IMMUTABLE)),
+      .map((driver) => invalid('spec.drivers', goShown(driver, DRIVER_MEMBERS), IMMUTABLE)),
   );
 }
+
+const DRIVER_MEMBERS = [
+  { name: 'name' },
+  { name: 'nodeID' },
+  { name: 'topologyKeys', zero: null },
+  { name: 'allocatable', zero: null },
+];
 
 function withoutAllocatable(whole: JsonObject): JsonObject {
   const { allocatable: _allocatable, ...driver } = whole;

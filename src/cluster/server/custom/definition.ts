@@ -105,8 +105,12 @@ async function resourceOf(
     type: customType({ group, version: name, kind, namespaced, schema, scale, rules: await rulesOf(schema) }),
     prefix: prefixOf(definition),
     strategy: hasStatus
-      ? { fixedInStatus: USERS_METADATA, prepareForCreate: (object) => void delete object.status }
-      : {},
+      ? {
+          conditional: true,
+          fixedInStatus: USERS_METADATA,
+          prepareForCreate: (object) => void delete object.status,
+        }
+      : { conditional: true },
     ...(await conversionOf(definition, name, server)),
   };
 }

@@ -6,7 +6,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { AdmissionGate } from '../gate.ts';
 import { authorOf } from '../authorship.ts';
-import { badRequest, methodNotAllowed, unsupportedMediaType } from '../failure.ts';
+import { badRequest, methodNotAllowed, revisionRequired, unsupportedMediaType } from '../failure.ts';
 import { PATCH_TYPES, patchFormat, type PatchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../registry.ts';
@@ -105,9 +105,13 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
   checkAddress(context, sent);
   const endpoint = endpointOf(info.subresource);
   const author = authorOf(context);
-  const changed = await modifyAs(context, (old, gate) =>
-    planUpdate(resource, jsonCopy(sent), { old, endpoint, author, gate }),
-  );
+  const version = sent.metadata.resourceVersion ?? '';
+  const changed = await modifyAs(context, (old, gate) => {
+    if (resource.strategy.conditional === true && (version === '' || version === '0')) {
+      throw revisionRequired(resource);
+    }
+    return planUpdate(resource, jsonCopy(sent), { old, endpoint, author, gate });
+  });
   const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
   return showObject(context, changed.object, { headers, view });
 }

@@ -40,7 +40,36 @@ export interface StrategyChoices extends ServiceRanges {
   readonly eventSeconds?: number | undefined;
 }
 
+/** Kinds that nobody changes without saying which state of them. */
+const CONDITIONAL = [
+  'apiservices',
+  'clustertrustbundles',
+  'csidrivers',
+  'csinodes',
+  'csistoragecapacities',
+  'customresourcedefinitions',
+  'leasecandidates',
+  'leases',
+  'mutatingadmissionpolicies',
+  'mutatingadmissionpolicybindings',
+  'mutatingwebhookconfigurations',
+  'podcertificaterequests',
+  'poddisruptionbudgets',
+  'runtimeclasses',
+  'storageversionmigrations',
+  'validatingadmissionpolicies',
+  'validatingadmissionpolicybindings',
+  'validatingwebhookconfigurations',
+  'volumeattachments',
+];
+
 export function strategies(choices: StrategyChoices): Readonly<Record<string, Strategy>> {
+  const special = specialStrategies(choices);
+  const conditional = CONDITIONAL.map((resource) => [resource, { ...special[resource], conditional: true }]);
+  return { ...special, ...(Object.fromEntries(conditional) as Record<string, Strategy>) };
+}
+
+function specialStrategies(choices: StrategyChoices): Readonly<Record<string, Strategy>> {
   return {
     apiservices: apiServiceStrategy,
     certificatesigningrequests: signingRequestStrategy,

@@ -1,4 +1,4 @@
-import { isJsonObject, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { isJsonObject, jsonEqual, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { Strategy } from '../resource.ts';
 
 export const persistentVolumeStrategy: Strategy = {
@@ -29,6 +29,10 @@ export const csiDriverStrategy: Strategy = {
   prepareForUpdate(driver, old) {
     if (old.spec?.['preventPodSchedulingIfMissing'] === undefined) {
       delete driver.spec?.['preventPodSchedulingIfMissing'];
+    }
+    // It starts without one.
+    if (!jsonEqual(driver.spec ?? {}, old.spec ?? {})) {
+      driver.metadata.generation = (old.metadata.generation ?? 0) + 1;
     }
   },
 };

@@ -275,3 +275,23 @@ test('a pod is of the class that it has as a whole', async () => {
   assert.equal(getPath(made, 'spec', 'terminationGracePeriodSeconds'), 1);
   assert.equal(getPath(made, 'status', 'qosClass'), 'Guaranteed');
 });
+
+test('a PUT of what nobody changes unseen has to say which state it changes', async () => {
+  await using api = await TestServer.open();
+  const path = '/apis/storage.k8s.io/v1/csidrivers';
+  const driver = { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: 'a.io' }, spec: {} };
+  const { metadata } = await api.create(path, driver);
+  const unseen = await api.call('PUT', `${path}/a.io`, driver);
+  assert.equal(unseen.status, 422);
+  assert.equal(
+    unseen.body.message,
+    'csidrivers.storage.k8s.io "a.io" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update',
+  );
+  const seen = await api.call('PUT', `${path}/a.io`, {
+    ...driver,
+    metadata: { name: 'a.io', resourceVersion: metadata.resourceVersion },
+    spec: { podInfoOnMount: true },
+  });
+  assert.equal(seen.status, 200);
+  assert.equal(seen.body.metadata.generation, 1);
+});
