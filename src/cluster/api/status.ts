@@ -119,7 +119,7 @@ function invalidStatus(errors: readonly FieldError[], context: StatusContext): S
     details: {
       ...(name === '' ? {} : { name }),
       ...(group ? { group } : {}),
-      kind,
+      ...(kind !== '' && { kind }),
       causes,
     },
     code: 422,

@@ -88,7 +88,7 @@ export async function prepareCreate(
 }
 
 /** Only the server says these of a new object. */
-const SYSTEM_FIELDS = [
+export const SYSTEM_FIELDS = [
   'uid',
   'creationTimestamp',
   'deletionTimestamp',

@@ -54,10 +54,10 @@ test('another program knows tokens; its answers hold for a while, its failures d
 
   const review = async (token: string, audiences: readonly string[]): Promise<unknown> =>
     (await api.call('POST', REVIEWS, { spec: { token, audiences } })).body.status;
-  assert.deepEqual(await review('odd', []), { authenticated: false, user: {}, error: 'odd' });
+  assert.deepEqual(await review('odd', []), { user: {}, error: 'odd' });
   const { audiences } = (await review('good', ['vault'])) as { audiences: string[] };
   assert.deepEqual(audiences, ['vault']);
-  assert.deepEqual(await review('good', ['elsewhere']), { authenticated: false, user: {} });
+  assert.deepEqual(await review('good', ['elsewhere']), { user: {}, error: 'invalid bearer token' });
 
   broken = true;
   await assert.rejects(who('later'), REFUSED);
@@ -86,7 +86,7 @@ test('tokens stand in a file, and are for this server', async () => {
   assert.equal((await who('t,3')).name, 'ca"rol');
   for (const token of ['', 't', 't11', 'T1']) await assert.rejects(who(token), REFUSED);
   const other = await api.call('POST', REVIEWS, { spec: { token: 't1', audiences: ['vault'] } });
-  assert.deepEqual(other.body.status, { authenticated: false, user: {} });
+  assert.deepEqual(other.body.status, { user: {}, error: 'invalid bearer token' });
   const cases: readonly [string, RegExp][] = [
     ['a,b\n', /line 1: token file must have at least 3 columns \(token, user name, user uid\), found 2/],
     ['a,b,c\nt,,u', /line 2: the user name is empty/],

@@ -1,39 +1,34 @@
 /** Questions about users: who am I, may I, may they. Nothing is stored. */
 import { rfc3339 } from '../../../base/clock.ts';
-import { invalid, fieldErrorsError, required } from '../../api/field-error.ts';
 import { listAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { recordUpdate } from '../../api/managed-fields/managed-fields.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
 import type { KnownRules } from '../authorization/authorizer.ts';
 import type { ResourceContext } from '../context.ts';
-import { methodNotAllowed } from '../failure.ts';
+import { authorOf } from '../authorship.ts';
+import { badRequest, invalidObject, methodNotAllowed } from '../failure.ts';
+import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
-import { askedFor, attributeProblems } from './review-attributes.ts';
+import { askedFor, reviewProblems, unreadSelectors } from './review-attributes.ts';
 import { reviewToken } from './token.ts';
 import { toBytes } from '../view.ts';
+import { otherNamespace, SYSTEM_FIELDS } from '../writing.ts';
 import { viewOf } from './read.ts';
 
 const NOTHING_KNOWN: KnownRules = { rules: [], incomplete: false };
 
-type Answer = (context: ResourceContext, spec: JsonObject) => JsonObject | Promise<JsonObject>;
+type Answer = (context: ResourceContext, asked: KubeObject) => JsonObject | Promise<JsonObject>;
 
 const ANSWERS: Readonly<Record<string, Answer>> = {
   SelfSubjectReview: ({ user }) => ({ userInfo: userInfoOf(user) }),
-  TokenReview: (context, spec) => reviewToken(context, spec),
-  SelfSubjectAccessReview: (context, spec) => access(context, context.user, spec),
-  SubjectAccessReview: (context, spec) => access(context, subjectOf(spec), spec),
-  LocalSubjectAccessReview: (context, spec) => {
-    const { namespace } = context.info;
-    const asked = stringAt(spec, 'resourceAttributes', 'namespace');
-    if (asked !== namespace) {
-      const field = 'spec.resourceAttributes.namespace';
-      throw fieldErrorsError([invalid(field, asked, `must match metadata.namespace: ${namespace}`)]);
-    }
-    return access(context, subjectOf(spec), spec);
-  },
-  SelfSubjectRulesReview: ({ server, user }, spec) => {
+  TokenReview: (context, { spec = {} }) => reviewToken(context, spec),
+  SelfSubjectAccessReview: (context, asked) => access(context, asked, context.user),
+  SubjectAccessReview: (context, asked) => access(context, asked),
+  LocalSubjectAccessReview: (context, asked) => access(context, asked),
+  SelfSubjectRulesReview: ({ server, user }, { spec = {} }) => {
     const namespace = stringAt(spec, 'namespace');
-    if (namespace === '') throw fieldErrorsError([required('spec.namespace', 'no namespace on request')]);
+    if (namespace === '') throw badRequest('no namespace on request');
     const { rules, incomplete, error } = server.authorizer.rulesFor?.(user, namespace) ?? NOTHING_KNOWN;
     return {
       resourceRules: rules
@@ -62,15 +57,28 @@ export async function review(context: ResourceContext): Promise<ApiResponse> {
   const { object, unknown } = await decodeBody(request, resource.type);
   const warnings = checkUnknown(unknown, resource.type, info.query);
   const { kind, apiVersion } = resource;
-  const spec = objectAt(object, 'spec');
-  const status = await answer(context, spec);
-  const metadata = {
-    ...(resource.namespaced && { namespace: info.namespace }),
-    creationTimestamp: kind === 'SelfSubjectReview' ? rfc3339(server.clock.now()) : null,
-  };
-  const shown = kind === 'SelfSubjectReview' ? {} : { spec };
-  const body = toBytes({ kind, apiVersion, metadata, ...shown, status });
+  const asked = { ...object, kind, apiVersion } as KubeObject;
+  place(context, asked);
+  recordUpdate(undefined, asked, authorOf(context));
+  const status = await answer(context, asked);
+  const body = toBytes({ ...answered(asked, rfc3339(server.clock.now())), status });
   return jsonResponse(201, body, warningHeader(warnings));
+}
+
+/** What is asked of oneself is answered with an object of its own, anything else with what was sent. */
+function answered(asked: KubeObject, now: string): JsonObject {
+  const { kind, apiVersion } = asked;
+  if (kind === 'SelfSubjectReview') return { kind, apiVersion, metadata: { creationTimestamp: now } };
+  if (kind === 'SelfSubjectRulesReview') return { kind, apiVersion, metadata: {}, spec: {} };
+  return { ...asked };
+}
+
+function place({ resource, info }: ResourceContext, asked: KubeObject): void {
+  const metadata = (asked.metadata ??= {});
+  for (const field of [...SYSTEM_FIELDS, 'managedFields']) delete metadata[field];
+  if (!resource.namespaced) delete metadata.namespace;
+  else if ((metadata.namespace ?? '') === '') metadata.namespace = info.namespace;
+  else if (metadata.namespace !== info.namespace) throw otherNamespace();
 }
 
 function userInfoOf({ name, uid, groups, extra }: UserInfo): JsonObject {
@@ -85,24 +93,31 @@ function userInfoOf({ name, uid, groups, extra }: UserInfo): JsonObject {
 }
 
 function subjectOf(spec: JsonObject): UserInfo {
-  const name = stringAt(spec, 'user');
-  const groups = listAt(spec, 'groups') as string[];
-  if (name === '' && groups.length === 0) {
-    throw fieldErrorsError([invalid('spec.user', '', 'at least one of user or group must be specified')]);
-  }
   const uid = stringAt(spec, 'uid');
-  const extra = objectAt(spec, 'extra') as Record<string, string[]>;
-  return { name, groups, ...(uid !== '' && { uid }), extra };
+  return {
+    name: stringAt(spec, 'user'),
+    groups: listAt(spec, 'groups') as string[],
+    ...(uid !== '' && { uid }),
+    extra: objectAt(spec, 'extra') as Record<string, string[]>,
+  };
 }
 
-async function access({ server }: ResourceContext, user: UserInfo, spec: JsonObject): Promise<JsonObject> {
-  const problems = attributeProblems(spec);
-  if (problems.length > 0) throw fieldErrorsError(problems);
-  const { answer, reason, error } = await server.authorizer.decide(askedFor(user, spec));
+/** `user`: who asks, where it is about nobody else. */
+async function access(
+  { server, resource }: ResourceContext,
+  asked: KubeObject,
+  user?: UserInfo,
+): Promise<JsonObject> {
+  const problems = reviewProblems(asked);
+  // Upstream names no kind here.
+  if (problems.length > 0) throw invalidObject({ group: resource.group, kind: '', name: '' }, problems);
+  const { spec = {} } = asked;
+  const { answer, reason, error } = await server.authorizer.decide(askedFor(user ?? subjectOf(spec), spec));
+  const errors = [...(error === undefined ? [] : [error]), ...unreadSelectors(spec)];
   return {
     allowed: answer === 'allow',
     ...(answer === 'deny' && { denied: true }),
     ...(reason !== undefined && reason !== '' && { reason }),
-    ...(error !== undefined && { evaluationError: error }),
+    ...(errors.length > 0 && { evaluationError: errors.join('; ') }),
   };
 }

@@ -1,7 +1,7 @@
 /** Tokens: asked for (TokenRequest), judged (TokenReview), and the keys by which others judge them. */
 import { assert } from '../../../base/errors.ts';
 import { rfc3339 } from '../../../base/clock.ts';
-import { fieldErrorsError, invalid, required, type FieldError } from '../../api/field-error.ts';
+import { invalid, required, type FieldError } from '../../api/field-error.ts';
 import { listAt, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { builtinType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
@@ -128,7 +128,7 @@ async function boundTo(
 /** Whose token that is (authentication.k8s.io/v1 TokenReview): the status. */
 export async function reviewToken({ server }: ResourceContext, spec: JsonObject): Promise<JsonObject> {
   const token = stringAt(spec, 'token');
-  if (token === '') throw fieldErrorsError([required('spec.token')]);
+  if (token === '') throw badRequest('token is required for TokenReview in authentication');
   const audiences = listAt(spec, 'audiences') as string[];
   const { authentication } = server;
   const { found, error } = await authentication.review(
@@ -136,7 +136,7 @@ export async function reviewToken({ server }: ResourceContext, spec: JsonObject)
     audiences.length === 0 ? authentication.audiences : audiences,
   );
   if (found === undefined) {
-    return { authenticated: false, user: {}, ...(error !== undefined && { error }) };
+    return { user: {}, error: error ?? 'invalid bearer token' };
   }
   const { name, uid, groups, extra } = found.user;
   return {

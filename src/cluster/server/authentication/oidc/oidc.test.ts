@@ -69,7 +69,6 @@ test('a token of a known issuer is its subject; nothing is fetched before, and o
     spec: { token },
   });
   assert.deepEqual(body.status, {
-    authenticated: false,
     user: {},
     error: 'oidc: verify token: token is expired',
   });
