@@ -9,6 +9,30 @@ import { finalizerWarnings, warningsOf } from './warnings.ts';
 const CASES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   ['/Pod', {}],
   [
+    'apiextensions.k8s.io/CustomResourceDefinition',
+    {
+      spec: {
+        versions: [
+          {
+            name: 'v1',
+            schema: {
+              openAPIV3Schema: {
+                properties: {
+                  a: { type: 'string', format: 'colour' },
+                  b: { type: 'integer', format: 'int32', not: { format: 'double' } },
+                  c: { type: 'array', items: { type: 'number', format: 'int64' } },
+                },
+              },
+            },
+          },
+        ],
+      },
+    },
+    'unrecognized format "colour"',
+    'unrecognized format "double"',
+    'unrecognized format "int64"',
+  ],
+  [
     '/Pod',
     { metadata: { name: 'a.b' } },
     "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]",

@@ -16,9 +16,18 @@ export class CompileError extends CelError {
     super(shown(why, text, at));
     this.at = at;
   }
+
+  /** Several as one, each in lines of its own. */
+  static all(errors: readonly [CompileError, ...CompileError[]]): CompileError {
+    const joined = new CompileError('', '', errors[0].at);
+    joined.message = errors.map(({ message }) => message).join('\n');
+    return joined;
+  }
 }
 
 function shown(why: string, text: string, at: number): string {
+  // There is no line to show, and no first column.
+  if (text === '') return `ERROR: <input>:1:0: ${why}`;
   const start = text.lastIndexOf('\n', Math.max(at - 1, 0)) + 1;
   const end = text.indexOf('\n', at);
   const line = text.slice(start, end === -1 ? undefined : end);

@@ -114,6 +114,15 @@ test('expressions that hold', () => {
 test('what does not compile is refused with its place', () => {
   const cases: readonly [string, RegExp][] = [
     ['s.foo', /ERROR: <input>:1:2: type 'string' does not support field selection\n \| s\.foo\n \| \.\^$/],
+    [
+      'a-b',
+      /:1:1: undeclared reference to 'a' .*\n \| a-b\n \| \^\nERROR: <input>:1:3: undeclared reference to 'b'/,
+    ],
+    ['a!', /:1:2: Syntax error: extraneous input '!' expecting <EOF>/],
+    ['a 1 2', /:1:3: Syntax error: mismatched input '1' expecting <EOF>/],
+    ['/a', /:1:1: Syntax error: extraneous input '\/' expecting \{'\[', .*IDENTIFIER\}\n/],
+    ['../a', /:1:2: Syntax error: no viable alternative at input '\.\.'/],
+    ['', /ERROR: <input>:1:0: Syntax error: mismatched input '<EOF>' expecting [^\n]*IDENTIFIER\}$/],
     ['nothing', /undeclared reference to 'nothing' \(in container ''\)/],
     ['s + 1', /found no matching overload for '_\+_' applied to '\(string, int\)'/],
     ['s.charAt("a")', /found no matching overload for 'charAt' applied to 'string\.\(string\)'/],

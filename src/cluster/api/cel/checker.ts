@@ -51,6 +51,7 @@ export interface Checked {
 export function check(expr: Expr, text: string, environment: Environment): Checked {
   const checker = new Checker(text, environment);
   const type = checker.typeOf(expr, environment.variables);
+  checker.complain();
   const { calls, global, typeNames, dotted, types } = checker;
   return { type, calls, global, typeNames, dotted, types };
 }
@@ -63,6 +64,7 @@ class Checker {
   readonly typeNames = new Map<Expr, string>();
   readonly dotted = new Map<Expr, string>();
   readonly types = new Map<Expr, CelType>();
+  readonly #errors: CompileError[] = [];
   readonly #text: string;
   readonly #environment: Environment;
 
@@ -75,10 +77,23 @@ class Checker {
     return new CompileError(why, this.#text, at);
   }
 
+  /** What is wrong has any type, so that what stands around it is not complained about as well. */
   typeOf(expr: Expr, scope: Scope): CelType {
-    const type = this.#find(expr, scope);
+    let type: CelType = DYN;
+    try {
+      type = this.#find(expr, scope);
+    } catch (error) {
+      if (!(error instanceof CompileError)) throw error;
+      this.#errors.push(error);
+    }
     this.types.set(expr, type);
     return type;
+  }
+
+  /** Throws all that was found wrong, from left to right. */
+  complain(): void {
+    const [first, ...others] = this.#errors.toSorted((a, b) => a.at - b.at);
+    if (first !== undefined) throw others.length === 0 ? first : CompileError.all([first, ...others]);
   }
 
   #find(expr: Expr, scope: Scope): CelType {

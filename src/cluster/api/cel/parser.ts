@@ -39,6 +39,10 @@ const LEVELS: readonly (readonly string[])[] = [
   ['*', '/', '%'],
 ];
 
+/** What an expression may begin with, as upstream's parser lists it. */
+const BEGINNINGS =
+  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly Token[];
@@ -53,7 +57,7 @@ class Parser {
   all(): Expr {
     const expr = this.#expression();
     const rest = this.#peek();
-    if (rest.kind !== 'end') throw this.#unexpected(rest);
+    if (rest.kind !== 'end') throw this.#unexpected(rest, '<EOF>');
     return expr;
   }
 
@@ -64,7 +68,16 @@ class Parser {
   #unexpected(token: Token, wanted = ''): CompileError {
     const shown = token.kind === 'end' ? '<EOF>' : this.#shown(token);
     const expecting = wanted === '' ? '' : ` expecting ${wanted}`;
-    return this.#fail(`Syntax error: mismatched input '${shown}'${expecting}`, token.at);
+    // Without it the text would go on as it should.
+    const what = this.#fits(this.#tokens[this.#next + 1], wanted) ? 'extraneous' : 'mismatched';
+    return this.#fail(`Syntax error: ${what} input '${shown}'${expecting}`, token.at);
+  }
+
+  #fits(token: Token | undefined, wanted: string): boolean {
+    if (token === undefined) return false;
+    if (wanted === '<EOF>') return token.kind === 'end';
+    if (wanted !== BEGINNINGS) return false;
+    return token.kind === 'symbol' ? '[{(.-!'.includes(token.text) : token.kind !== 'end';
   }
 
   #shown(token: Token): string {
@@ -207,7 +220,7 @@ class Parser {
       case 'symbol':
         break;
       default:
-        throw this.#unexpected(token);
+        throw this.#unexpected(token, BEGINNINGS);
     }
     if (this.#accept('(')) {
       const inner = this.#expression();
@@ -217,8 +230,15 @@ class Parser {
     if (this.#accept('[')) return this.#list(at);
     if (this.#accept('{')) return this.#map(at);
     // A leading dot means the root scope, which is the only one here.
-    if (this.#accept('.')) return this.#primary();
-    throw this.#unexpected(token);
+    if (this.#accept('.')) {
+      const name = this.#peek();
+      if (name.kind !== 'ident') {
+        const shown = name.kind === 'end' ? '' : this.#shown(name);
+        throw this.#fail(`Syntax error: no viable alternative at input '.${shown}'`, name.at);
+      }
+      return this.#primary();
+    }
+    throw this.#unexpected(token, BEGINNINGS);
   }
 
   #name(text: string, quoted: boolean): Expr {

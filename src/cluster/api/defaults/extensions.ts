@@ -1,4 +1,4 @@
-import { stringAt, type JsonObject } from '../json.ts';
+import { getPath, isJsonObject, stringAt, type JsonObject } from '../json.ts';
 import { ensureObject, fill, isEmpty } from './fill.ts';
 
 export function customResourceDefinitionDefaults(definition: JsonObject): void {
@@ -9,4 +9,6 @@ export function customResourceDefinitionDefaults(definition: JsonObject): void {
   if (isEmpty(names['listKind']) && kind !== '') names['listKind'] = `${kind}List`;
   const conversion = ensureObject(spec, 'conversion');
   fill(conversion, { strategy: 'None' });
+  const service = getPath(conversion, 'webhook', 'clientConfig', 'service');
+  if (isJsonObject(service)) fill(service, { port: 443 });
 }

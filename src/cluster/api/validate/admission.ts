@@ -32,7 +32,10 @@ export function validateRule(rule: JsonObject, at: string): FieldError[] {
   for (const [index, version] of listAt(rule, 'apiVersions').entries()) {
     if (version === '') errors.push(required(`${at}.apiVersions[${index}]`));
   }
-  errors.push(...validateResources(rule, at), ...oneOf(rule, 'scope', { field: at, supported: SCOPES }));
+  errors.push(
+    ...validateResources(rule, at),
+    ...oneOf(rule, 'scope', { field: at, supported: SCOPES, emptyToo: true }),
+  );
   return errors;
 }
 
@@ -196,6 +199,7 @@ function validatePolicy(spec: JsonObject, operations = OPERATIONS): FieldError[]
     field: 'spec',
     supported: FAILURE_POLICIES,
     required: true,
+    emptyToo: true,
   });
   const { paramKind, matchConstraints } = spec;
   if (isJsonObject(paramKind)) errors.push(...validateParamKind(paramKind));
@@ -244,7 +248,7 @@ function validateParamKind(kind: JsonObject): FieldError[] {
 
 function validateMatch(match: JsonObject, at: string): FieldError[] {
   const errors = [
-    ...oneOf(match, 'matchPolicy', { field: at, supported: MATCH_POLICIES, required: true }),
+    ...oneOf(match, 'matchPolicy', { field: at, supported: MATCH_POLICIES, required: true, emptyToo: true }),
     ...validateSelectors(match, at),
   ];
   for (const key of ['resourceRules', 'excludeResourceRules']) {

@@ -27,12 +27,15 @@ export interface Choice {
   readonly supported: readonly string[];
   /** Nothing at all is a complaint too. */
   readonly required?: boolean;
+  /** An empty text is not nothing: a choice that nobody offers. */
+  readonly emptyToo?: boolean;
 }
 
 export function oneOf(object: JsonObject, key: string, choice: Choice): FieldError[] {
   const at = child(choice.field, key);
   const value = object[key];
-  if (value === undefined || value === '') return choice.required === true ? [required(at)] : [];
+  const isNothing = value === undefined || (value === '' && choice.emptyToo !== true);
+  if (isNothing) return choice.required === true ? [required(at)] : [];
   return typeof value === 'string' && choice.supported.includes(value)
     ? []
     : [unsupported(at, value, choice.supported)];

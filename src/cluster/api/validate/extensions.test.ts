@@ -51,6 +51,7 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
     ),
     `spec.versions[0].name: Invalid value: "V1": ${LABEL}`,
     'spec.versions[1].deprecationWarning: Invalid value: "old": can only be set for deprecated versions',
+    `spec.version: Invalid value: "V1": ${LABEL}`,
   ],
   [
     { spec: { names: { kind: 'Bad Kind', singular: 'shirt', shortNames: ['S'], listKind: 'Bad Kind' } } },

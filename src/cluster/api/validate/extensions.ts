@@ -86,7 +86,14 @@ export function validateDefinition(definition: JsonObject): FieldError[] {
 }
 
 export function validateDefinitionCreate(definition: JsonObject): FieldError[] {
-  return [...validateApproval(definition, undefined), ...validatePreserving(definition, undefined)];
+  const stored = listAt(definition, 'status', 'storedVersions');
+  return [
+    ...validateApproval(definition, undefined),
+    ...validatePreserving(definition, undefined),
+    ...(definition['status'] !== undefined && stored.length === 0
+      ? [invalid('status.storedVersions', null, 'must have at least one stored version')]
+      : []),
+  ];
 }
 
 function joined(errors: readonly string[], at: string, value: string): FieldError[] {
@@ -125,8 +132,14 @@ function validateVersions(spec: JsonObject): FieldError[] {
   }
   if (versions.filter((version) => version['storage'] === true).length !== 1) {
     const detail = 'must have exactly one version marked as storage version';
-    errors.push(invalid('spec.versions', versions, detail));
+    errors.push(invalid('spec.versions', versions.length === 0 ? null : versions, detail));
   }
+  // Upstream looks at the first version's name as at one of its own as well.
+  errors.push(
+    ...(versions.length === 0 || names[0] === ''
+      ? []
+      : joined(dns1035Label(names[0] ?? ''), 'spec.version', names[0] ?? '')),
+  );
   return errors;
 }
 

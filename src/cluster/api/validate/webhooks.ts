@@ -66,12 +66,13 @@ function validateWebhook(webhook: JsonObject, at: string, rules: WebhookRules): 
   const errors = [
     ...fullyQualified(stringAt(webhook, 'name'), `${at}.name`),
     ...objectsAt(webhook, 'rules').flatMap((rule, index) => validateRule(rule, `${at}.rules[${index}]`)),
-    ...oneOf(webhook, 'failurePolicy', { field: at, supported: FAILURE_POLICIES }),
-    ...oneOf(webhook, 'matchPolicy', { field: at, supported: MATCH_POLICIES }),
+    ...oneOf(webhook, 'failurePolicy', { field: at, supported: FAILURE_POLICIES, emptyToo: true }),
+    ...oneOf(webhook, 'matchPolicy', { field: at, supported: MATCH_POLICIES, emptyToo: true }),
   ];
   if (webhook['sideEffects'] === undefined) {
     errors.push(required(`${at}.sideEffects`, `must specify one of ${rules.effects.join(', ')}`));
-  } else errors.push(...oneOf(webhook, 'sideEffects', { field: at, supported: rules.effects }));
+  } else
+    errors.push(...oneOf(webhook, 'sideEffects', { field: at, supported: rules.effects, emptyToo: true }));
   const seconds = numberAt(webhook, 'timeoutSeconds');
   if (seconds !== undefined && (seconds > 30 || seconds < 1)) {
     const detail = 'the timeout value must be between 1 and 30 seconds';
@@ -80,7 +81,9 @@ function validateWebhook(webhook: JsonObject, at: string, rules: WebhookRules): 
   return [
     ...errors,
     ...validateSelectors(webhook, at),
-    ...(rules.mutating ? oneOf(webhook, 'reinvocationPolicy', { field: at, supported: REINVOCATION }) : []),
+    ...(rules.mutating
+      ? oneOf(webhook, 'reinvocationPolicy', { field: at, supported: REINVOCATION, emptyToo: true })
+      : []),
     ...validateClient(objectAt(webhook, 'clientConfig'), `${at}.clientConfig`),
     ...validateConditions(webhook, at),
   ];
@@ -130,29 +133,27 @@ export function validateClient(client: JsonObject, at: string): FieldError[] {
     : validateService(objectAt(client, 'service'), `${at}.service`);
 }
 
+/** Scheme, authority, path, query and fragment of an address, of which any may be missing. */
+const PARTS = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?/s;
 const WANTED_URL = '; desired format: https://host[/path]';
 
 function validateUrl(text: string, at: string): FieldError[] {
-  const url = URL.parse(text);
-  if (url === null) {
-    const detail = `url must be a valid URL: parse ${JSON.stringify(text)}: invalid URI for request${WANTED_URL}`;
+  const [, scheme = '', authority = '', path = '', query = '', fragment = ''] = PARTS.exec(text) ?? [];
+  const colon = scheme === '' && authority === '' && (path.split('/')[0] ?? '').includes(':');
+  if (colon || (authority !== '' && scheme !== '' && !URL.canParse(text))) {
+    const why = colon ? 'first path segment in URL cannot contain colon' : 'invalid URI for request';
+    const detail = `url must be a valid URL: parse ${JSON.stringify(text)}: ${why}${WANTED_URL}`;
     return [required(at, detail)];
   }
   const errors: FieldError[] = [];
-  const scheme = url.protocol.slice(0, -1);
   if (scheme !== 'https') {
     errors.push(invalid(at, scheme, `'https' is the only allowed URL scheme${WANTED_URL}`));
   }
-  if (url.host === '') errors.push(invalid(at, url.host, `host must be specified${WANTED_URL}`));
-  if (url.username !== '') {
-    errors.push(invalid(at, url.username, 'user information is not permitted in the URL'));
-  }
-  if (url.hash !== '') {
-    errors.push(invalid(at, url.hash.slice(1), 'fragments are not permitted in the URL'));
-  }
-  if (url.search !== '') {
-    errors.push(invalid(at, url.search.slice(1), 'query parameters are not permitted in the URL'));
-  }
+  if (authority === '') errors.push(invalid(at, '', `host must be specified${WANTED_URL}`));
+  const [user, host] = authority.split('@');
+  if (host !== undefined) errors.push(invalid(at, user, 'user information is not permitted in the URL'));
+  if (fragment !== '') errors.push(invalid(at, fragment, 'fragments are not permitted in the URL'));
+  if (query !== '') errors.push(invalid(at, query, 'query parameters are not permitted in the URL'));
   return errors;
 }
 
