@@ -4,7 +4,7 @@
  *
  *   node tools/generate/go-fields.ts FOLDER
  *
- * reads the Go files beside the definitions (the same Debian packages have them) and writes `overlay/go-fields.json`,
+ * reads the Go files beside the definitions (the same Debian packages have them) and writes `generated/go-fields.json`,
  * which `main.ts` reads. By package and message, of each field by its JSON name: `*` a pointer, `+` written always
  * (no omitempty), `0` never written with its zero value, then the Go type. What the definition says as well is left out.
  */
@@ -72,7 +72,7 @@ if (import.meta.main) {
     process.stderr.write('usage: node tools/generate/go-fields.ts FOLDER\n');
     process.exit(2);
   }
-  const path = join(import.meta.dirname, 'overlay/go-fields.json');
+  const path = join(import.meta.dirname, 'generated/go-fields.json');
   const packages = Object.entries(allFields(folder)).map(([name, messages]) => {
     const lines = Object.entries(messages).map(
       ([message, fields]) => `  ${JSON.stringify(message)}: ${JSON.stringify(fields)}`,

@@ -34,7 +34,7 @@ for (const output of [apiFolder, criFolder]) {
 }
 
 const goPackages = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'overlay/go-fields.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, 'generated/go-fields.json'), 'utf8'),
 ) as Readonly<Record<string, GoFields>>;
 const model = buildModel(
   files.filter((file) => file.package.startsWith('k8s.io.')),
