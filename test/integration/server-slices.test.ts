@@ -56,10 +56,14 @@ function nextTurn(): Promise<void> {
 
 describe('the main loop', () => {
   let server: TestServer;
+  /** The version of the first object. */
+  let began = '';
 
   before(async () => {
     server = await TestServer.open({ clock: systemClock });
     const data = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`key-${i}`, 'x'.repeat(60)]));
+    const first = await server.create('/api/v1/namespaces/kube-public/configmaps', configMap('first'));
+    began = first.metadata.resourceVersion ?? '';
     for (let at = 0; at < OBJECTS; at += 100) {
       const some = Array.from({ length: 100 }, (_, i) => at + i);
       await Promise.all(
@@ -124,6 +128,17 @@ describe('the main loop', () => {
     await read(`${MAPS}?${STREAM}&labelSelector=number%3D7`, PROTOBUF);
   });
 
+  test('watches that begin in the past', async () => {
+    // Before what the window holds, so that the store is asked.
+    const url = `${MAPS}?watch=true&resourceVersion=${began}`;
+    await bounded(200, async () => {
+      const { status, body } = await server.raw('GET', url);
+      for await (const piece of body as AsyncIterable<Uint8Array>)
+        if (Buffer.from(piece).includes(`"name":"m${OBJECTS - 1}"`)) break;
+      return status;
+    });
+  });
+
   test('documents of what is served, which are made once', async () => {
     for (const [url, headers] of [
       ['/openapi/v2', {}],
@@ -153,6 +168,12 @@ describe('the main loop', () => {
     await write(400, () => '['.repeat(2_900_000));
     await write(400, () => `{${members}`);
     await write(400, () => `{"metadata":{"name":"no"},${members}}`, '?fieldValidation=Strict');
+  });
+
+  test('an object of thousands of members', async () => {
+    const data = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`key-${i}`, 'some text']));
+    await write(201, (attempt) => JSON.stringify(configMap(`wide-${attempt}`, data)));
+    await write(201, (attempt) => JSON.stringify(configMap(`wide-dry-${attempt}`, data)), '?dryRun=All');
   });
 
   test('a large object', async () => {

@@ -4,7 +4,7 @@ import { PlatformError } from '../../base/errors.ts';
 import { Turns } from '../../base/turns.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
-import { prefixEnd, type Store } from '../store/store.ts';
+import { prefixEnd, type Store, type WatchEvent } from '../store/store.ts';
 import { expired, tooOldToWatch } from './failure.ts';
 import { isExpired } from './registry.ts';
 import type { Resource } from './resource.ts';
@@ -171,21 +171,21 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     // It may reject before anybody waits for it.
     done.promise.catch(() => {});
     const range = { start: selection.prefix, end: prefixEnd(selection.prefix), afterRevision: after, onLost };
+    // They come in large batches: they are looked at afterwards, in slices.
+    const found: WatchEvent[] = [];
     const past = await this.#store.watch({ ...range, signal: stop }, ({ revision, events }) => {
-      for (const event of events) {
-        if (event.kv.modRevision <= through) this.#deliver(pastEvent(event));
-      }
+      for (const event of events) if (event.kv.modRevision <= through) found.push(event);
       if (revision >= through) done.resolve();
     });
     signal.addEventListener('abort', () => done.resolve(), { once: true, signal: reading.signal });
     await done.promise;
     reading.abort();
     await past[Symbol.asyncDispose]();
-    await this.#deliverPast([]);
+    await this.#deliverPast(found.values().map(pastEvent));
   }
 
   /** Then what has been held back meanwhile. */
-  async #deliverPast(past: readonly CachedEvent[]): Promise<void> {
+  async #deliverPast(past: Iterable<CachedEvent>): Promise<void> {
     const slice = new Slice(this.#clock);
     for (let events = past; ; events = this.#held, this.#held = []) {
       for (const event of events) {
