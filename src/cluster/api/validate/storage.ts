@@ -187,8 +187,22 @@ function validateAttached(source: JsonObject): FieldError[] {
 }
 
 export function validateVolumeAttachmentUpdate(attachment: JsonObject, old: JsonObject): FieldError[] {
-  return unchanged(attachment, old, 'spec');
+  const [spec, before] = [attachment, old].map((one) => objectAt(one, 'spec'));
+  return jsonEqual(spec, before) ? [] : [invalid('spec', goShown(spec ?? {}, ATTACHMENT), IMMUTABLE)];
 }
+
+const ATTACHMENT = [
+  { name: 'attacher' },
+  {
+    name: 'source',
+    zero: { PersistentVolumeName: null, InlineVolumeSpec: null },
+    members: [
+      { name: 'persistentVolumeName', zero: null },
+      { name: 'inlineVolumeSpec', zero: null },
+    ],
+  },
+  { name: 'nodeName' },
+];
 
 export function validateCsiDriver(driver: JsonObject): FieldError[] {
   const spec = objectAt(driver, 'spec');
