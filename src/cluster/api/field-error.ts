@@ -110,8 +110,8 @@ function sortTexts(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if (structs.has(value)) return value;
   const entries = Object.entries(value);
-  const sorts = entries.every(([key, item]) => typeof item === 'string' && !/^[A-Z]/.test(key));
-  if (!sorts) return value;
+  const isMap = entries.every(([, item]) => typeof item === 'string');
+  if (!isMap || entries.every(([key]) => /^[A-Z]/.test(key))) return value;
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 

@@ -120,8 +120,10 @@ import { validateWebhooks, validateWebhooksUpdate } from './validate/webhooks.ts
 import { workloadStatus } from './validate/workload-status.ts';
 import {
   validateControllerRevision,
+  validateControllerRevisionCreate,
   validateControllerRevisionUpdate,
   validateDaemonSet,
+  validateDaemonSetUpdate,
   validateDeployment,
   validateReplicaSet,
   validateReplicationController,
@@ -318,13 +320,14 @@ const RULES: Readonly<Record<string, Rules>> = {
   },
   'apps/ControllerRevision': {
     name: 'subdomain',
+    create: validateControllerRevisionCreate,
     object: validateControllerRevision,
     update: validateControllerRevisionUpdate,
   },
   'apps/DaemonSet': {
     name: 'subdomain',
-    object: validateDaemonSet,
-    update: validateWorkloadUpdate,
+    create: validateDaemonSet,
+    update: validateDaemonSetUpdate,
     status: workloadStatus('daemonSet'),
   },
   'apps/StatefulSet': {

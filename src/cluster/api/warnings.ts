@@ -22,10 +22,9 @@ type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
 
 /** By `group/Kind`. */
 const WARNERS: Readonly<Record<string, Warner>> = {
-  '/Pod': (pod, old) => [
-    ...(old === undefined ? nameWarnings(pod, "the Pod's hostname") : []),
-    ...podWarnings(pod, ''),
-  ],
+  // Only of new ones: programs change pods, and people do not.
+  '/Pod': (pod, old) =>
+    old === undefined ? [...nameWarnings(pod, "the Pod's hostname"), ...podWarnings(pod, '')] : [],
   '/PodTemplate': (template) => podWarnings(objectAt(template, 'template'), 'template'),
   '/ReplicationController': templated('spec.template'),
   'apps/Deployment': templated('spec.template'),

@@ -22,6 +22,15 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     [`spec.selector: Invalid value: {"matchLabels":{"app":"web","x":"y"}}: ${IMMUTABLE}`],
   ],
   [
+    'apps/DaemonSet',
+    { spec: { selector: { matchLabels: { x: 'y' } }, minReadySeconds: -1 } },
+    [
+      `spec.selector: Invalid value: {"matchLabels":{"app":"web","x":"y"}}: ${IMMUTABLE}`,
+      'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+      'spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0',
+    ],
+  ],
+  [
     'apps/ControllerRevision',
     { data: { spec: { a: 1 } } },
     [`data: Invalid value: {"spec":{"a":1}}: ${IMMUTABLE}`],

@@ -10,7 +10,14 @@ interface Counts {
 }
 
 const WITH_READY: Counts = {
-  counted: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  counted: [
+    'replicas',
+    'fullyLabeledReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'observedGeneration',
+    'terminatingReplicas',
+  ],
   parts: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
 };
 

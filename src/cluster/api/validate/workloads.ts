@@ -312,6 +312,11 @@ export function validateDaemonSet(set: JsonObject): FieldError[] {
   return errors;
 }
 
+/** Unlike elsewhere, what may not change comes first. */
+export function validateDaemonSetUpdate(set: JsonObject, old: JsonObject): FieldError[] {
+  return [...validateWorkloadUpdate(set, old), ...validateDaemonSet(set)];
+}
+
 function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
   const field = 'spec.updateStrategy';
   const type = stringAt(strategy, 'type');
@@ -337,9 +342,12 @@ function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
   return errors;
 }
 
+export function validateControllerRevisionCreate(revision: JsonObject): FieldError[] {
+  return revision['data'] === undefined ? [required('data', 'data is mandatory')] : [];
+}
+
 export function validateControllerRevision(revision: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
-  if (revision['data'] === undefined) errors.push(required('data', 'data is mandatory'));
   const number = numberAt(revision, 'revision') ?? 0;
   if (number < 0) errors.push(invalid('revision', number, NOT_NEGATIVE));
   return errors;

@@ -23,6 +23,9 @@ export const daemonSetStrategy: Strategy = {
     const changed = !jsonEqual(getPath(set, ...TEMPLATE), getPath(old, ...TEMPLATE));
     number(set, generationOf(old) + (changed ? 1 : 0));
   },
+  prepareForStatus(set, old) {
+    number(set, generationOf(old));
+  },
 };
 
 function generationOf(set: KubeObject): number {
