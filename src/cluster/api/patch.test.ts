@@ -52,6 +52,11 @@ const JSON_PATCH: readonly (readonly [JsonValue, JsonValue[], JsonValue])[] = [
     { 'a/b': 1 },
   ],
   [{ a: 1 }, [{ op: 'add', path: '', value: { b: 1 } }], { b: 1 }],
+  // What upstream's library takes beyond the RFC.
+  [{ a: 1 }, [{ op: 'replace', path: '/x', value: 1 }], { a: 1, x: 1 }],
+  [{ a: 1 }, [{ op: 'add', path: '/x' }], { a: 1, x: null }],
+  [{ a: [1, 2] }, [{ op: 'remove', path: '/a/-1' }], { a: [1] }],
+  [{ a: [1, 2] }, [{ op: 'replace', path: '/a/-2', value: 3 }], { a: [3, 2] }],
 ];
 
 test('JSON patch: the operations of RFC 6902', () => {
@@ -63,7 +68,6 @@ test('JSON patch: the operations of RFC 6902', () => {
 test('JSON patch: what cannot be applied is refused', () => {
   const cases: JsonValue[] = [
     [{ op: 'remove', path: '/x' }],
-    [{ op: 'replace', path: '/x', value: 1 }],
     [{ op: 'test', path: '/a', value: 2 }],
     [{ op: 'add', path: '/x/y', value: 1 }],
     [{ op: 'add', path: '/l/7', value: 1 }],
@@ -71,7 +75,9 @@ test('JSON patch: what cannot be applied is refused', () => {
     [{ op: 'move', from: '/a', path: '/a/b' }],
     [{ op: 'jump', path: '/a' }],
     [{ op: 'add', path: 'a', value: 1 }],
-    [{ op: 'add', path: '/a' }],
+    [{ op: 'replace', path: '/l/0', value: 1 }],
+    [{ op: 'replace', path: '/x/y', value: 1 }],
+    [{ op: 'add', path: '/l/-2', value: 1 }],
     { op: 'add' },
     Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 })),
   ];

@@ -198,6 +198,21 @@ test('kubectl takes over what it applied on the client side', async () => {
   assert.deepEqual([kubectl.status, kubectl.body['data']], [200, { k: '2' }]);
 });
 
+test('what kubectl applies here it finds when it applies there again', async () => {
+  await using api = await TestServer.open();
+  const key = 'kubectl.kubernetes.io/last-applied-configuration';
+  const old = { ...(configMap('a') as object), metadata: { name: 'a', annotations: { [key]: '{}' } } };
+  await api.create(MAPS, old);
+  const wanted = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a' }, data: { k: 'w' } };
+  const annotationBy = async (manager: string): Promise<unknown> =>
+    (await apply(api, `${MAPS}/a`, wanted, { manager, force: true })).body.metadata.annotations?.[key];
+  assert.equal(await annotationBy('someone'), '{}');
+  assert.equal(
+    await annotationBy('kubectl'),
+    '{"apiVersion":"v1","data":{"k":"w"},"kind":"ConfigMap","metadata":{"name":"a"}}\n',
+  );
+});
+
 test('bad configurations are refused with the field', async () => {
   await using api = await TestServer.open();
   const cases: readonly [unknown, string, number, RegExp][] = [
@@ -205,7 +220,20 @@ test('bad configurations are refused with the field', async () => {
       { ...(configMap('a') as object), colour: 1 },
       'm',
       500,
-      /\(default\/a; v1, Kind=ConfigMap\): \.colour: field not declared/,
+      /^failed to create typed patch object \(\/a; \/v1, Kind=ConfigMap\): \.colour: field not declared in schema$/,
+    ],
+    [{ metadata: { name: 'a' } }, 'm', 400, /^invalid object type: \/, Kind=$/],
+    [
+      { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' } },
+      'm',
+      400,
+      /^invalid object type: apps\/v1, Kind=Deployment$/,
+    ],
+    [
+      { ...(configMap('a') as object), metadata: { name: 'a', colour: 1 }, unknown: 1, more: 2 },
+      'm',
+      500,
+      /: errors:\n {2}\.metadata\.colour: field not declared in schema\n {2}\.more: field not declared in schema$/,
     ],
     [configMap('b'), 'm', 400, /the name of the object \(b\) does not match the name on the URL \(a\)/],
     [configMap('a'), '', 422, /fieldManager: Required value: is required for apply patch/],

@@ -87,23 +87,35 @@ export function conflict(on: GroupResource, name: string, why: string): Platform
 }
 
 /** Server-side apply met fields that others own; `cause` has them in `details.conflicts`. */
-export function applyConflict(on: GroupResource, name: string, cause: PlatformError): PlatformError {
+export function applyConflict(cause: PlatformError): PlatformError {
   const causes = (cause.details['conflicts'] ?? []) as readonly StatusCause[];
-  return failure(cause.message, { code: 'conflict', http: 409, reason: 'Conflict', on, name, causes });
+  return failure(cause.message, { code: 'conflict', http: 409, reason: 'Conflict', causes });
 }
 
 /** An applied configuration that is not of its kind: `.spec.foo: field not declared in schema`. */
 export function untypedPatch(
-  on: GroupResource & { readonly apiVersion: string; readonly kind: string },
+  on: { readonly group: string; readonly version: string; readonly kind: string },
   { namespace, name }: { readonly namespace: string; readonly name: string },
   problems: readonly string[],
 ): PlatformError {
-  const where = `${namespace === '' ? '' : `${namespace}/`}${name}; ${on.apiVersion}, Kind=${on.kind}`;
-  const list = problems.map((problem) =>
-    problem.replace(/^unknown field "(.*)"$/, '.$1: field not declared in schema'),
-  );
-  const message = `failed to create typed patch object (${where}): ${list.join(', ')}`;
-  return failure(message, { code: 'invalid', http: 500, reason: '', on, name });
+  const where = `${namespace}/${name}; ${on.group}/${on.version}, Kind=${on.kind}`;
+  const list = typedProblems(problems);
+  const text = list.length === 1 ? list[0]! : `errors:\n${list.map((each) => `  ${each}`).join('\n')}`;
+  const message = `failed to create typed patch object (${where}): ${text}`;
+  return failure(message, { code: 'invalid', http: 500, reason: '' });
+}
+
+/** Of several unknown fields of one object the first by name is told. */
+function typedProblems(problems: readonly string[]): readonly string[] {
+  const byParent = new Map<string, string>();
+  for (const problem of problems) {
+    const [, path] = /^unknown field "(.*)"$/.exec(problem) ?? [];
+    if (path === undefined) return problems;
+    const parent = path.slice(0, path.lastIndexOf('.') + 1);
+    const before = byParent.get(parent);
+    if (before === undefined || path < before) byParent.set(parent, path);
+  }
+  return [...byParent.values()].map((path) => `.${path}: field not declared in schema`);
 }
 
 /** For an object that is not the one of the path: what is wrong with its fields. */

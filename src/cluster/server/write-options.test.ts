@@ -42,7 +42,7 @@ const CASES: readonly Case[] = [
     configMap('a'),
     {},
     422,
-    'UpdateOptions.meta.k8s.io "" is invalid: fieldManager: Invalid value: "a\\nb": should only contain printable characters',
+    'UpdateOptions.meta.k8s.io "" is invalid: fieldManager: Invalid value: "a\\nb": invalid character U+000A (at position 1)',
   ],
   [
     'POST',

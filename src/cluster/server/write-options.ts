@@ -21,6 +21,7 @@ export function checkWriteOptions({ verb, query }: RequestInfo, request: ApiRequ
     ...(verb === 'patch' ? patchErrors(query, request.headers['content-type']) : []),
     ...managerErrors(query.get('fieldManager') ?? ''),
     ...dryRunErrors(query.getAll('dryRun')),
+    ...validationErrors(query.get('fieldValidation') ?? ''),
   ];
   refuse(kind, errors);
 }
@@ -58,9 +59,19 @@ function patchErrors(query: URLSearchParams, contentType = ''): FieldError[] {
 function managerErrors(manager: string): FieldError[] {
   const errors: FieldError[] = [];
   if (Buffer.byteLength(manager) > MAX_MANAGER) errors.push(tooLong('fieldManager', MAX_MANAGER));
-  if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(manager))
-    errors.push(invalid('fieldManager', manager, 'should only contain printable characters'));
+  const wrong = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(manager);
+  if (wrong !== null) {
+    const code = (manager.codePointAt(wrong.index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    const at = Buffer.byteLength(manager.slice(0, wrong.index));
+    errors.push(invalid('fieldManager', manager, `invalid character U+${code} (at position ${at})`));
+  }
   return errors;
+}
+
+const VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];
+
+function validationErrors(value: string): FieldError[] {
+  return VALIDATIONS.includes(value) ? [] : [unsupported('fieldValidation', value, VALIDATIONS)];
 }
 
 function dryRunErrors(values: readonly string[]): FieldError[] {

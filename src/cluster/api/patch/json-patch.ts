@@ -9,7 +9,7 @@ const MAX_COPIED = 3 * 1024 * 1024;
 
 /** JSON Patch (RFC 6902). Throws `invalid`: BadRequest when malformed, Invalid (422) when it cannot be applied. */
 export function jsonPatch(document: JsonValue, operations: JsonValue): JsonValue {
-  if (!Array.isArray(operations)) throw malformed('a JSON patch is a list of operations');
+  if (!Array.isArray(operations)) throw undecodable(operations);
   if (operations.length > MAX_PATCH_OPERATIONS) {
     throw new PlatformError(
       'invalid',
@@ -19,7 +19,7 @@ export function jsonPatch(document: JsonValue, operations: JsonValue): JsonValue
   }
   const run = new Run(jsonCopy(document));
   for (const operation of operations) {
-    if (!isJsonObject(operation)) throw malformed('an operation of a JSON patch is an object');
+    if (!isJsonObject(operation)) throw undecodable(operation);
     run.apply(operation);
   }
   return run.document;
@@ -43,7 +43,6 @@ class Run {
         this.#remove(path);
         return;
       case 'replace':
-        this.#get(path, 'replace');
         return this.#replace(path, jsonCopy(valueOf(operation)));
       case 'test': {
         if (!jsonEqual(this.#find(path) ?? null, valueOf(operation))) {
@@ -65,14 +64,14 @@ class Run {
         return this.#add(path, jsonCopy(value));
       }
       default:
-        throw malformed(`unknown operation ${JSON.stringify(op ?? null)} in a JSON patch`);
+        throw inapplicable(`unknown operation ${JSON.stringify(op ?? null)} in a JSON patch`);
     }
   }
 
   #find(path: readonly string[]): JsonValue | undefined {
     let current: JsonValue | undefined = this.document;
     for (const part of path) {
-      if (Array.isArray(current)) current = INDEX.test(part) ? current[Number(part)] : undefined;
+      if (Array.isArray(current)) current = current[indexIn(current, part)];
       else if (isJsonObject(current)) current = Object.hasOwn(current, part) ? current[part] : undefined;
       else return undefined;
     }
@@ -100,7 +99,8 @@ class Run {
     }
     const { parent, last } = this.#parent(path, 'add');
     if (!Array.isArray(parent)) return setOwn(parent, last, value);
-    const index = last === '-' ? parent.length : INDEX.test(last) ? Number(last) : -1;
+    // Behind the last is a place too: -1 is that.
+    const index = last === '-' ? parent.length : indexIn([...parent, null], last);
     if (index < 0 || index > parent.length)
       throw inapplicable(`add operation does not apply: bad index ${text(path)}`);
     parent.splice(index, 0, value);
@@ -113,7 +113,7 @@ class Run {
       return value;
     }
     const { parent, last } = this.#parent(path, 'remove');
-    if (Array.isArray(parent)) parent.splice(Number(last), 1);
+    if (Array.isArray(parent)) parent.splice(indexIn(parent, last), 1);
     else delete parent[last];
     return value;
   }
@@ -124,17 +124,28 @@ class Run {
       return;
     }
     const { parent, last } = this.#parent(path, 'replace');
-    if (Array.isArray(parent)) parent[Number(last)] = value;
-    else setOwn(parent, last, value);
+    // Of an object, what is not there is replaced as well: upstream's library does, the RFC does not.
+    if (!Array.isArray(parent)) return setOwn(parent, last, value);
+    const index = indexIn(parent, last);
+    if (index < 0 || index >= parent.length)
+      throw inapplicable(`replace operation does not apply: bad index ${text(path)}`);
+    parent[index] = value;
   }
 }
 
-const INDEX = /^(0|[1-9]\d*)$/;
+const INDEX = /^-?(0|[1-9]\d*)$/;
+
+/** Negative ones count from the end, as in upstream's library; -1 for what is none, or before the first. */
+function indexIn(list: readonly JsonValue[], text: string): number {
+  if (!INDEX.test(text)) return -1;
+  const index = Number(text);
+  return index < 0 ? Math.max(-1, list.length + index) : index;
+}
 
 function pointer(operation: JsonObject, key: 'path' | 'from'): string[] {
   const value = operation[key];
   if (typeof value !== 'string' || (value !== '' && !value.startsWith('/'))) {
-    throw malformed(`"${key}" of an operation of a JSON patch must be a JSON pointer`);
+    throw inapplicable(`"${key}" of an operation of a JSON patch must be a JSON pointer`);
   }
   return value
     .split('/')
@@ -142,19 +153,28 @@ function pointer(operation: JsonObject, key: 'path' | 'from'): string[] {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/** One that is missing is null. */
 function valueOf(operation: JsonObject): JsonValue {
-  const value = operation['value'];
-  if (value === undefined) throw malformed(`"value" is missing in an operation of a JSON patch`);
-  return value;
+  return operation['value'] ?? null;
 }
 
 function text(path: readonly string[]): string {
   return path.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('') || '""';
 }
 
-function malformed(message: string): PlatformError {
+/** In the words of Go's decoder; the type is the list's, or an operation's. */
+function undecodable(value: JsonValue): PlatformError {
+  const what = value === null ? 'null' : Array.isArray(value) ? 'array' : GO_KINDS[typeof value];
+  const message = `error decoding patch: json: cannot unmarshal ${what} into Go value of type []handlers.jsonPatchOp`;
   return new PlatformError('invalid', message, { details: { reason: 'BadRequest' } });
 }
+
+const GO_KINDS: Readonly<Record<string, string>> = {
+  object: 'object',
+  boolean: 'bool',
+  number: 'number',
+  string: 'string',
+};
 
 /** Clients get upstream's words: it keeps to itself which operation failed, and about which object. */
 function inapplicable(message: string): PlatformError {

@@ -4,6 +4,7 @@
  * `$patch`, `$retainKeys`, `$setElementOrder/<list>` and `$deleteFromPrimitiveList/<list>`.
  */
 import { PlatformError } from '../../../base/errors.ts';
+import { goText } from '../go-text.ts';
 import {
   getOwn,
   isJsonObject,
@@ -30,7 +31,7 @@ function mergeObject(document: JsonObject, patch: JsonObject, schema: MessageSch
   if (directive === 'delete') return {};
   if (directive === 'replace') return clean(patch);
   if (directive !== undefined && directive !== 'merge') {
-    throw invalidPatch(`unknown patch type: ${JSON.stringify(directive)}`);
+    throw told(`unknown patch type: ${goText(directive)} in map: ${goText(patch)}`);
   }
   const result: JsonObject = retained(document, patch);
   for (const [key, value] of Object.entries(patch)) {
@@ -70,7 +71,7 @@ function retained(document: JsonObject, patch: JsonObject): JsonObject {
       !keys.includes(key) &&
       !key.startsWith('$')
     ) {
-      throw invalidPatch(`${JSON.stringify(key)} is in the patch but not in ${RETAIN_KEYS}`);
+      throw invalidPatch('invalid patch format of retainKeys');
     }
   }
   return Object.fromEntries(Object.entries(document).filter(([key]) => keys.includes(key)));
@@ -127,8 +128,10 @@ function mergeList(list: readonly JsonValue[], patch: readonly JsonValue[], fiel
     if (!isJsonObject(item)) throw invalidPatch(`items of ${JSON.stringify(field.name)} must be objects`);
     const key = getOwn(item, mergeKey);
     if (key === undefined || key === null) {
-      throw invalidPatch(
-        `an item of ${JSON.stringify(field.name)} does not contain declared merge key: ${mergeKey}`,
+      // A directive that is none is seen before.
+      const directive = item[PATCH];
+      throw told(
+        `map: ${goText(directive === undefined ? item : clean(item))} does not contain declared merge key: ${mergeKey}`,
       );
     }
     const same = (other: JsonValue): boolean =>
@@ -199,7 +202,11 @@ function clean(value: JsonValue): JsonValue {
 }
 
 function invalidPatch(message: string): PlatformError {
-  return new PlatformError('invalid', `invalid strategic merge patch: ${message}`, {
-    details: { reason: 'BadRequest' },
-  });
+  return new PlatformError('invalid', message, { details: { reason: 'BadRequest' } });
+}
+
+/** What upstream's library says passes for its server's own failure: 500, without a reason. */
+function told(message: string): PlatformError {
+  const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 };
+  return new PlatformError('invalid', message, { details: { status } });
 }

@@ -1,19 +1,20 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
-import type { JsonObject } from '../../api/json.ts';
+import { isJsonObject, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { applyConflict, badRequest, conflict, notFound, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { bodyOf, checkKind, fieldValidationOf, isDryRun } from '../request-body.ts';
+import { bodyOf, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
+import type { Resource } from '../resource.ts';
 import { warningHeader } from '../respond.ts';
 import { planUpdate } from '../writing.ts';
 import { showObject, viewOf } from './read.ts';
-import { checkAddress, endpointOf, modifyAs, storeNew } from './write.ts';
+import { checkAddress, checkUnchanged, endpointOf, modifyAs, storeNew } from './write.ts';
 
 /** Tries against others that create and delete the same object meanwhile. */
 const MAX_TRIES = 5;
@@ -22,8 +23,8 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const { server, resource, info } = context;
   const view = viewOf(context);
   const { query } = info;
-  const options = { ...authorOf(context), force: flag(query, 'force') };
-  const { configuration, warnings } = await readConfiguration(context);
+  const { configuration, asSent, warnings } = await readConfiguration(context);
+  const options = { ...authorOf(context), force: flag(query, 'force'), asSent };
   const endpoint = endpointOf(info.subresource);
   for (let tries = 1; ; tries++) {
     try {
@@ -50,7 +51,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
         });
       }
       const changed = await modifyAs(context, (old, gate) =>
-        planUpdate(resource, merged(old, configuration, options, context), {
+        planUpdate(resource, unchanged(merged(old, configuration, options, context), old), {
           old,
           endpoint,
           author: 'applied',
@@ -76,39 +77,79 @@ async function changedSides({ server, resource, info }: ResourceContext, error: 
   return there === isPlatformError(error, 'already-exists');
 }
 
-async function readConfiguration(
-  context: ResourceContext,
-): Promise<{ readonly configuration: KubeObject; readonly warnings: readonly string[] }> {
+/** What is applied says what it is. */
+function checkType(value: JsonValue, { apiVersion, kind }: Resource): void {
+  const sent = { apiVersion: stringAt(value, 'apiVersion'), kind: stringAt(value, 'kind') };
+  if (sent.apiVersion === apiVersion && sent.kind === kind) return;
+  const version = sent.apiVersion.includes('/') ? sent.apiVersion : `/${sent.apiVersion}`;
+  throw badRequest(`invalid object type: ${version}, Kind=${sent.kind}`);
+}
+
+/** As the configuration has it, which may leave its namespace to the path. */
+function addressOf({ metadata }: KubeObject): { readonly namespace: string; readonly name: string } {
+  return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' };
+}
+
+function unchanged(object: KubeObject, old: KubeObject): KubeObject {
+  checkUnchanged(object, old);
+  return object;
+}
+
+async function readConfiguration(context: ResourceContext): Promise<{
+  readonly configuration: KubeObject;
+  readonly asSent: KubeObject;
+  readonly warnings: readonly string[];
+}> {
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
+  checkType(value, resource);
   const { object, unknown } = resource.type.decode(value, { asSent: true });
   const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);
   const validation = fieldValidationOf(info.query);
   if (twice[0] !== undefined && validation === 'Strict')
     throw badRequest(`error strict decoding YAML: ${twice[0]}`);
-  if (unknown.length > 0) throw untypedPatch(resource, info, unknown);
-  checkKind(object, resource.type);
   const configuration = object as KubeObject;
+  if (unknown.length > 0) throw untypedPatch(resource, addressOf(configuration), unknown);
   if (configuration.metadata?.managedFields !== undefined)
     throw badRequest('metadata.managedFields must be nil');
+  const asSent = { ...configuration, metadata: { ...configuration.metadata } };
   checkAddress(context, configuration);
-  return { configuration, warnings: validation === 'Warn' ? twice : [] };
+  return { configuration, asSent, warnings: validation === 'Warn' ? twice : [] };
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** kubectl that applies on its own side next time finds what it applied on ours. */
+function keepLastApplied({ metadata }: KubeObject, configuration: KubeObject): void {
+  const { annotations } = metadata;
+  if (annotations === undefined || !Object.hasOwn(annotations, LAST_APPLIED)) return;
+  const applied = structuredClone(configuration);
+  delete applied.metadata.annotations?.[LAST_APPLIED];
+  annotations[LAST_APPLIED] = `${JSON.stringify(sorted(applied))}\n`;
+}
+
+function sorted(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map((item) => sorted(item));
+  if (!isJsonObject(value)) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item ?? null)]));
 }
 
 function merged(
   live: JsonObject,
   configuration: KubeObject,
-  options: Parameters<typeof applyConfiguration>[2],
-  { resource, info }: ResourceContext,
+  options: Parameters<typeof applyConfiguration>[2] & { readonly asSent: KubeObject },
+  { resource }: ResourceContext,
 ): KubeObject {
   try {
     const { object } = resource.type.decode(applyConfiguration(live, configuration, options));
+    if (options.manager === 'kubectl') keepLastApplied(object as KubeObject, options.asSent);
     resource.type.applyDefaults(object);
     return object as KubeObject;
   } catch (error) {
-    if (isPlatformError(error, 'conflict')) throw applyConflict(resource, info.name, error);
+    if (isPlatformError(error, 'conflict')) throw applyConflict(error);
     if (error instanceof PlatformError && error.code === 'invalid') {
-      throw untypedPatch(resource, info, [error.message]);
+      throw untypedPatch(resource, addressOf(configuration), [error.message]);
     }
     throw error;
   }

@@ -1,7 +1,8 @@
 /** What upstream says about a patch whose result is no object of its kind: 422, about the patch and not the object. */
 import { errorMessage, isPlatformError, type PlatformError } from '../../../base/errors.ts';
 import { invalid } from '../../api/field-error.ts';
-import { isJsonObject, type JsonValue } from '../../api/json.ts';
+import { goText } from '../../api/go-text.ts';
+import type { JsonValue } from '../../api/json.ts';
 import { invalidObject } from '../failure.ts';
 
 /** The result of a strategic merge patch is converted from a map, those of the others are decoded from JSON. */
@@ -36,13 +37,4 @@ function conversionText(why: string): string {
   const kind = GO_KINDS[from] ?? from;
   const container = CONTAINERS.find(([prefix]) => to.startsWith(prefix));
   return container === undefined ? `cannot restore struct from: ${kind}` : `${container[1]} ${kind}`;
-}
-
-/** As fmt's %+v prints decoded JSON: `map[spec:map[replicas:two]]`. */
-function goText(value: JsonValue): string {
-  if (value === null) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map((item) => goText(item)).join(' ')}]`;
-  if (!isJsonObject(value)) return String(value);
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `map[${entries.map(([key, item]) => `${key}:${goText(item ?? null)}`).join(' ')}]`;
 }

@@ -1,4 +1,6 @@
+import { errorMessage, type PlatformError } from '../../../base/errors.ts';
 import { parseLargeJson, type Decoded } from '../../api/decode.ts';
+import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import { isJsonObject, jsonCopy, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
@@ -120,7 +122,10 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
 export function checkAddress({ resource, info }: ResourceContext, object: KubeObject): void {
   const metadata = (object.metadata ??= {});
   const name = metadata.name ?? '';
-  if (name === '') throw badRequest('name must be provided');
+  if (name === '')
+    throw badRequest(
+      `the name of the object (${info.name} based on URL) was undeterminable: name must be provided`,
+    );
   if (name !== info.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
   }
@@ -139,6 +144,7 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
     const result = patchedObject(old, { patch, kind: resource.type, query: info.query });
     warnings = result.warnings;
     checkAddress(context, result.object);
+    checkUnchanged(result.object, old);
     return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource), author, gate });
   });
   const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
@@ -156,9 +162,41 @@ export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   // Windows without a schema of their own fields' owners (scale) do not take it.
   if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
-  const { value, duplicates } = await parseLargeJson(body, 'Patch');
-  if (format !== 'json' && !isJsonObject(value)) throw badRequest('a merge patch must be an object');
-  return { format, value, duplicates };
+  const { value, duplicates } = await parsedPatch(body, format);
+  if (format === 'json' || isJsonObject(value)) return { format, value, duplicates };
+  const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
+  if (format === 'merge' && what === 'null') throw badRequest('Invalid JSON Patch');
+  throw undecodedPatch(
+    format,
+    `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`,
+  );
+}
+
+async function parsedPatch(
+  body: Uint8Array,
+  format: Patch['format'],
+): Promise<Awaited<ReturnType<typeof parseLargeJson>>> {
+  try {
+    return await parseLargeJson(body, 'Patch');
+  } catch (error) {
+    const [, why] = /json parse error: (.*?)(?: \([^()]*\))?$/s.exec(errorMessage(error)) ?? [];
+    throw why === undefined ? error : undecodedPatch(format, why);
+  }
+}
+
+function undecodedPatch(format: Patch['format'], why: string): PlatformError {
+  return badRequest(format === 'strategic' ? why : `error decoding patch: ${why}`);
+}
+
+/** A patch must leave the server's part of the metadata alone; other writes have their own answers to that. */
+export function checkUnchanged(object: KubeObject, old: KubeObject): void {
+  const { uid, deletionTimestamp } = object.metadata ?? {};
+  const errors = Object.entries({ uid, deletionTimestamp }).flatMap(([field, value]) =>
+    value === undefined || value === '' || value === old.metadata[field]
+      ? []
+      : [invalid(`metadata.${field}`, value, 'field is immutable')],
+  );
+  if (errors.length > 0) throw fieldErrorsError(errors);
 }
 
 /** `old` with the patch applied, decoded by the schema and with its defaults. */
@@ -179,10 +217,18 @@ export function patchedObject(
   if (decoded.unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
     throw patchFailure(subject, `strict decoding error: ${decoded.unknown.join(', ')}`);
   }
-  const warnings = checkUnknown(decoded.unknown, kind, query);
+  const warnings = inOrder(checkUnknown(decoded.unknown, kind, query), patch);
   checkKind(decoded.object, kind);
   kind.applyDefaults(decoded.object);
   return { object: decoded.object as KubeObject, warnings };
+}
+
+/** What the patch itself says twice comes first. */
+function inOrder(warnings: readonly string[], { duplicates, format }: Patch): readonly string[] {
+  const twice = new Set(duplicates.map((path) => `duplicate field "${path}"`));
+  const own = warnings.filter((warning) => twice.has(warning));
+  const others = warnings.filter((warning) => !twice.has(warning));
+  return [...own.map((warning) => (format === 'json' ? `json patch ${warning}` : warning)), ...others];
 }
 
 function apply(old: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {

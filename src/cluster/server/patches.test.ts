@@ -1,0 +1,85 @@
+/** What is said of patches that cannot be read, applied or kept. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { configMap, deployment, TestServer } from './testing/test-server.ts';
+
+const MAP = '/api/v1/namespaces/default/configmaps/a';
+const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/web';
+const UNAPPLICABLE = 'the server rejected our request due to an error in our request';
+const INTO_MAP = 'json: cannot unmarshal array into Go value of type map[string]interface {}';
+
+const containers = (item: unknown): string =>
+  JSON.stringify({ spec: { template: { spec: { containers: [item] } } } });
+
+const REFUSED: readonly (readonly [
+  type: string,
+  url: string,
+  body: string,
+  code: number,
+  message: string,
+])[] = [
+  ['json', MAP, '[{"op":"twist","path":"/data/x"}]', 422, UNAPPLICABLE],
+  ['json', MAP, '[{"op":"add","path":"data","value":1}]', 422, UNAPPLICABLE],
+  [
+    'json',
+    MAP,
+    '{}',
+    400,
+    'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp',
+  ],
+  ['merge', MAP, '[1]', 400, `error decoding patch: ${INTO_MAP}`],
+  ['merge', MAP, 'null', 400, 'Invalid JSON Patch'],
+  ['merge', MAP, '', 400, 'error decoding patch: unexpected end of JSON input'],
+  ['strategic-merge', MAP, '[]', 400, INTO_MAP],
+  [
+    'merge',
+    MAP,
+    '{"metadata":{"uid":"x"}}',
+    422,
+    'ConfigMap "a" is invalid: metadata.uid: Invalid value: "x": field is immutable',
+  ],
+  [
+    'merge',
+    `${MAP}?fieldValidation=Maybe`,
+    '{}',
+    422,
+    'PatchOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Maybe": supported values: "", "Ignore", "Strict", "Warn"',
+  ],
+  [
+    'strategic-merge',
+    DEPLOYMENT,
+    containers({ image: 'x' }),
+    500,
+    'map: map[image:x] does not contain declared merge key: name',
+  ],
+  [
+    'strategic-merge',
+    DEPLOYMENT,
+    '{"spec":{"$patch":"twist"}}',
+    500,
+    'unknown patch type: twist in map: map[$patch:twist]',
+  ],
+];
+
+test('patches that are none', async () => {
+  await using api = await TestServer.open();
+  await api.create('/api/v1/namespaces/default/configmaps', configMap('a'));
+  await api.create('/apis/apps/v1/namespaces/default/deployments', deployment('web'));
+  for (const [type, url, text, code, message] of REFUSED) {
+    const headers = { 'content-type': `application/${type}-patch+json` };
+    const { status, body } = await api.call('PATCH', url, text, headers);
+    assert.deepEqual([status, body.message], [code, message], text);
+  }
+});
+
+test('what a patch says twice is warned of before what nobody knows', async () => {
+  await using api = await TestServer.open();
+  await api.create('/api/v1/namespaces/default/configmaps', configMap('a'));
+  const text = '{"unknown":1,"data":{"a":"1","a":"2"}}';
+  const { headers } = await api.call('PATCH', MAP, text, { 'content-type': 'application/merge-patch+json' });
+  assert.equal(
+    headers['warning'],
+    '299 - "duplicate field \\"data.a\\"", 299 - "unknown field \\"unknown\\""',
+  );
+});
