@@ -7,6 +7,7 @@ import { signingRequestStrategy } from './certificates.ts';
 import { daemonSetStrategy } from './daemon-sets.ts';
 import { definitionStrategy } from './definitions.ts';
 import { nodeStrategy, serviceAccountStrategy } from './core.ts';
+import { deploymentStrategy } from './deployments.ts';
 import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
 import { endpointSliceStrategy } from './endpoint-slices.ts';
 import { jobStrategy } from './jobs.ts';
@@ -77,7 +78,7 @@ function specialStrategies(choices: StrategyChoices): Readonly<Record<string, St
     csidrivers: csiDriverStrategy,
     daemonsets: daemonSetStrategy,
     customresourcedefinitions: definitionStrategy,
-    deployments: { ...controlled({}, templated('spec', 'template')), fixedInStatus: ['labels'] },
+    deployments: deploymentStrategy,
     endpointslices: endpointSliceStrategy,
     events: { leaseSeconds: choices.eventSeconds ?? 3600 },
     flowschemas: { ...controlled(), ...STATUS_ALONE },

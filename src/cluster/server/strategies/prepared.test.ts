@@ -6,6 +6,7 @@ import { minimalObject } from '../../api/testing/minimal-objects.ts';
 import { TestServer } from '../testing/test-server.ts';
 
 const AUTOSCALERS = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers';
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const CLASSES = '/apis/scheduling.k8s.io/v1/priorityclasses';
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
 const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
@@ -49,6 +50,18 @@ test('each version of an autoscaler leaves out other fields of a status that say
   const other = { ...minimal('autoscaling', 'HorizontalPodAutoscaler', 'v2'), metadata: { name: 'other' } };
   const { status: now } = await api.create(newer, other);
   assert.deepEqual(now, { desiredReplicas: 0, currentMetrics: null });
+});
+
+test("changes of a deployment's annotations are counted, of its labels not", async () => {
+  await using api = await TestServer.open();
+  const { metadata } = await api.create(DEPLOYMENTS, minimal('apps', 'Deployment'));
+  const change = async (more: object): Promise<unknown> => {
+    const patch = { 'content-type': 'application/merge-patch+json' };
+    const path = `${DEPLOYMENTS}/${metadata.name}`;
+    return (await api.call('PATCH', path, { metadata: more }, patch)).body.metadata.generation;
+  };
+  assert.equal(await change({ labels: { a: 'b' } }), 1);
+  assert.equal(await change({ annotations: { a: 'b' } }), 2);
 });
 
 test('changes of a priority class are not counted', async () => {
