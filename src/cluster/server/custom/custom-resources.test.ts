@@ -140,12 +140,16 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
     accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
   });
   const { columnDefinitions, rows } = table.body as unknown as {
-    columnDefinitions: { name: string }[];
+    columnDefinitions: { name: string; description: string }[];
     rows: { cells: unknown[] }[];
   };
   assert.deepEqual(
     columnDefinitions.map(({ name }) => name),
     ['Name', 'Size', 'Weights'],
+  );
+  assert.equal(
+    columnDefinitions[1]?.description,
+    'Custom resource definition column (in JSONPath format): .spec.size',
   );
   assert.deepEqual(rows[0]?.cells, ['a', 3, '7']);
   const red = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=red`);

@@ -222,17 +222,19 @@ function scalePaths(subresources: JsonObject): ScalePaths | undefined {
 
 function columnsOf(version: JsonObject): readonly PrinterColumn[] {
   const own = objectsAt(version, 'additionalPrinterColumns').map(columnOf);
-  return [nameColumn, ...(own.length === 0 ? [ageColumn] : own)];
+  return [nameColumn, ...(own.length === 0 ? [{ ...ageColumn, type: 'date' }] : own)];
 }
 
 function columnOf(column: JsonObject): PrinterColumn {
   const type = stringAt(column, 'type') as PrinterColumn['type'];
-  const path = parseJsonPath(stringAt(column, 'jsonPath')) ?? [];
+  const jsonPath = stringAt(column, 'jsonPath');
+  const path = parseJsonPath(jsonPath) ?? [];
+  const description = stringAt(column, 'description');
   return {
     name: stringAt(column, 'name'),
     type,
     format: stringAt(column, 'format'),
-    description: stringAt(column, 'description'),
+    description: description || `Custom resource definition column (in JSONPath format): ${jsonPath}`,
     priority: numberAt(column, 'priority') ?? 0,
     cell: (object, now) => cellOf(findAll(object, path), type, now),
   };
