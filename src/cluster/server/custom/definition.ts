@@ -220,9 +220,12 @@ function scalePaths(subresources: JsonObject): ScalePaths | undefined {
   };
 }
 
+/** Unlike those of built-in kinds it is a date. */
+const AGE: PrinterColumn = { ...ageColumn, type: 'date' };
+
 function columnsOf(version: JsonObject): readonly PrinterColumn[] {
   const own = objectsAt(version, 'additionalPrinterColumns').map(columnOf);
-  return [nameColumn, ...(own.length === 0 ? [{ ...ageColumn, type: 'date' }] : own)];
+  return [nameColumn, ...(own.length === 0 ? [AGE] : own)];
 }
 
 function columnOf(column: JsonObject): PrinterColumn {
