@@ -52,6 +52,13 @@ test('members of inlined messages are fields of their parent', () => {
   assert.deepEqual(getPath(object, 'spec', 'volumes'), [{ name: 'v', emptyDir: {} }]);
 });
 
+test('a list without members is left out, unless it says something', () => {
+  const spec = { metrics: [], behavior: { scaleUp: { policies: [] } } };
+  const { object } = decodeJson(bytes({ spec }), kind('autoscaling', 'v2', 'HorizontalPodAutoscaler'));
+  assert.deepEqual(getPath(object, 'spec', 'metrics'), undefined);
+  assert.deepEqual(getPath(object, 'spec', 'behavior'), { scaleUp: { policies: [] } });
+});
+
 test('duplicate keys are named, the last one counts', () => {
   const { object, unknown } = decodeJson(
     bytes(

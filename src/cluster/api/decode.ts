@@ -133,12 +133,15 @@ interface Place {
 }
 
 /**
- * Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. Managed
- * fields are told from none at all: an applied configuration may not even have an empty list of them.
+ * Lists that say something when they are empty: an applied configuration may not have managed fields, not even none, and
+ * an autoscaler without a policy is not one that leaves them to the server.
  */
+const TOLD_EMPTY: ReadonlySet<string> = new Set(['managedFields', 'policies']);
+
+/** Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. */
 function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchema): boolean {
   if (always) return false;
-  if (Array.isArray(value)) return value.length === 0 && name !== 'managedFields';
+  if (Array.isArray(value)) return value.length === 0 && !TOLD_EMPTY.has(name);
   if (kind === 'map' && isJsonObject(value)) return Object.keys(value).length === 0;
   return !pointer && (value === '' || value === 0 || value === false);
 }

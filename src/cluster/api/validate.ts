@@ -404,12 +404,14 @@ const RULES: Readonly<Record<string, Rules>> = {
     update: validateServiceCidrUpdate,
   },
   'node.k8s.io/RuntimeClass': {
+    custom: true,
     name: 'subdomain',
     clusterScoped: true,
     object: validateRuntimeClass,
     update: validateRuntimeClassUpdate,
   },
   'policy/PodDisruptionBudget': {
+    custom: true,
     name: 'path-segment',
     object: validateDisruptionBudget,
     status: validateDisruptionBudgetStatus,

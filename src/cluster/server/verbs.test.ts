@@ -134,6 +134,45 @@ test('the server says its part of the metadata, and one reference of equal ones 
   assert.deepEqual([dry.status, dry.body.metadata.resourceVersion], [201, '7']);
 });
 
+test('an update neither marks an object as deleted nor moves it into a namespace', async () => {
+  await using api = await TestServer.open();
+  const made = await api.create(MAPS, configMap('a'));
+  const marks = { deletionTimestamp: '2000-01-01T00:00:00Z', deletionGracePeriodSeconds: 0 };
+  for (const [field, value] of Object.entries(marks)) {
+    const marked = { ...made, metadata: { ...made.metadata, [field]: value } };
+    const refused = await api.call('PUT', `${MAPS}/a`, marked);
+    assert.equal(
+      refused.body.message,
+      `ConfigMap "a" is invalid: metadata.${field}: Invalid value: ${JSON.stringify(value)}: field is immutable`,
+    );
+  }
+  const held = { ...made, metadata: { ...made.metadata, finalizers: ['example.com/hold'] } };
+  assert.equal((await api.call('PUT', `${MAPS}/a`, held)).status, 200);
+  await api.call('DELETE', `${MAPS}/a`);
+  const { metadata } = (await api.call('GET', `${MAPS}/a`)).body;
+  const later = {
+    ...metadata,
+    deletionTimestamp: '2030-01-01T00:00:00Z',
+    deletionGracePeriodSeconds: undefined,
+  };
+  const kept = await api.call('PUT', `${MAPS}/a`, { ...held, metadata: later });
+  assert.equal(kept.status, 200);
+  assert.equal(kept.body.metadata.deletionTimestamp, metadata.deletionTimestamp);
+  assert.equal(kept.body.metadata.deletionGracePeriodSeconds, 0);
+
+  const classes = '/apis/scheduling.k8s.io/v1/priorityclasses';
+  const high = {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'high' },
+    value: 1,
+  };
+  await api.create(classes, high);
+  const moved = { ...high, metadata: { name: 'high', namespace: 'default' } };
+  const stayed = await api.call('PUT', `${classes}/high`, moved);
+  assert.deepEqual([stayed.status, stayed.body.metadata.namespace], [200, undefined]);
+});
+
 test('names are generated, and dry runs leave nothing', async () => {
   await using api = await TestServer.open();
   const named = await api.create(MAPS, {

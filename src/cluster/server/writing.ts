@@ -144,6 +144,7 @@ export async function planUpdate(
   const { old, endpoint, author, gate } = options;
   const name = old.metadata.name ?? '';
   const metadata = (sent.metadata ??= {});
+  if (!resource.namespaced) delete metadata.namespace;
   if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`;
     throw conflict(resource, name, why);
@@ -216,11 +217,14 @@ function keepServerFields({ declaration }: Resource, object: KubeObject, old: Ku
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } = old.metadata;
   const { metadata } = object;
   delete metadata['selfLink'];
-  const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
-  for (const [field, value] of Object.entries(kept)) {
+  for (const [field, value] of Object.entries({ uid, creationTimestamp, generation })) {
     if (value === undefined) delete metadata[field];
     else metadata[field] = value;
   }
+  // Nobody makes an object a deleted one by writing it: validation refuses what is left of these.
+  if (deletionTimestamp !== undefined) metadata.deletionTimestamp = deletionTimestamp;
+  if (deletionGracePeriodSeconds !== undefined)
+    metadata.deletionGracePeriodSeconds ??= deletionGracePeriodSeconds;
   if (!declaration.hasStatus) return;
   if (old.status === undefined) delete object.status;
   else object.status = old.status;

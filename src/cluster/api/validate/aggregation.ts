@@ -9,7 +9,7 @@ const STATES = ['False', 'True', 'Unknown'];
 export function validateApiService(object: JsonObject): FieldError[] {
   const spec = objectAt(object, 'spec');
   const [group, version] = [stringAt(spec, 'group'), stringAt(spec, 'version')];
-  const errors = [...validateName(stringAt(object, 'metadata', 'name'), `${version}.${group}`)];
+  const errors = ['generateName', 'name'].flatMap((key) => validateName(object, key, `${version}.${group}`));
   if (group !== '') errors.push(...formed(group, 'spec.group', dns1123Subdomain));
   else if (version !== 'v1') {
     errors.push(required('spec.group', 'only v1 may have an empty group and it better be legacy kube'));
@@ -46,11 +46,12 @@ export function validateApiServiceUpdate(object: JsonObject): FieldError[] {
   });
 }
 
-function validateName(name: string, wanted: string): FieldError[] {
+function validateName(object: JsonObject, key: string, wanted: string): FieldError[] {
+  const name = stringAt(object, 'metadata', key);
   // What is no segment of a path has been complained about already.
   if (name === '' || name === wanted || pathSegment(name).length > 0) return [];
   const detail = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
-  return [invalid('metadata.name', name, detail)];
+  return [invalid(`metadata.${key}`, name, detail)];
 }
 
 function priority(spec: JsonObject, key: string, most: number): FieldError[] {

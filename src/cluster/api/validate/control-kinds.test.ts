@@ -47,6 +47,15 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'preemptionPolicy: Unsupported value: "Sometimes": supported values: "PreemptLowerPriority", "Never"',
   ],
   ['node.k8s.io/RuntimeClass', { handler: null }, 'handler: Required value'],
+  // Upstream holds only most kinds to it.
+  ['node.k8s.io/RuntimeClass', { metadata: { finalizers: ['mine'] } }],
+  [BUDGET, { metadata: { finalizers: ['mine'] } }],
+  [
+    BUDGET,
+    { metadata: { generateName: '../%' } },
+    'metadata.generateName: Invalid value: "../%": may not contain \'/\'',
+    'metadata.generateName: Invalid value: "../%": may not contain \'%\'',
+  ],
   [
     'node.k8s.io/RuntimeClass',
     { scheduling: { tolerations: [{ key: 'a', operator: 'Gt', value: '1' }] } },
@@ -56,6 +65,11 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     `${FLOWS}/PriorityLevelConfiguration`,
     { metadata: { annotations: { 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares': '' } } },
     "metadata.annotations: Forbidden: annotation 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares' is forbidden",
+  ],
+  [
+    'apiregistration.k8s.io/APIService',
+    { metadata: { generateName: 'v1.' } },
+    `metadata.generateName: Invalid value: "v1.": must be \`spec.version+"."+spec.group\`: "v1.shirts.example.com"`,
   ],
   [
     'apiregistration.k8s.io/APIService',

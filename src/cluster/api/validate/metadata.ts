@@ -46,7 +46,7 @@ export function validateMetadata(
   const errors: FieldError[] = [];
   const rule = NAME_RULES[rules.name];
   const base = stringAt(metadata, 'generateName');
-  if (base !== '' && rule !== pathSegment) {
+  if (base !== '') {
     errors.push(...asPrefix(rule)(base).map((detail) => invalid('metadata.generateName', base, detail)));
   }
   if (name === '') errors.push(required('metadata.name', 'name or generateName is required'));

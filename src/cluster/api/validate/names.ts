@@ -64,7 +64,10 @@ export function dns1035Label(value: string): string[] {
 }
 
 export function pathSegment(value: string): string[] {
-  if (value === '.' || value === '..') return [`may not be '${value}'`];
+  return value === '.' || value === '..' ? [`may not be '${value}'`] : pathSegmentPrefix(value);
+}
+
+export function pathSegmentPrefix(value: string): string[] {
   return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
 }
 
@@ -211,5 +214,6 @@ export function searchDomain(value: string): string[] {
 
 /** The rule for a name that something will be appended to: it may end in a dash. */
 export function asPrefix(rule: (value: string) => string[]): (value: string) => string[] {
+  if (rule === pathSegment) return pathSegmentPrefix;
   return (value) => rule(value.length > 1 && value.endsWith('-') ? `${value.slice(0, -2)}a` : value);
 }

@@ -190,13 +190,9 @@ function undecodedPatch(format: Patch['format'], why: string): PlatformError {
 
 /** A patch must leave the server's part of the metadata alone; other writes have their own answers to that. */
 export function checkUnchanged(object: KubeObject, old: KubeObject): void {
-  const { uid, deletionTimestamp } = object.metadata ?? {};
-  const errors = Object.entries({ uid, deletionTimestamp }).flatMap(([field, value]) =>
-    value === undefined || value === '' || value === old.metadata[field]
-      ? []
-      : [invalid(`metadata.${field}`, value, 'field is immutable')],
-  );
-  if (errors.length > 0) throw fieldErrorsError(errors);
+  const { uid = '' } = object.metadata ?? {};
+  if (uid !== '' && uid !== old.metadata.uid)
+    throw fieldErrorsError([invalid('metadata.uid', uid, 'field is immutable')]);
 }
 
 /** `old` with the patch applied, decoded by the schema and with its defaults. */
