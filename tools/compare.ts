@@ -1,14 +1,15 @@
 /**
  * Asks two API servers the same and prints where their answers differ:
  *   node tools/compare.ts --ours URL --theirs URL --token TOKEN SEED.yaml… [--kind Pod] [--update] [--ignore PATTERN] [--skip PATTERN]
- *     [--given OBJECTS.yaml] [--most N]
+ *     [--most N]
  * A seed is a valid object; what is asked are all its mutations (compare/mutations.ts), as creates or, with --update, as
  * updates of the seed, its status too, never stored (dryRun). The other server is a kube-apiserver of one's own; both must
  * know the token as that of an administrator. Differences whose line matches the pattern do not count, and nothing is asked
- * of fields whose path matches the other. What is given is stored on both first, and gone again at the end: the definitions
- * of the seeds' kinds. Exit code 1 when any difference counts.
+ * of fields whose path matches the other. The definitions of the kinds of `x.yaml` are in `x-definitions.yaml` beside it:
+ * both servers have them for as long as its seeds are asked. Where the other server panics and so answers nothing, there is
+ * nothing to compare. Exit code 1 when any difference counts.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
@@ -47,7 +48,8 @@ const NAMESPACE = 'compare';
 /** Reviews are only created. */
 const NO_LIST = 405;
 const CONFLICT = 409;
-const SERVED_WITHIN_MS = 15_000;
+const NOT_FOUND = 404;
+const SERVED_WITHIN_MS = 30_000;
 
 const { values: options, positionals: files } = parseArgs({
   allowPositionals: true,
@@ -59,7 +61,6 @@ const { values: options, positionals: files } = parseArgs({
     update: { type: 'boolean', default: false },
     ignore: { type: 'string', default: '^$' },
     skip: { type: 'string', default: '^$' },
-    given: { type: 'string', multiple: true, default: [] },
     most: { type: 'string', default: '200' },
   },
 });
@@ -73,19 +74,27 @@ const servers = [options.ours, options.theirs] as const;
 const ignored = new RegExp(options.ignore);
 const skipped = new RegExp(options.skip);
 let asked = 0;
+let unanswered = 0;
 const found = new Map<string, string[]>();
 
 await prepare();
-const given = [...objectsOf(options.given)];
-try {
-  for (const object of given) await store(object);
-  for (const seed of objectsOf(files))
-    if (options.kind === undefined || options.kind === seed.kind) await compareSeed(seed);
-} finally {
-  for (const object of given.toReversed()) await remove(object);
-}
+for (const file of files) await compareFile(file);
 hangUp();
 report();
+
+async function compareFile(file: string): Promise<void> {
+  const seeds = [...objectsOf(file)].filter(
+    ({ kind }) => options.kind === undefined || options.kind === kind,
+  );
+  const beside = file.replace(/\.yaml$/, '-definitions.yaml');
+  const definitions = seeds.length > 0 && existsSync(beside) ? [...objectsOf(beside)] : [];
+  try {
+    for (const definition of definitions) await store(definition);
+    for (const seed of seeds) await compareSeed(seed);
+  } finally {
+    for (const definition of definitions) await remove(definition);
+  }
+}
 
 async function compareSeed(seed: Seed): Promise<void> {
   const resource = await served(seed);
@@ -99,15 +108,15 @@ async function compareSeed(seed: Seed): Promise<void> {
   );
 }
 
-function* objectsOf(names: readonly string[]): Generator<Seed> {
-  for (const file of names)
-    for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
-      const object = document.toJS() as Seed | null;
-      if (object !== null) yield object;
-    }
+function* objectsOf(file: string): Generator<Seed> {
+  for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
+    const object = document.toJS() as Seed | null;
+    if (object !== null) yield object;
+  }
 }
 
 async function store(object: Seed): Promise<void> {
+  await remove(object);
   const { root } = await served(object);
   for (const server of servers) {
     const { status, body } = await ask(server, 'POST', root, object);
@@ -116,9 +125,16 @@ async function store(object: Seed): Promise<void> {
   }
 }
 
+/** A definition goes when its objects are gone. */
 async function remove(object: Seed): Promise<void> {
   const { root } = await served(object);
-  for (const server of servers) await ask(server, 'DELETE', `${root}/${object.metadata.name}`);
+  const path = `${root}/${object.metadata.name}`;
+  const deadline = Date.now() + SERVED_WITHIN_MS;
+  for (const server of servers)
+    while ((await ask(server, 'DELETE', path)).status !== NOT_FOUND) {
+      if (Date.now() > deadline) throw new Error(`${server} does not let go of ${path}`);
+      await setTimeout(100);
+    }
 }
 
 /** What a definition that was just stored defines is served a moment later. */
@@ -230,8 +246,12 @@ async function compare(kind: string, what: string, { method, path, bodies, retry
   );
   if (retry !== undefined && answers.some(({ status }) => status === CONFLICT))
     return compare(kind, what, await retry());
-  asked++;
   const [ours, theirs] = answers as [Answer, Answer];
+  if (theirs.status === 0) {
+    unanswered++;
+    return;
+  }
+  asked++;
   const differing = differences(comparable(ours, theirs), comparable(theirs, ours)).filter(
     (line) => !ignored.test(line),
   );
@@ -313,6 +333,7 @@ function report(): void {
     process.stdout.write(places.length > 4 ? `\n       and ${places.length - 4} more\n\n` : '\n\n');
   }
   const differing = [...found.values()].reduce((sum, places) => sum + places.length, 0);
-  process.stdout.write(`${asked - differing} of ${asked} answers alike, ${found.size} kinds of difference\n`);
+  process.stdout.write(`${asked - differing} of ${asked} answers alike, ${found.size} kinds of difference`);
+  process.stdout.write(unanswered === 0 ? '\n' : `; ${unanswered} more made the other server panic\n`);
   process.exitCode = differing === 0 ? 0 : 1;
 }
