@@ -38,7 +38,7 @@ import {
 } from './validate/events.ts';
 import {
   validateDefinition,
-  validateDefinitionCreate,
+  validateDefinitionStatus,
   validateDefinitionUpdate,
 } from './validate/extensions.ts';
 import {
@@ -203,10 +203,8 @@ const RULES: Readonly<Record<string, Rules>> = {
     custom: true,
     name: 'subdomain',
     clusterScoped: true,
-    object: validateDefinition,
-    create: validateDefinitionCreate,
-    // Its controllers' business; the stored versions shrink after a migration.
-    status: () => [],
+    create: validateDefinition,
+    status: validateDefinitionStatus,
     update: validateDefinitionUpdate,
   },
   'apiregistration.k8s.io/APIService': {

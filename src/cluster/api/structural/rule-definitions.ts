@@ -2,7 +2,7 @@
 import { CelError, environmentOf, compile } from '../cel/program.ts';
 import { estimateCost, mostElements } from '../cel/estimate.ts';
 import { typeOfSchema } from '../cel/schema-types.ts';
-import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
+import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import { compileRule, mentions, variablesOf } from './rules.ts';
 import type { CelRule, Structural } from './schema.ts';
 
@@ -10,10 +10,13 @@ import type { CelRule, Structural } from './schema.ts';
 const MAX_RULE_COST = 10_000_000;
 const MAX_TOTAL_COST = 100_000_000;
 
-const REASONS = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
-
-export function checkRules(schema: Structural, path: string): FieldError[] {
-  const check = new Check();
+/** Where the schema is wrong itself, or below, its rules are not read: `wrong` has what was found. */
+export function checkRules(
+  schema: Structural,
+  path: string,
+  wrong: readonly FieldError[] = [],
+): FieldError[] {
+  const check = new Check(wrong);
   check.visit(schema, { path, root: true, times: 1, uncorrelated: undefined });
   if (check.total > MAX_TOTAL_COST) {
     const factor = factorText(check.total / MAX_TOTAL_COST);
@@ -46,18 +49,26 @@ function factorText(factor: number): string {
 class Check {
   readonly errors: FieldError[] = [];
   total = 0;
+  readonly #wrong: readonly FieldError[];
+
+  constructor(wrong: readonly FieldError[]) {
+    this.#wrong = wrong;
+  }
 
   visit(schema: Structural, place: Place): void {
-    schema.rules.forEach((rule, index) =>
-      this.#rule(schema, rule, { ...place, path: `${place.path}.x-kubernetes-validations[${index}]` }),
-    );
+    const isRead = !this.#wrong.some(({ field }) => field.startsWith(place.path));
+    if (isRead) {
+      schema.rules.forEach((rule, index) =>
+        this.#rule(schema, rule, { ...place, path: `${place.path}.x-kubernetes-validations[${index}]` }),
+      );
+    }
     for (const [name, child] of schema.properties) {
       this.visit(child, { ...place, root: false, path: `${place.path}.properties[${name}]` });
     }
     const times = place.times * Math.max(1, Math.min(mostElements(schema), Number.MAX_SAFE_INTEGER));
     if (schema.items !== undefined) {
       const path = `${place.path}.items`;
-      const uncorrelated = place.uncorrelated ?? (schema.listType === 'map' ? undefined : path);
+      const uncorrelated = place.uncorrelated ?? (schema.listType === 'map' ? undefined : place.path);
       this.visit(schema.items, { path, root: false, times, uncorrelated });
     }
     if (typeof schema.additional === 'object') {
@@ -71,12 +82,6 @@ class Check {
   }
 
   #rule(schema: Structural, rule: CelRule, { path, root, times, uncorrelated }: Place): void {
-    const text = rule.rule.trim();
-    if (text === '') {
-      this.errors.push(required(`${path}.rule`, 'rule is not specified'));
-      return;
-    }
-    this.#texts(rule, path);
     const self = typeOfSchema(schema, root);
     try {
       const program = compile(rule.rule, environmentOf(variablesOf(rule, self)), 'bool');
@@ -90,10 +95,9 @@ class Check {
           ),
         );
       }
-      if (rule.optionalOldSelf && !isTransition) {
-        this.errors.push(
-          invalid(`${path}.optionalOldSelf`, true, 'may not be set if oldSelf is not used in rule'),
-        );
+      if (rule.optionalOldSelf !== undefined && !isTransition) {
+        const detail = 'may not be set if oldSelf is not used in rule';
+        this.errors.push(invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, detail));
       }
       const sizes = new Map([
         ['self', schema],
@@ -125,22 +129,5 @@ class Check {
     if (cost <= MAX_RULE_COST) return;
     const factor = factorText(cost / MAX_RULE_COST);
     this.errors.push(forbidden(path, `estimated rule cost exceeds budget by factor of ${factor} ${ADVICE}`));
-  }
-
-  #texts({ rule, message, messageExpression, reason, fieldPath }: CelRule, path: string): void {
-    if (message !== '' && message.trim() === '') {
-      this.errors.push(invalid(`${path}.message`, message, 'message must be non-empty if specified'));
-    } else if (message.trim().includes('\n')) {
-      this.errors.push(invalid(`${path}.message`, message, 'message must not contain line breaks'));
-    }
-    if (rule.trim().includes('\n') && message === '' && messageExpression === '') {
-      this.errors.push(required(`${path}.message`, 'message must be specified if rule contains line breaks'));
-    }
-    if (reason !== '' && !REASONS.includes(reason)) {
-      this.errors.push(unsupported(`${path}.reason`, reason, REASONS));
-    }
-    if (fieldPath !== '' && !/^(\.[A-Za-z_][^.[\]]*|\['[^']+'\])+$/.test(fieldPath)) {
-      this.errors.push(invalid(`${path}.fieldPath`, fieldPath, 'must be a valid path'));
-    }
   }
 }

@@ -39,7 +39,7 @@ export function compileRule(rule: CelRule, schema: Structural, root: boolean): C
 export function variablesOf(rule: CelRule, self: CelType): ReadonlyMap<string, CelType> {
   return new Map([
     ['self', self],
-    ['oldSelf', rule.optionalOldSelf ? optional(self) : self],
+    ['oldSelf', rule.optionalOldSelf === true ? optional(self) : self],
   ]);
 }
 
@@ -95,8 +95,8 @@ interface Level {
 /** Checks objects against all rules; undefined when there are none. */
 export type RuleCheck = (value: JsonValue, old: JsonValue | undefined) => FieldError[];
 
-export function ruleCheck(schema: Structural): RuleCheck | undefined {
-  const level = levelOf(schema, true);
+export function ruleCheck(schema: Structural, root = true): RuleCheck | undefined {
+  const level = levelOf(schema, root);
   if (level === undefined) return undefined;
   return (value, old) => {
     const run = new Run();
@@ -176,14 +176,14 @@ class Run {
         continue;
       }
       const hasOld = old !== undefined && old !== null;
-      if (compiled.isTransition && !hasOld && !rule.optionalOldSelf) continue;
+      if (compiled.isTransition && !hasOld && rule.optionalOldSelf !== true) continue;
       // Nobody has made it worse.
       if (unchanged && !compiled.isTransition) continue;
       const variables = (name: string): Value | undefined => {
         if (name === 'self') return self();
         if (name !== 'oldSelf') return undefined;
         const present = before();
-        if (!rule.optionalOldSelf) return present;
+        if (rule.optionalOldSelf !== true) return present;
         return present === undefined ? NONE : new Optional(present);
       };
       if (!this.#holds(compiled, variables, complain)) return;

@@ -67,7 +67,7 @@ export interface CelRule {
   readonly messageExpression: string;
   readonly reason: string;
   readonly fieldPath: string;
-  readonly optionalOldSelf: boolean;
+  readonly optionalOldSelf: boolean | undefined;
 }
 
 /** Whether the schema, or anything in it, has rules. */
@@ -114,7 +114,7 @@ export function parseStructural(json: JsonObject): Structural {
       messageExpression: stringAt(rule, 'messageExpression'),
       reason: stringAt(rule, 'reason'),
       fieldPath: stringAt(rule, 'fieldPath'),
-      optionalOldSelf: boolean(rule, 'optionalOldSelf'),
+      optionalOldSelf: rule['optionalOldSelf'] as boolean | undefined,
     })),
   };
 }

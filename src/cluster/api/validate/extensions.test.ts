@@ -1,8 +1,13 @@
 /** What is refused of definitions: a change that spoils a minimal one, and exactly the complaints. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import type { JsonObject, JsonValue } from '../json.ts';
+import { loadPatterns } from '../pattern/lazy.ts';
+import { loadRules } from '../structural/lazy-rules.ts';
 import { created, updated } from '../testing/complaints.ts';
+
+before(loadPatterns);
+before(loadRules);
 
 const CRD = 'apiextensions.k8s.io/CustomResourceDefinition';
 
@@ -154,6 +159,64 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
     ),
     'spec.selectableFields[0].jsonPath: Invalid value: ".a": must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.',
   ],
+  ...['/up', 'a'].map((jsonPath): [JsonObject, string] => [
+    withSchema(
+      { type: 'object', properties: { a: { type: 'string' } } },
+      { selectableFields: [{ jsonPath }] },
+    ),
+    `spec.selectableFields[0].jsonPath: Invalid value: "${jsonPath}": is an invalid path: expected [ or . but got: ${jsonPath}`,
+  ]),
+  [
+    property({ type: 'string', $schema: 'x' }),
+    `${AT}: Invalid value: "": OpenAPIV3Schema 'schema' is not supported`,
+  ],
+  [
+    // Where there is no structure, only the words are refused.
+    property({
+      type: 'string',
+      default: 1,
+      anyOf: [{ type: 'string', $ref: '' }, { additionalItems: true }],
+    }),
+    `${A}.anyOf[0].$ref: Forbidden: $ref is not supported`,
+    `${A}.anyOf[1].additionalItems: Forbidden: additionalItems is not supported`,
+  ],
+  [
+    property({ type: 'string', definitions: { b: { type: 'text' } } }),
+    `${A}.definitions: Forbidden: definitions is not supported`,
+    `${A}.definitions[b].type: Unsupported value: "text": supported values: "array", "boolean", "integer", "number", "object", "string"`,
+  ],
+  [
+    property({
+      type: 'object',
+      properties: { b: { type: 'integer' } },
+      'x-kubernetes-validations': [
+        { rule: 'self.c > 1', fieldPath: '.c', reason: 'Bad' },
+        { rule: ' ', messageExpression: ' ' },
+        { rule: 'self.b > 1', message: 'a\nb' },
+      ],
+    }),
+    `${A}.x-kubernetes-validations[0].reason: Unsupported value: "Bad": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"`,
+    `${A}.x-kubernetes-validations[0].fieldPath: Invalid value: ".c": must be a valid path`,
+    `${A}.x-kubernetes-validations[1].rule: Required value: rule is not specified`,
+    `${A}.x-kubernetes-validations[1].messageExpression: Required value: messageExpression must be non-empty if specified`,
+    `${A}.x-kubernetes-validations[2].message: Invalid value: "a\\nb": must not contain line breaks`,
+  ],
+  [
+    property({
+      type: 'array',
+      maxItems: 3,
+      items: { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >= oldSelf' }] },
+    }),
+    `${A}.items.x-kubernetes-validations[0].rule: Invalid value: "self >= oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ${A}`,
+  ],
+  [
+    property({ type: 'integer', default: 1, 'x-kubernetes-validations': [{ rule: 'self > 1' }] }),
+    `${A}.default: Invalid value: 1: failed rule: self > 1`,
+  ],
+  [
+    { metadata: { generateName: 'shirts' } },
+    'metadata.generateName: Invalid value: "shirts": must be spec.names.plural+"."+spec.group',
+  ],
   [
     { spec: { conversion: { strategy: 'Webhook' } } },
     'spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook',
@@ -187,5 +250,12 @@ test('what objects are stored under stays; the rest only once the definition is 
   const renamed = versions({ name: 'v2', served: true, storage: true, schema: { openAPIV3Schema: OPEN } });
   assert.deepEqual(updated(CRD, renamed, ESTABLISHED), [
     'status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v1 and removes v1 from status.storedVersions',
+  ]);
+});
+
+test('the status of a definition may have no names but good ones', () => {
+  const names = { status: { acceptedNames: { plural: 'Bad', kind: 'Shirt' }, storedVersions: [] } };
+  assert.deepEqual(updated(CRD, names, ESTABLISHED, 'status'), [
+    `status.acceptedNames.plural: Invalid value: "Bad": ${LABEL}`,
   ]);
 });

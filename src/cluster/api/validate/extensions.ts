@@ -8,7 +8,6 @@ import {
   unsupported,
   type FieldError,
 } from '../field-error.ts';
-import { fieldNames, parseJsonPath } from '../json-path.ts';
 import {
   getOwn,
   getPath,
@@ -21,10 +20,8 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { checkOpenApi, checkStructural } from '../structural/check.ts';
-import { fillDefaults, prune } from '../structural/prune.ts';
-import { parseStructural, type Structural } from '../structural/schema.ts';
-import { NO_FIELD, validateValue } from '../structural/validate.ts';
+import { checkDefinitionSchema } from '../structural/check-definition.ts';
+import { findField } from '../structural/field-path.ts';
 import { tooMany, unchanged } from './checks.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
 import { validateClient } from './webhooks.ts';
@@ -48,11 +45,6 @@ function pathOf(spec: JsonObject, key: Shared, index: number): string {
   return isShared(spec, key) ? `spec.${ABOVE[key]}` : `spec.versions[${index}].${key}`;
 }
 
-/** Where the schema of the version at `index` is: without `.openAPIV3Schema`. */
-export function schemaPath(spec: JsonObject, index: number): string {
-  return pathOf(spec, 'schema', index);
-}
-
 /** What is wrong with a member: version by version, or once where it is everyone's. */
 function eachVersion(
   spec: JsonObject,
@@ -67,33 +59,53 @@ function eachVersion(
 }
 
 export function validateDefinition(definition: JsonObject): FieldError[] {
-  const spec = objectAt(definition, 'spec');
-  const group = stringAt(spec, 'group');
-  const name = stringAt(definition, 'metadata', 'name');
-  const errors: FieldError[] = [];
-  if (name !== '' && name !== `${stringAt(spec, 'names', 'plural')}.${group}`) {
-    errors.push(invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
-  }
   return [
-    ...errors,
-    ...validateGroup(group),
-    ...validateScope(stringAt(spec, 'scope')),
-    ...validateVersions(spec),
-    ...validateNames(objectAt(spec, 'names')),
-    ...validateShared(spec),
-    ...validateConversion(objectAt(spec, 'conversion')),
+    ...['name', 'generateName'].flatMap((key) => validateName(definition, key)),
+    ...validateWhole(definition, undefined),
   ];
 }
 
-export function validateDefinitionCreate(definition: JsonObject): FieldError[] {
-  const stored = listAt(definition, 'status', 'storedVersions');
+export function validateDefinitionUpdate(definition: JsonObject, old: JsonObject): FieldError[] {
+  const isEstablished = objectsAt(old, 'status', 'conditions').some(
+    (one) => one['type'] === 'Established' && one['status'] === 'True',
+  );
   return [
-    ...validateApproval(definition, undefined),
-    ...validatePreserving(definition, undefined),
-    ...(definition['status'] !== undefined && stored.length === 0
-      ? [invalid('status.storedVersions', null, 'must have at least one stored version')]
-      : []),
+    ...validateWhole(definition, old),
+    // What is stored was stored under them.
+    ...(isEstablished ? unchanged(definition, old, 'spec.scope', 'spec.names.kind') : []),
+    ...unchanged(definition, old, 'spec.group', 'spec.names.plural'),
   ];
+}
+
+/** Its controllers write it, who may take back stored versions after a migration. */
+export function validateDefinitionStatus(definition: JsonObject): FieldError[] {
+  return validateNames(objectAt(definition, 'status', 'acceptedNames'), 'status.acceptedNames');
+}
+
+function validateWhole(definition: JsonObject, old: JsonObject | undefined): FieldError[] {
+  const spec = objectAt(definition, 'spec');
+  const group = stringAt(spec, 'group');
+  const names = objectAt(spec, 'names');
+  return [
+    ...validateGroup(group),
+    ...validateScope(stringAt(spec, 'scope')),
+    ...validateVersions(spec),
+    ...['plural', 'singular', 'kind', 'listKind'].flatMap((key) =>
+      stringAt(names, key) === '' ? [required(`spec.names.${key}`)] : [],
+    ),
+    ...validateNames(names, 'spec.names'),
+    ...validateShared(spec, objectAt(old, 'spec')),
+    ...validateConversion(objectAt(spec, 'conversion')),
+    ...validateStoredVersions(definition),
+    ...validateApproval(definition, old),
+    ...validatePreserving(definition, old),
+  ];
+}
+
+function validateName(definition: JsonObject, key: string): FieldError[] {
+  const [name, spec] = [stringAt(definition, 'metadata', key), objectAt(definition, 'spec')];
+  if (name === '' || name === `${stringAt(spec, 'names', 'plural')}.${stringAt(spec, 'group')}`) return [];
+  return [invalid(`metadata.${key}`, name, 'must be spec.names.plural+"."+spec.group')];
 }
 
 function joined(errors: readonly string[], at: string, value: string): FieldError[] {
@@ -132,7 +144,7 @@ function validateVersions(spec: JsonObject): FieldError[] {
   }
   if (versions.filter((version) => version['storage'] === true).length !== 1) {
     const detail = 'must have exactly one version marked as storage version';
-    errors.push(invalid('spec.versions', versions.length === 0 ? null : versions, detail));
+    errors.push(invalid('spec.versions', getOwn(spec, 'versions') ?? null, detail));
   }
   // Upstream looks at the first version's name as at one of its own as well.
   errors.push(
@@ -162,12 +174,10 @@ function validateDeprecation(version: JsonObject, at: string): FieldError[] {
   return errors;
 }
 
-function validateNames(names: JsonObject): FieldError[] {
+function validateNames(names: JsonObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const at = (key: string): string => `spec.names.${key}`;
-  const fields = ['plural', 'singular', 'kind', 'listKind'];
-  for (const key of fields) if (stringAt(names, key) === '') errors.push(required(at(key)));
-  for (const key of fields) {
+  const at = (key: string): string => `${path}.${key}`;
+  for (const key of ['plural', 'singular', 'kind', 'listKind']) {
     const value = stringAt(names, key);
     const mixed = key === 'kind' || key === 'listKind';
     const wrong = value === '' ? [] : dns1035Label(mixed ? value.toLowerCase() : value);
@@ -188,16 +198,19 @@ function validateNames(names: JsonObject): FieldError[] {
 }
 
 /** What versions may have together. */
-function validateShared(spec: JsonObject): FieldError[] {
-  const hasStatus = objectsAt(spec, 'versions').some(
-    (version) => getOwn(objectAt(version, 'subresources'), 'status') !== undefined,
-  );
+function validateShared(spec: JsonObject, old: JsonObject): FieldError[] {
+  const statusOf = (version: JsonObject): boolean =>
+    getOwn(objectAt(version, 'subresources'), 'status') !== undefined;
+  const hasStatus = objectsAt(spec, 'versions').some(statusOf);
   return [
     ...eachVersion(spec, 'schema', (version, path) => {
-      const own = isShared(spec, 'subresources')
-        ? hasStatus
-        : getOwn(objectAt(version, 'subresources'), 'status') !== undefined;
-      return validateSchema(objectAt(version, 'schema')['openAPIV3Schema'], path, own);
+      const schema = objectAt(version, 'schema')['openAPIV3Schema'];
+      if (!isJsonObject(schema)) return [];
+      const before = objectsAt(old, 'versions').find(({ name }) => name === version['name']);
+      return checkDefinitionSchema(schema, `${path}.openAPIV3Schema`, {
+        hasStatus: isShared(spec, 'subresources') ? hasStatus : statusOf(version),
+        isKnown: jsonEqual(objectAt(before, 'schema')['openAPIV3Schema'] ?? null, schema),
+      });
     }),
     ...eachVersion(spec, 'subresources', (version, path) => {
       const scale = getOwn(objectAt(version, 'subresources'), 'scale');
@@ -210,93 +223,6 @@ function validateShared(spec: JsonObject): FieldError[] {
     ),
     ...eachVersion(spec, 'selectableFields', validateSelectable),
   ];
-}
-
-/** What a schema's root may say where the status is cut out of it. */
-const AT_ROOT = [
-  'description',
-  'type',
-  'format',
-  'title',
-  'maximum',
-  'exclusiveMaximum',
-  'minimum',
-  'exclusiveMinimum',
-  'maxLength',
-  'minLength',
-  'pattern',
-  'maxItems',
-  'minItems',
-  'uniqueItems',
-  'multipleOf',
-  'required',
-  'items',
-  'properties',
-  'externalDocs',
-  'example',
-  'x-kubernetes-preserve-unknown-fields',
-  'x-kubernetes-validations',
-];
-const AT_ROOT_NAMES = AT_ROOT.map((name) =>
-  name.startsWith('x-')
-    ? `X${name.includes('preserve') ? 'PreserveUnknownFields' : 'Validations'}`
-    : `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`,
-).join(' ');
-
-function validateSchema(schema: JsonObject[string], path: string, hasStatus: boolean): FieldError[] {
-  if (!isJsonObject(schema)) return [];
-  const at = `${path}.openAPIV3Schema`;
-  const errors: FieldError[] = [];
-  if (hasStatus) {
-    const type = stringAt(schema, 'type');
-    const alien = Object.keys(schema).find((key) => !AT_ROOT.includes(key) && schema[key] !== false);
-    if (type !== '' && type !== 'object') {
-      const detail =
-        'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
-      errors.push(invalid(`${at}.type`, type, detail));
-    } else if (alien !== undefined) {
-      const detail = `only [${AT_ROOT_NAMES}] fields are allowed at the root of the schema if the status subresource is enabled`;
-      errors.push(invalid(at, schema, detail));
-    }
-  }
-  if (schema['nullable'] === true) {
-    errors.push(forbidden(`${at}.nullable`, 'nullable cannot be true at the root'));
-  }
-  const structural = checkStructural(schema, at);
-  errors.push(...structural);
-  const openApi = checkOpenApi(schema, at);
-  if (structural.length === 0) errors.push(...checkDefaults(schema, at));
-  return [...errors, ...openApi];
-}
-
-/** Defaults of a schema whose shape is right. */
-function checkDefaults(schema: JsonObject, at: string): FieldError[] {
-  // Without patterns that cannot be read there is nothing that parsing could fail on.
-  return defaultComplaints(parseStructural(schema), at);
-}
-
-/** A default must itself be pruned and valid. */
-function defaultComplaints(schema: Structural, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const value = schema.defaultValue;
-  if (value !== undefined) {
-    const unknown: string[] = [];
-    const copy = structuredClone(value);
-    prune(copy, schema, unknown, '#');
-    if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
-    fillDefaults(copy, schema);
-    for (const error of validateValue(copy, schema)) {
-      errors.push({
-        ...error,
-        field: `${path}.default${error.field === '' || error.field === NO_FIELD ? '' : `.${error.field}`}`,
-      });
-    }
-  }
-  if (schema.items !== undefined) errors.push(...defaultComplaints(schema.items, `${path}.items`));
-  for (const [name, property] of schema.properties) {
-    errors.push(...defaultComplaints(property, `${path}.properties[${name}]`));
-  }
-  return errors;
 }
 
 function simplePath(path: string, at: string): FieldError[] {
@@ -348,35 +274,23 @@ function validateSelectable(version: JsonObject, path: string): FieldError[] {
     const at = `${path}[${index}].jsonPath`;
     const text = stringAt(field, 'jsonPath');
     if (text === '') return [required(at)];
-    const names = text.startsWith('.') ? fieldNames(parseJsonPath(text) ?? []) : undefined;
-    const steps = names ?? [];
-    const found = schemaAt(schema, steps);
-    if (steps.length === 0) return [invalid(at, text, 'is an invalid path: does not start with a field')];
+    const found = findField(text, schema, false);
     if (typeof found === 'string') return [invalid(at, text, `is an invalid path: ${found}`)];
     const problems: FieldError[] = [];
-    if (steps[0] === 'metadata') problems.push(invalid(at, text, 'must not point to fields in metadata'));
-    if (!['string', 'boolean', 'integer'].includes(stringAt(found, 'type'))) {
+    if (found.names[0] === 'metadata') {
+      problems.push(invalid(at, text, 'must not point to fields in metadata'));
+    }
+    if (!['string', 'boolean', 'integer'].includes(stringAt(found.schema, 'type'))) {
       const detail =
         'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
       problems.push(invalid(at, text, detail));
     }
-    const key = steps.join('.');
+    const key = found.names.join('.');
     if (seen.has(key)) problems.push(duplicate(at, text));
     seen.add(key);
     return problems;
   });
   return [...errors, ...tooMany(path, seen.size, MAX_SELECTABLE)];
-}
-
-/** The schema of a field, or why there is none. */
-function schemaAt(schema: JsonObject, steps: readonly string[]): JsonObject | string {
-  let current = schema;
-  for (const step of steps) {
-    const next = getOwn(objectAt(current, 'properties'), step);
-    if (!isJsonObject(next)) return 'does not refer to a valid field';
-    current = next;
-  }
-  return current;
 }
 
 const REVIEW_VERSIONS = ['v1', 'v1beta1'];
@@ -456,28 +370,16 @@ function validatePreserving(definition: JsonObject, old: JsonObject | undefined)
   return [invalid('spec.preserveUnknownFields', true, detail)];
 }
 
-export function validateDefinitionUpdate(definition: JsonObject, old: JsonObject): FieldError[] {
-  const established = objectsAt(old, 'status', 'conditions').some(
-    (one) => one['type'] === 'Established' && one['status'] === 'True',
-  );
-  return [
-    // What is stored was stored under them.
-    ...(established ? unchanged(definition, old, 'spec.scope', 'spec.names.kind') : []),
-    ...unchanged(definition, old, 'spec.group', 'spec.names.plural'),
-    ...validateStoredVersions(definition),
-    ...validateApproval(definition, old),
-    ...validatePreserving(definition, old),
-  ];
-}
-
 function validateStoredVersions(definition: JsonObject): FieldError[] {
+  const at = 'status.storedVersions';
+  const stored = listAt(definition, 'status', 'storedVersions').map((item) => textOf(item));
+  if (stored.length === 0) return [invalid(at, null, 'must have at least one stored version')];
   const names = new Set(
     objectsAt(definition, 'spec', 'versions').map((version) => stringAt(version, 'name')),
   );
-  return listAt(definition, 'status', 'storedVersions').flatMap((item, index) => {
-    const version = textOf(item);
+  return stored.flatMap((version, index) => {
     if (names.has(version)) return [];
     const detail = `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`;
-    return [invalid(`status.storedVersions[${index}]`, version, detail)];
+    return [invalid(`${at}[${index}]`, version, detail)];
   });
 }

@@ -1,0 +1,31 @@
+import { invalid, type FieldError } from '../field-error.ts';
+import { ruleLanguage } from './lazy-rules.ts';
+import { prune } from './prune.ts';
+import { hasRules, type Structural } from './schema.ts';
+import { NO_FIELD, validateValue } from './validate.ts';
+
+/** A default must itself be pruned and valid; what the schema would fill in does not count. */
+export function checkDefaults(schema: Structural, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const value = schema.defaultValue;
+  if (value !== undefined) {
+    const unknown: string[] = [];
+    prune(value, schema, unknown, '#');
+    if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
+    const wrong = validateValue(value, schema);
+    if (wrong.length === 0 && hasRules(schema)) {
+      const check = ruleLanguage().ruleCheck(schema, false);
+      // Both as a value that was there and as one that comes.
+      wrong.push(...(check?.(value, value) ?? []), ...(check?.(value, undefined) ?? []));
+    }
+    for (const error of wrong) {
+      const below = error.field === '' || error.field === NO_FIELD ? '' : `.${error.field}`;
+      errors.push({ ...error, field: `${path}.default${below}` });
+    }
+  }
+  if (schema.items !== undefined) errors.push(...checkDefaults(schema.items, `${path}.items`));
+  for (const [name, property] of schema.properties) {
+    errors.push(...checkDefaults(property, `${path}.properties[${name}]`));
+  }
+  return errors;
+}
