@@ -19,8 +19,10 @@ export async function createOwn(
   const ref = refOf(object);
   if ((await parts.registry.find(resource, ref)) !== undefined) return false;
   try {
-    const { status } = object;
-    const prepared = await prepareCreate(resource, object, {
+    // As if a client had sent it: with the fields that upstream's types always have.
+    const sent = resource.type.decode(object).object as KubeObject;
+    const { status } = sent;
+    const prepared = await prepareCreate(resource, sent, {
       namespace: ref.namespace,
       gate: open,
       ...parts,

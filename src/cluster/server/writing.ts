@@ -77,7 +77,8 @@ export async function prepareCreate(
   if (resource.declaration.hasGeneration) metadata.generation = 1;
   resource.type.applyDefaults(object);
   const asked = { user: options.user, dryRun: gate.dryRun === true };
-  gate.warnings?.push(...(resource.strategy.prepareForCreate?.(object, asked) ?? []));
+  const told = resource.strategy.prepareForCreate?.(object, asked) ?? [];
+  gate.warnings?.push(...told);
   await gate.pause();
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);

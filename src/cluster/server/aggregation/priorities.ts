@@ -29,7 +29,7 @@ const BUILT_IN: Readonly<
   'coordination.k8s.io': [16_500, { v1: 15, v1beta1: 13 }],
   'node.k8s.io': [16_300, { v1: 15 }],
   'discovery.k8s.io': [16_200, { v1: 15 }],
-  'resource.k8s.io': [16_200, { v1: 20, v1beta2: 15, v1beta1: 9 }],
+  'resource.k8s.io': [16_200, { v1: 21, v1beta2: 15, v1beta1: 9 }],
   'flowcontrol.apiserver.k8s.io': [16_100, { v1: 21 }],
   'storagemigration.k8s.io': [15_800, { v1beta1: 9 }],
 };

@@ -29,10 +29,18 @@ export function initialObjects(serviceCidr: string, now: string): readonly Initi
         kind: 'ServiceCIDR',
         metadata: { name: 'kubernetes' },
         spec: { cidrs: [serviceCidr] },
+        status: { conditions: [{ ...CIDR_READY, lastTransitionTime: now }] },
       },
     },
   ];
 }
+
+const CIDR_READY = {
+  type: 'Ready',
+  status: 'True',
+  message: 'Kubernetes default Service CIDR is ready',
+  reason: '',
+};
 
 const CLASS_TEXTS: Readonly<Record<string, string>> = {
   'system-node-critical': 'Used for system critical pods that must not be moved from their current node.',
@@ -160,40 +168,7 @@ const SCHEMAS: readonly Flow[] = [
     by: 'ByUser',
     rules: [
       {
-        subjects: [user('system:kube-controller-manager'), user('system:kube-scheduler')],
-        resourceRules: [{ ...LEASES, verbs: WRITE_VERBS }],
-      },
-    ],
-  },
-  {
-    name: 'endpoint-controller',
-    level: 'workload-high',
-    precedence: 150,
-    by: 'ByUser',
-    rules: [
-      {
-        subjects: [
-          user('system:kube-controller-manager'),
-          account('endpoint-controller'),
-          account('endpointslicemirroring-controller'),
-        ],
-        resourceRules: [
-          {
-            ...resourceRule('', ['endpoints'], { namespaces: ['*'] }),
-            verbs: WRITE_VERBS,
-          },
-        ],
-      },
-    ],
-  },
-  {
-    name: 'workload-leader-election',
-    level: 'leader-election',
-    precedence: 200,
-    by: 'ByUser',
-    rules: [
-      {
-        subjects: [account('*')],
+        subjects: [user('system:kube-controller-manager'), user('system:kube-scheduler'), account('*')],
         resourceRules: [{ ...LEASES, verbs: WRITE_VERBS }],
       },
     ],
