@@ -57,6 +57,7 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
     `spec.versions[0].name: Invalid value: "V1": ${LABEL}`,
     'spec.versions[1].deprecationWarning: Invalid value: "old": can only be set for deprecated versions',
     `spec.version: Invalid value: "V1": ${LABEL}`,
+    `status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v1 and removes v1 from status.storedVersions`,
   ],
   [
     { spec: { names: { kind: 'Bad Kind', singular: 'shirt', shortNames: ['S'], listKind: 'Bad Kind' } } },
