@@ -1,7 +1,7 @@
 /** Takes out of an answer what differs between any two servers: ids, times, revisions, addresses and names by chance. */
 import type { Json } from './mutations.ts';
 
-const BY_CHANCE = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'deletionTimestamp', 'selfLink']);
+const BY_CHANCE = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'deletionTimestamp']);
 const TIMES = new Set([
   'time',
   'lastTransitionTime',
@@ -18,7 +18,12 @@ export function normalized(value: Json, field = ''): Json {
   if (typeof value === 'string') return plain(value, field);
   if (typeof value === 'number') return ADDRESSES.has(field) && value > 0 ? '*' : value;
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, normalized(inner, name)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      // A dry run shows it as it came, and nothing stores it.
+      .filter(([name]) => name !== 'selfLink')
+      .map(([name, inner]) => [name, normalized(inner, name)]),
+  );
 }
 
 function plain(text: string, field: string): Json {

@@ -48,7 +48,12 @@ import {
   validatePriorityLevelStatus,
 } from './validate/flow-control.ts';
 import { validateJobStatus } from './validate/job-status.ts';
-import { validateMetadata, validateMetadataUpdate, type NameRule } from './validate/metadata.ts';
+import {
+  validateMetadata,
+  validateMetadataUpdate,
+  validatePrefix,
+  type NameRule,
+} from './validate/metadata.ts';
 import {
   validateIngress,
   validateIngressClass,
@@ -138,6 +143,8 @@ interface Rules {
   readonly clusterScoped?: boolean;
   /** Finalizers may be any qualified name: upstream's machinery checks the metadata, and not its core. */
   readonly custom?: boolean;
+  /** A changed object's generateName is held to no more than what every kind wants of it. */
+  readonly namedOnce?: boolean;
   /** `create` and `update` look at the metadata themselves. */
   readonly whole?: boolean;
   readonly object?: (object: JsonObject) => FieldError[];
@@ -183,6 +190,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   '/Service': {
     // RelaxedServiceNameValidation, on since 1.36.
     name: 'label',
+    namedOnce: true,
     create: validateService,
     update: validateServiceUpdate,
     status: validateServiceStatus,
@@ -274,6 +282,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   },
   '/ResourceQuota': {
     name: 'subdomain',
+    namedOnce: true,
     object: validateResourceQuota,
     update: validateResourceQuotaUpdate,
     status: validateResourceQuotaStatus,
@@ -439,7 +448,8 @@ const RULES: Readonly<Record<string, Rules>> = {
     update: validatePriorityClassUpdate,
   },
   [`${STORAGE}/CSIDriver`]: {
-    name: 'csi-driver',
+    name: 'subdomain',
+    namedOnce: true,
     clusterScoped: true,
     object: validateCsiDriver,
     update: validateCsiDriverUpdate,
@@ -502,8 +512,15 @@ export interface ChangeOf {
 export function validateUpdate(kind: KindSchema, object: JsonObject, change: ChangeOf): FieldError[] {
   const { old, endpoint = 'main' } = change;
   const rules = rulesOf(kind);
+  const name = rules.namedOnce === true ? 'path-segment' : rules.name;
   const metadata =
-    rules.whole === true ? [] : [...validateMetadataUpdate(object, old), ...validateMetadata(object, rules)];
+    rules.whole === true
+      ? []
+      : [
+          ...(name === 'path-segment' ? [] : validatePrefix(object)),
+          ...validateMetadataUpdate(object, old),
+          ...validateMetadata(object, { ...rules, name }),
+        ];
   if (endpoint === 'status' && rules.status !== undefined) return [...metadata, ...rules.status(object, old)];
   const update = rules.endpoints?.[endpoint] ?? rules.update;
   return [...metadata, ...(rules.object?.(object) ?? []), ...(update?.(object, old) ?? [])];

@@ -13,20 +13,19 @@ import {
 } from '../json.ts';
 import {
   asPrefix,
-  csiDriverName,
   dns1035Label,
   dns1123Label,
   dns1123Subdomain,
   ipAddress,
   labelValue,
   pathSegment,
+  pathSegmentPrefix,
   qualifiedName,
 } from './names.ts';
 
-export type NameRule = 'csi-driver' | 'ip-address' | 'label' | 'path-segment' | 'rfc1035-label' | 'subdomain';
+export type NameRule = 'ip-address' | 'label' | 'path-segment' | 'rfc1035-label' | 'subdomain';
 
 const NAME_RULES: Readonly<Record<NameRule, (value: string) => string[]>> = {
-  'csi-driver': csiDriverName,
   'ip-address': ipAddress,
   label: dns1123Label,
   subdomain: dns1123Subdomain,
@@ -62,6 +61,12 @@ export function validateMetadata(
   errors.push(...validateAnnotations(metadata['annotations'], 'metadata.annotations'));
   errors.push(...validateOwners(metadata), ...validateFinalizers(metadata, rules.custom === true));
   return errors;
+}
+
+/** What changed objects of every kind are held to, before the rules of their own. */
+export function validatePrefix(object: JsonObject): FieldError[] {
+  const base = stringAt(object, 'metadata', 'generateName');
+  return pathSegmentPrefix(base).map((detail) => invalid('metadata.generateName', base, detail));
 }
 
 function validateGeneration({ generation }: JsonObject): FieldError[] {

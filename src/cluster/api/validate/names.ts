@@ -154,11 +154,6 @@ export function dataKey(value: string): string[] {
   return errors;
 }
 
-/** Names of CSI drivers: domain names in any case, short enough for a label. */
-export function csiDriverName(value: string): string[] {
-  return [...(value.length > 63 ? [tooLong(63)] : []), ...dns1123Subdomain(value.toLowerCase())];
-}
-
 /** `*.example.com`. */
 export function wildcardSubdomain(value: string): string[] {
   const pattern = String.raw`\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`;

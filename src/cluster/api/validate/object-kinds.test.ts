@@ -6,6 +6,8 @@ import { created, updated } from '../testing/complaints.ts';
 
 const QUALIFIED =
   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const SUBDOMAIN =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const TIME = '2026-01-01T00:00:00.000000Z';
 /** What the server knows of an event before it looks. */
 const given = (kind: string): JsonObject =>
@@ -27,6 +29,13 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     '/Event',
     { involvedObject: { namespace: 'other' }, metadata: { namespace: 'default', labels: { 'a b': '' } } },
     'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
+  ],
+  // Nobody asks its finalizers for a domain.
+  [
+    '/Event',
+    { metadata: { namespace: 'default', name: 'a', generateName: 'a/%', finalizers: ['mine'] } },
+    'metadata.generateName: Invalid value: "a/%": may not contain \'/\'',
+    'metadata.generateName: Invalid value: "a/%": may not contain \'%\'',
   ],
   [
     'events.k8s.io/Event',
@@ -103,6 +112,12 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'allowedTopologies[0].matchLabelExpressions: Duplicate value: ""',
     'allowedTopologies[0].matchLabelExpressions: Duplicate value: ""',
   ],
+  ['storage.k8s.io/CSIDriver', { metadata: { name: 'a'.repeat(64) } }],
+  [
+    'storage.k8s.io/CSIDriver',
+    { metadata: { name: 'CSI' } },
+    `metadata.name: Invalid value: "CSI": ${SUBDOMAIN}`,
+  ],
   [
     'storage.k8s.io/CSIDriver',
     { spec: { serviceAccountTokenInSecrets: true, fsGroupPolicy: '' } },
@@ -119,6 +134,16 @@ for (const [kind, patch, ...expected] of CREATES) {
 }
 
 const UPDATES: readonly (readonly [string, JsonObject, JsonObject, string, ...string[]])[] = [
+  // What a name is made from does not matter any more, unless it could be no name at all.
+  ['storage.k8s.io/CSIDriver', {}, { metadata: { generateName: 'CSI-' } }, 'main'],
+  ['/Service', {}, { metadata: { generateName: 'A.B-' } }, 'main'],
+  [
+    '/ResourceQuota',
+    {},
+    { metadata: { generateName: 'A/' } },
+    'main',
+    'metadata.generateName: Invalid value: "A/": may not contain \'/\'',
+  ],
   [
     'events.k8s.io/Event',
     {},
