@@ -1,20 +1,26 @@
 /**
- * Sends two API servers the same requests, one after the other, and prints where their answers differ:
- *   node tools/compare-requests.ts --ours URL --theirs URL --token TOKEN FILE.http|SEEDS.yaml… [--ignore PATTERN] [--only PATTERN] [--show]
+ * Sends two API servers the same requests and prints where their answers differ, by what differs:
+ *   node tools/compare-requests.ts [--ours URL] --theirs URL --token TOKEN FILE.http|SEEDS.yaml… [--ignore PATTERN] [--only PATTERN] [--most N] [--show]
  * A file (compare/http-file.ts has its form) is a story that begins in two empty namespaces, `{{ns}}` and `{{other}}`; what it makes outside
- * of them has `{{run}}` in its name. Of a file of objects (compare/seeds) each is asked for in every shape (compare/every-shape.ts). Whatever it makes stays: the servers are for this and nothing else.
- * The other server is a kube-apiserver of one's own without controllers; both must know the token as that of an administrator.
- * Differences whose line matches the pattern do not count; with --show every request is printed as it is answered by both.
+ * of them has `{{run}}` in its name. Its requests go one after the other, those that change nothing together with their neighbours.
+ * `{{webhook}}` is where admission webhooks are answered, for each server at an address of its own (compare/serve.ts), `{{ca}}` the bundle for it.
+ * Of a file of objects (compare/seeds) each is asked for in every shape (compare/every-shape.ts). Whatever it makes stays: the servers are for this and nothing else.
+ * The other server is a kube-apiserver of one's own without controllers, which knows the token as that of `admin` (uid `admin-uid`, group `system:masters`).
+ * Without --ours, ours is one like it made of the sources here. Differences whose line matches the pattern do not count; with --show
+ * every request is printed as it is answered by both.
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { ask, hangUp, type Answer } from './compare/ask.ts';
 import { everyShape, type Place } from './compare/every-shape.ts';
-import { filledIn, parseHttpFile, type Answers, type HttpRequest } from './compare/http-file.ts';
+import { Groups } from './compare/groups.ts';
+import { filledIn, independent, parseHttpFile, type Answers, type HttpRequest } from './compare/http-file.ts';
 import type { Json } from './compare/mutations.ts';
 import { differences, normalized } from './compare/normalize.ts';
+import { openPki, serveHere, serveWebhooks } from './compare/serve.ts';
 
 const HEADERS = [
   'content-type',
@@ -27,6 +33,8 @@ const HEADERS = [
   'location',
   'x-content-type-options',
 ];
+/** Descriptions are in words of our own; some builds of kube-apiserver give pods a bundle more. */
+const OWN = /\.description: ours|service-ca\.crt/;
 /** Those whose value is each server's own. */
 const PRESENT = ['audit-id', 'etag', 'last-modified', 'x-kubernetes-pf-flowschema-uid'];
 
@@ -38,44 +46,71 @@ const { values: options, positionals: files } = parseArgs({
     token: { type: 'string', default: '' },
     ignore: { type: 'string', default: '^$' },
     only: { type: 'string', default: '' },
+    most: { type: 'string', default: '200' },
     show: { type: 'boolean', default: false },
   },
 });
-if (options.ours === '' || options.theirs === '' || files.length === 0) {
+if (options.theirs === '' || files.length === 0) {
   process.stderr.write(
-    'usage: node tools/compare-requests.ts --ours URL --theirs URL --token TOKEN FILE.http…\n',
+    'usage: node tools/compare-requests.ts [--ours URL] --theirs URL --token TOKEN FILE.http…\n',
   );
   process.exit(2);
 }
-const servers = [options.ours, options.theirs] as const;
+/** How long a server may take until it does what it was configured to. */
+const SETTLED_WITHIN_MS = 10_000;
+const STORIES = 3;
+
+await using pki = await openPki();
+await using here = options.ours === '' ? await serveHere(options.token, pki) : undefined;
+await using webhooks = await serveWebhooks(pki);
+const servers = [here?.url ?? options.ours, options.theirs] as const;
 const ignored = new RegExp(options.ignore);
 const only = new RegExp(options.only);
 /** Names of two runs differ. */
 const run = Date.now().toString(36);
 let asked = 0;
 let alike = 0;
-for (const file of files) await tell(file);
+const groups = new Groups();
+const waiting = [...files];
+await Promise.all(
+  Array.from({ length: STORIES }, async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tell(file);
+  }),
+);
 hangUp();
+groups.print(Number(options.most));
 process.stdout.write(`${alike} of ${asked} answers alike\n`);
 process.exitCode = alike === asked ? 0 : 1;
 
 async function tell(file: string): Promise<void> {
   const story = basename(file).replace(/\.[a-z]+$/, '');
-  const given = { ns: `${story}-${run}`, other: `other-${run}`, run, token: options.token };
+  const given = {
+    ns: `${story}-${run}`,
+    other: `other-${story}-${run}`,
+    run: `${story}-${run}`,
+    token: options.token,
+    ca: Buffer.from(pki.ca.cert).toString('base64'),
+  };
   const namespaces = [given.ns, given.other];
   for (const name of namespaces) {
     await both('POST', '/api/v1/namespaces', { metadata: { name } });
     await both('POST', `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: 'default' } });
   }
-  const remembered: readonly Answers[] = servers.map(() => new Map<string, Json>());
+  const abouts = ['ours', 'theirs'].map((side) => ({
+    given: { ...given, webhook: `${webhooks.url}/${side}/${story}` },
+    answers: new Map<string, Json>(),
+  }));
   const text = readFileSync(file, 'utf8');
   const requests = file.endsWith('.http') ? parseHttpFile(text) : await everyShape(text, placeOf);
-  for (const request of requests) {
+  for (const batch of independent(requests)) {
     const answers = await Promise.all(
-      servers.map((server, i) => askOne(server, request, { given, answers: remembered[i]! })),
+      batch.map((request) =>
+        Promise.all(servers.map((server, index) => askOne(server, request, abouts[index]!))),
+      ),
     );
-    if (!only.test(`${request.title} ${request.head}`)) continue;
-    compare(story, request, answers as [Answer, Answer]);
+    for (const [index, request] of batch.entries())
+      if (only.test(`${request.title} ${request.head}`))
+        compare(story, request, answers[index] as [Answer, Answer]);
   }
 }
 
@@ -101,24 +136,33 @@ async function askOne(
   request: HttpRequest,
   about: { readonly given: Readonly<Record<string, string>>; readonly answers: Answers },
 ): Promise<Answer> {
-  const { title } = request;
+  const { title, until } = request;
   const question = filledIn(request, about);
-  const answer = await ask(server, options.token, question);
-  if (title !== '') about.answers.set(title, answer.body);
-  return answer;
+  const asked = about.given['webhook'] ?? '';
+  const isWebhooks = question.path.startsWith(asked);
+  const whole = isWebhooks ? { ...question, path: question.path.slice(webhooks.url.length) } : question;
+  const deadline = Date.now() + SETTLED_WITHIN_MS;
+  for (;;) {
+    const answer = await ask(isWebhooks ? webhooks.url : server, options.token, whole);
+    if (title !== '') about.answers.set(title, answer.body);
+    if (until === undefined || answer.status === until || Date.now() > deadline) return answer;
+    await setTimeout(50);
+  }
 }
 
 function compare(story: string, request: HttpRequest, [ours, theirs]: [Answer, Answer]): void {
+  if (request.shown === 'nothing') return;
   asked++;
   const sides = [comparable(ours, request), comparable(theirs, request)] as const;
   // Where one agrees and the other refuses, only the refusal says something.
   const [some, others] = ours.status === theirs.status ? sides : [refusal(ours), refusal(theirs)];
-  const differing = differences(some, others).filter((line) => !ignored.test(line));
+  const differing = differences(some, others).filter((line) => !ignored.test(line) && !OWN.test(line));
   if (differing.length === 0) alike++;
-  if (differing.length === 0 && !options.show) return;
-  process.stdout.write(`${story}:${request.line} ${request.title} ${request.head}\n`);
-  for (const line of differing) process.stdout.write(`    ${line}\n`);
-  if (options.show) for (const answer of [ours, theirs]) show(comparable(answer, request));
+  const place = `${story}:${request.line} ${request.title} ${request.head}`;
+  if (differing.length > 0) groups.add(differing.join('\n'), place);
+  if (!options.show) return;
+  process.stdout.write(`${place}\n`);
+  for (const answer of [ours, theirs]) show(comparable(answer, request));
   process.stdout.write('\n');
 }
 
@@ -132,14 +176,14 @@ function show(answer: Json): void {
 }
 
 /** What of an answer is the same on any server. */
-function comparable({ status, headers, body }: Answer, { withoutBody }: HttpRequest): Json {
+function comparable({ status, headers, body }: Answer, { shown: what }: HttpRequest): Json {
   const texts = HEADERS.flatMap((name): [string, Json][] =>
     headers[name] === undefined ? [] : [[name, normalized(String(headers[name]))]],
   );
   const marks = PRESENT.flatMap((name): [string, Json][] =>
     headers[name] === undefined ? [] : [[name, '(present)']],
   );
-  const shown = withoutBody ? '(not compared)' : plainBody(String(headers['content-type']), body);
+  const shown = what === 'head' ? '(not compared)' : plainBody(String(headers['content-type']), body);
   const answer = { status, headers: Object.fromEntries([...texts, ...marks]), body: shown };
   return JSON.parse(JSON.stringify(answer).replaceAll(run, 'RUN')) as Json;
 }

@@ -22,7 +22,12 @@ export interface Answer {
 }
 
 export const PARALLEL = 8;
-const agent = new Agent({ keepAlive: true, maxSockets: PARALLEL, rejectUnauthorized: false });
+/** No answer ends later than this: a watch that nothing bounds is cut off. */
+const ENDED_WITHIN_MS = 15_000;
+/** Watches take theirs for a while. */
+const agent = new Agent({ keepAlive: true, maxSockets: 4 * PARALLEL, rejectUnauthorized: false });
+
+const NO_ANSWER: Answer = { status: 0, warnings: [], headers: {}, body: null };
 
 export function hangUp(): void {
   agent.destroy();
@@ -41,10 +46,18 @@ export async function ask(server: string, token: string, question: Question): Pr
   const headers = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
   return new Promise((resolve, reject) => {
     // As it is: an URL would tidy it up.
-    const sent = request(server, { agent, method, headers, path }, (response) => resolve(answerOf(response)));
+    const sent = request(server, { agent, method, headers, path }, (response) => {
+      const cut = setTimeout(() => {
+        process.stderr.write(`${method} ${server}${path} has no end\n`);
+        response.destroy();
+      }, ENDED_WITHIN_MS);
+      void answerOf(response)
+        .finally(() => clearTimeout(cut))
+        .then(resolve, () => resolve(NO_ANSWER));
+    });
     sent.on('error', (error: NodeJS.ErrnoException) => {
       // A kube-apiserver that panics drops the connection.
-      if (error.code === 'ECONNRESET') resolve({ status: 0, warnings: [], headers: {}, body: null });
+      if (error.code === 'ECONNRESET') resolve(NO_ANSWER);
       else reject(error);
     });
     sent.end(body);

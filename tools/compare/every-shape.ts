@@ -30,7 +30,7 @@ export async function everyShape(
     const group = seed.apiVersion.includes('/') ? `/apis/${seed.apiVersion}` : `/api/${seed.apiVersion}`;
     const all = `${group}${place.namespaced ? '/namespaces/{{ns}}' : ''}/${place.resource}`;
     const one = `${all}/${name}`;
-    const about = { title: `${seed.kind} ${name}`, line: 0, withoutBody: false };
+    const about = { title: `${seed.kind} ${name}`, line: 0, shown: 'all' as const };
     const request = (head: string, accept: string, body = ''): void => {
       const headers = { accept, 'content-type': 'application/json' };
       requests.push({ ...about, head, headers, body });

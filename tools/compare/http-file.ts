@@ -1,7 +1,8 @@
 /**
  * Requests as the HTTP clients of editors write them: parts that begin with `###` and a title, each of a request line, headers
  * up to an empty line, and a body. `{{name}}` is a value that was given, `{{title:path.to.value}}` comes from the answer to
- * an earlier request of that title. Lines that begin with `#` are comments; the header `compare: head` leaves out the body.
+ * an earlier request of that title. Lines that begin with `#` are comments. Headers that are not sent: `compare: head` leaves out the
+ * body, `compare: nothing` all of the answer, `until: 403` asks again until that is the status.
  */
 import type { Question } from './ask.ts';
 import type { Json } from './mutations.ts';
@@ -14,7 +15,9 @@ export interface HttpRequest {
   readonly head: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  readonly withoutBody: boolean;
+  /** What of the answers is compared. */
+  readonly shown: 'all' | 'head' | 'nothing';
+  readonly until?: number;
 }
 
 /** By title. */
@@ -33,7 +36,7 @@ export function parseHttpFile(text: string): readonly HttpRequest[] {
     const gap = lines.indexOf('', from);
     const end = gap === -1 ? lines.length : gap;
     const headers = Object.fromEntries(lines.slice(from + 1, end).map((each) => headerOf(each)));
-    const { compare, ...sent } = headers;
+    const { compare = 'all', until, ...sent } = headers;
     requests.push({
       title: title.trim(),
       line,
@@ -43,10 +46,33 @@ export function parseHttpFile(text: string): readonly HttpRequest[] {
         .slice(end + 1)
         .join('\n')
         .trim(),
-      withoutBody: compare === 'head',
+      shown: compare as HttpRequest['shown'],
+      ...(until !== undefined && { until: Number(until) }),
     });
   }
   return requests;
+}
+
+/** In their order, together where none changes anything and none needs what another one answers. */
+export function independent(requests: readonly HttpRequest[]): readonly (readonly HttpRequest[])[] {
+  const batches: HttpRequest[][] = [];
+  let titles = new Set<string>();
+  let open = false;
+  for (const request of requests) {
+    // The options of a DELETE are those of its body, if it has one.
+    const reads =
+      /^(GET|HEAD|OPTIONS) \//.test(request.head) || /^(POST|PUT|PATCH) .*dryRun=All/.test(request.head);
+    const needs = JSON.stringify(request).matchAll(/\{\{([^{}]+):/g);
+    const together = open && reads && ![...needs].some(([, title = '']) => titles.has(title));
+    if (together) batches.at(-1)!.push(request);
+    else {
+      batches.push([request]);
+      titles = new Set();
+    }
+    titles.add(request.title);
+    open = reads;
+  }
+  return batches;
 }
 
 function headerOf(line: string): [string, string] {

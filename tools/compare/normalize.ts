@@ -18,21 +18,31 @@ export function normalized(value: Json, field = ''): Json {
   if (typeof value === 'string') return plain(value, field);
   if (typeof value === 'number') return ADDRESSES.has(field) && value > 0 ? '*' : value;
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      // A dry run shows it as it came, and nothing stores it.
-      .filter(([name]) => name !== 'selfLink')
-      .map(([name, inner]) => [name, normalized(inner, name)]),
-  );
+  const fields = Object.entries(value)
+    // A dry run shows it as it came, and nothing stores it.
+    .filter(([name]) => name !== 'selfLink')
+    .map(([name, inner]): [string, Json] => [name, normalized(inner, name)]);
+  return Object.fromEntries(fields.toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 function plain(text: string, field: string): Json {
   if (BY_CHANCE.has(field) || TIMES.has(field)) return '*';
   if (ADDRESSES.has(field) && text !== 'None' && text !== '') return '*';
   if (field === 'fieldsV1') return text;
+  if (field === 'continue') return plainToken(text);
+  if (field === 'cells' && /^\d+m?s$/.test(text)) return '*';
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
+    .replace(/(Too large resource version: \d+, current): \d+/, '$1: *')
     .replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<name>');
+}
+
+/** A place in a list, without its revision. */
+function plainToken(token: string): Json {
+  const place = Buffer.from(token, 'base64url').toString();
+  return place.startsWith('{')
+    ? place.replace(/"rv":-?\d+/, '"rv":"*"').replace('"start":"/', '"start":"')
+    : token;
 }
 
 /** The paths at which two values differ, each with both sides. */
