@@ -1,13 +1,5 @@
 /** CustomResourceDefinitions. Fields are named as in upstream's internal type, into which v1 is converted first. */
-import {
-  duplicate,
-  forbidden,
-  goQuote,
-  invalid,
-  required,
-  unsupported,
-  type FieldError,
-} from '../field-error.ts';
+import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   getOwn,
   getPath,
@@ -22,6 +14,7 @@ import {
 } from '../json.ts';
 import { checkDefinitionSchema } from '../structural/check-definition.ts';
 import { findField } from '../structural/field-path.ts';
+import { validateApproval } from './api-approval.ts';
 import { tooMany, unchanged } from './checks.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
 import { validateClient } from './webhooks.ts';
@@ -333,32 +326,6 @@ function validateReviewVersions(versions: readonly string[], at: string): FieldE
     errors.push(invalid(at, [...versions], `must include at least one of ${REVIEW_VERSIONS.join(', ')}`));
   }
   return errors;
-}
-
-const APPROVED = 'api-approved.kubernetes.io';
-const SEE = 'see https://github.com/kubernetes/enhancements/pull/1111';
-
-type Approval = 'approved' | 'bypassed' | 'invalid' | 'missing';
-
-function approvalOf(definition: JsonObject): Approval {
-  const text = stringAt(definition, 'metadata', 'annotations', APPROVED);
-  if (text === '') return 'missing';
-  if (text.startsWith('unapproved')) return 'bypassed';
-  return /^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(text) && URL.canParse(text) ? 'approved' : 'invalid';
-}
-
-/** Kubernetes' own groups are only for what was agreed upon. */
-function validateApproval(definition: JsonObject, old: JsonObject | undefined): FieldError[] {
-  const group = `.${stringAt(definition, 'spec', 'group')}`;
-  if (!group.endsWith('.k8s.io') && !group.endsWith('.kubernetes.io')) return [];
-  const approval = approvalOf(definition);
-  if (old !== undefined && approvalOf(old) === approval) return [];
-  const at = `metadata.annotations[${APPROVED}]`;
-  const must = `protected groups must have approval annotation ${goQuote(APPROVED)}`;
-  if (approval === 'missing') return [required(at, `${must}, ${SEE}`)];
-  if (approval !== 'invalid') return [];
-  const text = stringAt(definition, 'metadata', 'annotations', APPROVED);
-  return [invalid(at, text, `${must} with either a URL or a reason starting with "unapproved", ${SEE}`)];
 }
 
 function validatePreserving(definition: JsonObject, old: JsonObject | undefined): FieldError[] {

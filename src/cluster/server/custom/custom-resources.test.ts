@@ -285,12 +285,48 @@ test('names are first come, first served; deleting a definition deletes its obje
   assert.deepEqual([names!['status'], names!['reason']], ['False', 'ListKindConflict']);
   assert.equal((await api.call('GET', '/apis/example.com/v1/namespaces/default/gadgets')).status, 404);
 
+  // What is free is theirs.
+  assert.deepEqual(state!.status!['acceptedNames'], { plural: 'gadgets', kind: '', shortNames: ['gd'] });
+
   await api.create(WIDGETS, widget('a', { size: 1 }));
-  await api.call('DELETE', `${CRDS}/widgets.example.com`);
+  const { metadata } = (await api.call('GET', `${CRDS}/widgets.example.com`)).body;
+  assert.equal(metadata.finalizers, undefined);
+  const owners = metadata['managedFields'] as JsonObject[];
+  assert.ok(owners.some((one) => one['manager'] === 'kube-apiserver' && one['subresource'] === 'status'));
+  const doomed = (await api.call('DELETE', `${CRDS}/widgets.example.com`)).body;
+  assert.deepEqual(doomed.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io']);
+  assert.equal(doomed.metadata.generation, 1);
+  assert.equal(doomed.metadata.deletionGracePeriodSeconds, undefined);
+  const reasons = (doomed.status!['conditions'] as JsonObject[]).map(({ reason }) => reason);
+  assert.deepEqual(reasons, ['NoConflicts', 'InitialNamesAccepted', 'InstanceDeletionPending']);
   await until(async () => (await api.call('GET', `${CRDS}/widgets.example.com`)).status === 404);
   assert.equal((await api.call('GET', WIDGETS)).status, 404);
+  // Who has waited has the names now.
+  const rivals = '/apis/example.com/v1/namespaces/default/gadgets';
+  await until(async () => (await api.call('GET', rivals)).status === 200);
   const left = await api.store.range('/registry/example.com/', '/registry/example.com0', {});
   assert.deepEqual(left.kvs, []);
+});
+
+test('a definition in a group of Kubernetes says whether it was agreed upon', async () => {
+  await using api = await TestServer.open();
+  const crd = definition({ group: 'x.k8s.io' });
+  const annotations = { 'api-approved.kubernetes.io': 'https://example.com/1' };
+  crd['metadata'] = { name: 'widgets.x.k8s.io', annotations };
+  await api.create(CRDS, crd);
+  let conditions: readonly JsonObject[] = [];
+  await until(async () => {
+    const { status } = (await api.call('GET', `${CRDS}/widgets.x.k8s.io`)).body;
+    conditions = (status?.['conditions'] ?? []) as JsonObject[];
+    return conditions.length === 3;
+  });
+  const { lastTransitionTime: _time, ...approval } = conditions[2]!;
+  assert.deepEqual(approval, {
+    type: 'KubernetesAPIApprovalPolicyConformant',
+    status: 'True',
+    reason: 'ApprovedAnnotation',
+    message: 'approved in https://example.com/1',
+  });
 });
 
 test('definitions and objects are there after a restart', async () => {

@@ -2,18 +2,19 @@
  * Custom resources come and go with their definitions: names are accepted, the resource is served, and before a
  * definition goes all of its objects do.
  */
-import { rfc3339 } from '../../../base/clock.ts';
 import { errorMessage, isPlatformError } from '../../../base/errors.ts';
-import { jsonEqual, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { jsonEqual, stringAt, type JsonObject } from '../../api/json.ts';
+import { recordUpdate } from '../../api/managed-fields/managed-fields.ts';
+import { authored } from '../authorship.ts';
 import type { ServerParts } from '../context.ts';
-import { planDelete } from '../deletion.ts';
+import { mayVanish, planDelete } from '../deletion.ts';
 import type { KubeObject } from '../object.ts';
-import type { Change } from '../registry.ts';
 import type { Resource } from '../resource.ts';
-import { hasCondition, prefixOf, resourcesOf, storageVersion } from './definition.ts';
+import { DEFINITION_FINALIZER } from '../strategies/definitions.ts';
+import { hasCondition, prefixOf, resourcesOf } from './definition.ts';
+import { definitionStatus, withCondition, type Condition } from './definition-status.ts';
 
 export const CRD_GROUP = 'apiextensions.k8s.io';
-const FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 const RETRY_MS = 1000;
 
 export class CustomResources implements AsyncDisposable {
@@ -66,111 +67,68 @@ export class CustomResources implements AsyncDisposable {
   }
 
   async #reconcile(name: string): Promise<void> {
-    const { registry, resources, cache } = this.#parts;
+    const { registry, resources, cache, clock } = this.#parts;
     const found = await registry.find(this.#definitions, { namespace: '', name });
-    if (found === undefined) return resources.remove(name);
+    if (found === undefined) {
+      resources.remove(name);
+      return this.#reconsider(name.slice(name.indexOf('.') + 1));
+    }
     const definition = found.object;
     await cache.addPrefix(prefixOf(definition));
     if (definition.metadata.deletionTimestamp !== undefined) return await this.#cleanUp(definition);
-    const status = this.#statusFor(definition);
-    const finalizers = definition.metadata.finalizers ?? [];
-    if (!jsonEqual(status, definition.status ?? {}) || !finalizers.includes(FINALIZER)) {
-      await this.#change(name, (object) => ({
-        type: 'put',
-        object: {
-          ...object,
-          metadata: {
-            ...object.metadata,
-            finalizers: [...new Set([...(object.metadata.finalizers ?? []), FINALIZER])],
-          },
-          status,
-        },
-      }));
+    const others = this.#ofGroup(stringAt(definition, 'spec', 'group')).filter(
+      ({ metadata }) => metadata.name !== name,
+    );
+    const status = definitionStatus(definition, { others, now: clock.now() });
+    if (!jsonEqual(status, definition.status ?? {})) {
       // The change's own event comes back here.
-      return;
+      await this.#change(name, (object) => (object.status = status));
+      return this.#reconsider(stringAt(definition, 'spec', 'group'));
     }
     resources.set(name, await resourcesOf(definition, this.#parts));
   }
 
-  async #change(name: string, change: (object: KubeObject) => Change): Promise<void> {
-    await this.#parts.registry.modify(this.#definitions, { namespace: '', name }, { change });
+  /** Writes what the server says of a definition. */
+  async #change(name: string, change: (object: KubeObject) => void): Promise<void> {
+    const { registry, clock } = this.#parts;
+    const definitions = this.#definitions;
+    const author = authored(definitions, { manager: 'kube-apiserver', subresource: 'status', clock });
+    await registry.modify(
+      definitions,
+      { namespace: '', name },
+      {
+        change: (old) => {
+          const object = structuredClone(old);
+          change(object);
+          recordUpdate(old, object, author);
+          return mayVanish(definitions, object) ? { type: 'delete' } : { type: 'put', object };
+        },
+      },
+    );
   }
 
-  #statusFor(definition: KubeObject): JsonObject {
-    const now = rfc3339(this.#parts.clock.now());
-    const wanted = objectAt(definition, 'spec', 'names');
-    const accepted = hasCondition(definition, 'NamesAccepted');
-    const conflict = this.#conflict(definition);
-    const condition = (type: string, met: boolean, why: { reason: string; message: string }): JsonObject => {
-      const status = met ? 'True' : 'False';
-      const old = objectsAt(definition, 'status', 'conditions').find((one) => one['type'] === type);
-      const same = old?.['status'] === status;
-      return { type, status, lastTransitionTime: same ? (old['lastTransitionTime'] ?? now) : now, ...why };
-    };
-    const established = conflict === undefined || hasCondition(definition, 'Established');
-    const stored = new Set(listAt(definition, 'status', 'storedVersions') as string[]);
-    stored.add(storageVersion(definition));
-    return {
-      conditions: [
-        condition(
-          'NamesAccepted',
-          conflict === undefined,
-          conflict ?? { reason: 'NoConflicts', message: 'no conflicts found' },
-        ),
-        condition(
-          'Established',
-          established,
-          established
-            ? { reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
-            : { reason: 'NotAccepted', message: 'not all names are accepted' },
-        ),
-      ],
-      acceptedNames:
-        conflict === undefined || !accepted
-          ? {
-              ...wanted,
-              singular: stringAt(wanted, 'singular') || stringAt(wanted, 'kind').toLowerCase(),
-              listKind: stringAt(wanted, 'listKind') || `${stringAt(wanted, 'kind')}List`,
-            }
-          : objectAt(definition, 'status', 'acceptedNames'),
-      storedVersions: [...stored],
-    };
+  /** Names may have become free for those that wait for them. */
+  #reconsider(group: string): void {
+    for (const definition of this.#ofGroup(group))
+      if (!hasCondition(definition, 'NamesAccepted')) this.#enqueue(definition.metadata.name ?? '');
   }
 
-  /** Which of its names another definition of the group has already. */
-  #conflict(definition: KubeObject): { reason: string; message: string } | undefined {
-    const group = stringAt(definition, 'spec', 'group');
-    const others = this.#parts.cache
-      .resource(this.#definitions.prefix)
-      .list(this.#definitions.prefix)
+  #ofGroup(group: string): readonly KubeObject[] {
+    const { prefix } = this.#definitions;
+    return this.#parts.cache
+      .resource(prefix)
+      .list(prefix)
       .map(({ object }) => object)
-      .filter(({ metadata }) => metadata.name !== definition.metadata.name)
-      .filter((other) => stringAt(other, 'spec', 'group') === group && hasCondition(other, 'NamesAccepted'));
-    const taken = new Set(others.flatMap((other) => namesOf(objectAt(other, 'status', 'acceptedNames'))));
-    const kinds = new Set(others.flatMap((other) => kindsOf(objectAt(other, 'status', 'acceptedNames'))));
-    const names = objectAt(definition, 'spec', 'names');
-    const checks: readonly [reason: string, values: readonly string[], against: ReadonlySet<string>][] = [
-      ['PluralConflict', [stringAt(names, 'plural')], taken],
-      ['SingularConflict', [stringAt(names, 'singular')], taken],
-      ['ShortNamesConflict', listAt(names, 'shortNames') as string[], taken],
-      ['KindConflict', [stringAt(names, 'kind')], kinds],
-      ['ListKindConflict', [stringAt(names, 'listKind')], kinds],
-    ];
-    // Upstream reports the last one.
-    for (const [reason, values, against] of checks.toReversed()) {
-      const clash = values.find((value) => value !== '' && against.has(value));
-      if (clash !== undefined) return { reason, message: `${JSON.stringify(clash)} is already in use` };
-    }
-    return undefined;
+      .filter((definition) => stringAt(definition, 'spec', 'group') === group);
   }
 
   /** Deletes every object, and lets go of the definition when none is left. */
   async #cleanUp(definition: KubeObject): Promise<void> {
     const { registry, cache, resources, clock } = this.#parts;
     const name = definition.metadata.name ?? '';
-    if (!(definition.metadata.finalizers ?? []).includes(FINALIZER)) return resources.remove(name);
+    if (!(definition.metadata.finalizers ?? []).includes(DEFINITION_FINALIZER)) return resources.remove(name);
     const prefix = prefixOf(definition);
-    const resource = resources.source(name).at(0);
+    const resource = resources.source(name).at(0) ?? (await resourcesOf(definition, this.#parts)).at(0);
     const left = cache.resource(prefix).list(prefix);
     if (resource !== undefined) {
       for (const { object } of left) {
@@ -188,14 +146,19 @@ export class CustomResources implements AsyncDisposable {
     }
     const remaining = cache.resource(prefix).list(prefix).length;
     if (remaining > 0) {
+      const why = { reason: 'InstanceDeletionInProgress', message: 'CustomResource deletion is in progress' };
+      const status = terminating(definition, { status: 'True', ...why }, clock.now());
+      if (!jsonEqual(status, definition.status ?? {}))
+        await this.#change(name, (object) => (object.status = status));
       this.#stack.use(clock.after(RETRY_MS, () => this.#enqueue(name)));
       return;
     }
     resources.remove(name);
     await this.#change(name, (object) => {
-      const finalizers = (object.metadata.finalizers ?? []).filter((one) => one !== FINALIZER);
-      const held = { ...object, metadata: { ...object.metadata, finalizers } };
-      return finalizers.length === 0 ? { type: 'delete' } : { type: 'put', object: held };
+      const why = { reason: 'InstanceDeletionCompleted', message: 'removed all instances' };
+      object.status = terminating(object, { status: 'False', ...why }, clock.now());
+      const { finalizers = [] } = object.metadata;
+      object.metadata.finalizers = finalizers.filter((one) => one !== DEFINITION_FINALIZER);
     });
   }
 
@@ -213,14 +176,10 @@ const NOW = {
   propagationPolicy: undefined,
 };
 
-function namesOf(names: JsonObject): string[] {
-  return [
-    stringAt(names, 'plural'),
-    stringAt(names, 'singular'),
-    ...(listAt(names, 'shortNames') as string[]),
-  ];
-}
-
-function kindsOf(names: JsonObject): string[] {
-  return [stringAt(names, 'kind'), stringAt(names, 'listKind')];
+function terminating(
+  { status = {} }: KubeObject,
+  condition: Omit<Condition, 'type'>,
+  now: number,
+): JsonObject {
+  return withCondition(status, { type: 'Terminating', ...condition }, now);
 }
