@@ -53,10 +53,26 @@ test('members of inlined messages are fields of their parent', () => {
 });
 
 test('a list without members is left out, unless it says something', () => {
+  const slice = { endpoints: [], ports: [], addressType: 'IPv4' };
+  const decoded = decodeValue(slice, kind('discovery.k8s.io', 'v1', 'EndpointSlice')).object;
+  assert.deepEqual(
+    Object.keys(decoded).filter((key) => key !== 'metadata'),
+    ['addressType'],
+  );
   const spec = { metrics: [], behavior: { scaleUp: { policies: [] } } };
   const { object } = decodeJson(bytes({ spec }), kind('autoscaling', 'v2', 'HorizontalPodAutoscaler'));
   assert.deepEqual(getPath(object, 'spec', 'metrics'), undefined);
   assert.deepEqual(getPath(object, 'spec', 'behavior'), { scaleUp: { policies: [] } });
+});
+
+test('in lists of texts inside maps a null is an empty text', () => {
+  const schema = kind('authorization.k8s.io', 'v1', 'SubjectAccessReview');
+  const { object } = decodeValue({ spec: { extra: { scopes: ['one', null] } } }, schema);
+  assert.deepEqual(getPath(object, 'spec', 'extra'), { scopes: ['one', ''] });
+  assert.throws(
+    () => decodeValue({ spec: { extra: { scopes: [7] } } }, schema),
+    /cannot unmarshal number into Go struct field SubjectAccessReviewSpec.spec.extra of type string$/,
+  );
 });
 
 test('duplicate keys are named, the last one counts', () => {

@@ -140,7 +140,8 @@ const TOLD_EMPTY: ReadonlySet<string> = new Set(['managedFields', 'policies']);
 
 /** Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. */
 function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchema): boolean {
-  if (always) return false;
+  // Upstream's storage cannot tell an empty list from none.
+  if (always) return kind === 'list' && Array.isArray(value) && value.length === 0;
   if (Array.isArray(value)) return value.length === 0 && !TOLD_EMPTY.has(name);
   if (kind === 'map' && isJsonObject(value)) return Object.keys(value).length === 0;
   return !pointer && (value === '' || value === 0 || value === false);
@@ -261,10 +262,11 @@ class Walk {
       case 'intOrString':
         return typeof value === 'string' ? value : this.#integer(value, place);
       case 'strings':
-        if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-          throw this.wrongType(value, place);
-        }
-        return value;
+        if (!Array.isArray(value)) throw this.wrongType(value, place);
+        return value.map((item) => {
+          if (item !== null && typeof item !== 'string') throw this.wrongType(item, place, 'string');
+          return item ?? '';
+        });
       case 'fields':
         return value;
       case 'raw':

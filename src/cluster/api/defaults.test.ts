@@ -26,7 +26,15 @@ test('a pod gets what Kubernetes gives it', () => {
           readinessProbe: { httpGet: { port: 80 }, periodSeconds: 5 },
         },
       ],
-      volumes: [{ name: 'v' }, { name: 's', secret: { secretName: 'x' } }],
+      volumes: [
+        { name: 'v' },
+        { name: 's', secret: { secretName: 'x' } },
+        { name: 'i', image: {} },
+        {
+          name: 'e',
+          ephemeral: { volumeClaimTemplate: { spec: { resources: { requests: { storage: '100u' } } } } },
+        },
+      ],
     },
   });
   assert.deepEqual(pod['spec'], {
@@ -53,6 +61,15 @@ test('a pod gets what Kubernetes gives it', () => {
     volumes: [
       { name: 'v', emptyDir: {} },
       { name: 's', secret: { secretName: 'x', defaultMode: 420 } },
+      { name: 'i', image: { pullPolicy: 'IfNotPresent' } },
+      {
+        name: 'e',
+        ephemeral: {
+          volumeClaimTemplate: {
+            spec: { resources: { requests: { storage: '1m' } }, volumeMode: 'Filesystem' },
+          },
+        },
+      },
     ],
     restartPolicy: 'Always',
     terminationGracePeriodSeconds: 30,

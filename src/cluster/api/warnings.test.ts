@@ -33,6 +33,17 @@ const CASES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'unrecognized format "int64"',
   ],
   [
+    'apps/StatefulSet',
+    {
+      spec: {
+        volumeClaimTemplates: [
+          { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1500m' } } } },
+        ],
+      },
+    },
+    'spec.volumeClaimTemplates[0].resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer',
+  ],
+  [
     '/Pod',
     { metadata: { name: 'a.b' } },
     "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]",

@@ -32,7 +32,7 @@ const WARNERS: Readonly<Record<string, Warner>> = {
   'apps/DaemonSet': templated('spec.template', { named: false }),
   'apps/StatefulSet': templated('spec.template', { named: false }, (set) => [
     ...objectsAt(set, 'spec', 'volumeClaimTemplates').flatMap((claim, index) =>
-      claimSpecWarnings(objectAt(claim, 'spec'), `spec.volumeClaimTemplates[${index}].spec`),
+      claimSpecWarnings(objectAt(claim, 'spec'), `spec.volumeClaimTemplates[${index}]`),
     ),
     ...((numberAt(set, 'spec', 'revisionHistoryLimit') ?? 0) < 0
       ? [

@@ -27,6 +27,11 @@ test('an object is created, read, changed and deleted', async () => {
   const same = await api.call('PUT', `${MAPS}/a`, changed.body);
   assert.equal(same.body.metadata.resourceVersion, changed.body.metadata.resourceVersion);
 
+  const other = { ...changed.body, metadata: { ...changed.body.metadata, uid: 'other' } };
+  assert.equal(
+    (await api.call('PUT', `${MAPS}/a`, other)).body.message,
+    `Operation cannot be fulfilled on configmaps "a": StorageError: invalid object, Code: 4, Key: /configmaps/default/a, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: other, UID in object meta: ${created.metadata.uid}`,
+  );
   const wrong = await api.call('DELETE', `${MAPS}/a`, { preconditions: { uid: 'other' } });
   assert.equal(wrong.status, 409);
   assert.match(

@@ -10,6 +10,7 @@ import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
 import type { Json, KubeObject, OwnerReference } from './object.ts';
 import type { Change } from './registry.ts';
+import { keyOf } from './resource-table.ts';
 import type { Resource } from './resource.ts';
 
 /** Upstream cuts a generated name's base so that base and suffix fit a label. */
@@ -148,7 +149,10 @@ export async function planUpdate(
   if (!resource.namespaced) delete metadata.namespace;
   if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`;
-    throw conflict(resource, name, why);
+    // Upstream's storage refuses it, and says where in the storage that was.
+    const key = keyOf(resource, old.metadata.namespace ?? '', name).slice('/registry'.length);
+    const place = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg:`;
+    throw conflict(resource, name, `${place} ${why}`);
   }
   const version = metadata.resourceVersion ?? '';
   if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {

@@ -182,7 +182,7 @@ function volumeDefaults(volume: JsonObject): void {
     if (!isJsonObject(source)) continue;
     if (defaults !== undefined) fill(source, defaults);
     downwardDefaults(source);
-    if (name === 'image' && isEmpty(source['pullPolicy']) && !isEmpty(source['reference'])) {
+    if (name === 'image' && isEmpty(source['pullPolicy'])) {
       source['pullPolicy'] = pullPolicy(stringAt(source, 'reference'));
     }
     for (const projection of objectsAt(source, 'sources')) {
@@ -191,7 +191,10 @@ function volumeDefaults(volume: JsonObject): void {
       if (isJsonObject(projection['downwardAPI'])) downwardDefaults(projection['downwardAPI']);
     }
     const claim = getPath(source, 'volumeClaimTemplate', 'spec');
-    if (isJsonObject(claim)) fill(claim, { volumeMode: 'Filesystem' });
+    if (isJsonObject(claim)) {
+      fill(claim, { volumeMode: 'Filesystem' });
+      roundUpAmounts(claim['resources']);
+    }
   }
 }
 

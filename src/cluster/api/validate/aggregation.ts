@@ -4,7 +4,7 @@ import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, type JsonObject 
 import { formed, needed } from './checks.ts';
 import { dns1035Label, dns1123Subdomain, pathSegment, portNumber } from './names.ts';
 
-const STATES = ['False', 'True', 'Unknown'];
+const STATES = ['True', 'False', 'Unknown'];
 
 export function validateApiService(object: JsonObject): FieldError[] {
   const spec = objectAt(object, 'spec');

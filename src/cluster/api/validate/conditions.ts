@@ -22,7 +22,7 @@ export function conditionErrors(conditions: readonly JsonObject[], path: string)
     const at = `${path}[${index}]`;
     const type = types[index] ?? '';
     return [
-      ...(types.indexOf(type) < index ? [duplicate(at, type)] : []),
+      ...(types.indexOf(type) < index ? [duplicate(`${at}.type`, type)] : []),
       ...validateCondition(condition, at),
     ];
   });
@@ -32,11 +32,10 @@ function validateCondition(condition: JsonObject, at: string): FieldError[] {
   const [type, status, reason, since] = (['type', 'status', 'reason', 'lastTransitionTime'] as const).map(
     (key) => stringAt(condition, key),
   ) as [string, string, string, string];
-  const errors =
-    type === '' ? [required(`${at}.type`, 'is required')] : formed(type, `${at}.type`, qualifiedName);
-  errors.push(
-    ...(status === '' ? [required(`${at}.status`)] : notSupported(status, `${at}.status`, STATUSES)),
-  );
+  const errors = [
+    ...formed(type, `${at}.type`, qualifiedName),
+    ...notSupported(status, `${at}.status`, STATUSES),
+  ];
   const generation = numberAt(condition, 'observedGeneration') ?? 0;
   if (generation < 0) {
     const detail = 'must be greater than or equal to zero';

@@ -277,7 +277,7 @@ const UPDATES: readonly (readonly [string, JsonObject, string, JsonObject, ...st
     {},
     'status.conditions[0].status: Unsupported value: "Maybe": supported values: "False", "True", "Unknown"',
     "status.conditions[0].reason: Invalid value: \"1\": a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')",
-    'status.conditions[1]: Duplicate value: "A"',
+    'status.conditions[1].type: Duplicate value: "A"',
     'status.conditions[1].observedGeneration: Invalid value: -1: must be greater than or equal to zero',
     'status.conditions[1].lastTransitionTime: Required value',
     'status.conditions[1].reason: Required value',
@@ -288,7 +288,7 @@ const UPDATES: readonly (readonly [string, JsonObject, string, JsonObject, ...st
     { status: { conditions: [{ type: '' }, { type: 'A' }, { type: 'A' }] } },
     'status',
     {},
-    'status.conditions[0].type: Required value: must not be empty',
+    'status.conditions[0].type: Required value',
     'status.conditions[2].type: Duplicate value: "A"',
   ],
   [

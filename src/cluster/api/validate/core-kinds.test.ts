@@ -11,6 +11,7 @@ const container = (members: JsonObject): JsonObject => ({
   spec: { containers: [{ name: 'web', image: 'web:1', ...members }] },
 });
 const volume = (source: JsonObject): JsonObject => pod({ volumes: [{ name: 'v', ...source }] });
+const CLAIM: JsonObject = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 const C = 'spec.containers[0]';
 const V = 'spec.volumes[0]';
 
@@ -73,6 +74,45 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     `${C}.volumeMounts[0].name: Not found: "none"`,
     `${C}.volumeMounts.subPath: Invalid value: "/x": must be a relative path`,
     `${C}.volumeMounts.mountPropagation: Unsupported value: "Up": supported values: "Bidirectional", "HostToContainer", "None"`,
+  ],
+  [
+    '/Pod',
+    container({
+      resources: {
+        limits: { 'hugepages-2Mi': '4Mi', memory: '1Gi' },
+        requests: { 'hugepages-2Mi': '3Mi', memory: '1Gi' },
+      },
+    }),
+    `${C}.resources.requests: Invalid value: "3Mi": must be equal to hugepages-2Mi limit of 4Mi`,
+    `${C}.resources.requests[hugepages-2Mi]: Invalid value: "3Mi": 3Mi is not positive integer multiple of hugepages-2Mi`,
+  ],
+  ['/Pod', volume({ image: {} }), `${V}.image.reference: Required value`],
+  [
+    '/Pod',
+    volume({ ephemeral: { volumeClaimTemplate: { metadata: { uid: 'u' }, spec: CLAIM } } }),
+    `${V}.ephemeral.volumeClaimTemplate.metadata.uID: Forbidden: cannot be set`,
+  ],
+  [
+    '/Pod',
+    pod({
+      topologySpreadConstraints: [
+        {
+          maxSkew: 1,
+          topologyKey: 'zone',
+          whenUnsatisfiable: 'DoNotSchedule',
+          labelSelector: {},
+          nodeAffinityPolicy: '',
+          nodeTaintsPolicy: '',
+        },
+      ],
+    }),
+    'spec.topologySpreadConstraints[0].nodeAffinityPolicy: Unsupported value: "": supported values: "Honor", "Ignore"',
+    'spec.topologySpreadConstraints[0].nodeTaintsPolicy: Unsupported value: "": supported values: "Honor", "Ignore"',
+  ],
+  [
+    '/Pod',
+    pod({ resources: { limits: { 'x.com/g': '1' } } }),
+    'spec.resources.limits[x.com/g]: Unsupported value: "x.com/g": supported values: "cpu", "hugepages-", "memory"',
   ],
   [
     '/Pod',

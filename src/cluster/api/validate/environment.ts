@@ -4,7 +4,7 @@ import { isJsonObject, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { formed } from './checks.ts';
 import { ENV_FIELDS, validateFieldRef, validateResourceRef } from './field-ref.ts';
 import { dataKey, dns1123Label, dns1123Subdomain, envVarName, asPrefix } from './names.ts';
-import { validateLocalPath } from './paths.ts';
+import { validateNoBacksteps } from './paths.ts';
 
 const SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'];
 const ONE_OF =
@@ -62,7 +62,7 @@ function validateFileRef(reference: JsonObject, at: string): FieldError[] {
     ...(volume === ''
       ? [required(`${at}.volumeName`)]
       : formed(volume ?? '', `${at}.volumeName`, dns1123Label)),
-    ...(path === '' ? [required(`${at}.path`)] : validateLocalPath(path ?? '', `${at}.path`)),
+    ...(path === '' ? [required(`${at}.path`)] : validateNoBacksteps(path ?? '', `${at}.path`)),
   ];
 }
 

@@ -59,22 +59,22 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
 }
 
 export function validateFlowSchemaStatus(schema: JsonObject): FieldError[] {
-  return validateConditions(schema, 'must not be empty');
+  return validateConditions(schema);
 }
 
 export function validatePriorityLevelStatus(level: JsonObject): FieldError[] {
-  return validateConditions(level, '');
+  return validateConditions(level);
 }
 
 /** What is said of either kind has a name, once. */
-function validateConditions(object: JsonObject, missing: string): FieldError[] {
+function validateConditions(object: JsonObject): FieldError[] {
   const conditions = objectsAt(object, 'status', 'conditions');
   const types = conditions.map((condition) => stringAt(condition, 'type'));
   return types.flatMap((type, index) => {
     const at = `status.conditions[${index}].type`;
     return [
       ...(types.indexOf(type) < index ? [duplicate(at, type)] : []),
-      ...(type === '' ? [required(at, missing)] : []),
+      ...(type === '' ? [required(at)] : []),
     ];
   });
 }

@@ -147,7 +147,7 @@ export function validateSpread(
       errors.push(invalid(`${at}.minDomains`, domains, detail));
     }
     for (const key of ['nodeAffinityPolicy', 'nodeTaintsPolicy']) {
-      errors.push(...oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'] }));
+      errors.push(...oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'], emptyToo: true }));
     }
     errors.push(...(isPod ? validateLabelKeys(constraint, at) : validateSpreadKeys(constraint, at)));
     const { labelSelector } = constraint;

@@ -228,7 +228,7 @@ function validateDeadline(spec: JsonObject, field: string): FieldError[] {
   return [invalid(`${field}.activeDeadlineSeconds`, deadline, detail)];
 }
 
-const POD_LEVEL = ['cpu', 'memory'];
+const POD_LEVEL = ['cpu', 'hugepages-', 'memory'];
 
 /** What a pod as a whole may ask for (KEP-2837). */
 function podResourceName(name: string, at: string): FieldError[] {

@@ -140,7 +140,7 @@ for (const [spec, ...complaints] of POD_CASES) {
 
 const CONTAINER_CASES: readonly (readonly [JsonObject, ...string[]])[] = [
   [
-    { env: [{ name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'a', key: 'B' } } }] },
+    { env: [{ name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: '/a', key: 'B' } } }] },
     'spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Not found: "v"',
   ],
   [

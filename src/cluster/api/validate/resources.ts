@@ -34,13 +34,14 @@ export function validateRequirements(
   const requests = objectAt(requirements, 'requests');
   const errors: FieldError[] = [];
   for (const [name, value] of Object.entries(limits)) {
-    errors.push(...validateAmount(name, value, { at: `${field}.limits[${name}]`, rule: how.rule }));
+    const at = `${field}.limits[${name}]`;
+    errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
+    errors.push(...wholePages(name, value, at));
   }
   for (const [name, value] of Object.entries(requests)) {
-    errors.push(
-      ...validateAmount(name, value, { at: `${field}.requests[${name}]`, rule: how.rule }),
-      ...compareToLimit(name, { requests, limits, field }),
-    );
+    const at = `${field}.requests[${name}]`;
+    errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
+    errors.push(...compareToLimit(name, { requests, limits, field }), ...wholePages(name, value, at));
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)];
   if (names.some(isHugePages) && !names.some((name) => name === 'cpu' || name === 'memory')) {
@@ -49,19 +50,11 @@ export function validateRequirements(
   return [...errors, ...validateClaims(requirements, `${field}.claims`, how.claims)];
 }
 
-function validateAmount(
-  name: string,
-  value: JsonObject[string],
-  { at, rule }: { readonly at: string; readonly rule: ResourceNameRule },
-): FieldError[] {
-  const errors = [...rule(name, at), ...validateResourceQuantity(name, value, at)];
+function wholePages(name: string, value: JsonObject[string], at: string): FieldError[] {
   const size = isHugePages(name) ? tryParseQuantity(name.slice('hugepages-'.length)) : undefined;
   const quantity = tryParseQuantity(textOf(value));
-  if (size !== undefined && quantity !== undefined && !divides(size, quantity)) {
-    const detail = `${textOf(value)} is not positive integer multiple of ${name}`;
-    errors.push(invalid(at, textOf(value), detail));
-  }
-  return errors;
+  if (size === undefined || quantity === undefined || divides(size, quantity)) return [];
+  return [invalid(at, textOf(value), `${textOf(value)} is not positive integer multiple of ${name}`)];
 }
 
 function divides(size: Quantity, quantity: Quantity): boolean {

@@ -307,7 +307,7 @@ function validateEphemeral(source: JsonObject, at: string): FieldError[] {
           metadata[key] !== undefined &&
           listAt(metadata, key).length + textOf(metadata[key]).length > 0,
       )
-      .map((key) => forbidden(`${field}.metadata.${key}`, 'cannot be set')),
+      .map((key) => forbidden(`${field}.metadata.${key === 'uid' ? 'uID' : key}`, 'cannot be set')),
     ...validateClaimSpec(objectAt(template, 'spec'), `${field}.spec`),
   ];
 }

@@ -17,7 +17,9 @@ export const podStrategy: Strategy = {
   prepareForCreate(pod) {
     const spec = (pod.spec ??= {});
     dropDisabledFields(spec);
-    pod.status = { phase: 'Pending', qosClass: qosClass(spec) };
+    // What is said of the class counts, as upstream.
+    const told = stringAt(pod, 'status', 'qosClass');
+    pod.status = { phase: 'Pending', qosClass: told === '' ? qosClass(spec) : told };
     // The scheduler leaves gated pods alone, so the server says why they wait (KEP-3521).
     if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) {
       pod.status['conditions'] = [{ ...GATED, lastTransitionTime: pod.metadata.creationTimestamp }];

@@ -274,6 +274,12 @@ test('a pod is of the class that it has as a whole', async () => {
   assert.deepEqual(getPath(made, 'spec', 'resources', 'requests'), { cpu: '1', memory: '1Gi' });
   assert.equal(getPath(made, 'spec', 'terminationGracePeriodSeconds'), 1);
   assert.equal(getPath(made, 'status', 'qosClass'), 'Guaranteed');
+  const told = await api.create(PODS, {
+    ...pod,
+    metadata: { name: 'told' },
+    status: { qosClass: 'Burstable' },
+  });
+  assert.equal(getPath(told, 'status', 'qosClass'), 'Burstable');
 });
 
 test('a PUT of what nobody changes unseen has to say which state it changes', async () => {

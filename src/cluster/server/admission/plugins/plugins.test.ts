@@ -49,6 +49,8 @@ test('a pod has the priority of its class, or of the default one', async () => {
   assert.deepEqual([usual.spec?.['priority'], usual.spec?.['priorityClassName']], [5, 'usual']);
   const none = await api.call('POST', PODS, pod('none', { priorityClassName: 'missing' }));
   assert.equal(none.body.message, 'pods "none" is forbidden: no PriorityClass with name missing was found');
+  const empty = await api.call('POST', PODS, pod('empty', { preemptionPolicy: '' }));
+  assert.match(empty.body.message ?? '', /the string value of PreemptionPolicy \(\) must not be provided/);
   const forged = await api.call('POST', PODS, pod('forged', { priority: 7 }));
   assert.match(forged.body.message ?? '', /the integer value of priority \(7\) must not be provided/);
   const second = await api.call('POST', CLASSES, priorityClass('other', 1, { globalDefault: true }));
@@ -89,6 +91,11 @@ test('a pod runs as an account that exists and gets its token', async () => {
   assert.equal(
     missing.body.message,
     'pods "a" is forbidden: error looking up service account default/default: serviceaccount "default" not found',
+  );
+  const unnamed = await api.call('POST', PODS, pod('a', { serviceAccountName: '../up' }));
+  assert.equal(
+    unnamed.body.message,
+    `pods "a" is forbidden: error looking up service account default/../up: invalid resource name "../up": [may not contain '/']`,
   );
   await api.create(ACCOUNTS, account('default', { imagePullSecrets: [{ name: 'registry' }] }));
   const made = await api.create(PODS, pod('a'));

@@ -56,8 +56,8 @@ function setPriority(request: AdmissionRequest, spec: JsonObject): void {
       `the integer value of priority (${given}) must not be provided in pod spec; priority admission controller computed ${computed} from the given PriorityClass name`,
     );
   }
-  const givenPolicy = stringAt(spec, 'preemptionPolicy');
-  if (givenPolicy !== '' && givenPolicy !== policy) {
+  const { preemptionPolicy: givenPolicy } = spec;
+  if (typeof givenPolicy === 'string' && givenPolicy !== policy) {
     throw refused(
       request,
       `the string value of PreemptionPolicy (${givenPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,

@@ -1,5 +1,6 @@
 import { nameSuffix } from '../../../../base/random.ts';
 import { getPath, isJsonObject, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
+import { pathSegment } from '../../../api/validate/names.ts';
 import type { KubeObject } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { isFor, objectNamed, refused } from '../lookup.ts';
@@ -54,8 +55,12 @@ function accountOf(request: AdmissionRequest): KubeObject {
   }
   const found = objectNamed(server, ['', 'v1', 'serviceaccounts'], { namespace, name });
   if (found !== undefined) return found;
-  const why = `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
-  throw refused(request, why);
+  const [wrong] = pathSegment(name);
+  const why =
+    wrong === undefined
+      ? `serviceaccount ${JSON.stringify(name)} not found`
+      : `invalid resource name ${JSON.stringify(name)}: [${wrong}]`;
+  throw refused(request, `error looking up service account ${namespace}/${name}: ${why}`);
 }
 
 /** The pod has the last word. */
