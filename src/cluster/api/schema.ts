@@ -4,7 +4,8 @@
  * A text has one line a message, tab-separated: `Name` with flags (`*` its objects carry apiVersion and kind, `^` atomic),
  * then a field each: JSON name, protobuf number, type, then attributes, space-separated. A type is a letter for a scalar,
  * `@Name` or `@group-version/Name` for a message; `[` before it makes a list, `{` a map with string keys. Attributes:
- * `~` inline, `!` required, `*` a pointer in Go, `+` written though it has its zero value, `g=` Go's name of the type, `^` atomic, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
+ * `~` inline, `!` required, `*` a pointer in Go, `+` written though it has its zero value, `g=` Go's name of the type, `^` atomic, `%` not atomic
+ * though its message is, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
  * `d=` default as JSON (always last: it may hold spaces).
  */
 import { assert } from '../../base/errors.ts';
@@ -91,6 +92,8 @@ export interface FieldSchema {
   readonly listMapKeys: readonly string[];
   /** The struct or map is replaced as a whole. */
   readonly atomic: boolean;
+  /** It is not, though its message is one wherever else it stands. */
+  readonly granular: boolean;
   /** `merge`, `replace`, `retainKeys`. */
   readonly patchStrategy: readonly string[];
   readonly patchMergeKey: string | undefined;
@@ -115,6 +118,8 @@ export interface MessageSchema {
   readonly filled: readonly FieldSchema[];
   /** By protobuf number, inlined messages as the fields that they are on the wire. */
   readonly wire: ReadonlyMap<number, FieldSchema>;
+  /** Go's names of the structs between the message and a field that is inlined, the outermost first. */
+  embeddedIn(field: string): readonly string[];
 }
 
 export interface KindSchema {
@@ -150,6 +155,7 @@ class Field implements FieldSchema {
   readonly listType: 'atomic' | 'set' | 'map' | undefined;
   readonly listMapKeys: readonly string[] = [];
   readonly atomic: boolean = false;
+  readonly granular: boolean = false;
   readonly patchStrategy: readonly string[] = [];
   readonly patchMergeKey: string | undefined;
   readonly defaultValue: JsonValue | undefined;
@@ -173,6 +179,7 @@ class Field implements FieldSchema {
       else if (attribute === '+') this.always = true;
       else if (attribute.startsWith('g=')) this.#goType = value;
       else if (attribute === '^') this.atomic = true;
+      else if (attribute === '%') this.granular = true;
       else if (attribute.startsWith('l=')) this.listType = value as 'atomic' | 'set' | 'map';
       else if (attribute.startsWith('k=')) this.listMapKeys = value.split(',');
       else if (attribute.startsWith('p=')) this.patchStrategy = value.split(',');
@@ -258,6 +265,12 @@ class Message implements MessageSchema {
   get wire(): ReadonlyMap<number, FieldSchema> {
     this.#wire ??= new Map(this.#ownFields().map((field) => [field.number, field]));
     return this.#wire;
+  }
+
+  embeddedIn(name: string): readonly string[] {
+    for (const { inline, message } of this.wire.values())
+      if (inline && message?.fields.has(name) === true) return [message.name, ...message.embeddedIn(name)];
+    return [];
   }
 
   #ownFields(): Field[] {

@@ -131,6 +131,11 @@ test('what comes as a whole is a member with all that is in it, unless it is alw
   });
   const role = structSchema(kindSchema('rbac.authorization.k8s.io', 'v1', 'Role')!.message);
   assert.deepEqual(compare({}, { rules: [] }, role).modified.toJson(), { 'f:rules': {} });
+  // References are wholes, but not this one.
+  const volume = structSchema(kindSchema('', 'v1', 'PersistentVolume')!.message);
+  assert.deepEqual(compare({}, { spec: { claimRef: { name: 'a' } } }, volume).added.toJson(), {
+    'f:spec': { 'f:claimRef': { '.': {}, 'f:name': {} } },
+  });
 });
 
 test('where an item has none of its keys, nobody owns anything', () => {

@@ -171,6 +171,8 @@ export function recordUpdate(live: JsonObject | undefined, object: JsonObject, w
 function record(live: JsonObject | undefined, object: JsonObject, write: ManagedWrite): void {
   const before = live === undefined ? new Map<string, Entry>() : readEntries(live);
   const known = live === undefined ? before : sentEntries(object, before);
+  // What nobody owned is not tracked from now on: KEP-555.
+  if (live !== undefined && known.size === 0) return writeEntries(object, known);
   const acting: Entry = { ...entryOf(write, 'Update'), fields: FieldSet.empty };
   const key = identity(acting);
   const { owners, changed } = ownByUpdate(live ?? {}, object, {

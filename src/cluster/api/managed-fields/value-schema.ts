@@ -71,9 +71,9 @@ function makeFieldSchema(field: FieldSchema): ValueSchema {
     return { type: 'list', listType: field.listType ?? 'atomic', element };
   }
   const single = elementSchema(field);
-  return field.atomic && single.type === 'struct'
-    ? { type: 'struct', atomic: true, field: (name) => single.field(name), zeros: new Map() }
-    : single;
+  if (single.type !== 'struct' || (!field.atomic && !field.granular)) return single;
+  const zeros: ReadonlyMap<string, JsonValue> = field.atomic ? new Map() : single.zeros;
+  return { type: 'struct', atomic: field.atomic, field: (name) => single.field(name), zeros };
 }
 
 function elementSchema(field: FieldSchema): ValueSchema {

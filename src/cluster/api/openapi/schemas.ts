@@ -158,6 +158,7 @@ export class SchemaCollector {
       type: 'object',
       ...(message.fields.size > 0 ? { properties } : {}),
       ...(required.length > 0 ? { required } : {}),
+      ...(message.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
       ...(kinds === undefined
         ? {}
         : { 'x-kubernetes-group-version-kind': kinds.map((gvk): JsonObject => ({ ...gvk })) }),
@@ -208,7 +209,8 @@ function fieldExtensions(field: FieldSchema): JsonObject {
   const extensions: Record<string, JsonValue> = {};
   if (field.listType !== undefined) extensions['x-kubernetes-list-type'] = field.listType;
   if (field.listMapKeys.length > 0) extensions['x-kubernetes-list-map-keys'] = [...field.listMapKeys];
-  if (field.atomic) extensions['x-kubernetes-map-type'] = 'atomic';
+  if (field.atomic || field.granular)
+    extensions['x-kubernetes-map-type'] = field.atomic ? 'atomic' : 'granular';
   if (field.patchStrategy.length > 0) {
     extensions['x-kubernetes-patch-strategy'] = field.patchStrategy.join(',');
   }
