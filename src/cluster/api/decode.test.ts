@@ -107,6 +107,10 @@ const WRONG: readonly (readonly [string, string])[] = [
     'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
   ],
   [
+    '{"spec":{"template":{"spec":{"volumes":[{"configMap":{"name":7}}]}}}}',
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal number into Go struct field ConfigMapVolumeSource.spec.template.spec.volumes.VolumeSource.configMap.LocalObjectReference.name of type string',
+  ],
+  [
     '{"spec":{"template":[]}}',
     'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec',
   ],

@@ -334,7 +334,7 @@ class Walk {
     wanted = goType(field),
     got = jsonTypeName(value),
   ): PlatformError {
-    const names = path.replaceAll(/\[\d+\]/g, '');
+    const names = goPath(path, this.#kind.message);
     const where = names === '' ? 'Go value' : `Go struct field ${owner}.${names}`;
     return this.#refuse(`json: cannot unmarshal ${got} into ${where} of type ${wanted}`, path);
   }
@@ -347,6 +347,20 @@ class Walk {
       { details: { reason: 'BadRequest', field: path } },
     );
   }
+}
+
+/** As Go tells it: without indexes, and with the structs that are embedded on the way. */
+function goPath(path: string, kind: MessageSchema): string {
+  let message: MessageSchema | undefined = kind;
+  return path
+    .replaceAll(/\[\d+\]/g, '')
+    .split('.')
+    .flatMap((name) => {
+      const embedded: readonly string[] = message?.embeddedIn(name) ?? [];
+      message = message?.fields.get(name)?.message;
+      return [...embedded, name];
+    })
+    .join('.');
 }
 
 function jsonTypeName(value: JsonValue): string {
