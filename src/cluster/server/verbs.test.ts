@@ -53,6 +53,12 @@ test('create is refused with the usual words', async () => {
   const cases: readonly [string, unknown, number, RegExp][] = [
     [MAPS, configMap('a'), 409, /^configmaps "a" already exists$/],
     [MAPS, configMap(''), 422, /metadata.name: Required value: name or generateName is required/],
+    [
+      MAPS,
+      { ...(configMap('') as object), data: { '!': '' } },
+      422,
+      /is invalid: \[metadata.name: Required value: .*, data\[!\]: Invalid value/,
+    ],
     ['/api/v1/namespaces/none/configmaps', configMap('b'), 404, /^namespaces "none" not found$/],
     [
       MAPS,
@@ -176,6 +182,13 @@ test('an update neither marks an object as deleted nor moves it into a namespace
   const moved = { ...high, metadata: { name: 'high', namespace: 'default' } };
   const stayed = await api.call('PUT', `${classes}/high`, moved);
   assert.deepEqual([stayed.status, stayed.body.metadata.namespace], [200, undefined]);
+});
+
+test('a range of limits that nobody names has a name all the same', async () => {
+  await using api = await TestServer.open();
+  const range = { apiVersion: 'v1', kind: 'LimitRange', spec: { limits: [] } };
+  const { metadata } = await api.create('/api/v1/namespaces/default/limitranges', range);
+  assert.match(metadata.name ?? '', /^[0-9a-f-]{36}$/);
 });
 
 test('names are generated, and dry runs leave nothing', async () => {

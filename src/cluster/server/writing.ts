@@ -2,7 +2,7 @@
 import { USERS_METADATA } from './resource.ts';
 import { rfc3339, type Clock } from '../../base/clock.ts';
 import { nameSuffix, uuid, type Random } from '../../base/random.ts';
-import { fieldErrorsError, required } from '../api/field-error.ts';
+import { fieldErrorsError } from '../api/field-error.ts';
 import { jsonEqual } from '../api/json.ts';
 import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
 import type { UserInfo } from '../api/transport.ts';
@@ -66,12 +66,9 @@ export async function prepareCreate(
   await gate.mutate(object);
   dropRepeatedOwners(object, gate, 'admitted');
   const { metadata } = object;
-  if ((metadata.name ?? '') === '') {
-    if ((metadata.generateName ?? '') === '') {
-      throw fieldErrorsError([required('metadata.name', 'name or generateName is required')]);
-    }
-    metadata.name = metadata.generateName!.slice(0, MAX_GENERATED_BASE) + nameSuffix(random);
-  }
+  const { name = '', generateName = '' } = metadata;
+  if (name === '' && generateName !== '')
+    metadata.name = generateName.slice(0, MAX_GENERATED_BASE) + nameSuffix(random);
   metadata.uid = uuid(random);
   metadata.creationTimestamp = rfc3339(clock.now());
   // Kinds that do not count theirs keep what was sent.

@@ -17,6 +17,13 @@ export const serviceAccountStrategy: Strategy = {
   prepareForUpdate: nameSecrets,
 };
 
+/** The only kind that gets a name when nobody gives it one. */
+export const limitRangeStrategy: Strategy = {
+  prepareForCreate({ metadata }) {
+    if ((metadata.name ?? '') === '' && metadata.uid !== undefined) metadata.name = metadata.uid;
+  },
+};
+
 /** A kubelet's configuration in an object is no longer anybody's; only nodes that have one keep it. */
 export const nodeStrategy: Strategy = {
   prepareForCreate(node) {

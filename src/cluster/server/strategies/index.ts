@@ -6,7 +6,7 @@ import { autoscalerStrategy } from './autoscalers.ts';
 import { signingRequestStrategy } from './certificates.ts';
 import { daemonSetStrategy } from './daemon-sets.ts';
 import { definitionStrategy } from './definitions.ts';
-import { nodeStrategy, serviceAccountStrategy } from './core.ts';
+import { limitRangeStrategy, nodeStrategy, serviceAccountStrategy } from './core.ts';
 import { deploymentStrategy } from './deployments.ts';
 import { resourceClaimStrategy, resourceSliceStrategy } from './devices.ts';
 import { endpointSliceStrategy } from './endpoint-slices.ts';
@@ -86,6 +86,7 @@ function specialStrategies(choices: StrategyChoices): Readonly<Record<string, St
     ingresses: controlled({ loadBalancer: {} }),
     jobs: jobStrategy,
     leases: leaseStrategy,
+    limitranges: limitRangeStrategy,
     namespaces: namespaceStrategy,
     nodes: nodeStrategy,
     persistentvolumeclaims: persistentVolumeClaimStrategy,
