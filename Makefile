@@ -99,7 +99,7 @@ oci-validation: setup-test build ## The OCI runtime by the independent suite; SU
 
 compare: setup ## our answers beside a kube-apiserver's; OURS= and THEIRS=their addresses, TOKEN=an administrator's of both, KIND=one kind
 	@$(NODE) tools/compare.ts --ours $(OURS) --theirs $(THEIRS) --token $(TOKEN) $(if $(KIND),--kind $(KIND)) tools/compare/seeds/*.yaml
-	@$(NODE) tools/compare-requests.ts --theirs $(THEIRS) --token $(TOKEN) tools/compare/requests/*.http
+	@$(NODE) tools/compare-requests.ts --theirs $(THEIRS) --token $(TOKEN) tools/compare/requests/*
 
 e2e: setup-test build ## Kubernetes' end-to-end suite; SUITE=the folder with its programs, FOCUS=a pattern
 	@$(NODE) tools/e2e.ts $(SUITE) $(if $(FOCUS),--focus '$(FOCUS)')

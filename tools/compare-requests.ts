@@ -1,9 +1,10 @@
 /**
  * Sends two API servers the same requests and prints where their answers differ, by what differs:
- *   node tools/compare-requests.ts [--ours URL] --theirs URL --token TOKEN FILE.http|SEEDS.yaml… [--ignore PATTERN] [--only PATTERN] [--most N] [--show]
+ *   node tools/compare-requests.ts [--ours URL] --theirs URL --token TOKEN FILE.http|TABLE.cel.yaml|SEEDS.yaml… [--ignore PATTERN] [--only PATTERN] [--most N] [--show]
  * A file (compare/http-file.ts has its form) is a story that begins in two empty namespaces, `{{ns}}` and `{{other}}`; what it makes outside
  * of them has `{{run}}` in its name. Its requests go one after the other, those that change nothing together with their neighbours.
  * `{{webhook}}` is where admission webhooks are answered, for each server at an address of its own (compare/serve.ts), `{{ca}}` the bundle for it.
+ * A table of expressions (compare/expressions.ts) is compiled, weighed and evaluated.
  * Of a file of objects (compare/seeds) each is asked for in every shape (compare/every-shape.ts). Whatever it makes stays: the servers are for this and nothing else.
  * The other server is a kube-apiserver of one's own without controllers, which knows the token as that of `admin` (uid `admin-uid`, group `system:masters`).
  * Without --ours, ours is one like it made of the sources here. Differences whose line matches the pattern do not count; with --show
@@ -16,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { ask, hangUp, type Answer } from './compare/ask.ts';
 import { everyShape, type Place } from './compare/every-shape.ts';
+import { compareExpressions } from './compare/expressions.ts';
 import { Groups } from './compare/groups.ts';
 import { filledIn, independent, parseHttpFile, type Answers, type HttpRequest } from './compare/http-file.ts';
 import type { Json } from './compare/mutations.ts';
@@ -74,7 +76,8 @@ const groups = new Groups();
 const waiting = [...files];
 await Promise.all(
   Array.from({ length: STORIES }, async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tell(file);
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+      await (file.endsWith('.cel.yaml') ? tellExpressions(file) : tell(file));
   }),
 );
 hangUp();
@@ -112,6 +115,20 @@ async function tell(file: string): Promise<void> {
       if (only.test(`${request.title} ${request.head}`))
         compare(story, request, answers[index] as [Answer, Answer]);
   }
+}
+
+/** A table of expressions (compare/expressions.ts). */
+async function tellExpressions(file: string): Promise<void> {
+  const story = basename(file).replace('.cel.yaml', '');
+  await compareExpressions(readFileSync(file, 'utf8'), {
+    servers,
+    token: options.token,
+    run,
+    compare(title, answers) {
+      const request = { title, line: 0, head: '', headers: {}, body: '' };
+      if (only.test(title)) compare(story, request, answers as [Answer, Answer]);
+    },
+  });
 }
 
 /** Where the other server has a kind. */
