@@ -125,7 +125,7 @@ async function tellExpressions(file: string): Promise<void> {
     token: options.token,
     run,
     compare(title, answers) {
-      const request = { title, line: 0, head: '', headers: {}, body: '' };
+      const request = { title, line: 0, head: '', headers: {}, body: '', shown: 'all' } as const;
       if (only.test(title)) compare(story, request, answers as [Answer, Answer]);
     },
   });

@@ -112,6 +112,7 @@ export type MacroName =
   | 'existsOne'
   | 'map'
   | 'filter'
+  | 'sortBy'
   | 'transformList'
   | 'transformMap'
   | 'transformMapEntry'

@@ -72,7 +72,7 @@ int("42") == 42 && double("1.5") == 1.5 && string(1.5) == "1.5" && int(2.9) == 2
 "abc".substring(1) == "bc" && "abc".substring(0, 2) == "ab"
 "aXbX".replace("X", "-") == "a-b-" && "aXbX".replace("X", "-", 1) == "a-bX"
 " a ".trim() == "a" && "Aé".lowerAscii() == "aé" && "a".upperAscii() == "A"
-["a", "b"].join("-") == "a-b" && "abc".reverse() == "cba"
+["a", "b"].join("-") == "a-b" && [1, 2].reverse() == [2, 1]
 "%s is %d and %.2f".format(["x", 3, 1.5]) == "x is 3 and 1.50"
 strings.quote("a\\"b") == '"a\\\\"b"'
 [1, 2, 2].isSorted() && [1, 2].sum() == 3 && [3, 1].min() == 1 && ["a", "b"].max() == "b"
@@ -91,9 +91,6 @@ cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").containsCIDR("10
 string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8" && string(ip("1:0:0:0:0:0:0:1")) == "1::1"
 !format.dns1123Label().validate("abc").hasValue() && format.named("dns1123Label").value().validate("A_").hasValue()
 semver("1.2.3").isLessThan(semver("1.10.0")) && isSemver("1.0.0-rc.1") && semver("v1.2", true).minor() == 2
-image("nginx").repository() == "library/nginx" && image("nginx").registry() == "index.docker.io" && image("nginx").tag() == "latest"
-image("registry.k8s.io:5000/a/b:v1").repository() == "a/b" && image("registry.k8s.io:5000/a/b:v1").registry() == "registry.k8s.io:5000"
-isImage("a.b/cc@sha256:${'0'.repeat(64)}") && image("a.b/cc:v1@sha256:${'0'.repeat(64)}").containsDigest() && !isImage("registry.k8s.io//x")
 true ? true : 1 / 0 == 1
 "a" < "b" && b"a" < b"b" && false < true
 d.z.all(i, i > 0) && dyn([1, "a"]).size() == 2
@@ -176,7 +173,7 @@ test('an evaluation that costs too much is cut off', () => {
     text.evaluate(() => 'a'.repeat(50_000), budget),
     false,
   );
-  assert.equal(budget.left, 10_000 - 5_002);
+  assert.equal(budget.left, 10_000 - 5_001);
 });
 
 test('matching is paid for by the text and the pattern', () => {
@@ -229,9 +226,11 @@ test('structural schemas give types', () => {
   );
   const ask = (text: string): Value => compile(text, environment).evaluate(() => value, new Budget(1e6));
   assert.equal(ask('self.size == 1 && self.ratio == 2.0 && self.when.getFullYear() == 2020'), true);
-  assert.equal(ask('self.a__dash__b__dot__c == "x" && self.port == 80 && self.any.q[0] == 1'), true);
-  assert.equal(ask('self.labels.size() == 0 && !has(self.any.z) && self.__in__ == "y"'), true);
-  assert.throws(() => compile('self.nope', environment), /undefined field 'nope'/);
+  assert.equal(ask('self.a__dash__b__dot__c == "x" && self.port == 80'), true);
+  assert.equal(ask('self.labels.size() == 0 && self.__in__ == "y"'), true);
+  // What nobody has declared is kept, and not seen.
+  for (const text of ['self.nope', 'self.any.q'])
+    assert.throws(() => compile(text, environment), /undefined field '(nope|q)'/);
   assert.throws(() => compile('self.size == 1.5 && self.size + 1.5 > 1.0', environment), CelError);
   assert.deepEqual(['a__b', 'in', 'x/y', '1a', 'ok'].map(escapedName), [
     'a__underscores__b',

@@ -2,6 +2,7 @@
 import type { Call, Expr, Macro, StructLiteral } from './ast.ts';
 import { CelError, CompileError } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
+import { BY_KEYS } from './library/lists.ts';
 import {
   assignable,
   BOOL,
@@ -209,10 +210,10 @@ class Checker {
   }
 
   #resolve(
-    expr: Call,
+    expr: Call | Macro,
     overloads: readonly Overload[],
     actual: readonly CelType[],
-    name = expr.name,
+    name: string = expr.name,
   ): CelType {
     const isMethod = expr.target !== undefined && !this.global.has(expr);
     const fitting: Overload[] = [];
@@ -239,7 +240,7 @@ class Checker {
   }
 
   /** A pattern, duration or time that is written down and wrong would fail every evaluation. */
-  #tryLiteral({ args, name }: Call, overloads: readonly Overload[]): void {
+  #tryLiteral({ args, name }: Call | Macro, overloads: readonly Overload[]): void {
     const last = args.at(-1);
     if (last?.op !== 'constant' || typeof last.value !== 'string') return;
     const { value } = last;
@@ -371,6 +372,13 @@ class Checker {
       case 'map':
       case 'transformList':
         return list(result);
+      case 'sortBy':
+        return this.#resolve(
+          expr,
+          this.#environment.functions.find(BY_KEYS, true, 1),
+          [target, list(result)],
+          BY_KEYS,
+        );
       case 'transformMap':
         return map(target.kind === 'map' ? target.key : target.kind === 'list' ? INT : DYN, result);
       case 'transformMapEntry':

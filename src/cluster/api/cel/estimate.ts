@@ -1,136 +1,115 @@
 /**
- * What an expression may cost at most, before there is a value: from the bounds that schemas set, else from what fits
- * into one request. The unit is the interpreter's.
+ * What an expression may cost at most, before there is a value. By this estimate servers decide which expressions they take, so
+ * that it is to be upstream's to the unit, and what looks odd in it is odd there (k8s.io/apiserver/pkg/cel/library).
  */
 import type { Call, Expr, Macro } from './ast.ts';
-import { matchingCost } from './functions.ts';
+import type { Bounds } from './bounds.ts';
+import type { Overload } from './functions.ts';
 import type { Program } from './program.ts';
-import { isList, type Value } from './values.ts';
-import type { Structural } from '../structural/schema.ts';
+import {
+  atMost,
+  comparing,
+  covering,
+  exactly,
+  ITERATIONS,
+  joined,
+  LIST_COST,
+  MAP_COST,
+  repeated,
+  SINGLE,
+  STRUCT_COST,
+  times,
+  traversal,
+  UNKNOWN,
+  type Size,
+} from './sizes.ts';
+import type { CelType } from './types.ts';
+import { sizeOf, Uint, type Value } from './values.ts';
 
-/** A request body is not larger. */
-const MAX_REQUEST = 3 * 1024 * 1024;
-const PER_CHARACTER = 0.1;
-const ITERATION = 3;
+/** Of a variable, or of anything else that a name stands for. */
+export type Roots = (name: string) => Bounds | undefined;
 
-/** What is known of a value: its schema, or just how large it can get. */
-interface Known {
-  readonly size: number;
-  readonly schema?: Structural | undefined;
-  /** Of what is inside of it. */
-  readonly element?: Known | undefined;
+/** In units, up to 2^64. */
+export function estimateCost(program: Program, roots: Roots): number {
+  return Math.min(new Estimator(program, roots).of(program.expr, new Map()).cost, UNKNOWN.most);
 }
 
-const ANY: Known = { size: MAX_REQUEST };
-const SMALL: Known = { size: 1 };
+/** Where a value comes from: bounds that a schema sets, nothing that is known, or (undefined) no place at all. */
+type Place = Bounds | 'unknown' | undefined;
 
-const FORMAT_SIZES: Readonly<Record<string, number>> = {
-  date: 10,
-  'date-time': 27,
-  duration: 32,
-  uuid: 36,
-  ipv4: 15,
-  ipv6: 45,
-  cidr: 49,
-};
-
-/** The least that a value of the schema takes in a body. */
-function leastSize(schema: Structural | undefined): number {
-  if (schema === undefined) return 1;
-  switch (schema.type) {
-    case 'string':
-      return 2 + (schema.checks.minLength ?? 0);
-    case 'boolean':
-      return 4;
-    case 'array':
-      return 2;
-    case 'object': {
-      const required = schema.checks.required.map(
-        (name) => name.length + 4 + leastSize(schema.properties.get(name)),
-      );
-      return 2 + required.reduce((sum, size) => sum + size, 0);
-    }
-    default:
-      return 1;
-  }
-}
-
-/** How many elements or characters there can be. */
-export function mostElements(schema: Structural): number {
-  const { checks, type, items, additional, format } = schema;
-  if (checks.enum !== undefined && type === 'string') {
-    return Math.max(1, ...checks.enum.map((value) => (typeof value === 'string' ? value.length : 1)));
-  }
-  switch (type) {
-    case 'array':
-      return checks.maxItems ?? Math.floor(MAX_REQUEST / (leastSize(items) + 1));
-    case 'object':
-      if (checks.maxProperties !== undefined) return checks.maxProperties;
-      return typeof additional === 'object'
-        ? Math.floor(MAX_REQUEST / (leastSize(additional) + 4))
-        : MAX_REQUEST;
-    case 'string':
-      return checks.maxLength ?? FORMAT_SIZES[format] ?? MAX_REQUEST;
-    case '':
-      return MAX_REQUEST;
-    default:
-      return 1;
-  }
-}
-
-function knownOf(schema: Structural): Known {
-  return { size: mostElements(schema), schema };
-}
-
-interface Estimate {
+interface Weight {
   readonly cost: number;
-  readonly known: Known;
+  readonly size?: Size | undefined;
+  readonly place?: Place;
+  /** Of an element or a value, of what is made of several. */
+  readonly element?: Size | undefined;
 }
 
-type Scope = ReadonlyMap<string, Known>;
-
-/** `variables` that are not named can be of any size. */
-export function estimateCost(program: Program, variables: ReadonlyMap<string, Structural>): number {
-  const scope = new Map([...variables].map(([name, schema]) => [name, knownOf(schema)]));
-  return new Estimator(program).of(program.expr, scope).cost;
-}
+type Scope = ReadonlyMap<string, Weight>;
 
 class Estimator {
   readonly #program: Program;
+  readonly #roots: Roots;
 
-  constructor(program: Program) {
+  constructor(program: Program, roots: Roots) {
     this.#program = program;
+    this.#roots = roots;
   }
 
-  of(expr: Expr, scope: Scope): Estimate {
+  #typeOf(expr: Expr): CelType {
+    return this.#program.checked.types.get(expr) ?? { kind: 'dyn' };
+  }
+
+  /** A step into a value. Upstream takes the first step for the name of a variable where there was none. */
+  #step(place: Place, name: string): Place {
+    if (place === undefined) return this.#roots(name) ?? 'unknown';
+    if (place === 'unknown') return place;
+    if (name === '@key') return place.key ?? 'unknown';
+    return (name === '@element' ? place.element : place.field?.(name)) ?? 'unknown';
+  }
+
+  of(expr: Expr, scope: Scope): Weight {
+    const weight = this.#weigh(expr, scope);
+    if (weight.size !== undefined) return weight;
+    const { place } = weight;
+    if (place !== undefined && place !== 'unknown') return { ...weight, size: atMost(place.most) };
+    const isSingle = isScalar(this.#typeOf(expr));
+    return {
+      ...weight,
+      size: isSingle ? SINGLE : expr.op === 'ident' ? scope.get(expr.name)?.size : undefined,
+    };
+  }
+
+  #weigh(expr: Expr, scope: Scope): Weight {
     switch (expr.op) {
       case 'constant':
-        return { cost: 0, known: constant(expr.value) };
-      case 'ident':
-        return { cost: 1, known: scope.get(expr.name) ?? ANY };
+        return { cost: 0, size: constantSize(expr.value) };
+      case 'ident': {
+        const local = scope.get(expr.name);
+        return local === undefined
+          ? { cost: 1, place: this.#roots(expr.name) ?? 'unknown' }
+          : { cost: 1, place: local.place, element: local.element };
+      }
       case 'select': {
-        const { cost, known } = this.of(expr.operand, scope);
-        return { cost: cost + 1, known: fieldOf(known, expr.field) };
+        if (this.#program.checked.dotted.has(expr)) return { cost: 1, place: 'unknown' };
+        const operand = this.of(expr.operand, scope);
+        if (expr.optional) return { cost: operand.cost + 1 };
+        const { kind } = this.#typeOf(expr.operand);
+        const step = kind === 'map' || kind === 'object' || kind === 'param' ? 1 : 0;
+        return { cost: operand.cost + step, place: this.#step(operand.place, expr.field) };
       }
       case 'index': {
         const operand = this.of(expr.operand, scope);
-        const index = this.of(expr.index, scope);
-        return { cost: operand.cost + index.cost + 1, known: elementOf(operand.known) };
+        const cost = operand.cost + this.of(expr.index, scope).cost + 1;
+        if (expr.optional || this.#typeOf(expr.operand).kind === 'optional') return { cost };
+        return { cost, size: operand.element, place: this.#step(operand.place, '@element') };
       }
-      case 'unary': {
-        const { cost, known } = this.of(expr.operand, scope);
-        return { cost: cost + 1, known };
-      }
-      case 'logical': {
-        const sum = this.of(expr.left, scope).cost + this.of(expr.right, scope).cost;
-        return { cost: sum + 1, known: SMALL };
-      }
-      case 'ternary': {
-        const condition = this.of(expr.condition, scope);
-        const [yes, no] = [this.of(expr.yes, scope), this.of(expr.no, scope)];
-        const known = yes.known.size >= no.known.size ? yes.known : no.known;
-        return { cost: condition.cost + Math.max(yes.cost, no.cost) + 1, known };
-      }
+      case 'unary':
+        return { cost: this.of(expr.operand, scope).cost + 1 };
+      case 'logical':
+        return { cost: this.of(expr.left, scope).cost + this.of(expr.right, scope).cost };
+      case 'ternary':
+        return either(this.of(expr.condition, scope).cost, this.of(expr.yes, scope), this.of(expr.no, scope));
       case 'binary':
         return this.#binary(expr, scope);
       case 'call':
@@ -142,123 +121,180 @@ class Estimator {
     }
   }
 
-  #literal(expr: Expr, scope: Scope): Estimate {
+  #literal(expr: Expr, scope: Scope): Weight {
     if (expr.op === 'list') {
       const items = expr.items.map(({ value }) => this.of(value, scope));
-      const largest = items.reduce((most, { known }) => (known.size > most.size ? known : most), SMALL);
-      return { cost: 10 + sum(items), known: { size: items.length, element: largest } };
+      return { cost: LIST_COST + sum(items), size: exactly(items.length), element: coveringAll(items) };
     }
     if (expr.op === 'map') {
-      const parts = expr.entries.flatMap(({ key, value }) => [this.of(key, scope), this.of(value, scope)]);
-      return { cost: 30 + sum(parts), known: { size: expr.entries.length } };
+      const keys = expr.entries.map(({ key }) => this.of(key, scope));
+      const values = expr.entries.map(({ value }) => this.of(value, scope));
+      const cost = MAP_COST + sum(keys) + sum(values);
+      return { cost, size: exactly(keys.length), element: coveringAll(values) };
     }
     const fields = expr.op === 'struct' ? expr.fields.map(({ value }) => this.of(value, scope)) : [];
-    return { cost: 40 + sum(fields), known: SMALL };
+    return { cost: STRUCT_COST + sum(fields) };
   }
 
-  #binary(expr: Expr & { op: 'binary' }, scope: Scope): Estimate {
+  #binary(expr: Expr & { op: 'binary' }, scope: Scope): Weight {
     const [left, right] = [this.of(expr.left, scope), this.of(expr.right, scope)];
-    const cost = left.cost + right.cost + 1;
-    const kind = this.#program.checked.types.get(expr.left)?.kind ?? 'dyn';
-    const sized = ['string', 'bytes', 'list', 'map'].includes(kind);
-    const smaller = Math.min(left.known.size, right.known.size);
+    const [a, b] = [left.size ?? UNKNOWN, right.size ?? UNKNOWN];
+    const cost = left.cost + right.cost;
+    const kinds = [this.#typeOf(expr.left).kind, this.#typeOf(expr.right).kind];
+    const known = kinds.find((kind) => kind !== 'dyn' && kind !== 'param');
+    // When the value will decide which one is meant, it may be the dearest.
+    const isText = known === undefined || known === 'string' || known === 'bytes';
     switch (expr.operator) {
       case 'in':
-        return {
-          cost: cost + (this.#program.checked.types.get(expr.right)?.kind === 'list' ? right.known.size : 0),
-          known: SMALL,
-        };
+        return { cost: cost + (kinds[1] === 'map' ? 1 : kinds[1] === 'list' ? a1(b) : Math.max(1, a1(b))) };
       case '+': {
-        const size = left.known.size + right.known.size;
-        return { cost: cost + (sized ? Math.ceil(size * PER_CHARACTER) : 0), known: { ...left.known, size } };
+        if (!isText && known !== 'list') return { cost: cost + 1 };
+        const size = joined(a, b);
+        const element = left.element && right.element && covering(left.element, right.element);
+        const copied = isText ? traversal(size) : 1;
+        return { cost: cost + (known === undefined ? Math.max(1, copied) : copied), size, element };
       }
-      case '-':
-      case '*':
-      case '/':
-      case '%':
-        return { cost, known: SMALL };
+      case '==':
+        return { cost: cost + this.#equality(expr, a, b) };
+      case '!=':
+        return { cost: cost + comparing(a, b) };
+      case '<':
+      case '<=':
+      case '>':
+      case '>=': {
+        const compared = isText ? comparing(a, b) : 1;
+        return { cost: cost + (known === undefined ? Math.max(1, compared) : compared) };
+      }
       default:
-        return { cost: cost + (sized ? Math.ceil(smaller * PER_CHARACTER) : 0), known: SMALL };
+        return { cost: cost + 1 };
     }
   }
 
-  #call(expr: Call, scope: Scope): Estimate {
-    const { target } = expr;
-    const isMethod = target !== undefined && !this.#program.checked.global.has(expr);
-    const all = [...(isMethod ? [target] : []), ...expr.args].map((arg) => this.of(arg, scope));
-    const overload = this.#program.checked.calls.get(expr)?.[0];
-    const [first, second] = all.map(({ known }) => known);
-    const result = overload?.result.kind;
-    const known =
-      result === 'string' || result === 'list' || result === 'bytes' ? { size: first?.size ?? 1 } : SMALL;
-    return { cost: sum(all) + growth(overload?.grows, first, second), known };
+  #equality({ left, right }: Expr & { op: 'binary' }, a: Size, b: Size): number {
+    const [type, other] = [this.#typeOf(left), this.#typeOf(right)];
+    if (type.kind !== 'opaque' || other.kind !== 'opaque' || type.name !== other.name) return comparing(a, b);
+    if (type.name === 'kubernetes.NamedFormat') return traversal(exactly(64));
+    return type.name === 'kubernetes.URL' ? traversal(b.most === UNKNOWN.most ? SINGLE : b) : 1;
   }
 
-  #macro(expr: Macro, scope: Scope): Estimate {
+  #call(expr: Call, scope: Scope): Weight {
+    const { target } = expr;
+    const isMethod = target !== undefined && !this.#program.checked.global.has(expr);
+    const parts = [...(isMethod ? [target] : []), ...expr.args];
+    const weights = parts.map((part) => this.of(part, scope));
+    if (expr.name === 'dyn') return { ...weights[0], cost: weights[0]!.cost + 1, place: undefined };
+    const sizes = parts.map((part, index) => this.#argument(part, weights[index]!));
+    return called(sum(weights), this.#program.checked.calls.get(expr) ?? [], sizes);
+  }
+
+  /** With what costs of functions may depend on besides. */
+  #argument(part: Expr, { size = UNKNOWN, place }: Weight): Size {
+    const type = this.#typeOf(part);
+    if (part.op === 'constant' && typeof part.value === 'bigint')
+      return { ...size, number: Number(part.value) };
+    if (type.kind !== 'list' || !/^(string|bytes)$/.test(type.element.kind)) return size;
+    const inside = place === undefined ? 'unknown' : this.#step(place, '@element');
+    return { ...size, element: inside === 'unknown' || inside === undefined ? UNKNOWN : atMost(inside.most) };
+  }
+
+  #macro(expr: Macro, scope: Scope): Weight {
     const target = this.of(expr.target, scope);
-    if (expr.name === 'has') return { cost: target.cost, known: SMALL };
-    const [name = '', second] = expr.variables;
+    const [first = '', second] = expr.variables;
+    const body = (inner: Scope): readonly Weight[] => expr.args.map((arg) => this.of(arg, inner));
+    switch (expr.name) {
+      // The test itself is free.
+      case 'has':
+        return { cost: expr.target.op === 'select' ? this.of(expr.target.operand, scope).cost : target.cost };
+      case 'optMap':
+      case 'optFlatMap': {
+        const value = { cost: 1, size: isScalar(this.#typeOf(expr.target)) ? SINGLE : undefined };
+        const result = body(new Map(scope).set(first, value));
+        const wrapped = expr.name === 'optMap' ? 1 : 0;
+        const yes = { cost: LIST_COST + 1 + target.cost + sum(result) + wrapped, size: UNKNOWN };
+        return either(target.cost + 1, yes, { cost: 1, size: UNKNOWN });
+      }
+      case 'sortBy': {
+        const input = { ...target, cost: 1 };
+        const keys = this.#going(expr, input, { name: 'map', scope, variables: [first], isList: true });
+        const fitting = this.#program.checked.calls.get(expr) ?? [];
+        const sorted = called(1 + keys.cost, fitting, [target.size ?? UNKNOWN, keys.size ?? UNKNOWN]);
+        return { ...sorted, cost: LIST_COST + target.cost + sorted.cost };
+      }
+      default: {
+        const isList = this.#typeOf(expr.target).kind === 'list';
+        const variables = second === undefined ? [first] : [first, second];
+        return this.#going(expr, target, { name: expr.name, scope, variables, isList });
+      }
+    }
+  }
+
+  /** Over a list or map. */
+  #going(
+    expr: Macro,
+    target: Weight,
+    about: {
+      readonly name: string;
+      readonly scope: Scope;
+      readonly variables: readonly string[];
+      readonly isList: boolean;
+    },
+  ): Weight {
+    const { name, scope, variables, isList } = about;
+    const [first = '', second] = variables;
+    const inside = (step: string): Weight => ({
+      cost: 1,
+      place: this.#step(target.place, step),
+      size: step === '@element' ? target.element : undefined,
+    });
     const inner = new Map(scope);
-    const once = expr.name === 'bind' || expr.name === 'optMap' || expr.name === 'optFlatMap';
-    const isMap = this.#program.checked.types.get(expr.target)?.kind === 'map';
-    // Keys of maps are bounded by nothing but the request.
-    if (once) inner.set(name, target.known);
-    else if (second === undefined) inner.set(name, isMap ? KEY : elementOf(target.known));
-    else inner.set(name, isMap ? KEY : SMALL).set(second, elementOf(target.known));
+    if (second === undefined) inner.set(first, inside(isList ? '@element' : '@key'));
+    else
+      inner
+        .set(first, isList ? { cost: 1, place: 'unknown' } : inside('@key'))
+        .set(second, inside('@element'));
     const body = expr.args.map((arg) => this.of(arg, inner));
-    if (once) return { cost: target.cost + sum(body), known: body.at(-1)?.known ?? SMALL };
-    const { size } = target.known;
-    const cost = target.cost + size * (sum(body) + ITERATION);
-    const last = body.at(-1)?.known;
-    const collects = !['all', 'exists', 'existsOne'].includes(expr.name);
-    return {
-      cost,
-      known: collects ? { size, element: expr.name === 'filter' ? elementOf(target.known) : last } : SMALL,
-    };
+    const { once, each } = ITERATIONS[name]!;
+    const range = target.size ?? UNKNOWN;
+    const cost = target.cost + once + repeated(range, exactly(sum(body) + each)).most;
+    if (name === 'all' || name === 'exists' || name === 'existsOne') return { cost, size: SINGLE };
+    if (name.startsWith('transformMap')) return { cost, size: range };
+    const item = name === 'filter' ? this.of({ op: 'ident', name: first, at: 0 }, inner) : body.at(-1);
+    return { cost, size: range, element: covering(item?.size ?? UNKNOWN, exactly(0)) };
   }
 }
 
-/** A map's keys together fit into a request; one is taken to be no longer than a qualified name. */
-const KEY: Known = { size: 316 };
+/** Once over all elements. */
+const a1 = (size: Size): number => times(size, 1);
 
-function sum(parts: readonly Estimate[]): number {
+function called(cost: number, overloads: readonly Overload[], sizes: readonly Size[]): Weight {
+  const costs = overloads.map((overload) => overload.cost?.(...sizes) ?? 1);
+  const results = overloads.flatMap((overload) => overload.size?.(...sizes) ?? []);
+  const [first, ...others] = results;
+  return { cost: cost + Math.max(0, ...costs), size: first && others.reduce(covering, first) };
+}
+
+function either(cost: number, yes: Weight, no: Weight): Weight {
+  return {
+    cost: cost + Math.max(yes.cost, no.cost),
+    size: covering(yes.size ?? UNKNOWN, no.size ?? UNKNOWN),
+    element: yes.element && no.element && covering(yes.element, no.element),
+  };
+}
+
+function coveringAll([first, ...others]: readonly Weight[]): Size {
+  return others.reduce((size, one) => covering(size, one.size ?? UNKNOWN), first?.size ?? exactly(0));
+}
+
+function sum(parts: readonly Weight[]): number {
   return parts.reduce((total, { cost }) => total + cost, 0);
 }
 
-function growth(grows: string | undefined, first: Known | undefined, second: Known | undefined): number {
-  const traverse = (known: Known | undefined): number => Math.ceil((known?.size ?? 1) * PER_CHARACTER);
-  if (grows === 'linear') return 1 + traverse(first);
-  if (grows === 'pattern') return matchingCost(first?.size ?? 1, second?.size ?? 1);
-  return grows === 'product' ? 1 + traverse(first) * Math.max(1, traverse(second)) : 1;
+function constantSize(value: Value): Size {
+  return exactly(value === null || value instanceof Uint ? 1 : sizeOf(value));
 }
 
-function constant(value: Value): Known {
-  if (typeof value === 'string' || value instanceof Uint8Array || isList(value))
-    return { size: value.length };
-  return SMALL;
-}
+const SCALARS: ReadonlySet<string> = new Set(['bool', 'double', 'duration', 'int', 'timestamp', 'uint']);
 
-function fieldOf(known: Known, field: string): Known {
-  const { schema } = known;
-  if (schema === undefined) return known.element ?? ANY;
-  if (typeof schema.additional === 'object') return knownOf(schema.additional);
-  for (const [name, child] of schema.properties) {
-    if (name === field || unescaped(field) === name) return knownOf(child);
-  }
-  return field === 'name' || field === 'generateName' ? { size: 253 } : ANY;
-}
-
-function unescaped(field: string): string {
-  return field
-    .replaceAll('__dot__', '.')
-    .replaceAll('__dash__', '-')
-    .replaceAll('__slash__', '/')
-    .replaceAll('__underscores__', '__');
-}
-
-function elementOf(known: Known): Known {
-  const { schema, element } = known;
-  if (element !== undefined) return element;
-  if (schema?.items !== undefined) return knownOf(schema.items);
-  return typeof schema?.additional === 'object' ? knownOf(schema.additional) : ANY;
+function isScalar(type: CelType): boolean {
+  return type.kind === 'optional' ? isScalar(type.of) : SCALARS.has(type.kind);
 }

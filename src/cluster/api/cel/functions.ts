@@ -1,6 +1,7 @@
 /** Functions by name: what they take and give, what they do, and what they cost. */
 import type { CelType } from './types.ts';
-import { sizeOf, type Value } from './values.ts';
+import { matching, times, TRAVERSAL, traversal, type Size } from './sizes.ts';
+import type { Value } from './values.ts';
 
 export interface Overload {
   /** With its namespace: `optional.of`, `sets.contains`. */
@@ -11,24 +12,21 @@ export interface Overload {
   readonly result: CelType;
   /** The receiver comes first. */
   readonly call: (...args: readonly Value[]) => Value;
-  /** 1 when absent. */
-  readonly cost?: ((...args: readonly Value[]) => number) | undefined;
-  /** For estimates: how the cost grows with the sizes of receiver and arguments. */
-  readonly grows?: Growth | undefined;
+  /** Of the sizes of receiver and arguments, both for estimates and for evaluations; 1 when absent. */
+  readonly cost?: ((...sizes: readonly Size[]) => number) | undefined;
+  /** Of the result, for estimates, where there is a bound. */
+  readonly size?: ((...sizes: readonly Size[]) => Size) | undefined;
+  /** What an evaluation has cost, where sizes do not tell. */
+  readonly spent?: ((result: Value, args: readonly Value[]) => number) | undefined;
+  /** Takes its argument only where its receiver has no value. */
+  readonly isChoice?: boolean | undefined;
   /** A last argument that is written down is tried when the expression is compiled; throws CelError. */
   readonly tries?: ((text: string) => unknown) | undefined;
 }
 
-/** Nothing, with the first text or list, with the product of both, or with a text and the length of a pattern. */
-export type Growth = 'constant' | 'linear' | 'product' | 'pattern';
-
 type Call = (...args: never[]) => Value;
 
-interface Options {
-  readonly cost?: (...args: readonly Value[]) => number;
-  readonly grows?: Growth;
-  readonly tries?: (text: string) => unknown;
-}
+type Options = Pick<Overload, 'cost' | 'size' | 'spent' | 'isChoice' | 'tries'>;
 
 export function fn(
   name: string,
@@ -51,36 +49,14 @@ export function method(
   return { name, target, args, result, call: call as Overload['call'], ...options };
 }
 
-/** Going once over a text costs a tenth of a unit a character. */
-const PER_CHARACTER = 0.1;
-
-export function traversal(value: Value | undefined): number {
-  if (value === undefined) return 0;
-  const size = typeof value === 'string' ? value.length : sizeOf(value);
-  return Math.ceil(size * PER_CHARACTER);
-}
-
 /** Reads its first argument once. */
-export const reads: Options = { cost: (first) => 1 + traversal(first), grows: 'linear' };
-/** Reads its first argument for everything in its second. */
-export const searches: Options = {
-  cost: (first, second) => 1 + traversal(first) * Math.max(1, traversal(second)),
-  grows: 'product',
-};
-/** What it costs to match: each four characters of a pattern are taken for one thing to look for. */
-export function matchingCost(textSize: number, patternSize: number): number {
-  return Math.ceil((1 + textSize) * PER_CHARACTER) * Math.ceil(patternSize * 0.25);
-}
+export const reads: Options = { cost: traversal };
+/** Reads its first argument, and gives no more than that. */
+export const copies: Options = { cost: traversal, size: (first) => first };
+/** Reads its first argument, and writes something of its own. */
+export const rewrites: Options = { cost: (first) => times(first, 2 * TRAVERSAL) };
 /** Runs the pattern that is its second argument over its first. */
-export const matching: Options = {
-  cost: (text, pattern) => matchingCost(sizeOf(text ?? ''), sizeOf(pattern ?? '')),
-  grows: 'pattern',
-};
-/** Looks at every element of a list. */
-export const visits: Options = {
-  cost: (first) => 1 + (first === undefined ? 0 : sizeOf(first)),
-  grows: 'linear',
-};
+export const searches: Options = { cost: matching };
 
 export class Functions {
   readonly #byKey = new Map<string, Overload[]>();

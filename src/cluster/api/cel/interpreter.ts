@@ -1,8 +1,9 @@
 /** Evaluation. Every step is paid for, so that no expression holds up the server. */
-import type { Binary, Expr, Macro } from './ast.ts';
+import type { Binary, Call, Expr, Macro } from './ast.ts';
 import type { Checked } from './checker.ts';
 import { CelError, CostExceeded } from './cel-error.ts';
-import { traversal, type Overload } from './functions.ts';
+import type { Overload } from './functions.ts';
+import { comparing, exactly, ITERATIONS, LIST_COST, MAP_COST, STRUCT_COST, traversal } from './sizes.ts';
 import {
   checkedInt,
   checkedUint,
@@ -15,6 +16,7 @@ import {
   isList,
   isMap,
   isObject,
+  isOpaque,
   LiteralMap,
   LiteralObject,
   NONE,
@@ -54,11 +56,7 @@ export function evaluate(expr: Expr, checked: Checked, variables: Variables, bud
   return new Interpreter(checked, budget).run(expr, variables);
 }
 
-const LIST_COST = 10;
-const MAP_COST = 30;
-const STRUCT_COST = 40;
-/** Testing and stepping in a comprehension. */
-const ITERATION_COST = 2;
+const actual = (value: Value): ReturnType<typeof exactly> => exactly(sizeOf(value));
 
 class Interpreter {
   readonly #checked: Checked;
@@ -108,12 +106,13 @@ class Interpreter {
         return this.#logical(expr.left, expr.right, { scope, decisive: expr.operator === '||' });
       case 'ternary': {
         const condition = this.run(expr.condition, scope);
-        this.#budget.pay(1);
         if (typeof condition !== 'boolean') throw new CelError('no such overload');
         return this.run(condition ? expr.yes : expr.no, scope);
       }
       case 'call': {
         const overloads = this.#checked.calls.get(expr) ?? [];
+        // The other value is not looked at where there is one.
+        if (overloads.some((one) => one.isChoice)) return this.#choose(expr, overloads, scope);
         const target =
           expr.target === undefined || this.#checked.global.has(expr) ? [] : [this.run(expr.target, scope)];
         return this.#call(overloads, [...target, ...expr.args.map((arg) => this.run(arg, scope))]);
@@ -167,8 +166,17 @@ class Interpreter {
       return types.every((type, index) => hasType(args[index]!, type));
     });
     if (found === undefined) throw new CelError('no such overload');
-    this.#budget.pay(found.cost?.(...args) ?? 1);
-    return found.call(...args);
+    if (found.spent === undefined) this.#budget.pay(found.cost?.(...args.map(actual)) ?? 1);
+    const result = found.call(...args);
+    if (found.spent !== undefined) this.#budget.pay(found.spent(result, args));
+    return result;
+  }
+
+  #choose(expr: Call, overloads: readonly Overload[], scope: Variables): Value {
+    const first = this.run(expr.target!, scope);
+    if (!(first instanceof Optional)) throw new CelError('no such overload');
+    if (first.value !== undefined) return expr.name === 'or' ? first : first.value;
+    return this.#call(overloads, [first, this.run(expr.args[0]!, scope)]);
   }
 
   #binary(expr: Binary, scope: Variables): Value {
@@ -178,16 +186,16 @@ class Interpreter {
     switch (operator) {
       case '==':
       case '!=':
-        this.#budget.pay(1 + Math.min(traversal(left), traversal(right)));
+        this.#budget.pay(isOpaque(left) ? 1 : comparing(actual(left), actual(right)));
         return equal(left, right) === (operator === '==');
       case 'in':
-        this.#budget.pay(isList(right) ? 1 + sizeOf(right) : 1);
+        this.#budget.pay(isList(right) ? right.length : 1);
         return contains(right, left);
       case '<':
       case '<=':
       case '>':
       case '>=': {
-        this.#budget.pay(1 + Math.min(traversal(left), traversal(right)));
+        this.#budget.pay(comparing(actual(left), actual(right)));
         const order = compare(left, right);
         if (Number.isNaN(left) || Number.isNaN(right)) return false;
         return operator === '<'
@@ -199,7 +207,9 @@ class Interpreter {
               : order >= 0;
       }
       default:
-        this.#budget.pay(operator === '+' ? 1 + traversal(left) + traversal(right) : 1);
+        this.#budget.pay(
+          operator === '+' && isCopied(left) ? traversal(exactly(sizeOf(left) + sizeOf(right))) : 1,
+        );
         return arithmetic(operator, left, right);
     }
   }
@@ -217,7 +227,6 @@ class Interpreter {
         failure ??= error;
       }
     }
-    this.#budget.pay(1);
     if (failure !== undefined) throw failure;
     return !decisive;
   }
@@ -234,10 +243,20 @@ class Interpreter {
     if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
       if (!(target instanceof Optional)) throw new CelError('no such overload');
       if (target.value === undefined) return NONE;
+      this.#budget.pay(LIST_COST);
       const result = this.run(expr.args[0]!, within(target.value));
       return expr.name === 'optMap' ? new Optional(result) : result;
     }
     const items = itemsOf(target);
+    if (expr.name === 'sortBy') {
+      const keys = this.#iterate(
+        { ...expr, name: 'map' },
+        items.map(([, value]) => within(value)),
+        [],
+        items,
+      );
+      return this.#call(this.#checked.calls.get(expr) ?? [], [target, keys]);
+    }
     const scopes = items.map(([key, value]) =>
       second === undefined ? within(isList(target) ? value : key) : within(key, value),
     );
@@ -256,29 +275,30 @@ class Interpreter {
     items: readonly (readonly [Value, Value])[],
   ): Value {
     const { name, args } = expr;
+    const { once, each } = ITERATIONS[name]!;
+    this.#budget.pay(once);
     const [only, transform] = args.length === 2 ? [args[0]!, args[1]!] : [undefined, args[0]!];
-    const kept = (scope: Variables): boolean => only === undefined || this.#test(only, scope);
+    const test = (scope: Variables): boolean => this.#test(transform, scope, each);
+    // What is left out still shows the result so far.
+    const kept = (scope: Variables): boolean => {
+      const isKept = only === undefined || this.#test(only, scope, 0);
+      this.#budget.pay(isKept ? each : 1);
+      return isKept;
+    };
     switch (name) {
       case 'all':
       case 'exists':
-        return this.#quantify(transform, scopes, name === 'exists');
+        return quantified(scopes, test, name === 'exists');
       case 'existsOne':
-        return scopes.filter((scope) => this.#test(transform, scope)).length === 1;
+        return scopes.filter(test).length === 1;
       case 'filter':
-        this.#budget.pay(LIST_COST);
-        return subjects.filter((_subject, index) => this.#test(transform, scopes[index]!));
+        return subjects.filter((_subject, index) => test(scopes[index]!));
       case 'map':
       case 'transformList':
-        this.#budget.pay(LIST_COST);
-        return scopes.flatMap((scope) => {
-          this.#budget.pay(ITERATION_COST);
-          return kept(scope) ? [this.run(transform, scope)] : [];
-        });
+        return scopes.flatMap((scope) => (kept(scope) ? [this.run(transform, scope)] : []));
       default: {
-        this.#budget.pay(MAP_COST);
         const made = new LiteralMap();
         scopes.forEach((scope, index) => {
-          this.#budget.pay(ITERATION_COST);
           if (!kept(scope)) return;
           const result = this.run(transform, scope);
           if (name === 'transformMap') return made.set(items[index]![0], result);
@@ -290,31 +310,16 @@ class Interpreter {
     }
   }
 
-  #test(predicate: Expr, scope: Variables): boolean {
-    this.#budget.pay(ITERATION_COST);
+  #test(predicate: Expr, scope: Variables, cost: number): boolean {
+    this.#budget.pay(cost);
     const value = this.run(predicate, scope);
     if (typeof value !== 'boolean') throw new CelError('no such overload');
     return value;
   }
 
-  #quantify(predicate: Expr, scopes: readonly Variables[], decisive: boolean): boolean {
-    let failure: unknown;
-    for (const scope of scopes) {
-      try {
-        if (this.#test(predicate, scope) === decisive) return decisive;
-      } catch (error) {
-        if (!(error instanceof CelError) || error instanceof CostExceeded) throw error;
-        failure ??= error;
-      }
-    }
-    if (failure !== undefined) throw failure;
-    return !decisive;
-  }
-
   #has(expr: Expr, scope: Variables): boolean {
     if (expr.op !== 'select') throw new CelError('invalid argument to has() macro');
     let operand = this.run(expr.operand, scope);
-    this.#budget.pay(1);
     if (operand instanceof Optional) {
       if (operand.value === undefined) return false;
       operand = operand.value;
@@ -322,6 +327,26 @@ class Interpreter {
     return memberOf(operand, expr.field) !== undefined;
   }
 }
+
+function quantified(
+  scopes: readonly Variables[],
+  test: (scope: Variables) => boolean,
+  decisive: boolean,
+): boolean {
+  let failure: unknown;
+  for (const scope of scopes) {
+    try {
+      if (test(scope) === decisive) return decisive;
+    } catch (error) {
+      if (!(error instanceof CelError) || error instanceof CostExceeded) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return !decisive;
+}
+
+const isCopied = (value: Value): boolean => typeof value === 'string' || value instanceof Uint8Array;
 
 function isFields(value: Value): value is MapValue | ObjectValue {
   return typeof value === 'object' && value !== null && (isMap(value) || isObject(value));

@@ -373,6 +373,7 @@ const MACROS: readonly MacroForm[] = [
   form('map', 'map', 2, 1),
   form('map', 'map', 3, 1),
   form('filter', 'filter', 2, 1),
+  form('sortBy', 'sortBy', 2, 1),
   form('all', 'all', 3, 2),
   form('exists', 'exists', 3, 2),
   form('existsOne', 'existsOne', 3, 2),

@@ -76,7 +76,6 @@ function make(schema: Structural, hasHead: boolean): CelType {
   }
   if (typeof additional === 'object') return map(STRING, typeOfSchema(additional));
   if (additional === true) return map(STRING, DYN);
-  if (properties.size === 0 && schema.preserveUnknown && !hasHead) return DYN;
   const fields = new Map<string, Field>();
   for (const [property, child] of properties) {
     const name = escapedName(property);

@@ -1,9 +1,12 @@
 /** Whether rules can be evaluated at all and at what cost: asked once, when a definition is written. */
-import { CelError, environmentOf, compile } from '../cel/program.ts';
-import { estimateCost, mostElements } from '../cel/estimate.ts';
+import { boundsOf, mostOften } from '../cel/bounds.ts';
+import type { Environment } from '../cel/checker.ts';
+import { estimateCost } from '../cel/estimate.ts';
+import { CelError, compile, CompileError, environmentOf, type Program } from '../cel/program.ts';
 import { typeOfSchema } from '../cel/schema-types.ts';
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
-import { compileRule, mentions, variablesOf } from './rules.ts';
+import type { JsonObject } from '../json.ts';
+import { mentions, variablesOf } from './rules.ts';
 import type { CelRule, Structural } from './schema.ts';
 
 /** One rule, times how often it may have to be evaluated; all rules of one version. */
@@ -18,116 +21,157 @@ export function checkRules(
 ): FieldError[] {
   const check = new Check(wrong);
   check.visit(schema, { path, root: true, times: 1, uncorrelated: undefined });
-  if (check.total > MAX_TOTAL_COST) {
-    const factor = factorText(check.total / MAX_TOTAL_COST);
-    check.errors.push(
-      forbidden(
-        path,
-        `x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of ${factor} ${ADVICE}`,
-      ),
-    );
-  }
-  return check.errors;
+  return [...check.errors, ...check.tooMuchTogether(path)];
 }
 
 interface Place {
   readonly path: string;
   readonly root: boolean;
-  /** How many such values one object may hold. */
-  readonly times: number;
-  /** The path of the list that keeps old and new items apart. */
+  /** How many such values one object may hold; undefined when only the size of a request limits it. */
+  readonly times: number | undefined;
+  /** The path of what does not keep old and new apart. */
   readonly uncorrelated: string | undefined;
 }
 
 const ADVICE =
   '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)';
 
-function factorText(factor: number): string {
-  return factor > 100 ? 'more than 100x' : `${(Math.ceil(factor * 10) / 10).toFixed(1)}x`;
+function exceeding(what: string, cost: number, limit: number): string {
+  const factor = cost / limit;
+  const shown = factor > 100 ? 'more than 100' : factor.toFixed(factor < 1.5 ? 6 : 1);
+  return `${what} exceeds budget by factor of ${shown}x ${ADVICE}`;
 }
+
+/** How many times an element of it may be there, for each time that it is. */
+function multiplied({ type, additional, checks }: Structural): number | undefined {
+  if (type === 'array') return checks.maxItems;
+  return type === 'object' && additional !== undefined ? checks.maxProperties : 1;
+}
+
+/** Of rules that cost too much together, so many are named: the dearest, and none that costs little. */
+const NAMED = 4;
+const LITTLE = MAX_TOTAL_COST / 100;
 
 class Check {
   readonly errors: FieldError[] = [];
-  total = 0;
+  readonly #costs: { readonly path: string; readonly cost: number }[] = [];
+
   readonly #wrong: readonly FieldError[];
 
   constructor(wrong: readonly FieldError[]) {
     this.#wrong = wrong;
   }
 
+  tooMuchTogether(path: string): FieldError[] {
+    const total = this.#costs.reduce((sum, { cost }) => sum + cost, 0);
+    if (total <= MAX_TOTAL_COST) return [];
+    const named = this.#costs
+      .filter(({ cost }) => cost >= LITTLE)
+      .toSorted((a, b) => b.cost - a.cost)
+      .slice(0, NAMED);
+    const contributed =
+      'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema';
+    const what = 'x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema';
+    return [
+      ...named.map((one) => forbidden(one.path, contributed)),
+      forbidden(path, exceeding(what, total, MAX_TOTAL_COST)),
+    ];
+  }
+
   visit(schema: Structural, place: Place): void {
-    const isRead = !this.#wrong.some(({ field }) => field.startsWith(place.path));
-    if (isRead) {
-      schema.rules.forEach((rule, index) =>
-        this.#rule(schema, rule, { ...place, path: `${place.path}.x-kubernetes-validations[${index}]` }),
-      );
-    }
+    const { path } = place;
+    const factor = multiplied(schema);
+    const times = place.times === undefined || factor === undefined ? undefined : place.times * factor;
+    const below = { times, root: false };
+    const { uncorrelated } = place;
+    if (typeof schema.additional === 'object')
+      this.visit(schema.additional, { ...below, uncorrelated, path: `${path}.additionalProperties` });
     for (const [name, child] of schema.properties) {
-      this.visit(child, { ...place, root: false, path: `${place.path}.properties[${name}]` });
+      const lost = uncorrelated ?? (schema.mapType === 'atomic' ? path : undefined);
+      this.visit(child, { ...below, uncorrelated: lost, path: `${path}.properties[${name}]` });
     }
-    const times = place.times * Math.max(1, Math.min(mostElements(schema), Number.MAX_SAFE_INTEGER));
     if (schema.items !== undefined) {
-      const path = `${place.path}.items`;
-      const uncorrelated = place.uncorrelated ?? (schema.listType === 'map' ? undefined : place.path);
-      this.visit(schema.items, { path, root: false, times, uncorrelated });
+      const lost = uncorrelated ?? (schema.listType === 'map' ? undefined : path);
+      this.visit(schema.items, { ...below, uncorrelated: lost, path: `${path}.items` });
     }
-    if (typeof schema.additional === 'object') {
-      this.visit(schema.additional, {
-        ...place,
-        root: false,
-        times,
-        path: `${place.path}.additionalProperties`,
-      });
-    }
+    if (this.#wrong.some(({ field }) => field.startsWith(path))) return;
+    schema.rules.forEach((rule, index) =>
+      this.#rule(schema, rule, { ...place, path: `${path}.x-kubernetes-validations[${index}]` }),
+    );
   }
 
   #rule(schema: Structural, rule: CelRule, { path, root, times, uncorrelated }: Place): void {
-    const self = typeOfSchema(schema, root);
+    const environment = environmentOf(variablesOf(rule, typeOfSchema(schema, root)));
+    const bounds = boundsOf(schema, root || schema.embedded);
+    const weigh = (program: Program): number => estimateCost(program, () => bounds);
     try {
-      const program = compile(rule.rule, environmentOf(variablesOf(rule, self)), 'bool');
+      const program = compile(rule.rule, environment, 'bool');
+      const often = times ?? (bounds === undefined ? 1 : mostOften(bounds));
+      this.#charge(weigh(program) * often, 'rule', path);
+      this.#message(rule, { path, environment, weigh });
       const isTransition = mentions(program.expr, 'oldSelf');
       if (isTransition && uncorrelated !== undefined) {
-        this.errors.push(
-          invalid(
-            `${path}.rule`,
-            rule.rule,
-            `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`,
-          ),
-        );
+        const why = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
+        this.errors.push(invalid(`${path}.rule`, rule.rule, why));
       }
       if (rule.optionalOldSelf !== undefined && !isTransition) {
-        const detail = 'may not be set if oldSelf is not used in rule';
-        this.errors.push(invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, detail));
+        const why = 'may not be set if oldSelf is not used in rule';
+        this.errors.push(invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, why));
       }
-      const sizes = new Map([
-        ['self', schema],
-        ['oldSelf', schema],
-      ]);
-      this.#charge(estimateCost(program, sizes) * times, `${path}.rule`);
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      this.errors.push(invalid(`${path}.rule`, rule.rule, `compilation failed: ${error.message}`));
-      return;
-    }
-    if (rule.messageExpression === '') return;
-    try {
-      compileRule(rule, schema, root);
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      this.errors.push(
-        invalid(
-          `${path}.messageExpression`,
-          rule.messageExpression,
-          `messageExpression compilation failed: ${error.message}`,
-        ),
-      );
+      this.errors.push(invalid(`${path}.rule`, shown(rule), problemOf(error)));
     }
   }
 
-  #charge(cost: number, path: string): void {
-    this.total += cost;
-    if (cost <= MAX_RULE_COST) return;
-    const factor = factorText(cost / MAX_RULE_COST);
-    this.errors.push(forbidden(path, `estimated rule cost exceeds budget by factor of ${factor} ${ADVICE}`));
+  #message(
+    rule: CelRule,
+    about: {
+      readonly path: string;
+      readonly environment: Environment;
+      readonly weigh: (program: Program) => number;
+    },
+  ): void {
+    const { messageExpression } = rule;
+    if (messageExpression === '') return;
+    const { path, environment, weigh } = about;
+    try {
+      this.#charge(weigh(compile(messageExpression, environment, 'string')), 'messageExpression', path);
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      const why = `messageExpression ${problemOf(error)}`;
+      this.errors.push(invalid(`${path}.messageExpression`, shown(rule), why));
+    }
   }
+
+  #charge(cost: number, what: 'rule' | 'messageExpression', path: string): void {
+    this.#costs.push({ cost, path: `${path}.${what}` });
+    if (cost > MAX_RULE_COST)
+      this.errors.push(
+        forbidden(`${path}.${what}`, exceeding(`estimated ${what} cost`, cost, MAX_RULE_COST)),
+      );
+  }
+}
+
+/** A rule that is wrong is shown whole. */
+function shown({
+  rule,
+  message,
+  messageExpression,
+  reason,
+  fieldPath,
+  optionalOldSelf,
+}: CelRule): JsonObject {
+  return {
+    Rule: rule,
+    Message: message,
+    MessageExpression: messageExpression,
+    Reason: reason === '' ? null : reason,
+    FieldPath: fieldPath,
+    OptionalOldSelf: optionalOldSelf ?? null,
+  };
+}
+
+function problemOf(error: CelError): string {
+  return error instanceof CompileError ? `compilation failed: ${error.message}` : error.message;
 }

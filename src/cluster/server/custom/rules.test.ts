@@ -185,7 +185,7 @@ test('rules that cannot be evaluated are refused with their place', async () => 
   const cases: readonly [JsonObject, string][] = [
     [
       withRule({ rule: 'self.nope == 1' }),
-      `${at}.rule: Invalid value: "self.nope == 1": compilation failed: ERROR: <input>:1:5: undefined field 'nope'`,
+      `${at}.rule: Invalid value: {"Rule":"self.nope == 1","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:5: undefined field 'nope'`,
     ],
     [withRule({ rule: 'self.a' }), 'cel expression must evaluate to a bool'],
     [withRule({ rule: 'self.a == 1' }), "found no matching overload for '_==_' applied to '(string, int)'"],
@@ -195,6 +195,14 @@ test('rules that cannot be evaluated are refused with their place', async () => 
     [
       withRule({ rule: 'self.list.all(x, self.list.all(y, x != y))' }),
       'estimated rule cost exceeds budget by factor of more than 100x',
+    ],
+    [
+      withRule({ rule: 'true', messageExpression: "'at least ' + string(size(self.list))" }),
+      `${at}.messageExpression: Forbidden: estimated messageExpression cost exceeds budget by factor of more than 100x`,
+    ],
+    [
+      withRule({ rule: 'self.list.all(x, self.list.all(y, x != y))' }),
+      `${at}.rule: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema`,
     ],
     [
       definition({

@@ -9,7 +9,7 @@ import {
   qualifiedName,
 } from '../../validate/names.ts';
 import { CelError } from '../cel-error.ts';
-import { fn, matching, method, reads, type Overload } from '../functions.ts';
+import { fn, method, reads, type Overload } from '../functions.ts';
 import { BOOL, DOUBLE, INT, list, opaque, optional, STRING } from '../types.ts';
 import {
   compare as compareValues,
@@ -19,8 +19,11 @@ import {
   type Opaque,
   type Value,
 } from '../values.ts';
-import { images } from './images.ts';
-import { findAll } from './patterns.ts';
+import { atMost, matching, traversal, type Size } from '../sizes.ts';
+import { findAll, goPattern } from './patterns.ts';
+
+/** As if every character were found. */
+const finding = { cost: matching, size: (text: Size): Size => atMost(text.most), tries: goPattern };
 
 const regex: readonly Overload[] = [
   method(
@@ -29,7 +32,7 @@ const regex: readonly Overload[] = [
     [STRING],
     STRING,
     (text: string, pattern: string) => findAll(text, pattern, 1)[0] ?? '',
-    matching,
+    finding,
   ),
   method(
     STRING,
@@ -37,7 +40,7 @@ const regex: readonly Overload[] = [
     [STRING],
     list(STRING),
     (text: string, pattern: string) => findAll(text, pattern, -1),
-    matching,
+    finding,
   ),
   method(
     STRING,
@@ -45,7 +48,7 @@ const regex: readonly Overload[] = [
     [STRING, INT],
     list(STRING),
     (text: string, pattern: string, limit: bigint) => findAll(text, pattern, Number(limit)),
-    matching,
+    finding,
   ),
 ];
 
@@ -178,7 +181,7 @@ const formats: readonly Overload[] = [
       const problems = format.problems(text);
       return problems.length === 0 ? NONE : new Optional(problems);
     },
-    { cost: (_format, text) => 1 + Math.ceil((text as string).length * 0.1), grows: 'linear' },
+    { cost: (_format, text) => traversal(text) * 32 },
   ),
 ];
 
@@ -267,7 +270,7 @@ const versions: readonly Overload[] = [
   method(SEMVER, 'compareTo', [SEMVER], INT, (a: Semver, b: Semver) => sign(a.compare(b))),
 ];
 
-export const kubernetes: readonly Overload[] = [...regex, ...quantities, ...formats, ...versions, ...images];
+export const kubernetes: readonly Overload[] = [...regex, ...quantities, ...formats, ...versions];
 
 export const kubernetesTypes: readonly string[] = [
   'net.IP',
@@ -276,5 +279,4 @@ export const kubernetesTypes: readonly string[] = [
   'kubernetes.Quantity',
   'kubernetes.NamedFormat',
   'kubernetes.Semver',
-  'kubernetes.Image',
 ];

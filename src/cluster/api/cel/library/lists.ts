@@ -1,6 +1,7 @@
 /** Lists and sets: Kubernetes' list library and cel-go's extensions. */
 import { CelError } from '../cel-error.ts';
-import { fn, method, visits, type Overload } from '../functions.ts';
+import { exactly, LIST_COST, repeated, times, TRAVERSAL, traversal, UNKNOWN, type Size } from '../sizes.ts';
+import { fn, method, type Overload } from '../functions.ts';
 import {
   BOOL,
   BYTES,
@@ -8,6 +9,7 @@ import {
   DURATION,
   INT,
   list,
+  optional,
   param,
   STRING,
   TIMESTAMP,
@@ -19,9 +21,11 @@ import {
   checkedUint,
   compare,
   Duration,
+  entriesOf,
   equal,
   isList,
-  sizeOf,
+  Optional,
+  typeName,
   Uint,
   type Value,
 } from '../values.ts';
@@ -64,10 +68,33 @@ const SUMMED: readonly (readonly [CelType, Value])[] = [
 ];
 
 const T = param('T');
-const pair = {
-  cost: (a?: Value, b?: Value): number => 1 + sizeOf(a ?? []) * Math.max(1, sizeOf(b ?? [])),
-  grows: 'product',
-} as const;
+
+/** Compares each element, and texts by what they consist of. */
+const visits = {
+  cost: ({ most, element }: Size): number => most * (1 + (element === undefined ? 0 : traversal(element))),
+  spent: (_result: Value, [all]: readonly Value[]): number => walked(all!),
+};
+
+/** Leaf by leaf, texts by their bytes. */
+function walked(value: Value): number {
+  if (typeof value === 'string') return Math.floor(Buffer.byteLength(value) * TRAVERSAL);
+  if (value instanceof Uint8Array) return Math.floor(value.length * TRAVERSAL);
+  if (isList(value)) return value.reduce<number>((sum, item) => sum + walked(item), 0);
+  const entries = entriesOf(value);
+  if (entries === undefined) return 1;
+  return entries.keys.reduce<number>((sum, key) => sum + walked(key) + walked(entries.get(key)!), 0);
+}
+
+/** Makes a list. */
+const making = (size: (...sizes: readonly Size[]) => Size, factor = 1) => ({
+  size,
+  cost: (...sizes: readonly Size[]): number => times(size(...sizes), factor) + 1 + LIST_COST,
+});
+
+const square = (all: Size): Size => repeated(all, all);
+const compares = (factor: number) => ({
+  cost: (a: Size, b: Size): number => times(repeated(a, b), factor) + 1,
+});
 
 const includes = (all: List, item: Value): boolean => all.some((one) => equal(one, item));
 const containsAll = (all: List, wanted: List): boolean => wanted.every((item) => includes(all, item));
@@ -93,6 +120,26 @@ function slice(all: List, start: bigint, end: bigint): List {
   return all.slice(Number(start), Number(end));
 }
 
+const made = (all: Value): number => (all as List).length + 1 + LIST_COST;
+/** Comparing texts costs more. */
+const ofTexts = ({ kind }: CelType): number => (kind === 'string' || kind === 'bytes' ? TRAVERSAL : 0);
+
+const sorted = (all: List): List => sortedBy(all, all);
+
+/** In the order of keys, one for each element. */
+function sortedBy(all: List, keys: List): List {
+  const [first] = keys;
+  if (keys.some((key) => typeName(key) !== typeName(first!)))
+    throw new CelError('list elements must have the same type');
+  return all
+    .map((item, index) => ({ item, key: keys[index]! }))
+    .toSorted((a, b) => compare(a.key, b.key))
+    .map(({ item }) => item);
+}
+
+/** What the macro `sortBy` calls. */
+export const BY_KEYS = '@sortByAssociatedKeys';
+
 export const lists: readonly Overload[] = [
   ...ORDERED.flatMap((type) => [
     method(list(type), 'isSorted', [], BOOL, isSorted, visits),
@@ -102,28 +149,64 @@ export const lists: readonly Overload[] = [
   ...SUMMED.map(([type, zero]) => method(list(type), 'sum', [], type, sum(zero), visits)),
   method(list(T), 'indexOf', [T], INT, indexOf, visits),
   method(list(T), 'lastIndexOf', [T], INT, lastIndexOf, visits),
-  method(list(T), 'distinct', [], list(T), distinct, pair),
-  method(list(T), 'reverse', [], list(T), (all: List) => all.toReversed(), visits),
-  method(list(T), 'sort', [], list(T), (all: List) => all.toSorted(compare), visits),
-  method(list(T), 'slice', [INT, INT], list(T), slice, visits),
-  method(list(list(T)), 'flatten', [], list(T), flatten, visits),
-  method(list({ kind: 'dyn' }), 'flatten', [INT], list({ kind: 'dyn' }), flatten, visits),
-  fn('lists.range', [INT], list(INT), (count: bigint) => range(count), visits),
-  fn('sets.contains', [list(T), list(T)], BOOL, containsAll, pair),
+  method(list(T), 'distinct', [], list(T), distinct, making(square, 2)),
+  method(
+    list(T),
+    'reverse',
+    [],
+    list(T),
+    (all: List) => all.toReversed(),
+    making((all) => all),
+  ),
+  ...ORDERED.flatMap((type) => [
+    method(list(type), 'sort', [], list(type), sorted, making(square, 2 + ofTexts(type))),
+    method(
+      list(T),
+      BY_KEYS,
+      [list(type)],
+      list(T),
+      sortedBy,
+      making((_all, keys) => square(keys), 2 + ofTexts(type)),
+    ),
+  ]),
+  method(list(T), 'slice', [INT, INT], list(T), slice, {
+    ...making((all, from, to) => exactly(Math.max(0, (to?.number ?? all.most) - (from?.number ?? 0)))),
+    spent: (result) => made(result),
+  }),
+  method(
+    list(list(T)),
+    'flatten',
+    [],
+    list(T),
+    flatten,
+    making((all) => all),
+  ),
+  method(list({ kind: 'dyn' }), 'flatten', [INT], list({ kind: 'dyn' }), flatten, {
+    size: (all) => all,
+    cost: (all, depth) => times(all, depth.number ?? UNKNOWN.most) + 1 + LIST_COST,
+    spent: (_result, [all, depth]) => Number(depth) * (all as List).length + 1 + LIST_COST,
+  }),
+  fn('lists.range', [INT], list(INT), (count: bigint) => range(count), {
+    ...making((count) => exactly(count?.number ?? UNKNOWN.most)),
+    spent: (result) => made(result),
+  }),
+  fn('sets.contains', [list(T), list(T)], BOOL, containsAll, compares(1)),
   fn(
     'sets.equivalent',
     [list(T), list(T)],
     BOOL,
     (a: List, b: List) => containsAll(a, b) && containsAll(b, a),
-    pair,
+    compares(2),
   ),
   fn(
     'sets.intersects',
     [list(T), list(T)],
     BOOL,
     (a: List, b: List) => b.some((item) => includes(a, item)),
-    pair,
+    compares(1),
   ),
+  method(list(T), 'first', [], optional(T), (all: List) => new Optional(all[0])),
+  method(list(T), 'last', [], optional(T), (all: List) => new Optional(all.at(-1))),
 ];
 
 const MAX_RANGE = 1_000_000n;

@@ -1,7 +1,8 @@
 /** Kubernetes' libraries of addresses and URLs. */
 import { CelError } from '../cel-error.ts';
-import { fn, method, reads, type Overload } from '../functions.ts';
+import { copies, fn, method, reads, rewrites, type Overload } from '../functions.ts';
 import { BOOL, INT, list, map, opaque, STRING } from '../types.ts';
+import { traversal, type Size } from '../sizes.ts';
 import { LiteralMap, type Opaque } from '../values.ts';
 
 /** An address as a number and its width. */
@@ -135,6 +136,11 @@ export function ipText({ bits, number }: Ip): string {
 const within = (ip: Ip, ...cidrs: readonly string[]): boolean =>
   cidrs.some((text) => parseCidr(text)!.has(ip));
 
+/** Two addresses of up to sixteen bytes are compared, or more of them for a network; a text is read first. */
+const looksIn = (bytes: number, isText = false) => ({
+  cost: (_cidr: Size, other: Size): number => bytes + (isText ? traversal(other) : 0),
+});
+
 const IP = opaque('net.IP');
 const CIDR = opaque('net.CIDR');
 const URL_TYPE = opaque('kubernetes.URL');
@@ -142,7 +148,7 @@ const URL_TYPE = opaque('kubernetes.URL');
 const addresses: readonly Overload[] = [
   fn('ip', [STRING], IP, ipOf, reads),
   fn('isIP', [STRING], BOOL, (text: string) => parseIp(text) !== undefined, reads),
-  fn('ip.isCanonical', [STRING], BOOL, (text: string) => ipText(ipOf(text)) === text, reads),
+  fn('ip.isCanonical', [STRING], BOOL, (text: string) => ipText(ipOf(text)) === text, rewrites),
   fn('string', [IP], STRING, ipText),
   method(IP, 'family', [], INT, ({ bits }: Ip) => (bits === 32 ? 4n : 6n)),
   method(IP, 'isUnspecified', [], BOOL, ({ number }: Ip) => number === 0n),
@@ -153,10 +159,24 @@ const addresses: readonly Overload[] = [
   fn('cidr', [STRING], CIDR, cidrOf, reads),
   fn('isCIDR', [STRING], BOOL, (text: string) => parseCidr(text) !== undefined, reads),
   fn('string', [CIDR], STRING, ({ ip, prefix }: Cidr) => `${ipText(ip)}/${prefix}`),
-  method(CIDR, 'containsIP', [IP], BOOL, (cidr: Cidr, ip: Ip) => cidr.has(ip)),
-  method(CIDR, 'containsIP', [STRING], BOOL, (cidr: Cidr, text: string) => cidr.has(ipOf(text))),
-  method(CIDR, 'containsCIDR', [CIDR], BOOL, holds),
-  method(CIDR, 'containsCIDR', [STRING], BOOL, (cidr: Cidr, text: string) => holds(cidr, cidrOf(text))),
+  method(CIDR, 'containsIP', [IP], BOOL, (cidr: Cidr, ip: Ip) => cidr.has(ip), looksIn(4)),
+  method(
+    CIDR,
+    'containsIP',
+    [STRING],
+    BOOL,
+    (cidr: Cidr, text: string) => cidr.has(ipOf(text)),
+    looksIn(4, true),
+  ),
+  method(CIDR, 'containsCIDR', [CIDR], BOOL, holds, looksIn(7)),
+  method(
+    CIDR,
+    'containsCIDR',
+    [STRING],
+    BOOL,
+    (cidr: Cidr, text: string) => holds(cidr, cidrOf(text)),
+    looksIn(7, true),
+  ),
   method(CIDR, 'ip', [], IP, ({ ip }: Cidr) => ip),
   method(CIDR, 'masked', [], CIDR, (cidr: Cidr) => new Cidr(cidr.masked(), cidr.prefix)),
   method(CIDR, 'prefixLength', [], INT, ({ prefix }: Cidr) => BigInt(prefix)),
@@ -224,8 +244,8 @@ function query(url: Url): LiteralMap {
 }
 
 const urls: readonly Overload[] = [
-  fn('url', [STRING], URL_TYPE, urlOf, reads),
-  fn('isURL', [STRING], BOOL, (text: string) => parseUrl(text) !== undefined, reads),
+  fn('url', [STRING], URL_TYPE, urlOf, copies),
+  fn('isURL', [STRING], BOOL, (text: string) => parseUrl(text) !== undefined),
   method(URL_TYPE, 'getScheme', [], STRING, (url: Url) =>
     isPath(url) ? '' : url.url.protocol.replace(/:$/, ''),
   ),

@@ -1,6 +1,7 @@
 /** The functions of the language definition (https://github.com/google/cel-spec/blob/master/doc/langdef.md#standard-definitions). */
 import { CelError } from '../cel-error.ts';
-import { fn, matching, method, reads, visits, type Overload } from '../functions.ts';
+import { fn, method, searches, type Overload } from '../functions.ts';
+import { exactly, matching, traversal, type Size } from '../sizes.ts';
 import { goPattern, matchesPattern } from './patterns.ts';
 import { durationText, field, parseDuration, parseTimestamp, timestampText } from './time.ts';
 import {
@@ -113,11 +114,18 @@ const conversions: readonly Overload[] = [
   fn('string', [INT], STRING, (value: bigint) => String(value)),
   fn('string', [UINT], STRING, (value: Uint) => String(value.value)),
   fn('string', [DOUBLE], STRING, doubleText),
-  fn('string', [BYTES], STRING, textOfBytes, reads),
+  fn('string', [BYTES], STRING, textOfBytes, {
+    cost: traversal,
+    // A character takes up to four bytes.
+    size: ({ least, most }) => ({ least: Math.floor(least / 4), most }),
+  }),
   fn('string', [TIMESTAMP], STRING, timestampText),
   fn('string', [DURATION], STRING, durationText),
   fn('bytes', [BYTES], BYTES, (value: Uint8Array) => value),
-  fn('bytes', [STRING], BYTES, (value: string) => Buffer.from(value), reads),
+  fn('bytes', [STRING], BYTES, (value: string) => Buffer.from(value), {
+    cost: traversal,
+    size: ({ least, most }) => ({ least, most: most * 4 }),
+  }),
   fn('timestamp', [STRING], TIMESTAMP, parseTimestamp, { tries: parseTimestamp }),
   fn('timestamp', [INT], TIMESTAMP, (value: bigint) => new Timestamp(value * SECOND)),
   fn('timestamp', [TIMESTAMP], TIMESTAMP, (value: Timestamp) => value),
@@ -128,18 +136,34 @@ const conversions: readonly Overload[] = [
   fn('type', [A], TYPE, (value: Value) => new TypeValue(typeName(value))),
 ];
 
+const ofSecond = { cost: (_first: Size, second: Size) => traversal(second) };
+
 const texts: readonly Overload[] = [
-  method(STRING, 'startsWith', [STRING], BOOL, (text: string, prefix: string) => text.startsWith(prefix), {
-    cost: (_text, prefix) => 1 + Math.ceil((prefix as string).length * 0.1),
-    grows: 'linear',
+  method(
+    STRING,
+    'startsWith',
+    [STRING],
+    BOOL,
+    (text: string, prefix: string) => text.startsWith(prefix),
+    ofSecond,
+  ),
+  method(
+    STRING,
+    'endsWith',
+    [STRING],
+    BOOL,
+    (text: string, suffix: string) => text.endsWith(suffix),
+    ofSecond,
+  ),
+  method(STRING, 'contains', [STRING], BOOL, (text: string, part: string) => text.includes(part), {
+    cost: (text, part) => traversal(text) * traversal(part),
   }),
-  method(STRING, 'endsWith', [STRING], BOOL, (text: string, suffix: string) => text.endsWith(suffix), {
-    cost: (_text, suffix) => 1 + Math.ceil((suffix as string).length * 0.1),
-    grows: 'linear',
+  method(STRING, 'matches', [STRING], BOOL, matchesPattern, { ...searches, tries: goPattern }),
+  // Upstream's estimate knows it as a method only.
+  fn('matches', [STRING, STRING], BOOL, matchesPattern, {
+    spent: (_result, args) => matching(exactly(sizeOf(args[0]!)), exactly(sizeOf(args[1]!))),
+    tries: goPattern,
   }),
-  method(STRING, 'contains', [STRING], BOOL, (text: string, part: string) => text.includes(part), reads),
-  method(STRING, 'matches', [STRING], BOOL, matchesPattern, { ...matching, tries: goPattern }),
-  fn('matches', [STRING, STRING], BOOL, matchesPattern, { ...matching, tries: goPattern }),
 ];
 
 const PARTS = [
@@ -185,12 +209,19 @@ const optionals: readonly Overload[] = [
     if (value === undefined) throw new CelError('optional.none() dereference');
     return value;
   }),
-  method(optional(A), 'or', [optional(A)], optional(A), (one: Optional, other: Optional) =>
-    one.value === undefined ? other : one,
+  method(
+    optional(A),
+    'or',
+    [optional(A)],
+    optional(A),
+    (one: Optional, other: Optional) => (one.value === undefined ? other : one),
+    { isChoice: true },
   ),
-  method(optional(A), 'orValue', [A], A, ({ value }: Optional, other: Value) => value ?? other),
-  fn('optional.unwrap', [list(optional(A))], list(A), unwrap, visits),
-  method(list(optional(A)), 'unwrapOpt', [], list(A), unwrap, visits),
+  method(optional(A), 'orValue', [A], A, ({ value }: Optional, other: Value) => value ?? other, {
+    isChoice: true,
+  }),
+  fn('optional.unwrap', [list(optional(A))], list(A), unwrap),
+  method(list(optional(A)), 'unwrapOpt', [], list(A), unwrap),
 ];
 
 function unwrap(options: readonly Value[]): readonly Value[] {

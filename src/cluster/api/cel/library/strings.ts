@@ -1,8 +1,19 @@
 /** cel-go's strings extension. Positions count code points. */
 import { CelError } from '../cel-error.ts';
-import { fn, method, reads, searches, type Overload } from '../functions.ts';
+import { copies, fn, method, reads, rewrites, type Overload } from '../functions.ts';
+import {
+  atMost,
+  exactly,
+  joined,
+  repeated,
+  times,
+  TRAVERSAL,
+  traversal,
+  UNKNOWN,
+  type Size,
+} from '../sizes.ts';
 import { DYN, INT, list, STRING } from '../types.ts';
-import type { Value } from '../values.ts';
+import { sizeOf, type Value } from '../values.ts';
 import { formatText } from './format-text.ts';
 
 const chars = (text: string): readonly string[] => Array.from(text);
@@ -77,25 +88,69 @@ function quote(text: string): string {
     .join('')}"`;
 }
 
+/** Each place where the old text may be becomes the new one; an empty text is between all characters, which stay. */
+function replaced(text: Size, old: Size, next: Size): Size {
+  const places = (size: number, length: number): number =>
+    length === 0 ? size + 1 : Math.ceil(size / length);
+  const grows = old.least === 0 || next.most > old.least;
+  const shrinks = old.most === 0 || next.least < old.most;
+  const most = grows ? places(text.most, old.least) * next.most : 0;
+  const least = shrinks ? places(text.least, old.most) * next.least : 0;
+  const kept = {
+    least: old.most === 0 || !shrinks ? text.least : 0,
+    most: old.least === 0 || !grows ? text.most : 0,
+  };
+  return joined({ least, most }, kept);
+}
+
+function together(all: Size, by: Size = exactly(0)): Size {
+  const gaps = { least: Math.max(0, all.least - 1), most: Math.max(0, all.most - 1) };
+  return joined(repeated(all, all.element ?? UNKNOWN), repeated(by, gaps));
+}
+
+const replacing = { ...rewrites, size: replaced };
+const splitting = {
+  ...rewrites,
+  size: (text: Size, _by: Size, limit?: Size): Size => {
+    const most = limit?.number ?? text.most;
+    return atMost(most < 0 ? UNKNOWN.most : most);
+  },
+};
+const joining = {
+  cost: (all: Size, by?: Size): number => traversal(together(all, by)),
+  size: together,
+  spent: (result: Value): number => times(exactly(sizeOf(result)), 2 * TRAVERSAL),
+};
+const quoting = {
+  ...reads,
+  size: ({ least, most }: Size): Size => ({ least: least + 2, most: most * 2 + 2 }),
+};
+
 export const strings: readonly Overload[] = [
   method(STRING, 'charAt', [INT], STRING, charAt),
-  method(STRING, 'indexOf', [STRING], INT, indexOf, searches),
-  method(STRING, 'indexOf', [STRING, INT], INT, indexOf, searches),
-  method(STRING, 'lastIndexOf', [STRING], INT, lastIndexOf, searches),
-  method(STRING, 'lastIndexOf', [STRING, INT], INT, lastIndexOf, searches),
-  method(STRING, 'lowerAscii', [], STRING, lower, reads),
-  method(STRING, 'upperAscii', [], STRING, upper, reads),
-  method(STRING, 'replace', [STRING, STRING], STRING, replace, reads),
-  method(STRING, 'replace', [STRING, STRING, INT], STRING, replace, reads),
-  method(STRING, 'split', [STRING], list(STRING), split, reads),
-  method(STRING, 'split', [STRING, INT], list(STRING), split, reads),
-  method(STRING, 'substring', [INT], STRING, substring, reads),
-  method(STRING, 'substring', [INT, INT], STRING, substring, reads),
-  method(STRING, 'trim', [], STRING, (text: string) => text.trim(), reads),
-  method(STRING, 'reverse', [], STRING, (text: string) => chars(text).toReversed().join(''), reads),
-  method(list(STRING), 'join', [], STRING, (all: readonly string[]) => all.join(''), reads),
-  method(list(STRING), 'join', [STRING], STRING, (all: readonly string[], by: string) => all.join(by), reads),
-  fn('strings.quote', [STRING], STRING, quote, reads),
+  method(STRING, 'indexOf', [STRING], INT, indexOf, reads),
+  method(STRING, 'indexOf', [STRING, INT], INT, indexOf, reads),
+  method(STRING, 'lastIndexOf', [STRING], INT, lastIndexOf, reads),
+  method(STRING, 'lastIndexOf', [STRING, INT], INT, lastIndexOf, reads),
+  method(STRING, 'lowerAscii', [], STRING, lower, copies),
+  method(STRING, 'upperAscii', [], STRING, upper, copies),
+  method(STRING, 'replace', [STRING, STRING], STRING, replace, replacing),
+  method(STRING, 'replace', [STRING, STRING, INT], STRING, replace, replacing),
+  method(STRING, 'split', [STRING], list(STRING), split, splitting),
+  method(STRING, 'split', [STRING, INT], list(STRING), split, splitting),
+  method(STRING, 'substring', [INT], STRING, substring, copies),
+  method(STRING, 'substring', [INT, INT], STRING, substring, copies),
+  method(STRING, 'trim', [], STRING, (text: string) => text.trim(), copies),
+  method(list(STRING), 'join', [], STRING, (all: readonly string[]) => all.join(''), joining),
+  method(
+    list(STRING),
+    'join',
+    [STRING],
+    STRING,
+    (all: readonly string[], by: string) => all.join(by),
+    joining,
+  ),
+  fn('strings.quote', [STRING], STRING, quote, quoting),
   method(
     STRING,
     'format',
