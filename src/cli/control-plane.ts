@@ -177,7 +177,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     };
   };
 
-  manager = stack.use(runManager({ componentOf, clock, random, log, rootCa: pki.ca.cert, shared }));
+  const { secretToken } = server;
+  assert(secretToken !== undefined, 'there is a key for tokens');
+  manager = stack.use(
+    runManager({ componentOf, clock, random, log, rootCa: pki.ca.cert, secretToken, shared }),
+  );
 
   const owned = stack.move();
   return {

@@ -12,6 +12,7 @@ import type { Client, Controller } from '../cluster/client/contract.ts';
 import { leadWhenElected } from '../cluster/client/leader-election.ts';
 import { createControllers } from '../cluster/controllers/controllers.ts';
 import { createScheduler } from '../cluster/scheduler/scheduler.ts';
+import type { SecretTokenEnvironment } from '../cluster/controllers/secret-token-controller.ts';
 import type { Component, EventSource } from './control-plane.ts';
 import { runAll } from './run-all.ts';
 
@@ -22,6 +23,7 @@ export interface ManagerOptions {
   readonly log: Logger;
   /** The certificate of the cluster's authority, PEM. */
   readonly rootCa: string;
+  readonly secretToken: SecretTokenEnvironment['secretToken'];
   /** Other servers have the same store. */
   readonly shared: boolean;
 }
@@ -63,10 +65,10 @@ async function takeTurns(options: ManagerOptions, signal: AbortSignal): Promise<
 
 /** Everything is made anew for each turn: what was cached and expected in the last one holds no more. */
 async function work(options: ManagerOptions, signal: AbortSignal): Promise<void> {
-  const { componentOf, clock, random, log, rootCa, shared } = options;
+  const { componentOf, clock, random, log, rootCa, secretToken, shared } = options;
   await using manager = componentOf(MANAGER, { component: 'controller-manager' });
   await using cell = componentOf(SCHEDULER, { component: 'default-scheduler' });
-  const controllers = createControllers({ ...manager, clock, random, log, rootCa });
+  const controllers = createControllers({ ...manager, clock, random, log, rootCa, secretToken });
   // It reads what the controllers read: one decoded copy of every pod and node, not two.
   const newScheduler = (): Controller =>
     createScheduler({ ...cell, informers: manager.informers, clock, random, log });

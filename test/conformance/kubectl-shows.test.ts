@@ -384,17 +384,31 @@ describe('kubectl shows things', () => {
       /TokenRequest\.authentication\.k8s\.io "" is invalid: spec\.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes/,
     );
     assert.match(await plane.refused('create token absent'), /serviceaccounts "absent" not found/);
-    const token = (await plane.ok('create token default')).trim();
-    const who = [
-      '--kubeconfig=/dev/null',
-      `--server=${plane.url}`,
-      '--insecure-skip-tls-verify',
-      `--token=${token}`,
-    ];
-    assert.match(
-      await plane.ok(['auth', 'whoami', ...who]),
-      /^Username +system:serviceaccount:default:default$/m,
+    const whoami = (token: string): Promise<string> =>
+      plane.ok([
+        ...['auth', 'whoami', '--kubeconfig=/dev/null', `--server=${plane.url}`],
+        ...['--insecure-skip-tls-verify', `--token=${token}`],
+      ]);
+    const name = /^Username +system:serviceaccount:default:default$/m;
+    assert.match(await whoami((await plane.ok('create token default')).trim()), name);
+    await plane.ok(
+      'create -f -',
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'kept', annotations: { 'kubernetes.io/service-account.name': 'default' } },
+        type: 'kubernetes.io/service-account-token',
+      }),
     );
+    await plane.ok(['wait', '--for=jsonpath={.data.token}', 'secret/kept']);
+    const kept = await plane.ok([
+      'get',
+      'secret',
+      'kept',
+      '-o',
+      'go-template={{.data.token | base64decode}}',
+    ]);
+    assert.match(await whoami(kept), name);
     await plane.ok('delete pod bound --now');
   });
 

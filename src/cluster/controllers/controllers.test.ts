@@ -5,8 +5,10 @@ import { createControllers } from './controllers.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { running } from './testing/running.ts';
 
+const GIVEN = { rootCa: 'pem', secretToken: () => Promise.resolve('token') };
+
 const create = (environment: ControllerEnvironment) =>
-  createControllers({ ...environment, rootCa: 'pem', eventsFor: () => environment.events });
+  createControllers({ ...environment, ...GIVEN, eventsFor: () => environment.events });
 
 test('together: a deployment comes with its pods and goes with them', async () => {
   await using plane = running({
@@ -54,7 +56,7 @@ test('controllers that report events do so under their own names', async () => {
   };
   await using plane = running({
     create: (environment) =>
-      createControllers({ ...environment, rootCa: 'pem', eventsFor: eventsFor(environment) }),
+      createControllers({ ...environment, ...GIVEN, eventsFor: eventsFor(environment) }),
   });
   await plane.quiet();
   assert.deepEqual(components, [

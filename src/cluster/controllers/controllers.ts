@@ -15,7 +15,8 @@ import { createResourceCatalog } from './resource-catalog.ts';
 import { createReplicaSetController } from './replica-set-controller.ts';
 import { createReplicationController } from './replication-controller.ts';
 import { createResourceQuotaController } from './resource-quota-controller.ts';
-import { createRootCaPublisher, type RootCaPublisherEnvironment } from './root-ca-publisher.ts';
+import { createRootCaPublisher } from './root-ca-publisher.ts';
+import { createSecretTokenController, type SecretTokenEnvironment } from './secret-token-controller.ts';
 import { createServiceAccountController } from './service-account-controller.ts';
 import {
   createAttributesClassProtection,
@@ -24,7 +25,7 @@ import {
 } from './storage-protection.ts';
 import { createTtlAfterFinishedController } from './ttl-after-finished-controller.ts';
 
-export interface ControllersEnvironment extends RootCaPublisherEnvironment {
+export interface ControllersEnvironment extends SecretTokenEnvironment {
   /** Where events go that come from the controller of this name. */
   eventsFor(component: string): EventSink;
 }
@@ -62,5 +63,6 @@ export function createControllers(environment: ControllersEnvironment): readonly
     createDisruptionController(from('controllermanager')),
     ...create.map((one) => one(environment)),
     createRootCaPublisher(environment),
+    createSecretTokenController(environment),
   ];
 }

@@ -23,7 +23,9 @@ import { firstHeaders, withHeaders } from './answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
 import { impersonated } from './authentication/impersonation.ts';
+import { LAST_USED, SecretTokens, type SecretTokenIssuer } from './authentication/secret-tokens.ts';
 import { ServiceAccountTokens, type Lookup } from './authentication/service-account-tokens.ts';
+import { SigningKeys } from './authentication/signing-keys.ts';
 import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
 import { authorizersOf, type AuthorizationOptions } from './authorization/authorizers-of.ts';
 import { administrators } from './authorization/administrators.ts';
@@ -52,6 +54,8 @@ import { answerHealth, type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
+import type { KubeObject } from './object.ts';
+import { labelOwn } from './own-objects.ts';
 import { Advertiser } from './membership/advertiser.ts';
 import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
 import type { Advertised } from './membership/master-leases.ts';
@@ -129,6 +133,8 @@ export interface ApiServer extends AsyncDisposable {
    * others that are alive on the same store, when there may be any.
    */
   advertise(where: Advertised): Promise<void>;
+  /** A token without an end for a service account, which a secret is to keep; there are none without keys to sign them. */
+  readonly secretToken?: SecretTokenIssuer;
   /** Resolves when what the server writes about itself once it is ready has been written. */
   settled(): Promise<void>;
   /** True from when requests are answered until the server is disposed. */
@@ -185,8 +191,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const lookup: Lookup = async (resource, namespace, name) =>
     (await registry.find(resources.get('', 'v1', resource), { namespace, name }))?.object;
   const accounts = options.authentication?.serviceAccounts;
-  const serviceAccounts = accounts && new ServiceAccountTokens(accounts, { clock, random, lookup });
-  const authentication = await authenticationOf(options, { serviceAccounts, lookup, stack, metrics });
+  const keys = accounts && new SigningKeys(accounts.signingKey, accounts.otherKeys);
+  const serviceAccounts = keys && new ServiceAccountTokens(accounts, { keys, clock, random, lookup });
+  const used = (secret: KubeObject, day: string): Promise<void> =>
+    labelOwn({ registry, resources }, ['', 'secrets'], { object: secret, labels: { [LAST_USED]: day } });
+  const secretTokens = keys && new SecretTokens({ keys, clock, lookup, used });
+  const tokens = { serviceAccounts, secretTokens };
+  const authentication = await authenticationOf(options, { ...tokens, lookup, stack, metrics });
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const parts: ServerParts = {
@@ -308,6 +319,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       advertiser.moveTo(where);
       await repair();
     },
+    ...(secretTokens !== undefined && {
+      secretToken: (account, secret) => secretTokens.issue(account, secret),
+    }),
     settled: async () => {
       await Promise.all([aggregation.local.settled(), dangling.settled()]);
     },

@@ -1,7 +1,8 @@
 /** What is there from the start: the first namespaces and the API's own service. */
-import { rfc3339 } from '../../base/clock.ts';
+import { dateOf, rfc3339 } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import { jsonEqual, listAt } from '../api/json.ts';
+import { dayOf } from './authentication/secret-tokens.ts';
 import { defaultRbacObjects } from './authorization/default-roles.ts';
 import { RBAC_GROUP } from './authorization/rbac.ts';
 import type { ServerParts } from './context.ts';
@@ -36,6 +37,13 @@ export async function bootstrap(parts: ServerParts, addresses: FirstAddresses): 
       clusterIPs: [addresses.kubernetes],
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },
+  });
+  // From when on it is known which secrets' tokens are used (KEP-2799).
+  await ensure(parts, 'configmaps', {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
+    data: { since: dayOf(dateOf(parts.clock.now())) },
   });
   await Promise.all(
     initialObjects(addresses.services, rfc3339(parts.clock.now())).map(({ group, resource, object }) =>

@@ -53,6 +53,24 @@ export async function putOwn(parts: ServerParts, kind: OwnKind, object: KubeObje
   });
 }
 
+/** Labels the object if it is still there. */
+export async function labelOwn(
+  { registry, resources }: Pick<ServerParts, 'registry' | 'resources'>,
+  [group, name]: OwnKind,
+  { object, labels }: { readonly object: KubeObject; readonly labels: Readonly<Record<string, string>> },
+): Promise<void> {
+  try {
+    await registry.modify(resources.get(group, 'v1', name), refOf(object), {
+      change: (old) => ({
+        type: 'put',
+        object: { ...old, metadata: { ...old.metadata, labels: { ...old.metadata.labels, ...labels } } },
+      }),
+    });
+  } catch (error) {
+    if (!isPlatformError(error, 'not-found')) throw error;
+  }
+}
+
 /** Removes the object if it is there and `doomed` says so. */
 export async function removeOwn(
   parts: ServerParts,

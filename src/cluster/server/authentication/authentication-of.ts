@@ -9,6 +9,7 @@ import type { ServerMetrics } from '../metrics/server-metrics.ts';
 import { Authentication, forAudiences, staticTokens, type TokenAuthenticator } from './authenticator.ts';
 import { bootstrapTokens } from './bootstrap-tokens.ts';
 import type { ConfiguredAuthentication } from './configured-authentication.ts';
+import type { SecretTokens } from './secret-tokens.ts';
 import type { Lookup, ServiceAccountTokenOptions, ServiceAccountTokens } from './service-account-tokens.ts';
 
 export interface AuthenticationOptions {
@@ -34,6 +35,7 @@ interface Given {
 
 interface Parts {
   readonly serviceAccounts: ServiceAccountTokens | undefined;
+  readonly secretTokens: SecretTokens | undefined;
   readonly lookup: Lookup;
   /** What is made here ends with it. */
   readonly stack: AsyncDisposableStack;
@@ -42,13 +44,14 @@ interface Parts {
 
 export async function authenticationOf(given: Given, parts: Parts): Promise<Authentication> {
   const { tokens, serviceAccounts: accounts, tokenFile, webhook } = given.authentication ?? {};
-  const { serviceAccounts, lookup, stack, metrics } = parts;
+  const { serviceAccounts, secretTokens, lookup, stack, metrics } = parts;
   const { clock, random } = given;
   const audiences = accounts?.audiences ?? [];
   const plain = (inner: TokenAuthenticator): TokenAuthenticator => forAudiences(audiences, inner);
   const authenticators: TokenAuthenticator[] = [plain(staticTokens(tokens ?? new Map()))];
   if (tokenFile !== undefined) authenticators.push(plain(staticTokens(await readTokens(given, tokenFile))));
   if (serviceAccounts !== undefined) authenticators.push(serviceAccounts);
+  if (secretTokens !== undefined) authenticators.push(plain(secretTokens));
   authenticators.push(plain(bootstrapTokens({ clock, lookup })));
   const configured = await configuredBy(given, parts);
   if (configured !== undefined) authenticators.push(plain(configured.tokens));

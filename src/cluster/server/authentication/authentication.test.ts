@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import type { JsonObject } from '../../api/json.ts';
+import { stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiRequest, UserInfo } from '../../api/transport.ts';
 import { pod, TestServer } from '../testing/test-server.ts';
 
@@ -217,4 +217,39 @@ test('what is wrong with a request for a token is said of the request', async ()
     body.message,
     'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes',
   );
+});
+
+test('a token that a secret keeps is good as long as it does, and the day of its use is noted', async () => {
+  await using api = await opened();
+  const robot = (await api.call('GET', `${ACCOUNTS}/robot`)).body;
+  const path = '/api/v1/namespaces/default/secrets';
+  const annotations = { 'kubernetes.io/service-account.name': 'robot' };
+  const metadata = { name: 'kept', annotations };
+  const secret = { metadata, type: 'kubernetes.io/service-account-token' };
+  const made = await api.create(path, { apiVersion: 'v1', kind: 'Secret', ...secret });
+  const token = (await api.server.secretToken?.(robot, made)) ?? '';
+  const refused = async (why: RegExp): Promise<void> => {
+    await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+    const { body } = await api.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+    assert.match(stringAt(body, 'status', 'error'), why);
+  };
+  const patch = (change: object) =>
+    api.call('PATCH', `${path}/kept`, change, { 'content-type': 'application/merge-patch+json' });
+  await refused(/its secret "kept" has another/);
+  await patch({ data: { token: Buffer.from(token).toString('base64') } });
+  const user = await api.server.authenticate({ token });
+  assert.deepEqual([user.name, user.uid], ['system:serviceaccount:default:robot', robot.metadata.uid]);
+  const used = (await api.call('GET', `${path}/kept`)).body.metadata;
+  assert.equal(used.labels?.['kubernetes.io/legacy-token-last-used'], '2026-01-01');
+  await api.server.authenticate({ token });
+  const again = (await api.call('GET', `${path}/kept`)).body.metadata;
+  assert.equal(again.resourceVersion, used.resourceVersion);
+  const invalid = 'kubernetes.io/legacy-token-invalid-since';
+  await patch({ metadata: { labels: { [invalid]: '2026-01-01' } } });
+  await refused(/labelled kubernetes.io\/legacy-token-invalid-since/);
+  await patch({ metadata: { labels: { [invalid]: null } } });
+  await api.server.authenticate({ token });
+  await api.call('DELETE', `${path}/kept`);
+  await refused(/its secret "kept" is gone/);
 });

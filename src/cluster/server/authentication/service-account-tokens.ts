@@ -2,7 +2,6 @@
  * Tokens of service accounts: JSON web tokens that name the account and what they are bound to, good as long as all of
  * it is there (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/, KEP-1205, KEP-4193).
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { PlatformError } from '../../../base/errors.ts';
 import { dateOf, type Clock } from '../../../base/clock.ts';
 import { uuid, type Random } from '../../../base/random.ts';
@@ -10,12 +9,13 @@ import type { JsonObject } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { KubeObject } from '../object.ts';
 import type { Authenticated, TokenAuthenticator } from './authenticator.ts';
+import type { SigningKeys } from './signing-keys.ts';
 import { issuerOf } from './unverified.ts';
 
 export interface ServiceAccountTokenOptions {
   /** PEM of an EC P-256 or RSA private key; signs. */
   readonly signingKey: string;
-  /** PEM of further keys, public or private, whose tokens are accepted (rotation). */
+  /** PEM of further keys, public or private, whose tokens are believed (rotation). */
   readonly otherKeys?: readonly string[];
   /** `iss`, and where the discovery document lives. */
   readonly issuer: string;
@@ -50,33 +50,27 @@ interface Claims {
 }
 
 const CLAIMS = 'kubernetes.io';
-const ALGORITHMS: Readonly<Record<string, string>> = { ec: 'ES256', rsa: 'RS256' };
-
-interface Key {
-  readonly id: string;
-  readonly algorithm: string;
-  readonly publicKey: KeyObject;
-}
 
 export class ServiceAccountTokens implements TokenAuthenticator {
   readonly issuer: string;
   readonly audiences: readonly string[];
-  readonly #signingKey: KeyObject;
-  readonly #signer: Key;
-  readonly #keys: readonly Key[];
+  readonly #keys: SigningKeys;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #lookup: Lookup;
 
   constructor(
     options: ServiceAccountTokenOptions,
-    parts: { readonly clock: Clock; readonly random: Random; readonly lookup: Lookup },
+    parts: {
+      readonly keys: SigningKeys;
+      readonly clock: Clock;
+      readonly random: Random;
+      readonly lookup: Lookup;
+    },
   ) {
     this.issuer = options.issuer;
     this.audiences = options.audiences;
-    this.#signingKey = createPrivateKey(options.signingKey);
-    this.#signer = keyOf(createPublicKey(this.#signingKey));
-    this.#keys = [this.#signer, ...(options.otherKeys ?? []).map((pem) => keyOf(createPublicKey(pem)))];
+    this.#keys = parts.keys;
     this.#clock = parts.clock;
     this.#random = parts.random;
     this.#lookup = parts.lookup;
@@ -84,7 +78,6 @@ export class ServiceAccountTokens implements TokenAuthenticator {
 
   /** A token for the account, and when it ends (milliseconds since the epoch). */
   async issue(account: KubeObject, wishes: TokenWishes): Promise<{ token: string; expires: number }> {
-    const { SignJWT } = await import('jose');
     const now = Math.floor(this.#clock.now() / 1000);
     const { name = '', namespace = '', uid = '' } = account.metadata;
     const { bound, node } = wishes;
@@ -94,32 +87,23 @@ export class ServiceAccountTokens implements TokenAuthenticator {
       ...(bound !== undefined && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
       ...(node !== undefined && { node: { ...node } }),
     };
-    const token = await new SignJWT({ [CLAIMS]: claims })
-      .setProtectedHeader({ alg: this.#signer.algorithm, kid: this.#signer.id })
-      .setIssuer(this.issuer)
-      .setAudience([...wishes.audiences])
-      .setSubject(`system:serviceaccount:${namespace}:${name}`)
-      .setIssuedAt(now)
-      .setNotBefore(now)
-      .setExpirationTime(now + wishes.expirationSeconds)
-      .setJti(uuid(this.#random))
-      .sign(this.#signingKey);
+    const token = await this.#keys.sign({
+      [CLAIMS]: claims,
+      iss: this.issuer,
+      aud: [...wishes.audiences],
+      sub: accountName(namespace, name),
+      iat: now,
+      nbf: now,
+      exp: now + wishes.expirationSeconds,
+      jti: uuid(this.#random),
+    });
     return { token, expires: (now + wishes.expirationSeconds) * 1000 };
   }
 
   async authenticate(token: string, audiences: readonly string[]): Promise<Authenticated | undefined> {
     if (issuerOf(token) !== this.issuer) return undefined;
-    const { jwtVerify } = await import('jose');
-    const { payload } = await jwtVerify(
-      token,
-      (header) => {
-        const key = this.#keys.find(({ id, algorithm }) => id === header.kid && algorithm === header.alg);
-        if (key === undefined) throw refused('its key is not known');
-        return key.publicKey;
-      },
-      // The library's own clock is not ours.
-      { issuer: this.issuer, currentDate: dateOf(this.#clock.now()) },
-    );
+    // The library's own clock is not ours.
+    const payload = await this.#keys.verify(token, { issuer: this.issuer, now: dateOf(this.#clock.now()) });
     const granted = [payload.aud ?? []].flat().filter((audience) => audiences.includes(audience));
     if (granted.length === 0) throw refused('it is for another audience');
     const claims = payload[CLAIMS] as Claims | undefined;
@@ -141,17 +125,8 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   }
 
   /** JSON Web Key Set of all keys, for those who verify tokens themselves. */
-  async keySet(): Promise<JsonObject> {
-    const { exportJWK } = await import('jose');
-    const keys = await Promise.all(
-      this.#keys.map(async ({ id, algorithm, publicKey }) => ({
-        use: 'sig',
-        kid: id,
-        alg: algorithm,
-        ...((await exportJWK(publicKey)) as JsonObject),
-      })),
-    );
-    return { keys };
+  keySet(): Promise<JsonObject> {
+    return this.#keys.keySet();
   }
 
   /** OpenID Connect Discovery 1.0, as much of it as verifying a token needs. */
@@ -161,7 +136,7 @@ export class ServiceAccountTokens implements TokenAuthenticator {
       jwks_uri: keySetUrl,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: [...new Set(this.#keys.map(({ algorithm }) => algorithm))],
+      id_token_signing_alg_values_supported: [...this.#keys.algorithms],
     };
   }
 
@@ -182,26 +157,20 @@ export class ServiceAccountTokens implements TokenAuthenticator {
 export function serviceAccountUser(
   namespace: string,
   { name, uid }: { readonly name: string; readonly uid: string },
-  extra: Readonly<Record<string, readonly string[]>> = {},
+  extra?: Readonly<Record<string, readonly string[]>>,
 ): UserInfo {
   return {
-    name: `system:serviceaccount:${namespace}:${name}`,
+    name: accountName(namespace, name),
     uid,
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
-    extra,
+    ...(extra !== undefined && { extra }),
   };
 }
 
-function refused(why: string): PlatformError {
-  return new PlatformError('unauthenticated', `the token is not accepted: ${why}`);
+export function accountName(namespace: string, name: string): string {
+  return `system:serviceaccount:${namespace}:${name}`;
 }
 
-/** The key's id is the digest of its public half, as upstream's. */
-function keyOf(publicKey: KeyObject): Key {
-  const der = publicKey.export({ type: 'spki', format: 'der' });
-  const algorithm = ALGORITHMS[publicKey.asymmetricKeyType ?? ''];
-  if (algorithm === undefined) {
-    throw new PlatformError('invalid', 'service account key: want an RSA or an EC P-256 key');
-  }
-  return { id: createHash('sha256').update(der).digest('base64url'), algorithm, publicKey };
+export function refused(why: string): PlatformError {
+  return new PlatformError('unauthenticated', `the token is not accepted: ${why}`);
 }
