@@ -50,6 +50,8 @@ const NO_LIST = 405;
 const CONFLICT = 409;
 const NOT_FOUND = 404;
 const SERVED_WITHIN_MS = 30_000;
+/** Nobody has written for so long. */
+const SETTLED_MS = 300;
 
 const { values: options, positionals: files } = parseArgs({
   allowPositionals: true,
@@ -177,17 +179,14 @@ function create(resource: Resource, object: Json): Asked {
 async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>): Promise<void> {
   const name = seed.metadata.name;
   const path = `${resource.root}/${name}`;
-  let stored = await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
+  await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
   // Most kinds start without the status that somebody gives them.
-  if (seed['status'] !== undefined) {
-    stored = await Promise.all(
-      servers.map((server, index) => {
-        const version = (stored[index]?.body as Seed | undefined)?.metadata?.resourceVersion ?? '';
-        return ask(server, 'PUT', `${path}/status`, withRevision(seed, version));
-      }),
-    );
-  }
-  const revisions = stored.map(({ body }) => (body as Seed).metadata?.resourceVersion ?? '');
+  if (seed['status'] !== undefined)
+    for (const server of servers) {
+      const version = await settledRevision(server, path);
+      await ask(server, 'PUT', `${path}/status`, withRevision(seed, version));
+    }
+  const revisions = await Promise.all(servers.map((server) => settledRevision(server, path)));
   const subresources = ['', ...(seed['status'] === undefined ? [] : resource.windows)];
   const put = (subresource: string, object: Json): Asked => ({
     method: 'PUT',
@@ -225,6 +224,17 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
     if (seed.kind === 'Namespace')
       await Promise.all(servers.map((server) => ask(server, 'PUT', `${path}/finalize`, empty)));
   }
+}
+
+/** That of the object when its controllers have done with it. */
+async function settledRevision(server: string, path: string): Promise<string> {
+  let [before, now] = ['', ''];
+  do {
+    before = now;
+    await setTimeout(SETTLED_MS);
+    now = ((await ask(server, 'GET', path)).body as Seed).metadata?.resourceVersion ?? '';
+  } while (now !== before);
+  return now;
 }
 
 function withRevision(object: Seed, resourceVersion: Json): Json {

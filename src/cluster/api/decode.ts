@@ -391,6 +391,8 @@ function zeroValue(field: FieldSchema): JsonValue {
       return '0';
     case 'strings':
       return [];
+    case 'json':
+      return null;
     default:
       return '';
   }

@@ -80,7 +80,8 @@ export function notFound(field: string, value: JsonValue | undefined, detail = '
 }
 
 export function tooLong(field: string, maximum: number): FieldError {
-  return { type: 'Too long', field, detail: `may not be more than ${maximum} bytes` };
+  const most = `may not be more than ${maximum} ${maximum === 1 ? 'byte' : 'bytes'}`;
+  return { type: 'Too long', field, detail: maximum < 0 ? 'value is too long' : most };
 }
 
 /** Without the field: `Invalid value: "x": must be …`. */

@@ -211,6 +211,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     custom: true,
     name: 'subdomain',
     clusterScoped: true,
+    namedOnce: true,
     create: validateDefinition,
     status: validateDefinitionStatus,
     update: validateDefinitionUpdate,

@@ -1,4 +1,5 @@
 import { invalid, type FieldError } from '../field-error.ts';
+import { embeddedErrors } from './embedded.ts';
 import { ruleLanguage } from './lazy-rules.ts';
 import { prune } from './prune.ts';
 import { hasRules, type Structural } from './schema.ts';
@@ -6,26 +7,33 @@ import { NO_FIELD, validateValue } from './validate.ts';
 
 /** A default must itself be pruned and valid; what the schema would fill in does not count. */
 export function checkDefaults(schema: Structural, path: string): FieldError[] {
+  // The root is an object of its own as any embedded one.
+  return defaultErrors({ ...schema, embedded: true }, path);
+}
+
+function defaultErrors(schema: Structural, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const value = schema.defaultValue;
   if (value !== undefined) {
     const unknown: string[] = [];
     prune(value, schema, unknown, '#');
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
-    const wrong = validateValue(value, schema);
+    const wrong = embeddedErrors(value, schema);
+    if (wrong.length === 0) wrong.push(...validateValue(value, schema));
     if (wrong.length === 0 && hasRules(schema)) {
       const check = ruleLanguage().ruleCheck(schema, false);
       // Both as a value that was there and as one that comes.
       wrong.push(...(check?.(value, value) ?? []), ...(check?.(value, undefined) ?? []));
     }
     for (const error of wrong) {
-      const below = error.field === '' || error.field === NO_FIELD ? '' : `.${error.field}`;
+      const below =
+        error.field === '' || error.field === NO_FIELD ? '' : `.${error.field.replace(/^\./, '')}`;
       errors.push({ ...error, field: `${path}.default${below}` });
     }
   }
-  if (schema.items !== undefined) errors.push(...checkDefaults(schema.items, `${path}.items`));
+  if (schema.items !== undefined) errors.push(...defaultErrors(schema.items, `${path}.items`));
   for (const [name, property] of schema.properties) {
-    errors.push(...checkDefaults(property, `${path}.properties[${name}]`));
+    errors.push(...defaultErrors(property, `${path}.properties[${name}]`));
   }
   return errors;
 }

@@ -52,6 +52,8 @@ function multiplied({ type, additional, checks }: Structural): number | undefine
 const NAMED = 4;
 const LITTLE = MAX_TOTAL_COST / 100;
 
+const MAP_TYPES: ReadonlySet<string> = new Set(['atomic', 'granular']);
+
 class Check {
   readonly errors: FieldError[] = [];
   readonly #costs: { readonly path: string; readonly cost: number }[] = [];
@@ -86,8 +88,10 @@ class Check {
     const { uncorrelated } = place;
     if (typeof schema.additional === 'object')
       this.visit(schema.additional, { ...below, uncorrelated, path: `${path}.additionalProperties` });
+    // Of a kind of maps that comes once, nobody knows how its old and new fields belong together.
+    const isMapKnown = schema.mapType === undefined || MAP_TYPES.has(schema.mapType);
+    const lost = uncorrelated ?? (isMapKnown ? undefined : path);
     for (const [name, child] of schema.properties) {
-      const lost = uncorrelated ?? (schema.mapType === 'atomic' ? path : undefined);
       this.visit(child, { ...below, uncorrelated: lost, path: `${path}.properties[${name}]` });
     }
     if (schema.items !== undefined) {

@@ -116,7 +116,9 @@ function levelOf(schema: Structural, root: boolean): Level | undefined {
   if (schema.rules.length === 0 && properties.size === 0 && items === undefined && additional === undefined) {
     return undefined;
   }
-  const rules = schema.rules.map((rule) => {
+  // What says nothing is refused where definitions are.
+  const said = schema.rules.filter(({ rule }) => rule.trim() !== '');
+  const rules = said.map((rule) => {
     try {
       return compileRule(rule, schema, root);
     } catch (error) {

@@ -28,6 +28,11 @@ export function isBeyondStructure(json: JsonObject): boolean {
   return own || schemasBelow(json).some(isBeyondStructure);
 }
 
+/** Whether it fills in anything, itself or below. */
+export function hasDefault(json: JsonObject): boolean {
+  return getOwn(json, 'default') !== undefined || schemasBelow(json).some(hasDefault);
+}
+
 function schemasBelow(json: JsonObject): readonly JsonObject[] {
   return [
     ...['additionalProperties', 'items', 'not'].map((name) => getOwn(json, name)),

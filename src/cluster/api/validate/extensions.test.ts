@@ -211,8 +211,28 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
     `${A}.items.x-kubernetes-validations[0].rule: Invalid value: "self >= oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ${A}`,
   ],
   [
+    property({
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      properties: { b: { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >= oldSelf' }] } },
+    }),
+  ],
+  [
     property({ type: 'integer', default: 1, 'x-kubernetes-validations': [{ rule: 'self > 1' }] }),
     `${A}.default: Invalid value: 1: failed rule: self > 1`,
+  ],
+  [
+    property({ type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >' }] }),
+    `${A}.x-kubernetes-validations[0].rule: Invalid value: {"Rule":"self \\u003e","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:7: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | self >\n | ......^`,
+  ],
+  [
+    property({ type: 'string', maxLength: 1, default: 'ab', 'x-kubernetes-validations': [{ rule: '' }] }),
+    `${A}.default: Too long: may not be more than 1 byte`,
+    `${A}.x-kubernetes-validations[0].rule: Required value: rule is not specified`,
+  ],
+  [
+    property({ ...OPEN, 'x-kubernetes-embedded-resource': true, default: { kind: 'A' } }),
+    `${A}.default.apiVersion: Required value`,
   ],
   [
     { metadata: { generateName: 'shirts' } },
@@ -226,6 +246,16 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
   [
     { metadata: { name: 'shirts.x.k8s.io' }, spec: { group: 'x.k8s.io' } },
     'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
+  ],
+  [
+    {
+      spec: {
+        ...(property({ type: 'string', default: 'x' })['spec'] as JsonObject),
+        preserveUnknownFields: true,
+      },
+    },
+    'spec.preserveUnknownFields: Invalid value: true: must be false in order to use defaults in the schema',
+    'spec.preserveUnknownFields: Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
   ],
   [
     { spec: { preserveUnknownFields: true } },
@@ -259,4 +289,8 @@ test('the status of a definition may have no names but good ones', () => {
   assert.deepEqual(updated(CRD, names, ESTABLISHED, 'status'), [
     `status.acceptedNames.plural: Invalid value: "Bad": ${LABEL}`,
   ]);
+});
+
+test('a definition that is there may have any generateName', () => {
+  assert.deepEqual(updated(CRD, { metadata: { generateName: 'Any' } }), []);
 });

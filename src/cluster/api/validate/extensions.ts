@@ -13,6 +13,7 @@ import {
   type JsonObject,
 } from '../json.ts';
 import { checkDefinitionSchema } from '../structural/check-definition.ts';
+import { hasDefault } from '../structural/unsupported.ts';
 import { findField } from '../structural/field-path.ts';
 import { validateApproval } from './api-approval.ts';
 import { tooMany, unchanged } from './checks.ts';
@@ -82,6 +83,7 @@ function validateWhole(definition: JsonObject, old: JsonObject | undefined): Fie
   return [
     ...validateGroup(group),
     ...validateScope(stringAt(spec, 'scope')),
+    ...validateWithDefaults(spec),
     ...validateVersions(spec),
     ...['plural', 'singular', 'kind', 'listKind'].flatMap((key) =>
       stringAt(names, key) === '' ? [required(`spec.names.${key}`)] : [],
@@ -93,6 +95,29 @@ function validateWhole(definition: JsonObject, old: JsonObject | undefined): Fie
     ...validateApproval(definition, old),
     ...validatePreserving(definition, old),
   ];
+}
+
+/** What is kept though nobody knows it can neither be filled in nor converted. */
+function validateWithDefaults(spec: JsonObject): FieldError[] {
+  if (spec['preserveUnknownFields'] !== true) return [];
+  const strategy = stringAt(spec, 'conversion', 'strategy');
+  return [
+    ...(hasDefaults(spec)
+      ? [invalid('spec.preserveUnknownFields', true, 'must be false in order to use defaults in the schema')]
+      : []),
+    ...(strategy === '' || strategy === 'None'
+      ? []
+      : [
+          invalid('spec.conversion.strategy', strategy, 'must be None if spec.preserveUnknownFields is true'),
+        ]),
+  ];
+}
+
+function hasDefaults(spec: JsonObject): boolean {
+  return objectsAt(spec, 'versions').some((version) => {
+    const schema = objectAt(version, 'schema')['openAPIV3Schema'];
+    return isJsonObject(schema) && hasDefault(schema);
+  });
 }
 
 function validateName(definition: JsonObject, key: string): FieldError[] {

@@ -16,7 +16,7 @@ import { fillDefaults, prune } from '../../api/structural/prune.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
 import type { Structural } from '../../api/structural/schema.ts';
 import { NO_FIELD, ratcheted, validateValue } from '../../api/structural/validate.ts';
-import { validateMetadata, validateMetadataUpdate } from '../../api/validate/metadata.ts';
+import { validateMetadata, validateMetadataUpdate, validatePrefix } from '../../api/validate/metadata.ts';
 import { scaleErrors } from './scale-values.ts';
 
 export interface CustomTypeFacts {
@@ -45,6 +45,8 @@ export function customType({
   const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
   assert(metaSchema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
   const meta = builtinType(metaSchema);
+  const headSchema = { ...metaSchema, kind, version };
+  const refusal = `${kind} in version "${version}" cannot be handled as a ${kind}: `;
   const own: Structural = {
     ...schema,
     properties: new Map([...schema.properties].filter(([name]) => !HEAD.has(name))),
@@ -65,12 +67,28 @@ export function customType({
       if (metadata !== null) throw bad(`json: cannot unmarshal ${what} into Go value of type v1.ObjectMeta`);
     }
     try {
-      const decoded = decodeValue({ metadata }, metaSchema);
+      const decoded = decodeValue({ metadata }, headSchema);
       for (const one of decoded.unknown) unknown.push(one.replace('"metadata', `"${path}`));
       return getOwn(decoded.object, 'metadata') ?? {};
     } catch (error) {
       if (!isPlatformError(error)) throw error;
-      throw bad(error.message.replace('ObjectMeta.metadata.', 'ObjectMeta.'));
+      throw bad(aloneText(error.message).slice(refusal.length));
+    }
+  };
+  const decodeHead = (head: JsonObject, asSent: boolean): Decoded => {
+    try {
+      return decodeValue(head, headSchema, { asSent });
+    } catch (error) {
+      if (!isPlatformError(error)) throw error;
+      throw new PlatformError('invalid', aloneText(error.message), { details: error.details });
+    }
+  };
+  const coerce = (value: JsonObject, unknown: string[]): void => {
+    try {
+      coerceEmbedded(value, own, (metadata, path) => readMetadata(metadata, path, unknown));
+    } catch (error) {
+      if (!isPlatformError(error)) throw error;
+      throw new PlatformError('invalid', `${refusal}${error.message}`, { details: error.details });
     }
   };
   const content = ownershipOf(own);
@@ -99,10 +117,10 @@ export function customType({
         const child = getOwn(value, name);
         if (child !== undefined) setOwn(HEAD.has(name) ? head : rest, name, child);
       }
-      const decodedHead = decodeValue(head, metaSchema, { asSent });
+      const decodedHead = decodeHead(head, asSent);
       const unknown = [...decodedHead.unknown];
       const pruned = prune(rest, own, unknown) as JsonObject;
-      coerceEmbedded(pruned, own, (metadata, path) => readMetadata(metadata, path, unknown));
+      coerce(pruned, unknown);
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
       return { object: { ...decodedHead.object, ...pruned }, unknown };
     },
@@ -131,7 +149,9 @@ export function customType({
       return withRules(
         [
           ...checkHead(object, group, version),
-          ...validateMetadata(object, rules),
+          ...validatePrefix(object),
+          // What is there has its name.
+          ...validateMetadata(object, { ...rules, name: 'path-segment' }),
           ...validateMetadataUpdate(object, old),
           ...(isStatus ? statusErrors(value, before, own) : changeErrors(value, before, own)),
           ...(scale === undefined
@@ -146,6 +166,11 @@ export function customType({
       );
     },
   };
+}
+
+/** Metadata is read by itself. */
+function aloneText(message: string): string {
+  return message.replace('ObjectMeta.metadata.', 'ObjectMeta.');
 }
 
 function changeErrors(value: JsonValue, old: JsonValue, schema: Structural): FieldError[] {
