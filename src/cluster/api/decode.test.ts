@@ -120,6 +120,16 @@ const WRONG: readonly (readonly [string, string])[] = [
   ],
 ];
 
+test('a path to what is of the wrong type has no keys of maps', () => {
+  const schema = kindSchema('apiextensions.k8s.io', 'v1', 'CustomResourceDefinition');
+  assert.ok(schema);
+  const openAPIV3Schema = { properties: { spec: { properties: { size: { type: 7 } } } } };
+  assert.throws(() => decodeValue({ spec: { versions: [{ schema: { openAPIV3Schema } }] } }, schema), {
+    message:
+      /Go struct field JSONSchemaProps\.spec\.versions\.schema\.openAPIV3Schema\.properties\.properties\.type of/,
+  });
+});
+
 test('wrong types are refused in the words that kubectl shows', () => {
   for (const [text, message] of WRONG) {
     assert.throws(() => decodeJson(bytes(text), deployment), { code: 'invalid', message }, text);

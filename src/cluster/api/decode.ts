@@ -352,12 +352,19 @@ class Walk {
 /** As Go tells it: without indexes, and with the structs that are embedded on the way. */
 function goPath(path: string, kind: MessageSchema): string {
   let message: MessageSchema | undefined = kind;
+  let isKey = false;
   return path
     .replaceAll(/\[\d+\]/g, '')
     .split('.')
     .flatMap((name) => {
+      if (isKey) {
+        isKey = false;
+        return [];
+      }
       const embedded: readonly string[] = message?.embeddedIn(name) ?? [];
-      message = message?.fields.get(name)?.message;
+      const field = message?.fields.get(name);
+      message = field?.message;
+      isKey = field?.kind === 'map' && message !== undefined;
       return [...embedded, name];
     })
     .join('.');

@@ -294,3 +294,28 @@ test('the status of a definition may have no names but good ones', () => {
 test('a definition that is there may have any generateName', () => {
   assert.deepEqual(updated(CRD, { metadata: { generateName: 'Any' } }), []);
 });
+
+test('who is established is not to trust nobody', () => {
+  const trusting = (text: string): JsonValue => ({
+    spec: {
+      conversion: {
+        strategy: 'Webhook',
+        webhook: {
+          conversionReviewVersions: ['v1'],
+          clientConfig: {
+            service: { name: 'a', namespace: 'b' },
+            caBundle: Buffer.from(text).toString('base64'),
+          },
+        },
+      },
+    },
+  });
+  const at = 'spec.conversion.webhookClientConfig.caBundle: Invalid value: "Cg=="';
+  assert.deepEqual(created(CRD, trusting('\n')), []);
+  assert.deepEqual(updated(CRD, trusting('\n')), []);
+  assert.deepEqual(updated(CRD, trusting('\n'), ESTABLISHED), [
+    `${at}: unable to load root certificates: unable to parse bytes as PEM block`,
+  ]);
+  const before = { ...(trusting('x') as JsonObject), ...(ESTABLISHED as JsonObject) };
+  assert.deepEqual(updated(CRD, trusting('\n'), before), []);
+});

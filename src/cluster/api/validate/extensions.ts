@@ -16,6 +16,7 @@ import { checkDefinitionSchema } from '../structural/check-definition.ts';
 import { hasDefault } from '../structural/unsupported.ts';
 import { findField } from '../structural/field-path.ts';
 import { validateApproval } from './api-approval.ts';
+import { caBundleProblem } from './ca-bundle.ts';
 import { tooMany, unchanged } from './checks.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
 import { validateClient } from './webhooks.ts';
@@ -60,13 +61,10 @@ export function validateDefinition(definition: JsonObject): FieldError[] {
 }
 
 export function validateDefinitionUpdate(definition: JsonObject, old: JsonObject): FieldError[] {
-  const isEstablished = objectsAt(old, 'status', 'conditions').some(
-    (one) => one['type'] === 'Established' && one['status'] === 'True',
-  );
   return [
     ...validateWhole(definition, old),
     // What is stored was stored under them.
-    ...(isEstablished ? unchanged(definition, old, 'spec.scope', 'spec.names.kind') : []),
+    ...(isEstablished(old) ? unchanged(definition, old, 'spec.scope', 'spec.names.kind') : []),
     ...unchanged(definition, old, 'spec.group', 'spec.names.plural'),
   ];
 }
@@ -90,7 +88,7 @@ function validateWhole(definition: JsonObject, old: JsonObject | undefined): Fie
     ),
     ...validateNames(names, 'spec.names'),
     ...validateShared(spec, objectAt(old, 'spec')),
-    ...validateConversion(objectAt(spec, 'conversion')),
+    ...validateConversion(objectAt(spec, 'conversion'), old),
     ...validateStoredVersions(definition),
     ...validateApproval(definition, old),
     ...validatePreserving(definition, old),
@@ -314,7 +312,7 @@ function validateSelectable(version: JsonObject, path: string): FieldError[] {
 const REVIEW_VERSIONS = ['v1', 'v1beta1'];
 
 /** Upstream's internal type has the webhook's members directly in the conversion. */
-function validateConversion(conversion: JsonObject): FieldError[] {
+function validateConversion(conversion: JsonObject, old: JsonObject | undefined): FieldError[] {
   const path = 'spec.conversion';
   const strategy = stringAt(conversion, 'strategy');
   const webhook = objectAt(conversion, 'webhook');
@@ -328,7 +326,10 @@ function validateConversion(conversion: JsonObject): FieldError[] {
   if (strategy === 'Webhook') {
     errors.push(
       ...(isJsonObject(config)
-        ? validateClient(config, `${path}.webhookClientConfig`)
+        ? [
+            ...validateClient(config, `${path}.webhookClientConfig`),
+            ...validateTrust(config, old, `${path}.webhookClientConfig.caBundle`),
+          ]
         : [required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook')]),
       ...validateReviewVersions(versions, `${path}.conversionReviewVersions`),
     );
@@ -338,6 +339,22 @@ function validateConversion(conversion: JsonObject): FieldError[] {
   if (config !== undefined) errors.push(forbidden(`${path}.webhookClientConfig`, detail));
   if (versions.length > 0) errors.push(forbidden(`${path}.conversionReviewVersions`, detail));
   return errors;
+}
+
+/** Only once it is established: before, it only waits for a bundle that can be read. */
+function validateTrust(config: JsonObject, old: JsonObject | undefined, at: string): FieldError[] {
+  const bundle = stringAt(config, 'caBundle');
+  if (bundle === '' || old === undefined || !isEstablished(old)) return [];
+  const before = stringAt(old, 'spec', 'conversion', 'webhook', 'clientConfig', 'caBundle');
+  const problem = caBundleProblem(bundle);
+  if (problem === undefined || (before !== '' && caBundleProblem(before) !== undefined)) return [];
+  return [invalid(at, bundle, problem)];
+}
+
+function isEstablished(definition: JsonObject): boolean {
+  return objectsAt(definition, 'status', 'conditions').some(
+    (one) => one['type'] === 'Established' && one['status'] === 'True',
+  );
 }
 
 function validateReviewVersions(versions: readonly string[], at: string): FieldError[] {

@@ -2,6 +2,7 @@
 import { rfc3339 } from '../../../base/clock.ts';
 import { jsonEqual, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { approvalOf } from '../../api/validate/api-approval.ts';
+import { caBundleProblem } from '../../api/validate/ca-bundle.ts';
 import type { KubeObject } from '../object.ts';
 
 export interface Condition {
@@ -44,7 +45,7 @@ export function definitionStatus(
     const condition: Condition = { type: 'NamesAccepted', status: met, ...(conflict ?? good) };
     status = withCondition({ ...status, acceptedNames: accepted }, condition, now);
   }
-  status = established(status, now);
+  status = established(status, { definition, now });
   const approval = approvalOf(definition);
   if (approval === undefined) return status;
   const met = approval.reason === 'ApprovedAnnotation' ? 'True' : 'False';
@@ -56,11 +57,20 @@ export function definitionStatus(
 }
 
 /** Once it is, it stays. */
-function established(status: JsonObject, now: number): JsonObject {
+function established(
+  status: JsonObject,
+  { definition, now }: { readonly definition: KubeObject; readonly now: number },
+): JsonObject {
   const has = (type: string, met: boolean): boolean =>
     objectsAt(status, 'conditions').some((one) => one['type'] === type && (!met || one['status'] === 'True'));
   if (has('Established', true)) return status;
   const type = 'Established';
+  const bundle = stringAt(definition, 'spec', 'conversion', 'webhook', 'clientConfig', 'caBundle');
+  const isTrusted = bundle === '' || caBundleProblem(bundle) === undefined;
+  if (has('NamesAccepted', true) && !isTrusted) {
+    const why = { reason: 'InvalidCABundle', message: 'The conversion webhook CABundle is invalid' };
+    return withCondition(status, { type, status: 'False', ...why }, now);
+  }
   if (has('NamesAccepted', true)) {
     const why = { reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' };
     return withCondition(status, { type, status: 'True', ...why }, now);
