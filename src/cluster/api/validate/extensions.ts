@@ -56,16 +56,22 @@ function eachVersion(
 export function validateDefinition(definition: JsonObject): FieldError[] {
   return [
     ...['name', 'generateName'].flatMap((key) => validateName(definition, key)),
-    ...validateWhole(definition, undefined),
+    ...validateSpec(definition, undefined),
+    ...validateStoredVersions(definition),
+    ...validateApproval(definition, undefined),
+    ...validatePreserving(definition, undefined),
   ];
 }
 
 export function validateDefinitionUpdate(definition: JsonObject, old: JsonObject): FieldError[] {
   return [
-    ...validateWhole(definition, old),
+    ...validateSpec(definition, old),
     // What is stored was stored under them.
     ...(isEstablished(old) ? unchanged(definition, old, 'spec.scope', 'spec.names.kind') : []),
     ...unchanged(definition, old, 'spec.group', 'spec.names.plural'),
+    ...validateStoredVersions(definition),
+    ...validateApproval(definition, old),
+    ...validatePreserving(definition, old),
   ];
 }
 
@@ -74,7 +80,7 @@ export function validateDefinitionStatus(definition: JsonObject): FieldError[] {
   return validateNames(objectAt(definition, 'status', 'acceptedNames'), 'status.acceptedNames');
 }
 
-function validateWhole(definition: JsonObject, old: JsonObject | undefined): FieldError[] {
+function validateSpec(definition: JsonObject, old: JsonObject | undefined): FieldError[] {
   const spec = objectAt(definition, 'spec');
   const group = stringAt(spec, 'group');
   const names = objectAt(spec, 'names');
@@ -89,9 +95,6 @@ function validateWhole(definition: JsonObject, old: JsonObject | undefined): Fie
     ...validateNames(names, 'spec.names'),
     ...validateShared(spec, objectAt(old, 'spec')),
     ...validateConversion(objectAt(spec, 'conversion'), old),
-    ...validateStoredVersions(definition),
-    ...validateApproval(definition, old),
-    ...validatePreserving(definition, old),
   ];
 }
 

@@ -293,6 +293,12 @@ test('names are first come, first served; deleting a definition deletes its obje
   assert.equal(metadata.finalizers, undefined);
   const owners = metadata['managedFields'] as JsonObject[];
   assert.ok(owners.some((one) => one['manager'] === 'kube-apiserver' && one['subresource'] === 'status'));
+  // Whoever takes all stored versions away leaves the one that is written.
+  const bare = [{ op: 'remove', path: '/status/storedVersions' }];
+  const { body: patched } = await api.call('PATCH', `${CRDS}/widgets.example.com/status`, bare, {
+    'content-type': 'application/json-patch+json',
+  });
+  assert.deepEqual(patched.status!['storedVersions'], ['v1']);
   const doomed = (await api.call('DELETE', `${CRDS}/widgets.example.com`)).body;
   assert.deepEqual(doomed.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io']);
   assert.equal(doomed.metadata.generation, 1);

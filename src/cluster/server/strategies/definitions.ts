@@ -23,6 +23,10 @@ export const definitionStrategy: Strategy = {
     noteStored(definition);
   },
   prepareForUpdate: noteStored,
+  prepareForStatus(definition) {
+    // There are objects of at least one version.
+    if (listAt(definition, 'status', 'storedVersions').length === 0) noteStored(definition);
+  },
   /** Its objects go first. */
   isHeldBack: ({ metadata }) => metadata.deletionTimestamp === undefined,
   markDeleted(definition) {
