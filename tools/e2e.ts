@@ -1,7 +1,8 @@
 /**
  * Runs Kubernetes' own end-to-end suite against a Sampan of its own and prints a table:
  *   node tools/e2e.ts FOLDER [--focus PATTERN] [--skip PATTERN] [--verbose]
- * FOLDER has Kubernetes' static programs `e2e.test`, `agnhost` and `sample-apiserver`. Images cannot be pulled: under the
+ * FOLDER has Kubernetes' static programs `e2e.test`, `agnhost` and `sample-apiserver`, and the files that agnhost's image
+ * has besides (`localhost.crt`, `localhost.key`). Images cannot be pulled: under the
  * names that the suite asks for stand these programs, and busybox and etcd of this machine. Needs root.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -25,6 +26,8 @@ const STANDINS: Readonly<Record<string, (folder: string) => readonly string[]>> 
   etcd: () => ['etcd', 'etcdctl', '--add', '/usr/bin/etcd:/usr/local/bin/etcd'],
   busybox: () => ['--cmd', 'sh'],
 };
+/** What agnhost serves, and proves itself with. */
+const FILES = ['localhost.crt', 'localhost.key'];
 const SHELL = ['sh', 'cat', 'echo', 'env', 'ls', 'sleep'];
 
 const { values, positionals } = parseArgs({
@@ -56,9 +59,16 @@ try {
 
 function packed(program: string, cmd: string): (from: string) => readonly string[] {
   return (from) => [
-    ...['--add', `${join(from, program)}:/${program}`, '--entrypoint', `/${program}`],
+    ...[program, ...FILES]
+      .filter((name) => existsSync(join(from, name)))
+      .flatMap((name) => added(from, name)),
+    ...['--entrypoint', `/${program}`],
     ...(cmd === '' ? [] : ['--cmd', cmd]),
   ];
+}
+
+function added(from: string, name: string): readonly string[] {
+  return ['--add', `${join(from, name)}:/${name}`];
 }
 
 function sampan(...args: string[]): void {
