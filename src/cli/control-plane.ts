@@ -121,6 +121,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       proxyClient: pki.frontProxyClient,
       clientTrust: { clientCa: pki.ca.cert, requestHeaderCa: pki.frontProxyCa.cert },
       nodes: (name) => kubelets.get(name),
+      kubeletClient: pki.kubeletClient,
       ...options.apiServer?.server,
       ...(audit !== undefined && { audit }),
       files: fileAccess,

@@ -55,6 +55,7 @@ import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import type { KubeObject } from './object.ts';
+import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
 import { labelOwn } from './own-objects.ts';
 import { Advertiser } from './membership/advertiser.ts';
 import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
@@ -88,6 +89,8 @@ export interface ApiServerOptions {
   readonly nodePortRange?: readonly [number, number];
   /** The way to a node's kubelet by the node's name, for logs, exec and all else that only it can answer. */
   readonly nodes?: (name: string) => Transport | undefined;
+  /** For the kubelets of all other nodes, which are dialled. */
+  readonly kubeletClient?: KubeletClient;
   /** Other API servers write to the same store (etcd). */
   readonly sharedStore?: boolean;
   /** Published as a Lease in kube-system; nothing is when absent. */
@@ -225,6 +228,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     random,
     log: log.child('apiserver'),
     nodes: kubelets,
+    ...(options.kubeletClient !== undefined && { kubeletClient: options.kubeletClient }),
     components: [
       ...(options.components ?? []),
       // Under this name everyone knows the store.

@@ -10,6 +10,7 @@ import type { ServiceAccountTokens } from './authentication/service-account-toke
 import type { Authorizer } from './authorization/authorizer.ts';
 import type { Rbac } from './authorization/rbac.ts';
 import type { HealthCheck } from './health/health.ts';
+import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
 import type { Registry } from './registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
@@ -48,6 +49,8 @@ export interface ServerParts {
   readonly log: Logger;
   /** The way to a node's kubelet, whose HTTP API it speaks; undefined for a node that is not connected. */
   readonly nodes: (name: string) => Transport | undefined;
+  /** What this server shows to kubelets that `nodes` does not know; it dials none without. */
+  readonly kubeletClient?: KubeletClient;
   /** What `componentstatuses` lists. */
   readonly components: readonly HealthCheck[];
   /** Aborts when the server stops. */

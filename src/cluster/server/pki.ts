@@ -31,6 +31,8 @@ export interface Pki {
   readonly server: KeyPair;
   /** CN=kubernetes-admin, O=system:masters. */
   readonly admin: KeyPair;
+  /** CN=kube-apiserver-kubelet-client: what this server shows to kubelets. */
+  readonly kubeletClient: KeyPair;
   /** Issues for those who pass requests on for others. */
   readonly frontProxyCa: KeyPair;
   /** CN=front-proxy-client: what this server shows to those that it passes requests on to. */
@@ -54,6 +56,9 @@ export interface PkiOptions {
   readonly names: readonly string[];
 }
 
+/** As whom the server comes to kubelets. */
+export const KUBELET_CLIENT = 'kube-apiserver-kubelet-client';
+
 const FIXED_NAMES = [
   'localhost',
   'kubernetes',
@@ -68,15 +73,17 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
   const { dir, clock, clusterDir = dir } = options;
   for (const folder of [dir, clusterDir]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = [...new Set([...FIXED_NAMES, ...options.names])];
-  const [oldCa, oldServer, oldAdmin, oldProxyCa, oldProxy, oldToken, oldAccountKey] = await Promise.all([
-    readPair(clusterDir, 'ca'),
-    readPair(dir, 'server'),
-    readPair(dir, 'admin'),
-    readPair(clusterDir, 'front-proxy-ca'),
-    readPair(dir, 'front-proxy-client'),
-    readText(join(clusterDir, 'admin.token')),
-    readText(join(clusterDir, 'sa.key')),
-  ]);
+  const [oldCa, oldServer, oldAdmin, oldKubelet, oldProxyCa, oldProxy, oldToken, oldAccountKey] =
+    await Promise.all([
+      readPair(clusterDir, 'ca'),
+      readPair(dir, 'server'),
+      readPair(dir, 'admin'),
+      readPair(dir, 'apiserver-kubelet-client'),
+      readPair(clusterDir, 'front-proxy-ca'),
+      readPair(dir, 'front-proxy-client'),
+      readText(join(clusterDir, 'admin.token')),
+      readText(join(clusterDir, 'sa.key')),
+    ]);
   const now = clock.now();
   const caFits = oldCa !== undefined && isFresh(oldCa, now);
   const ca = caFits ? oldCa : keep(clusterDir, 'ca', await makeAuthority(now, 'sampan-ca'));
@@ -93,6 +100,9 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
         'admin',
         await issue(ca, now, { kind: 'client', name: 'kubernetes-admin', group: 'system:masters' }),
       );
+  const kubeletClient = issuedByUs(oldKubelet)
+    ? oldKubelet
+    : keep(dir, 'apiserver-kubelet-client', await issue(ca, now, { kind: 'client', name: KUBELET_CLIENT }));
   const proxyCaFits = oldProxyCa !== undefined && isFresh(oldProxyCa, now);
   const frontProxyCa = proxyCaFits
     ? oldProxyCa
@@ -113,7 +123,7 @@ export async function loadOrCreatePki(options: PkiOptions): Promise<Pki> {
     writeAtomically(join(dir, 'ca.crt'), ca.cert);
     writeAtomically(join(dir, 'admin.token'), `${adminToken}\n`);
   }
-  return { ca, server, admin, frontProxyCa, frontProxyClient, serviceAccountKey, adminToken };
+  return { ca, server, admin, kubeletClient, frontProxyCa, frontProxyClient, serviceAccountKey, adminToken };
 }
 
 function isPrivateKey(pem: string | undefined): pem is string {

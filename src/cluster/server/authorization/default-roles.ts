@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
+import { KUBELET_CLIENT } from '../pki.ts';
 import { COMPONENTS } from './defaults/components.ts';
 import { CONTROLLERS } from './defaults/controllers.ts';
 import { EVENTS, group, on, RBAC, READ, serviceAccount, user } from './defaults/grants.ts';
@@ -40,6 +41,8 @@ const SUBJECTS: Readonly<Record<string, readonly JsonObject[]>> = {
   'system:public-info-viewer': EVERYBODY,
   'system:monitoring': [group('system:monitoring')],
   'system:service-account-issuer-discovery': [group('system:serviceaccounts')],
+  // Upstream leaves this one to whoever sets a cluster up.
+  'system:kubelet-api-admin': [user(KUBELET_CLIENT)],
   'system:node-proxier': [user('system:kube-proxy')],
   'system:kube-controller-manager': [MANAGER],
   'system:kube-dns': [serviceAccount('kube-dns')],

@@ -1,16 +1,13 @@
 /** A request to an address inside the cluster, and its answer as it comes. */
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 
 import { errorMessage } from '../../../../base/errors.ts';
 import type { ApiResponse } from '../../../api/transport.ts';
 import type { ResourceContext } from '../../context.ts';
 import { wholeBody } from '../../list-body.ts';
-import { passedHeaders } from './node.ts';
+import { endToEndHeaders, exchange, tunnelTo } from './exchange.ts';
+import { passedHeaders } from './passed-headers.ts';
 import { queryOf, unavailable, type ProxyTarget } from './proxy.ts';
-
-const BETWEEN_NEIGHBOURS = /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade)$/;
 
 /** Pages that are longer are passed on as they are. */
 const MAX_PAGE = 4 << 20;
@@ -46,61 +43,12 @@ export async function forward(context: ResourceContext, target: ProxyTarget): Pr
   return await rewritten(answer.message, { prefix, host: headers['host']! });
 }
 
-type Answer =
-  | { readonly type: 'message'; readonly message: IncomingMessage }
-  | { readonly type: 'upgraded'; readonly message: IncomingMessage; readonly socket: Duplex };
-
-function exchange(
-  scheme: ProxyTarget['scheme'],
-  options: RequestOptions,
-  body: Uint8Array | undefined,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = (scheme === 'https' ? httpsRequest : httpRequest)(options);
-    request.on('error', reject);
-    request.on('response', (message) => resolve({ type: 'message', message }));
-    request.on('upgrade', (message, socket, head) => {
-      if (head.length > 0) socket.unshift(head);
-      resolve({ type: 'upgraded', message, socket });
-    });
-    request.end(body);
-  });
-}
-
-function tunnelTo({ message, socket }: Extract<Answer, { type: 'upgraded' }>): ApiResponse {
-  return {
-    status: 101,
-    headers: flat(message),
-    body: new Uint8Array(0),
-    tunnel: (connection) => {
-      for (const [from, to] of [
-        [connection, socket],
-        [socket, connection],
-      ] as const) {
-        from.on('error', () => from.destroy());
-        from.on('close', () => to.destroy());
-        from.pipe(to);
-      }
-    },
-  };
-}
-
-function flat({ headers }: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, typeof value === 'string' ? value : value.join(', ')]],
-    ),
-  );
-}
-
 /** Links to the place itself are led back through the proxy: in Location, and in pages of text/html. */
 async function rewritten(
   message: IncomingMessage,
   { prefix, host }: { readonly prefix: string; readonly host: string },
 ): Promise<ApiResponse> {
-  const headers = Object.fromEntries(
-    Object.entries(flat(message)).filter(([name]) => !BETWEEN_NEIGHBOURS.test(name)),
-  );
+  const headers = endToEndHeaders(message);
   const { location } = headers;
   if (location !== undefined) headers['location'] = throughProxy(location, prefix, host);
   const status = message.statusCode ?? 502;

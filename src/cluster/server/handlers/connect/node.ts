@@ -4,24 +4,11 @@ import type { ApiResponse } from '../../../api/transport.ts';
 import type { ResourceContext } from '../../context.ts';
 import { badRequest } from '../../failure.ts';
 import { wholeBody } from '../../list-body.ts';
+import { passedHeaders } from './passed-headers.ts';
+import { remoteKubelet } from './remote-kubelet.ts';
 
 /** Of an error's text. */
 const MAX_TEXT = 10_000;
-
-/** Between two neighbours, or about the caller: nothing that the next one is to see. */
-const NOT_PASSED =
-  /^(authorization|cookie|host|content-length|keep-alive|te|trailer|transfer-encoding|impersonate-.*|x-remote-.*)$/;
-
-export function passedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).filter(
-      ([name]) =>
-        !NOT_PASSED.test(name) &&
-        // Only an upgrade makes a connection's own headers a matter of the next one.
-        (headers['upgrade'] !== undefined || (name !== 'connection' && name !== 'upgrade')),
-    ),
-  );
-}
 
 /** `unavailable` when there is no way to that node. */
 export async function askNode(
@@ -29,7 +16,7 @@ export async function askNode(
   node: string,
   url: string,
 ): Promise<ApiResponse> {
-  const transport = server.nodes(node);
+  const transport = server.nodes(node) ?? (await remoteKubelet(server, node));
   if (transport === undefined) {
     throw new PlatformError('unavailable', `no connection to node ${JSON.stringify(node)}`);
   }
