@@ -316,6 +316,6 @@ test('who is established is not to trust nobody', () => {
   assert.deepEqual(updated(CRD, trusting('\n'), ESTABLISHED), [
     `${at}: unable to load root certificates: unable to parse bytes as PEM block`,
   ]);
-  const before = { ...(trusting('x') as JsonObject), ...(ESTABLISHED as JsonObject) };
+  const before = { ...(trusting('x') as JsonObject), ...ESTABLISHED };
   assert.deepEqual(updated(CRD, trusting('\n'), before), []);
 });
