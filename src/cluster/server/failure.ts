@@ -155,15 +155,14 @@ export function badRequest(message: string): PlatformError {
   return failure(message, { code: 'invalid', http: 400, reason: 'BadRequest' });
 }
 
-/** A resourceVersion that is no number, where storage reads it. */
-export function badVersion(message: string): PlatformError {
+/** Where upstream has no reason to give: a resourceVersion that is no number, two ports on one node port. */
+export function unexplained(message: string): PlatformError {
   return failure(message, { code: 'invalid', http: 500, reason: '' });
 }
 
 /** Told by the storage, which has no reason for it. */
 export function versionOfNew(): PlatformError {
-  const message = 'resourceVersion should not be set on objects to be created';
-  return failure(message, { code: 'invalid', http: 500, reason: '' });
+  return unexplained('resourceVersion should not be set on objects to be created');
 }
 
 export function methodNotAllowed(): PlatformError {

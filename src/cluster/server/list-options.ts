@@ -1,6 +1,6 @@
 /** ListOptions of meta/v1 in a query: read as Go reads them, and refused in upstream's words. */
 import { forbidden, unsupported, type FieldError } from '../api/field-error.ts';
-import { badRequest, badVersion, invalidObject } from './failure.ts';
+import { badRequest, invalidObject, unexplained } from './failure.ts';
 import { flag } from './request-info.ts';
 
 export interface ListOptions {
@@ -93,5 +93,5 @@ export function parseVersion(text: string, inList = false): number {
   if (why === undefined) return Number(text);
   const error = `strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`;
   const message = `resourceVersion: Invalid value: ${JSON.stringify(text)}: ${error}`;
-  throw inList ? badRequest(`invalid resource version: ${message}`) : badVersion(message);
+  throw inList ? badRequest(`invalid resource version: ${message}`) : unexplained(message);
 }

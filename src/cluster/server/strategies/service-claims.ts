@@ -9,6 +9,7 @@ import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import { isJsonObject, stringAt } from '../../api/json.ts';
 import type { Compare, Op } from '../../store/store.ts';
 import { contains, formatIpv4, parseIpv4, type Cidr } from '../cidr.ts';
+import { unexplained } from '../failure.ts';
 import type { Json, KubeObject } from '../object.ts';
 import type { ClaimContext, Claims } from '../resource.ts';
 
@@ -58,7 +59,9 @@ export function checkClaims(service: KubeObject, old: KubeObject | undefined, ho
   const { ranges, dryRun } = how;
   const spec = service.spec ?? {};
   const held = heldBy(old);
-  if (hasAddress(spec)) checkAddress(wishedAddress(spec), held, ranges.addresses);
+  // What has an address may not change it, whatever to.
+  const { clusterIP: before } = old?.spec ?? {};
+  if (hasAddress(spec) && before === undefined) checkAddress(wishedAddress(spec), held, ranges.addresses);
   const ports = new PortOperation(ranges.nodePorts, {
     dryRun,
     held,
@@ -188,7 +191,7 @@ function checkAddress(address: string, held: readonly string[], range: Cidr): vo
 
 function claimAddress({ service, spec, held, ranges, claims }: Claiming): void {
   if (!hasAddress(spec)) {
-    if (spec['clusterIP'] === 'None') spec['clusterIPs'] = ['None'];
+    if (spec['clusterIP'] === 'None' && spec['type'] !== 'ExternalName') spec['clusterIPs'] = ['None'];
     else {
       delete spec['clusterIP'];
       delete spec['clusterIPs'];
@@ -352,7 +355,7 @@ function changedPorts(spec: Json, operation: PortOperation): void {
       mine.add(given);
     }
     const identity = `${stringAt(port, 'protocol')} ${portAt(port, 'nodePort')}`;
-    if (seen.has(identity)) throw new PlatformError('exhausted', `duplicate nodePort: {${identity}}`);
+    if (seen.has(identity)) throw unexplained(`duplicate nodePort: {${identity}}`);
     seen.add(identity);
   }
 }

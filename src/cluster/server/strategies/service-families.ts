@@ -76,7 +76,7 @@ function release(spec: Json, before: Json): FieldError[] {
     const [now, was] = [listAt(spec, key), listAt(before, key)];
     if (policy === 'SingleStack') {
       if (now.length > 1 && jsonEqual(now, was)) spec[key] = now.slice(0, 1);
-    } else if (now.length > 0 && now.length < was.length && now[0] === was[0]) {
+    } else if (now.length > 0 && now.length < was.length) {
       errors.push(invalid(at, policy, `must be 'SingleStack' to release the secondary ${what}`));
     }
   }

@@ -147,6 +147,36 @@ for (const [spec, status, expected] of FAMILIES) {
   });
 }
 
+test('what a service has stays, and is told in the order in which upstream looks', async () => {
+  await using api = await TestServer.open();
+  await api.create(SERVICES, service('a'));
+  await api.create(SERVICES, service('headless', { clusterIP: 'None', selector: { a: 'b' } }));
+  await api.create(SERVICES, service('bare', { clusterIP: 'None' }));
+  const change = (name: string, spec: object) => api.call('PATCH', `${SERVICES}/${name}`, { spec }, MERGE);
+  const refusals: readonly [string, object, number, RegExp][] = [
+    ['a', { clusterIP: '10.0.0.5' }, 422, /spec.clusterIPs\[0\]: .* may not change once set$/],
+    ['headless', { clusterIP: '10.0.0.5' }, 422, /spec.clusterIPs\[0\]: .* may not change once set$/],
+    ['bare', { ipFamilies: ['IPv6'] }, 422, /must be 'SingleStack' to release the secondary IP family$/],
+    [
+      'a',
+      {
+        type: 'NodePort',
+        ports: [80, 81].map((port) => ({ name: `p${port}`, port, nodePort: 30_080 })),
+      },
+      500,
+      /^duplicate nodePort: {TCP 30080}$/,
+    ],
+  ];
+  for (const [name, spec, status, message] of refusals) {
+    const { body, ...answer } = await change(name, spec);
+    assert.equal(answer.status, status);
+    assert.match(body.message ?? '', message);
+  }
+  const elsewhere = { type: 'ExternalName', externalName: 'a.example.com', clusterIPs: null };
+  const { body } = await change('headless', elsewhere);
+  assert.deepEqual([body.spec?.['clusterIP'], body.spec?.['clusterIPs']], [undefined, undefined]);
+});
+
 test('what is allocated survives a restart on the same store', async () => {
   await using first = await TestServer.open();
   await first.create(SERVICES, service('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
