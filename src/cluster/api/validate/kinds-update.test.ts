@@ -5,6 +5,9 @@ import type { JsonObject } from '../json.ts';
 import { updated } from '../testing/complaints.ts';
 
 const IMMUTABLE = 'field is immutable';
+const on = (key: string): JsonObject => ({
+  required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In', values: ['a'] }] }] },
+});
 
 /** Kind, change, complaints, and what the old object was beside minimal. */
 const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonObject?])[] = [
@@ -80,6 +83,21 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     ['spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation'],
   ],
   ['/PersistentVolume', { spec: { claimRef: { namespace: 'default', name: 'web' } } }, []],
+  // A label that has become stable may be called so.
+  [
+    '/PersistentVolume',
+    { spec: { nodeAffinity: on('topology.kubernetes.io/zone') } },
+    [],
+    { spec: { nodeAffinity: on('failure-domain.beta.kubernetes.io/zone') } },
+  ],
+  [
+    '/PersistentVolume',
+    { spec: { nodeAffinity: on('topology.kubernetes.io/region') } },
+    [
+      `nodeAffinity: Invalid value: ${JSON.stringify(on('topology.kubernetes.io/region'))}: ${IMMUTABLE}, except for updating from beta label to GA`,
+    ],
+    { spec: { nodeAffinity: on('failure-domain.beta.kubernetes.io/zone') } },
+  ],
   [
     '/ResourceQuota',
     { spec: { scopes: ['NotTerminating'] } },

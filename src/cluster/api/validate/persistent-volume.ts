@@ -256,7 +256,7 @@ export function validatePersistentVolumeUpdate(volume: JsonObject, old: JsonObje
   }
   if (getPath(old, 'spec', 'nodeAffinity') !== undefined) {
     const affinity = getPath(volume, 'spec', 'nodeAffinity');
-    if (!jsonEqual(affinity, getPath(old, 'spec', 'nodeAffinity'))) {
+    if (!isSameButForLabels(affinity, getPath(old, 'spec', 'nodeAffinity'))) {
       const detail = 'field is immutable, except for updating from beta label to GA';
       errors.push(invalid('nodeAffinity', affinity, detail));
     }
@@ -267,6 +267,26 @@ export function validatePersistentVolumeUpdate(volume: JsonObject, old: JsonObje
     errors.push(forbidden('spec.volumeAttributesClassName', detail));
   }
   return errors;
+}
+
+/** Labels of nodes from before they were stable, and what they are called now. */
+const STABLE_LABELS: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+};
+
+function isSameButForLabels(now: JsonValue | undefined, was: JsonValue | undefined): boolean {
+  if (Array.isArray(now) && Array.isArray(was))
+    return now.length === was.length && now.every((item, index) => isSameButForLabels(item, was[index]));
+  if (!isJsonObject(now) || !isJsonObject(was)) return jsonEqual(now, was);
+  return [...new Set([...Object.keys(now), ...Object.keys(was)])].every(
+    (name) =>
+      isSameButForLabels(now[name], was[name]) ||
+      (name === 'key' && STABLE_LABELS[textOf(was[name])] === now[name]),
+  );
 }
 
 /** The sources; a secret for expanding may come later, once. */
