@@ -152,6 +152,9 @@ suite('namespaces', () => {
     );
     assert.deepEqual([patched.body.status?.['phase'], patched.status], ['Active', 200]);
     const { body } = await server.call('GET', url);
+    const odd = await server.call('PUT', `${url}/finalize`, { ...body, spec: { finalizers: ['odd'] } });
+    assert.equal(odd.status, 422);
+    assert.match(odd.body.message ?? '', /spec.finalizers\[0\]: Invalid value: "odd": name is neither/);
     const finalizers = ['kubernetes', 'example.com/mine'];
     const sent = { ...body, spec: { finalizers } };
     assert.equal((await server.call('PUT', `${url}/finalize`, sent)).status, 200);

@@ -154,6 +154,7 @@ test('a namespace is emptied before it goes', async () => {
   await api.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' } });
   const { body: ending } = await api.call('DELETE', '/api/v1/namespaces/n');
   assert.deepEqual(ending.status, { phase: 'Terminating' });
+  assert.equal(ending.metadata.deletionGracePeriodSeconds, undefined);
   const refused = await api.call('POST', '/api/v1/namespaces/n/configmaps', configMap('a'));
   assert.equal(refused.status, 403);
   assert.equal(

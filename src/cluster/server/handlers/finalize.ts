@@ -1,4 +1,7 @@
+import { fieldErrorsError } from '../../api/field-error.ts';
+import { listAt, textOf } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
+import { validateFinalizerName, validateStandardFinalizer } from '../../api/validate/metadata.ts';
 import type { ResourceContext } from '../context.ts';
 import { mayVanish } from '../deletion.ts';
 import { conflict, MODIFIED } from '../failure.ts';
@@ -12,12 +15,19 @@ export async function finalizeNamespace(context: ResourceContext): Promise<ApiRe
   const decoded = await decodeBody(request, resource.type);
   checkUnknown(decoded.unknown, resource.type, info.query);
   const sent = decoded.object as KubeObject;
+  const finalizers = listAt(sent, 'spec', 'finalizers').map((item) => textOf(item));
+  const errors = finalizers.flatMap((name, index) => {
+    const at = `spec.finalizers[${index}]`;
+    return [...validateFinalizerName(name, at), ...validateStandardFinalizer(name, at)];
+  });
+  if (errors.length > 0) throw fieldErrorsError(errors);
   const changed = await server.registry.modify(resource, info, {
     change: (object) => {
       const version = sent.metadata?.resourceVersion ?? '';
       if (version !== '' && version !== object.metadata.resourceVersion)
         throw conflict(resource, info.name, MODIFIED);
-      object.spec = { ...object.spec, finalizers: sent.spec?.['finalizers'] ?? [] };
+      const { finalizers: _before, ...spec } = object.spec ?? {};
+      object.spec = { ...spec, ...(finalizers.length > 0 && { finalizers }) };
       return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
     },
   });

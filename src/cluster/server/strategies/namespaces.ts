@@ -30,6 +30,9 @@ export const namespaceStrategy: Strategy = {
   },
   markDeleted(namespace) {
     namespace.status = { ...namespace.status, phase: 'Terminating' };
+    // What empties it takes its time: there is no grace to tell of.
+    if (namespaceStrategy.isHeldBack?.(namespace) === true)
+      delete namespace.metadata.deletionGracePeriodSeconds;
   },
 };
 
