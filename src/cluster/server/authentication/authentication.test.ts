@@ -115,8 +115,11 @@ test('keys are published as JSON web keys; bad wishes are refused with the field
     [
       { boundObjectRef: { apiVersion: 'v1', kind: 'ConfigMap', name: 'x' } },
       400,
-      /cannot bind token to object of type v1, Kind=ConfigMap/,
+      /^cannot bind token to object of type \/v1, Kind=ConfigMap$/,
     ],
+    [{ boundObjectRef: { kind: 'Pod', name: 'none' } }, 404, /pods "none" not found/],
+    [{ boundObjectRef: { apiVersion: 'v1', kind: 'Pod' } }, 400, /^Name parameter required.$/],
+    [{ boundObjectRef: {} }, 400, /^cannot bind token to object of type \/, Kind=$/],
   ];
   for (const [spec, status, message] of cases) {
     const refused = await api.call('POST', `${ACCOUNTS}/robot/token`, { spec });
@@ -217,6 +220,23 @@ test('what is wrong with a request for a token is said of the request', async ()
     body.message,
     'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes',
   );
+  const meant: readonly [object, number, RegExp][] = [
+    [{ name: 'other' }, 422, /metadata.name: Invalid value: "other": must match the service account name if/],
+    [{ namespace: 'other' }, 422, /must match the service account namespace if specified$/],
+    [{ uid: 'other' }, 409, /^Operation .* TokenRequest.authentication.k8s.io "robot": the UID in the token/],
+  ];
+  for (const [metadata, code, message] of meant) {
+    const refused = await api.call('POST', `${ACCOUNTS}/robot/token`, { metadata });
+    assert.equal(refused.status, code);
+    assert.match(refused.body.message ?? '', message);
+  }
+});
+
+test('a dry run issues a token all the same', async () => {
+  await using api = await opened();
+  const { status, body } = await api.call('POST', `${ACCOUNTS}/robot/token?dryRun=All`, {});
+  assert.equal(status, 201);
+  assert.notEqual(body.status?.['token'], '');
 });
 
 test('a token that a secret keeps is good as long as it does, and the day of its use is noted', async () => {

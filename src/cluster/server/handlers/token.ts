@@ -1,20 +1,21 @@
 /** Tokens: asked for (TokenRequest), judged (TokenReview), and the keys by which others judge them. */
 import { assert } from '../../../base/errors.ts';
 import { rfc3339 } from '../../../base/clock.ts';
-import { invalid, required, type FieldError } from '../../api/field-error.ts';
+import { invalid, type FieldError } from '../../api/field-error.ts';
 import { listAt, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { builtinType } from '../../api/object-type.ts';
-import { kindSchema } from '../../api/schema.ts';
+import { kindSchema, parseApiVersion } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { badRequest, conflict, invalidObject, notFound } from '../failure.ts';
 import { admitCreation } from '../gate.ts';
 import type { KubeObject } from '../object.ts';
-import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, respondWith } from '../respond.ts';
 import { toBytes } from '../view.ts';
 
+const KIND = { group: 'authentication.k8s.io', kind: 'TokenRequest' } as const;
 const TEN_MINUTES = 600;
 const HOUR = 3600;
 const MAX_SECONDS = 2 ** 32;
@@ -26,24 +27,35 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   const { server, resource, info, request } = context;
   const { serviceAccounts } = server;
   if (serviceAccounts === undefined) throw badRequest('this server issues no tokens for service accounts');
-  const schema = kindSchema('authentication.k8s.io', 'v1', 'TokenRequest');
+  const schema = kindSchema(KIND.group, 'v1', KIND.kind);
   assert(schema !== undefined, 'TokenRequest has a schema');
   const kind = builtinType(schema);
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
+  const sent = objectAt(object, 'metadata');
+  for (const field of ['name', 'namespace'] as const) {
+    const value = stringAt(sent, field);
+    if (value === '' || value === info[field]) continue;
+    const why = `must match the service account ${field} if specified`;
+    throw invalidObject({ ...KIND, name: info.name }, [invalid(`metadata.${field}`, value, why)]);
+  }
   const account = (await server.registry.get(resource, info)).object;
+  const own = account.metadata.uid ?? '';
+  const meant = stringAt(sent, 'uid');
+  if (meant !== '' && meant !== own) {
+    const why = `the UID in the token request (${meant}) does not match the UID of the service account (${own})`;
+    throw conflict({ group: KIND.group, resource: KIND.kind }, info.name, why);
+  }
   await admitCreation(context, object as KubeObject);
   const spec = objectAt(object, 'spec');
   const audiences = listAt(spec, 'audiences') as string[];
   const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;
-  const errors = problems(spec, expirationSeconds);
-  if (errors.length > 0) {
-    throw invalidObject({ group: 'authentication.k8s.io', kind: 'TokenRequest', name: '' }, errors);
-  }
+  const errors = problems(expirationSeconds);
+  if (errors.length > 0) throw invalidObject({ ...KIND, name: '' }, errors);
   const wishes = {
     audiences: audiences.length === 0 ? serviceAccounts.audiences : audiences,
     expirationSeconds,
-    ...(await boundTo(context, objectAt(spec, 'boundObjectRef'))),
+    ...(spec['boundObjectRef'] !== undefined && (await boundTo(context, objectAt(spec, 'boundObjectRef')))),
   };
   const answered: JsonObject = {
     ...spec,
@@ -51,16 +63,14 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
     expirationSeconds,
     boundObjectRef: spec['boundObjectRef'] ?? null,
   };
-  const dryRun = isDryRun(info.query.getAll('dryRun'));
-  const { token, expires } = dryRun
-    ? { token: '', expires: server.clock.now() + expirationSeconds * 1000 }
-    : await serviceAccounts.issue(account, wishes);
-  const { name, namespace } = account.metadata;
+  // In a dry run too: nothing is stored of it.
+  const { token, expires } = await serviceAccounts.issue(account, wishes);
+  const { name, namespace, uid } = account.metadata;
   return respondWith(
     {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
-      metadata: { name, namespace, creationTimestamp: rfc3339(server.clock.now()) },
+      metadata: { name, namespace, uid, creationTimestamp: rfc3339(server.clock.now()) },
       spec: answered,
       status: { token, expirationTimestamp: rfc3339(expires) },
     },
@@ -68,15 +78,12 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   );
 }
 
-function problems(spec: JsonObject, seconds: number): FieldError[] {
+function problems(seconds: number): FieldError[] {
   const field = 'spec.expirationSeconds';
   if (seconds < TEN_MINUTES)
     return [invalid(field, seconds, 'may not specify a duration less than 10 minutes')];
   if (seconds > MAX_SECONDS)
     return [invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')];
-  const bound = objectAt(spec, 'boundObjectRef');
-  if (Object.keys(bound).length > 0 && stringAt(bound, 'name') === '')
-    return [required('spec.boundObjectRef.name')];
   return [];
 }
 
@@ -92,14 +99,12 @@ async function boundTo(
   reference: JsonObject,
 ): Promise<{ bound?: BoundObject; node?: { name: string; uid?: string } }> {
   const kind = stringAt(reference, 'kind');
-  if (kind === '') return {};
+  const { group, version } = parseApiVersion(stringAt(reference, 'apiVersion'));
   const resource = BINDABLE.get(kind);
-  if (resource === undefined || stringAt(reference, 'apiVersion') !== 'v1') {
-    throw badRequest(
-      `cannot bind token to object of type ${stringAt(reference, 'apiVersion')}, Kind=${kind}`,
-    );
-  }
+  if (resource === undefined || group !== '')
+    throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${kind}`);
   const name = stringAt(reference, 'name');
+  if (name === '') throw badRequest('Name parameter required.');
   const of = server.resources.get('', 'v1', resource);
   const namespace = of.namespaced ? info.namespace : '';
   const found = (await server.registry.find(of, { namespace, name }))?.object;
@@ -108,12 +113,11 @@ async function boundTo(
   const wanted = stringAt(reference, 'uid');
   if (wanted !== '' && wanted !== uid) {
     const why = `the UID in the bound object reference (${wanted}) does not match the UID in record. The object might have been deleted and then recreated`;
-    throw conflict(of, name, why);
+    throw conflict({ group, resource: kind }, name, why);
   }
   if (kind === 'Pod' && stringAt(found, 'spec', 'serviceAccountName') !== info.name) {
-    const own = stringAt(found, 'spec', 'serviceAccountName');
     throw badRequest(
-      `cannot bind token for serviceaccount "${info.name}" to pod running with different serviceaccount name "${own}"`,
+      `cannot bind token for serviceaccount "${info.name}" to pod running with different serviceaccount name.`,
     );
   }
   const nodeName = stringAt(found, 'spec', 'nodeName');
