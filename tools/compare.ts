@@ -27,7 +27,7 @@ interface Resource {
   readonly name: string;
   /** The path of the collection. */
   readonly root: string;
-  /** Where the status is written, each with its slash. */
+  /** The endpoints that write a part of it, each with its slash. */
   readonly windows: readonly string[];
 }
 interface ListedResource {
@@ -45,6 +45,13 @@ interface Asked {
 }
 
 const NAMESPACE = 'compare';
+/** What is written at endpoints that write a part of an object; all the rest is at the object's own. */
+const WINDOWS: Readonly<Record<string, RegExp>> = {
+  '/status': /^status/,
+  '/approval': /^status/,
+  '/resize': /^spec\.(resources|(containers|initContainers)(\[\d+\](\.(name|resources|resizePolicy).*)?)?$)/,
+  '/ephemeralcontainers': /^spec\.ephemeralContainers/,
+};
 /** Reviews are only created. */
 const NO_LIST = 405;
 const CONFLICT = 409;
@@ -179,7 +186,7 @@ function create(resource: Resource, object: Json): Asked {
 async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>): Promise<void> {
   const name = seed.metadata.name;
   const path = `${resource.root}/${name}`;
-  await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, seed)));
+  await Promise.all(servers.map((server) => ask(server, 'POST', resource.root, newborn(seed))));
   // Most kinds start without the status that somebody gives them.
   if (seed['status'] !== undefined)
     for (const server of servers) {
@@ -187,7 +194,6 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
       await ask(server, 'PUT', `${path}/status`, withRevision(seed, version));
     }
   const revisions = await Promise.all(servers.map((server) => settledRevision(server, path)));
-  const subresources = ['', ...(seed['status'] === undefined ? [] : resource.windows)];
   const put = (subresource: string, object: Json): Asked => ({
     method: 'PUT',
     path: `${path}${subresource}?dryRun=All&fieldValidation=Strict`,
@@ -204,15 +210,14 @@ async function updates(seed: Seed, resource: Resource, jobs: Iterator<Mutation>)
   };
   try {
     await inParallel(jobs, async ({ path: at, change, object }) => {
-      for (const subresource of subresources)
-        if (at.startsWith('status') === (subresource !== ''))
-          await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, {
-            ...put(subresource, object),
-            retry: async () => {
-              await revise();
-              return put(subresource, object);
-            },
-          });
+      for (const subresource of windowsOf(at, seed, resource))
+        await compare(`${seed.kind}${subresource}`, `${at} = ${change}`, {
+          ...put(subresource, object),
+          retry: async () => {
+            await revise();
+            return put(subresource, object);
+          },
+        });
     });
   } finally {
     const now = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
@@ -235,6 +240,19 @@ async function settledRevision(server: string, path: string): Promise<string> {
     now = ((await ask(server, 'GET', path)).body as Seed).metadata?.resourceVersion ?? '';
   } while (now !== before);
   return now;
+}
+
+/** The endpoints at which a change is one; at its own path an object has no status. */
+function windowsOf(at: string, seed: Seed, { windows }: Resource): readonly string[] {
+  const written = windows.filter((window) => WINDOWS[window]?.test(at) === true);
+  if (!at.startsWith('status')) return ['', ...written];
+  return seed['status'] === undefined ? [] : written;
+}
+
+/** Ephemeral containers come later. */
+function newborn(seed: Seed): Json {
+  const { ephemeralContainers: _later, ...spec } = (seed['spec'] ?? {}) as Fields;
+  return seed.kind === 'Pod' ? { ...seed, spec } : seed;
 }
 
 function withRevision(object: Seed, resourceVersion: Json): Json {
@@ -307,7 +325,7 @@ async function resourceOf({ apiVersion, kind }: Seed): Promise<Resource> {
   const resource = resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
   if (resource === undefined) throw new Error(`${options.theirs} does not serve ${kind} of ${apiVersion}`);
   const scope = resource.namespaced ? `/namespaces/${NAMESPACE}` : '';
-  const windows = ['/status', '/approval'].filter((window) =>
+  const windows = Object.keys(WINDOWS).filter((window) =>
     resources.some(({ name }) => name === `${resource.name}${window}`),
   );
   return { name: resource.name, root: `${root}${scope}/${resource.name}`, windows };

@@ -382,33 +382,40 @@ function validateCompletions(spec: JsonObject, before: JsonObject): FieldError[]
     : [invalid('spec.completions', completions, 'can only be modified in tandem with spec.parallelism')];
 }
 
-/** Before a suspended job has ever run, where its pods will go may still be decided (KEP-2926), and what they get. */
+/** While a suspended job has no pods, where they will go may still be decided (KEP-2926), and what they get (KEP-5440). */
 function validateTemplateUpdate(job: JsonObject, old: JsonObject): FieldError[] {
   const template = objectAt(job, 'spec', 'template');
   const before = objectAt(old, 'spec', 'template');
-  const mutable =
-    getPath(old, 'spec', 'suspend') === true && getPath(old, 'status', 'startTime') === undefined;
-  const same = mutable
-    ? jsonEqual(withoutDirectives(template), withoutDirectives(before))
-    : jsonEqual(template, before);
-  return same ? [] : [invalid('spec.template', template, IMMUTABLE)];
+  if (!isIdle(old)) {
+    return jsonEqual(template, before) ? [] : [invalid('spec.template', template, IMMUTABLE)];
+  }
+  const { spec } = template;
+  return jsonEqual(withoutDirectives(spec), withoutDirectives(before['spec']))
+    ? []
+    : [invalid('spec.template.spec', spec, IMMUTABLE)];
 }
 
-function withoutDirectives(template: JsonObject): JsonObject {
-  const { metadata, spec } = jsonCopy(template);
-  const { labels: _l, annotations: _a, ...otherMetadata } = isJsonObject(metadata) ? metadata : {};
+function isIdle(job: JsonObject): boolean {
+  if (getPath(job, 'spec', 'suspend') !== true || (numberAt(job, 'status', 'active') ?? 0) > 0) return false;
+  const stopped = objectsAt(job, 'status', 'conditions').some(
+    ({ type, status }) => type === 'Suspended' && status === 'True',
+  );
+  return stopped || getPath(job, 'status', 'startTime') === undefined;
+}
+
+function withoutDirectives(spec: JsonObject[string]): JsonObject {
   const {
     nodeSelector: _n,
     tolerations: _t,
     schedulingGates: _g,
     affinity,
     ...other
-  } = isJsonObject(spec) ? spec : {};
+  } = isJsonObject(spec) ? jsonCopy(spec) : {};
   for (const list of ['containers', 'initContainers']) {
     for (const container of objectsAt(other, list)) delete container['resources'];
   }
   const { nodeAffinity: _na, ...otherAffinity } = isJsonObject(affinity) ? affinity : {};
-  return { metadata: otherMetadata, spec: { ...other, affinity: otherAffinity } };
+  return { ...other, affinity: otherAffinity };
 }
 
 export function validateCronJob(cronJob: JsonObject): FieldError[] {

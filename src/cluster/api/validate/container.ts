@@ -127,7 +127,7 @@ export function validateEphemeralContainers(
     names.add(name);
     if (target !== '' && !others.has(target)) errors.push(notFound(`${at}.targetContainerName`, target));
     for (const key of NOT_EPHEMERAL) {
-      if (isSet(container[key])) errors.push(forbidden(`${at}.${key}`, detail));
+      if (isSet(container[key], key)) errors.push(forbidden(`${at}.${key}`, detail));
     }
     for (const [position, mount] of objectsAt(container, 'volumeMounts').entries()) {
       for (const key of ['subPath', 'subPathExpr']) {
@@ -139,8 +139,9 @@ export function validateEphemeralContainers(
   });
 }
 
-function isSet(value: JsonObject[string]): boolean {
-  return isJsonObject(value) ? Object.keys(value).length > 0 : value !== undefined;
+/** Resources are no pointer in Go: a container that has none has empty ones. */
+function isSet(value: JsonObject[string], key: string): boolean {
+  return key === 'resources' && isJsonObject(value) ? Object.keys(value).length > 0 : value !== undefined;
 }
 
 /** Of pods and not of templates, which people fill in afterwards. */

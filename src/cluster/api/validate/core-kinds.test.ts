@@ -15,6 +15,21 @@ const CLAIM: JsonObject = { accessModes: ['ReadWriteOnce'], resources: { request
 const C = 'spec.containers[0]';
 const V = 'spec.volumes[0]';
 
+const RESTART: JsonObject[] = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }];
+const first = (cpu: string): JsonObject => ({ name: 'first', image: 'a', resources: { requests: { cpu } } });
+const sidecar = (cpu: string, name = 'sidecar'): JsonObject => ({
+  ...first(cpu),
+  name,
+  restartPolicy: 'Always',
+  resizePolicy: RESTART,
+});
+const WHOLE: JsonObject = {
+  spec: {
+    resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '2Gi' } },
+    initContainers: [first('100m'), sidecar('100m')],
+  },
+};
+
 const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
   // Metadata.
   [
@@ -357,6 +372,52 @@ const UPDATES: readonly (readonly [string, JsonObject, JsonObject, string, ...st
     { spec: { containers: [{ name: 'web', image: 'web:1', resources: { limits: { memory: '1Gi' } } }] } },
     'resize',
     'spec: Invalid value: "": Pod QOS Class may not change as a result of resizing',
+  ],
+  // Of the pod as a whole, and of what runs first.
+  ['/Pod', WHOLE, { spec: { resources: { requests: { cpu: '2' }, limits: { cpu: '3' } } } }, 'resize'],
+  [
+    '/Pod',
+    WHOLE,
+    { spec: { resources: null } },
+    'resize',
+    'spec.resources: Forbidden: pod-level resources cannot be removed',
+  ],
+  [
+    '/Pod',
+    WHOLE,
+    { spec: { resources: { limits: { memory: null, 'hugepages-2Mi': '2Mi' } } } },
+    'resize',
+    'spec.resources.limits: Forbidden: pod-level resource limits cannot be removed',
+    'spec: Forbidden: only cpu and memory resources are mutable at pod-level',
+  ],
+  [
+    '/Pod',
+    WHOLE,
+    { spec: { initContainers: [first('200m'), sidecar('200m', 'other')] } },
+    'resize',
+    'spec.initContainers[1].name: Forbidden: initContainers may not be renamed or reordered on resize',
+  ],
+  ['/Pod', WHOLE, { spec: { initContainers: [first('200m'), sidecar('200m')] } }, 'resize'],
+  [
+    '/Pod',
+    WHOLE,
+    { spec: { initContainers: [first('100m'), { ...sidecar('200m'), command: ['sh'] }] } },
+    'resize',
+    'spec.initContainers[1]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable',
+  ],
+  [
+    '/Pod',
+    WHOLE,
+    { spec: { initContainers: [first('100m')] } },
+    'resize',
+    'spec.initContainers: Forbidden: initContainers may not be added or removed on resize',
+  ],
+  [
+    '/Pod',
+    {},
+    { spec: { ephemeralContainers: [{ name: 'debug', image: 'a', lifecycle: {}, resources: {} }] } },
+    'ephemeralcontainers',
+    'spec.ephemeralContainers[0].lifecycle: Forbidden: cannot be set for an Ephemeral Container',
   ],
   [
     '/Service',

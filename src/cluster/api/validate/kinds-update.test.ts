@@ -8,6 +8,7 @@ const IMMUTABLE = 'field is immutable';
 const on = (key: string): JsonObject => ({
   required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In', values: ['a'] }] }] },
 });
+const SUSPENDED = { type: 'Suspended', status: 'True' };
 
 /** Kind, change, complaints, and what the old object was beside minimal. */
 const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonObject?])[] = [
@@ -56,6 +57,20 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     { spec: { suspend: false, template: { spec: { nodeSelector: { zone: 'a' } } } } },
     [],
     { spec: { suspend: true } },
+  ],
+  [
+    'batch/Job',
+    { spec: { template: { metadata: { labels: { x: 'y' } }, spec: { hostname: 'a' } } } },
+    [
+      'spec.template.spec: Invalid value: {"restartPolicy":"Never","containers":[{"name":"web","image":"web:1","resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}],"terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","securityContext":{},"schedulerName":"default-scheduler","hostname":"a"}: field is immutable',
+    ],
+    { spec: { suspend: true }, status: { startTime: '2026-01-01T00:00:00Z', conditions: [SUSPENDED] } },
+  ],
+  [
+    'batch/Job',
+    { spec: { template: { metadata: { labels: { x: 'y' } } } } },
+    [],
+    { spec: { suspend: true }, status: { startTime: '2026-01-01T00:00:00Z', conditions: [SUSPENDED] } },
   ],
   [
     '/PersistentVolumeClaim',

@@ -30,7 +30,10 @@ export function validateEphemeralUpdate(pod: JsonObject, old: JsonObject): Field
   return errors;
 }
 
-/** Cpu and memory of containers that run, and nothing that makes the pod one of another class (KEP-1287). */
+/**
+ * Cpu and memory of containers that run (KEP-1287), of init containers too, and of the pod as a whole (KEP-5419), and
+ * nothing that makes the pod one of another class.
+ */
 export function validateResize(
   pod: JsonObject,
   old: JsonObject,
@@ -42,7 +45,7 @@ export function validateResize(
   }
   const [spec, before] = [objectAt(pod, 'spec'), objectAt(old, 'spec')];
   const errors: FieldError[] = [];
-  if (qosClass(spec) !== qosClass(before)) {
+  if (qosClass(spec) !== (stringAt(old, 'status', 'qosClass') || qosClass(before))) {
     const shown = stringAt(pod, 'status', 'qosClass');
     errors.push(invalid('spec', shown, 'Pod QOS Class may not change as a result of resizing'));
   }
@@ -53,58 +56,103 @@ export function validateResize(
     errors.push(forbidden('spec', 'Pod running on node without support for resize'));
   }
   const munged = jsonCopy(spec);
-  for (const list of ['initContainers', 'containers']) {
-    const olds = objectsAt(before, list);
-    for (const [index, container] of objectsAt(munged, list).entries()) {
-      const was = olds[index];
-      if (was === undefined) continue;
-      const sidecar = list === 'initContainers';
-      const mutable = !sidecar || container['restartPolicy'] === 'Always';
-      if (mutable)
-        errors.push(...validateContainerResize(container, was, `spec.${list}[${index}].resources`));
-      if (mutable) restore(container, was);
-      if (jsonEqual(container, was)) continue;
-      const detail = !mutable
-        ? 'resources for non-sidecar init containers are immutable'
-        : sidecar
-          ? 'only cpu and memory resources for sidecar containers are mutable'
-          : 'only cpu and memory resources are mutable';
-      errors.push(forbidden('spec', detail));
-    }
-  }
-  if (errors.length === 0 && !jsonEqual(munged, before)) {
-    errors.push(forbidden('spec', 'only cpu and memory resources are mutable'));
-  }
+  if (hasResources(spec) || hasResources(before)) errors.push(...validateWhole(munged, before));
+  const order = LISTS.flatMap((list) => validateOrder(spec, before, list));
+  if (order.length > 0) return [...errors, ...order];
+  errors.push(
+    ...LISTS.toReversed().flatMap((list) =>
+      objectsAt(spec, list).flatMap((container, index) =>
+        validateRemoved(
+          container,
+          objectsAt(before, list)[index]!,
+          `spec.${list}[${index}].resources`,
+          'resource',
+        ),
+      ),
+    ),
+    ...objectsAt(munged, 'containers').flatMap((container, index) => {
+      const was = objectsAt(before, 'containers')[index]!;
+      restore(container, was);
+      return jsonEqual(container, was) ? [] : [forbidden('spec', ONLY)];
+    }),
+    ...objectsAt(munged, 'initContainers').flatMap((container, index) =>
+      validateInitResize(
+        container,
+        objectsAt(before, 'initContainers')[index]!,
+        `spec.initContainers[${index}]`,
+      ),
+    ),
+  );
+  if (errors.length === 0 && !jsonEqual(munged, before)) errors.push(forbidden('spec', ONLY));
   return errors;
 }
 
-/** Puts back what a resize may change. */
-function restore(container: JsonObject, was: JsonObject): void {
-  const resources: JsonObject = { ...objectAt(container, 'resources') };
+const ONLY = 'only cpu and memory resources are mutable';
+const LISTS = ['containers', 'initContainers'] as const;
+
+function hasResources(spec: JsonObject): boolean {
+  return ['requests', 'limits'].some((list) => Object.keys(objectAt(spec, 'resources', list)).length > 0);
+}
+
+/** What the pod has as a whole; puts back of `spec` what may change of that. */
+function validateWhole(spec: JsonObject, before: JsonObject): FieldError[] {
+  const at = 'spec.resources';
+  if (before['resources'] !== undefined && spec['resources'] === undefined)
+    return [forbidden(at, 'pod-level resources cannot be removed')];
+  const errors = validateRemoved(spec, before, at, 'pod-level resource');
+  const { claims } = objectAt(spec, 'resources');
+  restore(spec, before);
+  if (claims !== undefined) spec['resources'] = { ...objectAt(spec, 'resources'), claims };
+  return jsonEqual(spec['resources'], before['resources'])
+    ? errors
+    : [...errors, forbidden('spec', `${ONLY} at pod-level`)];
+}
+
+function validateOrder(spec: JsonObject, before: JsonObject, list: (typeof LISTS)[number]): FieldError[] {
+  const [now, olds] = [objectsAt(spec, list), objectsAt(before, list)];
+  const at = `spec.${list}`;
+  if (now.length !== olds.length) return [forbidden(at, `${list} may not be added or removed on resize`)];
+  return olds.flatMap(({ name }, index) =>
+    now[index]!['name'] === name
+      ? []
+      : [forbidden(`${at}[${index}].name`, `${list} may not be renamed or reordered on resize`)],
+  );
+}
+
+function validateInitResize(container: JsonObject, was: JsonObject, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const changed = !jsonEqual(container, was);
+  restore(container, was);
+  if (!jsonEqual(container, was)) {
+    errors.push(forbidden(at, 'only cpu and memory resources for init or sidecar containers are mutable'));
+  }
+  if (!changed || container['restartPolicy'] === 'Always') return errors;
+  const detail = 'non-sidecar init containers with a resize policy of RestartContainer cannot be resized';
+  return errors.concat(
+    objectsAt(container, 'resizePolicy')
+      .filter(({ restartPolicy }) => restartPolicy === 'RestartContainer')
+      .map(() => forbidden(at, detail)),
+  );
+}
+
+/** Puts back the cpu and memory of a container, or of a pod's spec. */
+function restore(holder: JsonObject, was: JsonObject): void {
+  const resources: JsonObject = {};
   for (const list of ['limits', 'requests']) {
     const before = objectAt(was, 'resources')[list];
-    if (!isJsonObject(before)) {
-      delete resources[list];
-      continue;
-    }
-    const { cpu: _cpu, memory: _memory, ...others } = objectAt(resources, list);
-    resources[list] = {
-      ...others,
-      ...(before['cpu'] !== undefined && { cpu: before['cpu'] }),
-      ...(before['memory'] !== undefined && { memory: before['memory'] }),
-    };
+    const { cpu: _cpu, memory: _memory, ...others } = objectAt(holder, 'resources', list);
+    const { cpu, memory } = objectAt(before);
+    const amounts = { ...others, ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory }) };
+    if (before !== undefined || Object.keys(amounts).length > 0) resources[list] = amounts;
   }
-  if (was['resources'] === undefined && Object.keys(resources).length === 0) delete container['resources'];
-  else container['resources'] = resources;
+  if (was['resources'] === undefined && Object.keys(resources).length === 0) delete holder['resources'];
+  else holder['resources'] = resources;
 }
 
-function validateContainerResize(container: JsonObject, was: JsonObject, at: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const list of ['requests', 'limits']) {
-    const now = objectAt(container, 'resources', list);
-    if (Object.keys(objectAt(was, 'resources', list)).some((name) => now[name] === undefined)) {
-      errors.push(forbidden(`${at}.${list}`, `resource ${list} cannot be removed`));
-    }
-  }
-  return errors;
+function validateRemoved(holder: JsonObject, was: JsonObject, at: string, what: string): FieldError[] {
+  return ['requests', 'limits'].flatMap((list) => {
+    const now = objectAt(holder, 'resources', list);
+    const kept = Object.keys(objectAt(was, 'resources', list)).every((name) => now[name] !== undefined);
+    return kept ? [] : [forbidden(`${at}.${list}`, `${what} ${list} cannot be removed`)];
+  });
 }

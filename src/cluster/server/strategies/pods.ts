@@ -39,10 +39,12 @@ export const podStrategy: Strategy = {
     }
     const lists = ['initContainers', 'containers'] as const;
     const resized = lists.map((list) => resizedContainers(spec, old.spec ?? {}, list));
-    // Validation says what is wrong with containers that come, go or change places.
+    // Validation says what is wrong with containers that come and go.
     if (resized.includes(undefined)) return spec;
+    const { resources: _resources, ...rest } = old.spec ?? {};
     return {
-      ...old.spec,
+      ...rest,
+      ...(spec['resources'] !== undefined && { resources: spec['resources'] }),
       ...Object.fromEntries(
         lists.flatMap((list, at) => (resized[at]!.length === 0 ? [] : [[list, resized[at]!]])),
       ),
@@ -57,11 +59,14 @@ export const podStrategy: Strategy = {
   },
 };
 
-/** The old containers with the new resources and resize policies; undefined when they are not the same containers. */
+/**
+ * The old containers with the new resources and resize policies; undefined when there were not as many, and the new ones
+ * when they are others.
+ */
 function resizedContainers(spec: Json, old: Json, list: string): Json[] | undefined {
   const [now, before] = [objectsAt(spec, list), objectsAt(old, list)];
   if (now.length !== before.length) return undefined;
-  if (now.some((container, at) => container['name'] !== before[at]!['name'])) return undefined;
+  if (now.some((container, at) => container['name'] !== before[at]!['name'])) return now;
   return now.map(({ resources, resizePolicy }, at) => {
     const { resources: _resources, resizePolicy: _policy, ...rest } = before[at]!;
     return {
