@@ -106,7 +106,6 @@ export interface StructLiteral extends Node {
 
 export type MacroName =
   | 'has'
-  | 'bind'
   | 'all'
   | 'exists'
   | 'existsOne'

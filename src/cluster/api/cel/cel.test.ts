@@ -46,11 +46,10 @@ m.all(k, k.size() == 1) && m.exists(k, m[k] == 2)
 m.all(k, v, v > 0) && l.exists(i, v, i == 0 && v == 1)
 m.map(k, k) == ["a", "b"] && l.map(x, x > 1, x * 2) == [4, 6]
 l.filter(x, x > 1) == [2, 3] && m.filter(k, k == "a") == ["a"]
-l.exists_one(x, x == 2) && l.existsOne(x, x == 2)
+l.exists_one(x, x == 2) && l.existsOne(i, x, x == 2)
 l.transformList(i, v, i + v) == [1, 3, 5]
 m.transformMap(k, v, v * 2) == {"a": 2, "b": 4}
 l.transformMapEntry(i, v, {string(v): i}) == {"1": 0, "2": 1, "3": 2}
-cel.bind(x, 5, x + 1) == 6
 1 / 0 == 1 || true
 !(false && 1 / 0 == 1)
 l.exists(x, 1 / (x - 1) == 1)
@@ -78,6 +77,12 @@ strings.quote("a\\"b") == '"a\\\\"b"'
 [1, 2, 2].isSorted() && [1, 2].sum() == 3 && [3, 1].min() == 1 && ["a", "b"].max() == "b"
 [1, 2, 1].indexOf(1) == 0 && [1, 2, 1].lastIndexOf(1) == 2
 sets.contains([1, 2], [1]) && sets.equivalent([1, 1], [1]) && sets.intersects([1], [1, 2])
+["bb", "a"].sortBy(x, size(x)) == ["a", "bb"] && [1].first().value() == 1 && ![].last().hasValue()
+optional.of(1).orValue(1 / 0) == 1 && int(duration("1s")) == 1000000000 && int(timestamp("1969-12-31T23:59:59.5Z")) == -1
+"%s".format([["a", 1.5, {"b": b"c"}]]) == "[\\"a\\", 1.500000, {\\"b\\":b\\"c\\"}]" && "%.0f %.1f".format([2.5, 0.25]) == "2 0.2"
+string(1e6) == "1e+06" && string(123456.0) == "123456" && "%f".format([1234.5]) == "1,234.500000" && string(duration("1500ms")) == "1.5s"
+url("https://a.b:99/é?x=1;y=2&z").getQuery() == {"z": [""]} && url("https://a.b/é").getEscapedPath() == "/%C3%A9" && url("https://a.b") != url("https://A.b")
+"abc".indexOf("c", 7) == -1 && [,] == [] && !isSemver("1-alpha", true)
 "abc 123".find("[0-9]+") == "123" && "a1b2".findAll("[0-9]") == ["1", "2"] && "a1b2".findAll("[0-9]", 1) == ["1"]
 s.matches("^h.llo$") && "x".matches("(?i)X") && !"a1".matches("^[[:alpha:]]+$")
 url("https://user@example.com:8080/a/b?q=1&q=2#x").getHost() == "example.com:8080"
@@ -85,7 +90,7 @@ url("https://example.com:80/").getPort() == "80" && url("/a?b=c").getEscapedPath
 url("https://e.com/?k=v").getQuery() == {"k": ["v"]} && isURL("/x") && !isURL("x")
 quantity("1.5Gi").isGreaterThan(quantity("1Gi")) && quantity("50k").asInteger() == 50000
 quantity("1").add(quantity("500m")).compareTo(quantity("1500m")) == 0 && quantity("200M") == quantity("0.2G")
-isQuantity("1Ki") && !isQuantity("x") && quantity("2").sub(3).sign() == -1
+isQuantity("1Ki") && !isQuantity("x") && sign(quantity("2").sub(3)) == -1
 ip("192.168.0.1").family() == 4 && ip("::1").isLoopback() && !isIP("1.2.3") && ip.isCanonical("::1")
 cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").containsCIDR("10.1.0.0/16") && cidr("10.0.0.0/8").prefixLength() == 8
 string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8" && string(ip("1:0:0:0:0:0:0:1")) == "1::1"
@@ -137,6 +142,27 @@ test('what does not compile is refused with its place', () => {
     ['matches(s, "(?=a)")', /invalid matches argument/],
     ['duration("1x") == duration("1s")', /invalid duration argument/],
     ['timestamp("yesterday") == timestamp("now")', /invalid timestamp argument/],
+    ['int("a")', /program instantiation failed: type conversion error from 'string' to 'int'$/],
+    ['s.find("(")', /program instantiation failed: error parsing regexp: missing closing \)/],
+    ['duration(1)', /invalid duration argument/],
+    ['timestamp(253402300800)', /invalid timestamp argument/],
+    ['1e400', /invalid double literal/],
+    ['true && 1', /:1:9: expected type 'bool' but found 'int'/],
+    ['1 ? 2 : 3', /'_\?_:_' applied to '\(int, int, int\)'/],
+    ['[1] + ["a"]', /'_\+_' applied to '\(list\(int\), list\(string\)\)'/],
+    ['l.existsOne(x, true)', /undeclared reference to 'existsOne'/],
+    ['l.all(x, x, true)', /duplicate variable name: x/],
+    ['cel.bind(x, 1, x)', /undeclared reference to 'bind'/],
+    ['m.`a`', /unsupported syntax: '`'/],
+    ['size(s,)', /mismatched input '\)'/],
+    ['kubernetes.URL', /undeclared reference to 'kubernetes'/],
+    ['quantity("1").sign()', /'sign' applied to 'kubernetes\.Quantity\.\(\)'/],
+    [
+      '"%d".format([1.5])',
+      /:1:14: error during formatting: decimal clause can only be used on integers, was given double/,
+    ],
+    ['"%s".format([])', /:1:12: index 0 out of range/],
+    ['"a".format([1])', /too many arguments supplied to string\.format \(expected 0, got 1\)/],
     ['l["a"]', /found no matching overload for '_\[_\]' applied to '\(list\(int\), string\)'/],
   ];
   for (const [text, message] of cases) {
@@ -157,6 +183,12 @@ test('failures say what went wrong', () => {
     ['s.matches("(?=" + "a)")', /error parsing regexp/],
     ['quantity("x")', /quantities must match/],
     ['[1].map(x, 2).min() == 2 && [].map(x, 1).min() == 1', /min called on empty list/],
+    ['timestamp("9999-12-31T23:59:59Z") + duration("1h")', /timestamp overflow/],
+    ['(-9223372036854775807 - 1) % -1', /integer overflow/],
+    ['int("" + "a")', /type conversion error from 'string' to 'int'$/],
+    ['l[dyn(1.5)]', /unsupported index value 1\.5 in list/],
+    ['quantity("2000m").asInteger()', /cannot convert value to integer/],
+    ['url("https://a.b:port/")', /URL parse error during conversion from string: parse "https:/],
     ['optional.none().value()', /optional.none\(\) dereference/],
   ];
   for (const [text, message] of cases) assert.throws(() => run(text), message, text);

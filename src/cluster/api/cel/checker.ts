@@ -2,6 +2,7 @@
 import type { Call, Expr, Macro, StructLiteral } from './ast.ts';
 import { CelError, CompileError } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
+import { formatProblem } from './library/format-text.ts';
 import { BY_KEYS } from './library/lists.ts';
 import {
   assignable,
@@ -53,6 +54,8 @@ export function check(expr: Expr, text: string, environment: Environment): Check
   const checker = new Checker(text, environment);
   const type = checker.typeOf(expr, environment.variables);
   checker.complain();
+  checker.tryFormats();
+  checker.complain();
   const { calls, global, typeNames, dotted, types } = checker;
   return { type, calls, global, typeNames, dotted, types };
 }
@@ -97,6 +100,21 @@ class Checker {
     if (first !== undefined) throw others.length === 0 ? first : CompileError.all([first, ...others]);
   }
 
+  /** Formats that are written down, with their arguments. */
+  tryFormats(): void {
+    for (const call of this.calls.keys()) {
+      if (call.op !== 'call' || call.name !== 'format' || call.target?.op !== 'constant') continue;
+      const [list] = call.args;
+      if (list?.op !== 'list') continue;
+      const types = list.items.map(({ value }) => this.types.get(value) ?? DYN);
+      const { value: format } = call.target;
+      const problem = typeof format === 'string' ? formatProblem(format, types) : undefined;
+      if (problem === undefined) continue;
+      const { at } = problem.index === undefined ? call : list.items[problem.index]!.value;
+      this.#errors.push(this.#fail(problem.why, at));
+    }
+  }
+
   #find(expr: Expr, scope: Scope): CelType {
     switch (expr.op) {
       case 'constant':
@@ -114,13 +132,14 @@ class Checker {
       case 'binary':
         return this.#binary(expr, scope);
       case 'logical':
-        for (const side of [expr.left, expr.right]) this.#bool(side, scope, `_${expr.operator}_`);
+        for (const side of [expr.left, expr.right]) this.#bool(side, scope);
         return BOOL;
       case 'ternary': {
-        this.#bool(expr.condition, scope, '_?_:_');
+        const condition = this.typeOf(expr.condition, scope);
         const [yes, no] = [this.typeOf(expr.yes, scope), this.typeOf(expr.no, scope)];
         const joined = join(yes, no);
-        if (joined === undefined) throw this.#noOverload('_?_:_', [BOOL, yes, no], expr.at);
+        if (joined === undefined || !isTest(condition))
+          throw this.#noOverload('_?_:_', [condition, yes, no], expr.at);
         return joined;
       }
       case 'list':
@@ -242,10 +261,10 @@ class Checker {
   /** A pattern, duration or time that is written down and wrong would fail every evaluation. */
   #tryLiteral({ args, name }: Call | Macro, overloads: readonly Overload[]): void {
     const last = args.at(-1);
-    if (last?.op !== 'constant' || typeof last.value !== 'string') return;
-    const { value } = last;
-    for (const { tries, args: wanted } of overloads) {
-      if (tries === undefined || wanted.at(-1)?.kind !== 'string') continue;
+    if (last?.op !== 'constant') return;
+    const value = last.value as never;
+    for (const { tries } of overloads) {
+      if (tries === undefined) continue;
       try {
         tries(value);
       } catch (error) {
@@ -262,10 +281,11 @@ class Checker {
     return this.#fail(`found no matching overload for '${name}' applied to '${signature}'`, at);
   }
 
-  #bool(expr: Expr, scope: Scope, name: string): void {
+  #bool(expr: Expr, scope: Scope): void {
     const type = this.typeOf(expr, scope);
-    if (type.kind === 'bool' || type.kind === 'dyn' || type.kind === 'param') return;
-    throw this.#noOverload(name, [type], expr.at);
+    if (isTest(type)) return;
+    // What stands around it is a test all the same.
+    this.#errors.push(this.#fail(`expected type 'bool' but found '${typeText(type)}'`, expr.at));
   }
 
   #unary(expr: Expr & { op: 'unary' }, scope: Scope): CelType {
@@ -290,7 +310,10 @@ class Checker {
       let type = this.typeOf(value, scope);
       if (isOptional) {
         if (type.kind !== 'optional' && type.kind !== 'dyn') {
-          throw this.#fail(`expected type 'optional_type(dyn)' but found '${typeText(type)}'`, value.at);
+          throw this.#fail(
+            `expected type 'optional_type(${typeText(type)})' but found '${typeText(type)}'`,
+            value.at,
+          );
         }
         type = type.kind === 'optional' ? type.of : DYN;
       }
@@ -322,14 +345,16 @@ class Checker {
 
   #macro(expr: Macro, scope: Scope): CelType {
     if (expr.name === 'has') {
-      this.typeOf(expr.target, scope);
+      if (expr.target.op !== 'select') return BOOL;
+      const operand = this.typeOf(expr.target.operand, scope);
+      const inner = operand.kind === 'optional' ? operand.of : operand;
+      this.types.set(expr.target, this.#field(inner, expr.target.field, expr.at));
       return BOOL;
     }
     const target = this.typeOf(expr.target, scope);
     const inner = new Map(scope);
     const [first = '', second] = expr.variables;
-    if (expr.name === 'bind') inner.set(first, target);
-    else if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
+    if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
       if (target.kind !== 'optional' && target.kind !== 'dyn')
         throw this.#noOverload(expr.name, [target], expr.at, true);
       inner.set(first, target.kind === 'optional' ? target.of : DYN);
@@ -348,7 +373,7 @@ class Checker {
     if (target.kind === 'dyn' || target.kind === 'param') return [DYN, DYN];
     throw this.#fail(
       `expression of type '${typeText(target)}' cannot be range of a comprehension (must be list, map, or dynamic)`,
-      expr.at,
+      expr.target.at,
     );
   }
 
@@ -359,14 +384,14 @@ class Checker {
       case 'all':
       case 'exists':
       case 'existsOne':
-        this.#bool(last, scope, name === 'all' ? '_&&_' : '_||_');
+        this.#bool(last, scope);
         return BOOL;
       case 'filter':
-        this.#bool(last, scope, '_?_:_');
+        this.#bool(last, scope);
         return target.kind === 'list' ? target : list(target.kind === 'map' ? target.key : DYN);
       default:
     }
-    if (args.length === 2) this.#bool(args[0]!, scope, '_?_:_');
+    if (args.length === 2) this.#bool(args[0]!, scope);
     const result = this.typeOf(last, scope);
     switch (name) {
       case 'map':
@@ -382,13 +407,22 @@ class Checker {
       case 'transformMap':
         return map(target.kind === 'map' ? target.key : target.kind === 'list' ? INT : DYN, result);
       case 'transformMapEntry':
-        return result.kind === 'map' ? result : map(DYN, DYN);
+        if (result.kind === 'map') return result;
+        if (result.kind === 'dyn' || result.kind === 'param') return map(DYN, DYN);
+        throw this.#noOverload('cel.@mapInsert', [map(DYN, DYN), result], expr.at);
+      case 'optFlatMap':
+        if (result.kind === 'optional' || result.kind === 'dyn' || result.kind === 'param') return result;
+        throw this.#noOverload('_?_:_', [BOOL, result, optional(DYN)], expr.at);
       case 'optMap':
         return optional(result);
       default:
         return result;
     }
   }
+}
+
+function isTest({ kind }: CelType): boolean {
+  return kind === 'bool' || kind === 'dyn' || kind === 'param';
 }
 
 /** The common result of overloads among which only the value will decide. */
@@ -441,7 +475,7 @@ function binaryType(operator: string, left: CelType, right: CelType): CelType | 
 
 function arithmetic(operator: string, left: CelType, right: CelType, open: boolean): CelType | undefined {
   const [a, b] = [left.kind, right.kind];
-  if (operator === '+' && a === 'list' && b === 'list') return join(left, right) ?? list(DYN);
+  if (operator === '+' && a === 'list' && b === 'list') return join(left, right);
   if (open) return a === 'dyn' || a === 'param' ? (b === 'list' ? right : DYN) : a === 'list' ? left : DYN;
   if (a === b) {
     if (a === 'int' || a === 'uint') return left;

@@ -20,13 +20,15 @@ export interface Overload {
   readonly spent?: ((result: Value, args: readonly Value[]) => number) | undefined;
   /** Takes its argument only where its receiver has no value. */
   readonly isChoice?: boolean | undefined;
+  /** Its first argument is a pattern, read when the expression is made ready. */
+  readonly isPattern?: boolean | undefined;
   /** A last argument that is written down is tried when the expression is compiled; throws CelError. */
-  readonly tries?: ((text: string) => unknown) | undefined;
+  readonly tries?: ((value: never) => unknown) | undefined;
 }
 
 type Call = (...args: never[]) => Value;
 
-type Options = Pick<Overload, 'cost' | 'size' | 'spent' | 'isChoice' | 'tries'>;
+type Options = Pick<Overload, 'cost' | 'size' | 'spent' | 'isChoice' | 'isPattern' | 'tries'>;
 
 export function fn(
   name: string,

@@ -5,7 +5,9 @@ import { CelError, CostExceeded } from './cel-error.ts';
 import type { Overload } from './functions.ts';
 import { comparing, exactly, ITERATIONS, LIST_COST, MAP_COST, STRUCT_COST, traversal } from './sizes.ts';
 import {
+  addedLists,
   checkedInt,
+  checkedTimestamp,
   checkedUint,
   compare,
   describe,
@@ -239,7 +241,6 @@ class Interpreter {
       (a: Value, b?: Value): Variables =>
       (name) =>
         name === first ? a : name === second ? b : scope(name);
-    if (expr.name === 'bind') return this.run(expr.args[0]!, within(target));
     if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
       if (!(target instanceof Optional)) throw new CelError('no such overload');
       if (target.value === undefined) return NONE;
@@ -324,7 +325,9 @@ class Interpreter {
       if (operand.value === undefined) return false;
       operand = operand.value;
     }
-    return memberOf(operand, expr.field) !== undefined;
+    const found = memberOf(operand, expr.field);
+    // A field that is null is not there, a key is.
+    return found !== undefined && (found !== null || !isObject(operand));
   }
 }
 
@@ -372,6 +375,8 @@ function member(operand: Value, field: string, optional: boolean): Value {
 function elementOf(operand: Value, index: Value): Value | undefined {
   if (isList(operand)) {
     const number = index instanceof Uint ? Number(index.value) : Number(index);
+    if (typeof index === 'number' && !Number.isInteger(index))
+      throw new CelError(`unsupported index value ${index} in list`);
     if (typeof index === 'string' || typeof index === 'boolean' || !Number.isInteger(number)) {
       throw new CelError(`unsupported index type '${typeName(index)}' in list`);
     }
@@ -423,15 +428,15 @@ function arithmetic(operator: string, a: Value, b: Value): Value {
   if (typeof a === 'number' && typeof b === 'number') return double(operator, a, b);
   if (operator === '+') {
     if (typeof a === 'string' && typeof b === 'string') return a + b;
-    if (isList(a) && isList(b)) return [...a, ...b];
+    if (isList(a) && isList(b)) return addedLists(a, b);
     if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.concat([a, b]);
     if (a instanceof Duration && b instanceof Duration) return new Duration(checkedInt(a.nanos + b.nanos));
-    if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos + b.nanos);
-    if (a instanceof Duration && b instanceof Timestamp) return new Timestamp(a.nanos + b.nanos);
+    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos + b.nanos);
+    if (a instanceof Duration && b instanceof Timestamp) return checkedTimestamp(a.nanos + b.nanos);
   }
   if (operator === '-') {
     if (a instanceof Duration && b instanceof Duration) return new Duration(checkedInt(a.nanos - b.nanos));
-    if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos - b.nanos);
+    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos - b.nanos);
     if (a instanceof Timestamp && b instanceof Timestamp) return new Duration(checkedInt(a.nanos - b.nanos));
   }
   throw new CelError('no such overload');
@@ -450,6 +455,7 @@ function integer(operator: string, a: bigint, b: bigint): bigint {
       return a / b;
     default:
       if (b === 0n) throw new CelError('modulus by zero');
+      checkedInt(a / b);
       return a % b;
   }
 }

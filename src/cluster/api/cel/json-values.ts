@@ -3,12 +3,14 @@ import type { JsonObject, JsonValue } from '../json.ts';
 import { CelError } from './cel-error.ts';
 import { parseDuration, parseTimestamp } from './library/time.ts';
 import { DYN, type CelType, type ObjectType } from './types.ts';
+import { escapedName } from './schema-types.ts';
 import {
   describe,
   Duration,
   entriesOf,
   isList,
   isOpaque,
+  keyedList,
   QuantityValue,
   Timestamp,
   Uint,
@@ -17,7 +19,7 @@ import {
   type Value,
 } from './values.ts';
 import { formatQuantity } from '../quantity.ts';
-import { durationText, timestampText } from './library/time.ts';
+import { durationText, timestampText } from './library/texts.ts';
 
 export function fromJson(json: JsonValue, type: CelType = DYN): Value {
   if (json === null) return null;
@@ -33,11 +35,19 @@ export function fromJson(json: JsonValue, type: CelType = DYN): Value {
   }
   if (Array.isArray(json)) {
     const element = type.kind === 'list' ? type.element : DYN;
-    return json.map((item) => fromJson(item, element));
+    const items = json.map((item) => fromJson(item, element));
+    const keys = type.kind === 'list' ? type.keys : undefined;
+    return keys === undefined ? items : keyedList(items, keys.length === 0 ? (item) => item : keyOf(keys));
   }
   if (type.kind === 'object') return new JsonFields(json, type);
   return new JsonMap(json, type.kind === 'map' ? type.value : DYN);
 }
+
+/** Of an element, the values of its key fields. */
+const keyOf =
+  (keys: readonly string[]) =>
+  (item: Value): Value =>
+    keys.map((key) => entriesOf(item)?.get(escapedName(key) ?? key) ?? null);
 
 function fromText(text: string, type: CelType): Value {
   switch (type.kind) {
@@ -84,13 +94,12 @@ class JsonMap implements MapValue {
 
 class JsonFields implements ObjectValue {
   readonly isObject = true;
-  readonly typeName: string;
+  readonly typeName = 'map';
   readonly #json: JsonObject;
   readonly #type: ObjectType;
   readonly #made = new Map<string, Value>();
 
   constructor(json: JsonObject, type: ObjectType) {
-    this.typeName = type.name;
     this.#json = json;
     this.#type = type;
   }

@@ -56,7 +56,11 @@ function next(
   if (escaped !== undefined)
     return [{ kind: 'ident', text: escaped[1] ?? '', quoted: true, at }, escaped[0].length];
   const double = take(DOUBLE);
-  if (double !== undefined) return [{ kind: 'double', value: Number(double[0]), at }, double[0].length];
+  if (double !== undefined) {
+    const value = Number(double[0]);
+    if (!Number.isFinite(value)) throw new CompileError('invalid double literal', text, at);
+    return [{ kind: 'double', value, at }, double[0].length];
+  }
   const integer = take(INTEGER);
   if (integer !== undefined) {
     const kind = integer[2] === '' ? 'int' : 'uint';
@@ -105,7 +109,7 @@ function unescape(inner: string, text: string, at: number): string {
     const code =
       hex !== undefined ? Number.parseInt(hex, 16) : octal !== undefined ? Number.parseInt(octal, 8) : -1;
     if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-      throw new CompileError('Syntax error: invalid unicode code point', text, at);
+      throw new CompileError('invalid unicode code point', text, at);
     }
     if (code >= 0) return String.fromCodePoint(code);
     const found = SIMPLE[simple ?? ''];
@@ -122,7 +126,7 @@ function unescapeBytes(inner: string, text: string, at: number): Uint8Array {
     last = match.index + match[0].length;
     const [, x, upper, u, long, octal, simple] = match;
     if (u !== undefined || long !== undefined) {
-      throw new CompileError('Syntax error: illegal escape sequence: unable to unescape bytes', text, at);
+      throw new CompileError('unable to unescape string', text, at);
     }
     const hex = x ?? upper;
     if (hex !== undefined) parts.push(Buffer.from([Number.parseInt(hex, 16)]));

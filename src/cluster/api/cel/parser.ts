@@ -167,8 +167,7 @@ class Parser {
   }
 
   #int(value: bigint, at: number): bigint {
-    if (value > 2n ** 63n - 1n || value < -(2n ** 63n))
-      throw this.#fail('Syntax error: invalid int literal', at);
+    if (value > 2n ** 63n - 1n || value < -(2n ** 63n)) throw this.#fail('invalid int literal', at);
     return value;
   }
 
@@ -180,8 +179,12 @@ class Parser {
         const optional = this.#accept('?');
         const token = this.#peek();
         if (token.kind !== 'ident' || (!token.quoted && token.text === 'in'))
-          throw this.#unexpected(token, 'IDENTIFIER');
+          throw this.#fail(
+            `Syntax error: no viable alternative at input '.${token.kind === 'end' ? '' : this.#shown(token)}'`,
+            token.at,
+          );
         this.#next++;
+        if (token.quoted) throw this.#fail("unsupported syntax: '`'", token.at);
         if (!optional && !token.quoted && this.#isSymbol('(')) {
           const open = this.#peek().at;
           expr = this.#method(expr, token.text, open);
@@ -208,7 +211,7 @@ class Parser {
         return { op: 'constant', value: this.#int(token.value, at), at };
       case 'uint':
         this.#next++;
-        if (token.value >= 2n ** 64n) throw this.#fail('Syntax error: invalid uint literal', at);
+        if (token.value >= 2n ** 64n) throw this.#fail('invalid uint literal', at);
         return { op: 'constant', value: new Uint(token.value), at };
       case 'double':
       case 'string':
@@ -254,7 +257,7 @@ class Parser {
         return { op: 'constant', value: null, at };
       }
       if (text === 'in') throw this.#unexpected(token);
-      if (RESERVED.has(text)) throw this.#fail(`Syntax error: reserved identifier: ${text}`, at);
+      if (RESERVED.has(text)) throw this.#fail(`reserved identifier: ${text}`, at);
     }
     this.#next++;
     if (quoted || !this.#isSymbol('(')) return { op: 'ident', name: text, at };
@@ -263,7 +266,7 @@ class Parser {
     if (text !== 'has') return { op: 'call', name: text, target: undefined, args, at: open };
     const [tested] = args;
     if (args.length !== 1 || tested?.op !== 'select' || tested.optional) {
-      throw this.#fail('invalid argument to has() macro', open);
+      throw this.#fail('invalid argument to has() macro', tested?.at ?? open);
     }
     return { op: 'macro', name: 'has', target: tested, variables: [], args: [], at: open };
   }
@@ -271,9 +274,9 @@ class Parser {
   #arguments(): Expr[] {
     this.#expect('(');
     const args: Expr[] = [];
-    while (!this.#isSymbol(')')) {
-      args.push(this.#expression());
-      if (!this.#accept(',')) break;
+    if (!this.#isSymbol(')')) {
+      do args.push(this.#expression());
+      while (this.#accept(','));
     }
     this.#expect(')');
     return args;
@@ -281,29 +284,30 @@ class Parser {
 
   #method(target: Expr, name: string, at: number): Expr {
     const args = this.#arguments();
-    if (name === 'bind' && target.op === 'ident' && target.name === 'cel' && args.length === 3) {
-      return {
-        op: 'macro',
-        name: 'bind',
-        target: args[1]!,
-        variables: [this.#variable(args[0]!)],
-        args: [args[2]!],
-        at,
-      };
-    }
     const macro = MACROS.find((one) => one.written === name && one.arguments === args.length);
     if (macro === undefined) return { op: 'call', name, target, args, at };
     const variables = args.slice(0, macro.variables).map((arg) => this.#variable(arg));
+    if (variables.length === 2 && variables[0] === variables[1])
+      throw this.#fail(`duplicate variable name: ${variables[0] ?? ''}`, args[1]!.at);
     return { op: 'macro', name: macro.name, target, variables, args: args.slice(macro.variables), at };
   }
 
   #variable(expr: Expr): string {
+    if (expr.op === 'ident' && expr.name === '__result__')
+      throw this.#fail('iteration variable overwrites accumulator variable', expr.at);
     if (expr.op === 'ident') return expr.name;
     throw this.#fail('argument must be a simple name', expr.at);
   }
 
+  /** A comma with nothing before it, at the end. */
+  #isLone(end: string): boolean {
+    const after = this.#tokens[this.#next + 1];
+    return this.#isSymbol(',') && after?.kind === 'symbol' && after.text === end;
+  }
+
   #list(at: number): Expr {
     const items: { value: Expr; optional: boolean }[] = [];
+    if (this.#isLone(']')) this.#next++;
     while (!this.#isSymbol(']')) {
       const optional = this.#accept('?');
       items.push({ value: this.#expression(), optional });
@@ -315,6 +319,7 @@ class Parser {
 
   #map(at: number): Expr {
     const entries: { key: Expr; value: Expr; optional: boolean }[] = [];
+    if (this.#isLone('}')) this.#next++;
     while (!this.#isSymbol('}')) {
       const optional = this.#accept('?');
       const key = this.#expression();
@@ -369,7 +374,6 @@ const MACROS: readonly MacroForm[] = [
   form('all', 'all', 2, 1),
   form('exists', 'exists', 2, 1),
   form('exists_one', 'existsOne', 2, 1),
-  form('existsOne', 'existsOne', 2, 1),
   form('map', 'map', 2, 1),
   form('map', 'map', 3, 1),
   form('filter', 'filter', 2, 1),
@@ -377,6 +381,7 @@ const MACROS: readonly MacroForm[] = [
   form('all', 'all', 3, 2),
   form('exists', 'exists', 3, 2),
   form('existsOne', 'existsOne', 3, 2),
+  form('exists_one', 'existsOne', 3, 2),
   form('transformList', 'transformList', 3, 2),
   form('transformList', 'transformList', 4, 2),
   form('transformMap', 'transformMap', 3, 2),

@@ -3,15 +3,17 @@ import { CelError, CompileError } from './cel-error.ts';
 import { check, type Checked, type Environment } from './checker.ts';
 import type { Expr } from './ast.ts';
 import { Functions, type Overload } from './functions.ts';
-import { evaluate, type Budget, type Variables } from './interpreter.ts';
+import { Budget, evaluate, type Variables } from './interpreter.ts';
 import { kubernetes, kubernetesTypes } from './library/kubernetes.ts';
 import { lists } from './library/lists.ts';
 import { net } from './library/net.ts';
+import { goPattern } from './library/patterns.ts';
 import { standard, standardTypes } from './library/standard.ts';
 import { strings } from './library/strings.ts';
 import { parse } from './parser.ts';
 import { typeText, type CelType, type ObjectType } from './types.ts';
 import type { Value } from './values.ts';
+import { parts } from './walk.ts';
 
 export interface Program {
   readonly text: string;
@@ -61,6 +63,7 @@ export function compile(text: string, environment: Environment, wanted?: 'bool' 
   if (wanted !== undefined && type.kind !== wanted && type.kind !== 'dyn') {
     throw new CelError(`cel expression must evaluate to a ${wanted}`);
   }
+  tryConversions(expr, checked);
   return {
     text,
     type,
@@ -68,6 +71,35 @@ export function compile(text: string, environment: Environment, wanted?: 'bool' 
     checked,
     evaluate: (variables, budget) => evaluate(expr, checked, variables, budget),
   };
+}
+
+const CONVERSIONS: ReadonlySet<string> = new Set([
+  'bool',
+  'bytes',
+  'double',
+  'duration',
+  'int',
+  'string',
+  'timestamp',
+  'uint',
+]);
+
+/** What is written down is converted, and searched for, when the expression is made ready, and cannot be made ready if that fails. */
+function tryConversions(expr: Expr, checked: Checked): void {
+  for (const part of parts(expr)) tryConversions(part, checked);
+  const overloads = checked.calls.get(expr);
+  if (expr.op !== 'call' || overloads === undefined) return;
+  const [first] = expr.args;
+  if (first?.op !== 'constant') return;
+  try {
+    const { value } = first;
+    if (typeof value === 'string' && overloads.some((overload) => overload.isPattern)) goPattern(value);
+    else if (CONVERSIONS.has(expr.name) && expr.args.length === 1)
+      evaluate(expr, checked, () => undefined, new Budget(PER_RULE));
+  } catch (error) {
+    if (error instanceof CelError) throw new CelError(`program instantiation failed: ${error.message}`);
+    throw error;
+  }
 }
 
 export { CelError, CompileError } from './cel-error.ts';

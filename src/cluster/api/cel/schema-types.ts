@@ -68,7 +68,7 @@ function make(schema: Structural, hasHead: boolean): CelType {
             ? TIMESTAMP
             : STRING;
     case 'array':
-      return items === undefined ? DYN : list(typeOfSchema(items));
+      return items === undefined ? DYN : { kind: 'list', element: typeOfSchema(items), keys: keysOf(schema) };
     case 'object':
       break;
     default:
@@ -86,6 +86,11 @@ function make(schema: Structural, hasHead: boolean): CelType {
     fields.set('metadata', { property: 'metadata', type: METADATA });
   }
   return { kind: 'object', name: `selfType.${count++}`, fields };
+}
+
+function keysOf({ listType, listMapKeys }: Structural): readonly string[] | undefined {
+  if (listType === 'map') return listMapKeys;
+  return listType === 'set' ? [] : undefined;
 }
 
 const METADATA: CelType = {

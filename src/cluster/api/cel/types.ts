@@ -1,7 +1,8 @@
 /** Types as the checker knows them. */
 export type CelType =
   | { readonly kind: Scalar }
-  | { readonly kind: 'list'; readonly element: CelType }
+  /** Elements are told apart by these fields, or, without any, by what they are; absent: by their place. */
+  | { readonly kind: 'list'; readonly element: CelType; readonly keys?: readonly string[] | undefined }
   | { readonly kind: 'map'; readonly key: CelType; readonly value: CelType }
   | ObjectType
   | { readonly kind: 'optional'; readonly of: CelType }
@@ -65,10 +66,6 @@ export function typeText(type: CelType): string {
       return `optional_type(${typeText(type.of)})`;
     case 'param':
       return type.name;
-    case 'timestamp':
-      return 'google.protobuf.Timestamp';
-    case 'duration':
-      return 'google.protobuf.Duration';
     default:
       return type.kind;
   }

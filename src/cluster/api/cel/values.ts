@@ -69,8 +69,10 @@ export interface Opaque {
 export class QuantityValue implements Opaque {
   readonly opaque = 'kubernetes.Quantity';
   readonly quantity: Quantity;
-  constructor(quantity: Quantity) {
+  readonly mayBeWhole: boolean;
+  constructor(quantity: Quantity, mayBeWhole = true) {
     this.quantity = quantity;
+    this.mayBeWhole = mayBeWhole;
   }
   compare(other: Opaque): number {
     const [a, b] = [this.quantity.nano, (other as QuantityValue).quantity.nano];
@@ -230,6 +232,7 @@ export function equal(a: Value, b: Value): boolean {
   // eslint-disable-next-line eqeqeq
   if (x !== undefined && y !== undefined) return x == y;
   if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
+  if (isList(a) && isList(b) && keyed.has(a)) return sameMembers(a, b, keyed.get(a)!);
   if (isList(a))
     return isList(b) && a.length === b.length && a.every((item, index) => equal(item, b[index]!));
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
@@ -242,6 +245,32 @@ export function equal(a: Value, b: Value): boolean {
   }
   if (isOpaque(a)) return isOpaque(b) && a.opaque === b.opaque && a.equals(b);
   return sameEntries(a, b);
+}
+
+/** Lists whose elements are told apart by a key, or are one of a set: their order is nothing, and adding merges. */
+const keyed = new WeakMap<readonly Value[], (item: Value) => Value>();
+
+export function keyedList(items: readonly Value[], keyOf: (item: Value) => Value): readonly Value[] {
+  keyed.set(items, keyOf);
+  return items;
+}
+
+function sameMembers(a: readonly Value[], b: readonly Value[], keyOf: (item: Value) => Value): boolean {
+  if (a.length !== b.length) return false;
+  return a.every((item) => b.some((other) => equal(keyOf(item), keyOf(other)) && equal(item, other)));
+}
+
+/** Elements that the second list has as well become its own. */
+export function addedLists(a: readonly Value[], b: readonly Value[]): readonly Value[] {
+  const keyOf = keyed.get(a);
+  if (keyOf === undefined) return [...a, ...b];
+  const merged = [...a];
+  for (const item of b) {
+    const at = merged.findIndex((one) => equal(keyOf(one), keyOf(item)));
+    if (at === -1) merged.push(item);
+    else merged[at] = item;
+  }
+  return keyedList(merged, keyOf);
 }
 
 function sameEntries(a: Value, b: Value): boolean {
@@ -302,6 +331,15 @@ export function checkedInt(value: bigint): bigint {
 export function checkedUint(value: bigint): Uint {
   if (value < 0n || value > MAX_UINT) throw new CelError('unsigned integer overflow');
   return new Uint(value);
+}
+
+const [FIRST_MOMENT, LAST_MOMENT] = [-62_135_596_800n, 253_402_300_800n];
+
+/** From the year 1 to 9999, in nanoseconds. */
+export function checkedTimestamp(nanos: bigint): Timestamp {
+  if (nanos < FIRST_MOMENT * 1_000_000_000n || nanos >= LAST_MOMENT * 1_000_000_000n)
+    throw new CelError('timestamp overflow');
+  return new Timestamp(nanos);
 }
 
 /** For messages. */

@@ -6,7 +6,8 @@ import { CelError, compile, CompileError, environmentOf, type Program } from '..
 import { typeOfSchema } from '../cel/schema-types.ts';
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import type { JsonObject } from '../json.ts';
-import { mentions, variablesOf } from './rules.ts';
+import { mentions } from '../cel/walk.ts';
+import { variablesOf } from './rules.ts';
 import type { CelRule, Structural } from './schema.ts';
 
 /** One rule, times how often it may have to be evaluated; all rules of one version. */

@@ -1,4 +1,5 @@
 /** x-kubernetes-validations at work: rules of every level of a schema, on every value that it describes (KEP-2876). */
+import { CostExceeded } from '../cel/cel-error.ts';
 import {
   CelError,
   Budget,
@@ -11,8 +12,8 @@ import {
 import { fromJson } from '../cel/json-values.ts';
 import { typeOfSchema } from '../cel/schema-types.ts';
 import { optional, type CelType } from '../cel/types.ts';
-import { describe, NONE, Optional, type Value } from '../cel/values.ts';
-import type { Expr } from '../cel/ast.ts';
+import { NONE, Optional, type Value } from '../cel/values.ts';
+import { mentions } from '../cel/walk.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonValue } from '../json.ts';
 import type { CelRule, Structural } from './schema.ts';
@@ -41,45 +42,6 @@ export function variablesOf(rule: CelRule, self: CelType): ReadonlyMap<string, C
     ['self', self],
     ['oldSelf', rule.optionalOldSelf === true ? optional(self) : self],
   ]);
-}
-
-/** Whether an expression uses a variable. */
-export function mentions(expr: Expr, name: string): boolean {
-  switch (expr.op) {
-    case 'ident':
-      return expr.name === name;
-    case 'constant':
-      return false;
-    default:
-      return parts(expr).some((part) => mentions(part, name));
-  }
-}
-
-function parts(expr: Expr): readonly Expr[] {
-  switch (expr.op) {
-    case 'select':
-    case 'unary':
-      return [expr.operand];
-    case 'index':
-      return [expr.operand, expr.index];
-    case 'call':
-      return [...(expr.target === undefined ? [] : [expr.target]), ...expr.args];
-    case 'binary':
-    case 'logical':
-      return [expr.left, expr.right];
-    case 'ternary':
-      return [expr.condition, expr.yes, expr.no];
-    case 'list':
-      return expr.items.map(({ value }) => value);
-    case 'map':
-      return expr.entries.flatMap(({ key, value }) => [key, value]);
-    case 'struct':
-      return expr.fields.map(({ value }) => value);
-    case 'macro':
-      return [expr.target, ...expr.args];
-    default:
-      return [];
-  }
 }
 
 interface Level {
@@ -129,6 +91,16 @@ function levelOf(schema: Structural, root: boolean): Level | undefined {
   return { schema, rules, type: typeOfSchema(schema, root), properties, items, additional };
 }
 
+type Variables = (name: string) => Value | undefined;
+
+interface Complaints {
+  readonly broken: (why: string) => void;
+  readonly failed: (why: string) => void;
+}
+
+const OUT_OF_BUDGET =
+  'validation failed due to running out of cost budget, no further validation rules will be run';
+
 interface Place {
   readonly value: JsonValue;
   /** What was there before an update, where it can be told. */
@@ -172,9 +144,13 @@ class Run {
     const unchanged = old !== undefined && jsonEqual(value, old);
     for (const compiled of level.rules) {
       const { rule } = compiled;
-      const complain = (why: string): void => void this.errors.push(errorOf(rule, { path, value, why }));
+      const complaints: Complaints = {
+        broken: (why) => void this.errors.push(errorOf(rule, { path, value, why })),
+        // What could not be asked says nothing about the value.
+        failed: (why) => void this.errors.push(invalid(path || '<nil>', level.schema.type, why)),
+      };
       if ('error' in compiled) {
-        complain(`rule compile error: ${compiled.error}`);
+        complaints.failed(`rule compile error: ${compiled.error}`);
         continue;
       }
       const hasOld = old !== undefined && old !== null;
@@ -188,55 +164,42 @@ class Run {
         if (rule.optionalOldSelf !== true) return present;
         return present === undefined ? NONE : new Optional(present);
       };
-      if (!this.#holds(compiled, variables, complain)) return;
+      this.#evaluate(compiled, variables, complaints);
+      if (this.#exhausted) return;
     }
   }
 
-  /** False when nothing more is to be evaluated. */
-  #holds(
-    { rule, program, message }: CompiledRule,
-    variables: (name: string) => Value | undefined,
-    complain: (why: string) => void,
-  ): boolean {
-    const budget = new Budget(Math.min(PER_RULE, this.#request.left));
-    const allowed = budget.left;
+  #evaluate({ rule, program, message }: CompiledRule, variables: Variables, complaints: Complaints): void {
+    const budget = new Budget(PER_RULE);
     try {
       const result = program.evaluate(variables, budget);
-      if (result === true) return true;
-      complain(
-        result === false
-          ? this.#messageOf(rule, message, { variables, budget })
-          : `'${describe(result)}' is not a bool`,
-      );
-      return true;
+      if (!this.#pay(budget)) complaints.failed(OUT_OF_BUDGET);
+      else if (result !== true) complaints.broken(this.#messageOf(rule, message, variables));
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      complain(failureText(error, rule));
-      return true;
-    } finally {
-      this.#settle(allowed - Math.max(budget.left, 0), complain);
+      if (!this.#pay(budget)) complaints.failed(OUT_OF_BUDGET);
+      else complaints.failed(failureText(error, rule));
+      if (error instanceof CostExceeded) this.#exhausted = true;
     }
   }
 
-  #settle(used: number, complain: (why: string) => void): void {
+  /** For one expression from what the request has; false when that is not enough, and nothing more is to be evaluated. */
+  #pay(budget: Budget): boolean {
     try {
-      this.#request.pay(used);
+      this.#request.pay(PER_RULE - Math.max(budget.left, 0));
+      return true;
     } catch {
       this.#exhausted = true;
-      complain(
-        'validation failed due to running out of cost budget, no further validation rules will be run',
-      );
+      return false;
     }
   }
 
-  #messageOf(
-    rule: CelRule,
-    message: Program | undefined,
-    { variables, budget }: { variables: (name: string) => Value | undefined; budget: Budget },
-  ): string {
+  #messageOf(rule: CelRule, message: Program | undefined, variables: Variables): string {
     if (message !== undefined) {
+      const budget = new Budget(PER_RULE);
       try {
         const text = message.evaluate(variables, budget);
+        this.#pay(budget);
         // What cannot be shown on one line, and what says nothing, is replaced.
         if (typeof text === 'string' && text.trim() !== '' && !text.includes('\n') && text.length <= 5120) {
           return text.trim();
@@ -277,7 +240,7 @@ function errorOf(rule: CelRule, { path, value, why }: Failed): FieldError {
     case 'FieldValueRequired':
       return required(field, why);
     case 'FieldValueDuplicate':
-      return { ...duplicate(field, value), detail: why, hidesValue: hides };
+      return { ...duplicate(field, value), hidesValue: hides };
     default:
       return { ...invalid(field === '' ? '<nil>' : field, value, why), hidesValue: hides };
   }

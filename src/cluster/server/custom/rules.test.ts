@@ -73,6 +73,19 @@ const spec: JsonObject = {
         ],
       },
     },
+    ratio: { type: 'integer', 'x-kubernetes-validations': [{ rule: '10 / self > 0' }] },
+    tags: {
+      type: 'array',
+      maxItems: 5,
+      'x-kubernetes-list-type': 'set',
+      items: { type: 'string', maxLength: 5 },
+      'x-kubernetes-validations': [
+        {
+          rule: 'self == ["a", "b"]',
+          messageExpression: '"with c: %s".format([self + ["c", "a"]])',
+        },
+      ],
+    },
     labels: {
       type: 'object',
       maxProperties: 10,
@@ -106,6 +119,13 @@ test('rules say what is wrong, where, in their own words', async () => {
     ],
     [{ once: 'second' }, 'a', /spec\.once: Invalid value: "second": must begin as first/],
     [{}, 'bad', /<nil>: Invalid value: not that name/],
+    // A rule that fails itself shows no value.
+    [
+      { ratio: 0 },
+      'a',
+      /spec\.ratio: Invalid value: "integer": division by zero evaluating rule: 10 \/ self > 0/,
+    ],
+    [{ tags: ['a', 'd'] }, 'a', /spec\.tags: Invalid value: with c: \["a", "d", "c"\]/],
   ];
   for (const [value, name, message] of cases) {
     const { status, body } = await api.call('POST', WIDGETS, widget(value, name));

@@ -1,5 +1,5 @@
 /** What Kubernetes adds besides lists and addresses: regular expressions, quantities, formats, versions. */
-import { formatQuantity, tryParseQuantity, type Quantity } from '../../quantity.ts';
+import { tryParseQuantity, type Quantity } from '../../quantity.ts';
 import { formatProblem } from '../../structural/formats.ts';
 import {
   dns1035Label,
@@ -20,10 +20,11 @@ import {
   type Value,
 } from '../values.ts';
 import { atMost, matching, traversal, type Size } from '../sizes.ts';
-import { findAll, goPattern } from './patterns.ts';
+import { findAll } from './patterns.ts';
+import { urlProblem } from './urls.ts';
 
 /** As if every character were found. */
-const finding = { cost: matching, size: (text: Size): Size => atMost(text.most), tries: goPattern };
+const finding = { cost: matching, size: (text: Size): Size => atMost(text.most), isPattern: true };
 
 const regex: readonly Overload[] = [
   method(
@@ -62,7 +63,11 @@ function quantityOf(text: string): QuantityValue {
       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
     );
   }
-  return new QuantityValue(found);
+  // What is written in fractions is none, whatever it amounts to.
+  const [, digits = '0'] = /^[+-]?(\d+)(?:[eE]\+?\d+|[kMGTPE]i?)?$/.exec(text) ?? [];
+  const isWhole =
+    /^[+-]?\d+(?:[eE]\+?\d+|[kMGTPE]i?)?$/.test(text) && BigInt.asIntN(64, BigInt(digits)) === BigInt(digits);
+  return new QuantityValue(found, isWhole);
 }
 
 const nanoOf = (value: Value): bigint =>
@@ -75,8 +80,9 @@ function shifted(sign: 1n | -1n) {
   };
 }
 
-function isWhole({ quantity }: QuantityValue): boolean {
+function isWhole({ quantity, mayBeWhole }: QuantityValue): boolean {
   return (
+    mayBeWhole &&
     quantity.nano % NANO === 0n &&
     quantity.nano / NANO <= 2n ** 63n - 1n &&
     quantity.nano / NANO >= -(2n ** 63n)
@@ -86,8 +92,7 @@ function isWhole({ quantity }: QuantityValue): boolean {
 const quantities: readonly Overload[] = [
   fn('quantity', [STRING], QUANTITY, quantityOf, reads),
   fn('isQuantity', [STRING], BOOL, (text: string) => tryParseQuantity(text) !== undefined, reads),
-  fn('string', [QUANTITY], STRING, ({ quantity }: QuantityValue) => formatQuantity(quantity)),
-  method(QUANTITY, 'sign', [], INT, (one: QuantityValue) =>
+  fn('sign', [QUANTITY], INT, (one: QuantityValue) =>
     BigInt(one.compare(new QuantityValue({ nano: 0n, format: 'decimal' }))),
   ),
   method(QUANTITY, 'isInteger', [], BOOL, isWhole),
@@ -140,8 +145,10 @@ const withSuffixDash =
   (check: (text: string) => string[]) =>
   (text: string): string[] =>
     check(text.endsWith('-') ? `${text.slice(0, -1)}a` : text);
-const named = (format: string) => (text: string) => {
-  const problem = formatProblem(format, text);
+const named = (format: string, why: string) => (text: string) =>
+  formatProblem(format, text) === undefined ? [] : [why];
+const uri = (text: string): string[] => {
+  const problem = urlProblem(text);
   return problem === undefined ? [] : [problem];
 };
 
@@ -154,11 +161,11 @@ const FORMATS: Readonly<Record<string, (text: string) => readonly string[]>> = {
   dns1123SubdomainPrefix: withSuffixDash(dns1123Subdomain),
   dns1035LabelPrefix: withSuffixDash(dns1035Label),
   labelValue,
-  uri: named('uri'),
-  uuid: named('uuid'),
-  byte: named('byte'),
-  date: named('date'),
-  datetime: named('date-time'),
+  uri,
+  uuid: named('uuid', 'does not match the UUID format'),
+  byte: named('byte', 'invalid base64'),
+  date: named('date', 'invalid date'),
+  datetime: named('date-time', 'invalid datetime'),
 };
 
 function formatOf(name: string): Format | undefined {
@@ -237,8 +244,9 @@ function parseSemver(text: string, lenient = false): Semver | undefined {
 
 /** `v1.2` is 1.2.0. */
 function completed(text: string): string {
-  const [, numbers = '', rest = ''] = /^v?([\d.]+)(.*)$/.exec(text.trim()) ?? [];
+  const [, numbers = '', rest = ''] = /^v?([\d.]+)(.*)$/.exec(text) ?? [];
   const parts = numbers.split('.').map((part) => part.replace(/^0+(?=\d)/, ''));
+  if (parts.length < 3 && rest !== '') return '';
   while (parts.length < 3) parts.push('0');
   return `${parts.join('.')}${rest}`;
 }
@@ -272,11 +280,4 @@ const versions: readonly Overload[] = [
 
 export const kubernetes: readonly Overload[] = [...regex, ...quantities, ...formats, ...versions];
 
-export const kubernetesTypes: readonly string[] = [
-  'net.IP',
-  'net.CIDR',
-  'kubernetes.URL',
-  'kubernetes.Quantity',
-  'kubernetes.NamedFormat',
-  'kubernetes.Semver',
-];
+export const kubernetesTypes: readonly string[] = ['net.IP', 'net.CIDR'];

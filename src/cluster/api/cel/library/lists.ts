@@ -170,7 +170,11 @@ export const lists: readonly Overload[] = [
     ),
   ]),
   method(list(T), 'slice', [INT, INT], list(T), slice, {
-    ...making((all, from, to) => exactly(Math.max(0, (to?.number ?? all.most) - (from?.number ?? 0)))),
+    // A range that ends before it begins is as large as can be.
+    ...making((all, from, to) => {
+      const length = Math.max(0, to?.number ?? all.most) - Math.max(0, from?.number ?? 0);
+      return length < 0 ? UNKNOWN : exactly(length);
+    }),
     spent: (result) => made(result),
   }),
   method(

@@ -1,9 +1,10 @@
-/** Kubernetes' libraries of addresses and URLs. */
+/** Kubernetes' libraries of addresses, and that of URLs. */
 import { CelError } from '../cel-error.ts';
-import { copies, fn, method, reads, rewrites, type Overload } from '../functions.ts';
-import { BOOL, INT, list, map, opaque, STRING } from '../types.ts';
+import { fn, method, reads, rewrites, type Overload } from '../functions.ts';
+import { BOOL, INT, opaque, STRING } from '../types.ts';
 import { traversal, type Size } from '../sizes.ts';
-import { LiteralMap, type Opaque } from '../values.ts';
+import type { Opaque } from '../values.ts';
+import { urls } from './urls.ts';
 
 /** An address as a number and its width. */
 export class Ip implements Opaque {
@@ -43,21 +44,6 @@ export class Cidr implements Opaque {
 
   has(ip: Ip): boolean {
     return ip.bits === this.ip.bits && new Cidr(ip, this.prefix).masked().equals(this.masked());
-  }
-}
-
-class Url implements Opaque {
-  readonly opaque = 'kubernetes.URL';
-  readonly url: URL;
-  readonly text: string;
-
-  constructor(url: URL, text: string) {
-    this.url = url;
-    this.text = text;
-  }
-
-  equals(other: Opaque): boolean {
-    return other instanceof Url && other.url.href === this.url.href;
   }
 }
 
@@ -143,7 +129,6 @@ const looksIn = (bytes: number, isText = false) => ({
 
 const IP = opaque('net.IP');
 const CIDR = opaque('net.CIDR');
-const URL_TYPE = opaque('kubernetes.URL');
 
 const addresses: readonly Overload[] = [
   fn('ip', [STRING], IP, ipOf, reads),
@@ -203,65 +188,5 @@ function isGlobal(ip: Ip): boolean {
 function holds(outer: Cidr, inner: Cidr): boolean {
   return inner.prefix >= outer.prefix && outer.has(inner.ip);
 }
-
-/** Go's ParseRequestURI: absolute, or a path from the root. */
-function parseUrl(text: string): Url | undefined {
-  if (text.startsWith('/')) {
-    return URL.canParse(text, 'path://host') ? new Url(new URL(text, 'path://host'), text) : undefined;
-  }
-  if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(text) || /[\s\p{Cc}]/u.test(text) || !URL.canParse(text))
-    return undefined;
-  return new Url(new URL(text), text);
-}
-
-function urlOf(text: string): Url {
-  const found = parseUrl(text);
-  if (found === undefined)
-    throw new CelError(
-      `URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`,
-    );
-  return found;
-}
-
-const isPath = ({ text }: Url): boolean => text.startsWith('/');
-
-/** As written: URL drops default ports and adds slashes. */
-function authority({ text }: Url): string {
-  const match = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*)/.exec(text);
-  return (match?.[1] ?? '').replace(/^.*@/, '');
-}
-
-function portOf(url: Url): string {
-  return /:(\d*)$/.exec(authority(url))?.[1] ?? '';
-}
-
-function query(url: Url): LiteralMap {
-  const values = new Map<string, string[]>();
-  for (const [key, value] of url.url.searchParams) values.set(key, [...(values.get(key) ?? []), value]);
-  const made = new LiteralMap();
-  for (const [key, all] of values) made.set(key, all);
-  return made;
-}
-
-const urls: readonly Overload[] = [
-  fn('url', [STRING], URL_TYPE, urlOf, copies),
-  fn('isURL', [STRING], BOOL, (text: string) => parseUrl(text) !== undefined),
-  method(URL_TYPE, 'getScheme', [], STRING, (url: Url) =>
-    isPath(url) ? '' : url.url.protocol.replace(/:$/, ''),
-  ),
-  method(URL_TYPE, 'getHost', [], STRING, (url: Url) => (isPath(url) ? '' : authority(url))),
-  method(URL_TYPE, 'getHostname', [], STRING, (url: Url) =>
-    isPath(url)
-      ? ''
-      : authority(url)
-          .replace(/:\d*$/, '')
-          .replaceAll(/^\[|\]$/g, ''),
-  ),
-  method(URL_TYPE, 'getPort', [], STRING, (url: Url) => (isPath(url) ? '' : portOf(url))),
-  method(URL_TYPE, 'getEscapedPath', [], STRING, ({ text }: Url) =>
-    text.replace(/^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/, '').replace(/[?#].*$/, ''),
-  ),
-  method(URL_TYPE, 'getQuery', [], map(STRING, list(STRING)), query),
-];
 
 export const net: readonly Overload[] = [...addresses, ...urls];

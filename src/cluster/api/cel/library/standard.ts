@@ -3,7 +3,8 @@ import { CelError } from '../cel-error.ts';
 import { fn, method, searches, type Overload } from '../functions.ts';
 import { exactly, matching, traversal, type Size } from '../sizes.ts';
 import { goPattern, matchesPattern } from './patterns.ts';
-import { durationText, field, parseDuration, parseTimestamp, timestampText } from './time.ts';
+import { doubleText, durationText, timestampText } from './texts.ts';
+import { field, notConverted, parseDuration, parseTimestamp } from './time.ts';
 import {
   BOOL,
   BYTES,
@@ -22,6 +23,7 @@ import {
 } from '../types.ts';
 import {
   checkedInt,
+  checkedTimestamp,
   checkedUint,
   Duration,
   NONE,
@@ -48,16 +50,17 @@ function intOf(value: number | string): bigint {
     if (!Number.isFinite(value) || Math.abs(value) >= 2 ** 63) throw new CelError('integer overflow');
     return BigInt(Math.trunc(value));
   }
-  if (!/^[+-]?\d+$/.test(value))
-    throw new CelError(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
-  return checkedInt(BigInt(value));
+  if (!/^[+-]?\d+$/.test(value)) throw notConverted('int');
+  const found = BigInt(value);
+  if (BigInt.asIntN(64, found) !== found) throw notConverted('int');
+  return found;
 }
 
 function doubleOf(text: string): number {
   if (/^[+-]?inf(inity)?$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
   if (/^nan$/i.test(text)) return Number.NaN;
   if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) {
-    throw new CelError(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw notConverted('double');
   }
   return Number(text);
 }
@@ -65,20 +68,12 @@ function doubleOf(text: string): number {
 function boolOf(text: string): boolean {
   if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true;
   if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) return false;
-  throw new CelError(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
-}
-
-/** As Go writes doubles: `1`, `1.5`, `1e+21`. */
-export function doubleText(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
-  return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
+  throw notConverted('bool');
 }
 
 function uintOf(text: string): Uint {
-  if (!/^\d+$/.test(text))
-    throw new CelError(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return checkedUint(BigInt(text));
+  if (!/^\d+$/.test(text) || BigInt.asUintN(64, BigInt(text)) !== BigInt(text)) throw notConverted('uint');
+  return new Uint(BigInt(text));
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -93,15 +88,28 @@ function textOfBytes(bytes: Uint8Array): string {
 
 const SECOND = 1_000_000_000n;
 
+function notDuration(): never {
+  throw notConverted('google.protobuf.Duration', 'int');
+}
+
 const conversions: readonly Overload[] = [
   fn('int', [INT], INT, (value: bigint) => value),
   fn('int', [UINT], INT, (value: Uint) => checkedInt(value.value)),
   fn('int', [DOUBLE], INT, intOf),
   fn('int', [STRING], INT, intOf),
-  fn('int', [TIMESTAMP], INT, (value: Timestamp) => value.nanos / SECOND),
+  fn(
+    'int',
+    [TIMESTAMP],
+    INT,
+    ({ nanos }: Timestamp) => (nanos - (((nanos % SECOND) + SECOND) % SECOND)) / SECOND,
+  ),
+  fn('int', [DURATION], INT, ({ nanos }: Duration) => nanos),
   fn('uint', [UINT], UINT, (value: Uint) => value),
   fn('uint', [INT], UINT, (value: bigint) => checkedUint(value)),
-  fn('uint', [DOUBLE], UINT, (value: number) => checkedUint(intOf(value))),
+  fn('uint', [DOUBLE], UINT, (value: number) => {
+    if (!(value >= 0 && value < 2 ** 64)) throw new CelError('unsigned integer overflow');
+    return new Uint(BigInt(Math.trunc(value)));
+  }),
   fn('uint', [STRING], UINT, uintOf),
   fn('double', [DOUBLE], DOUBLE, (value: number) => value),
   fn('double', [INT], DOUBLE, (value: bigint) => Number(value)),
@@ -127,10 +135,13 @@ const conversions: readonly Overload[] = [
     size: ({ least, most }) => ({ least, most: most * 4 }),
   }),
   fn('timestamp', [STRING], TIMESTAMP, parseTimestamp, { tries: parseTimestamp }),
-  fn('timestamp', [INT], TIMESTAMP, (value: bigint) => new Timestamp(value * SECOND)),
+  fn('timestamp', [INT], TIMESTAMP, (value: bigint) => checkedTimestamp(value * SECOND), {
+    tries: (value: bigint) => checkedTimestamp(value * SECOND),
+  }),
   fn('timestamp', [TIMESTAMP], TIMESTAMP, (value: Timestamp) => value),
   fn('duration', [STRING], DURATION, parseDuration, { tries: parseDuration }),
-  fn('duration', [INT], DURATION, (value: bigint) => new Duration(checkedInt(value * SECOND))),
+  // There is such a form, and no number is ever taken.
+  fn('duration', [INT], DURATION, notDuration, { tries: notDuration }),
   fn('duration', [DURATION], DURATION, (value: Duration) => value),
   fn('dyn', [A], DYN, (value: Value) => value),
   fn('type', [A], TYPE, (value: Value) => new TypeValue(typeName(value))),

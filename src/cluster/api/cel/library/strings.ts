@@ -31,7 +31,8 @@ function charAt(text: string, index: bigint): string {
 
 function indexOf(text: string, part: string, from = 0n): bigint {
   const [all, wanted] = [chars(text), chars(part)];
-  const start = part === '' || from !== 0n ? inRange(from, all.length) : 0;
+  if (from < 0n) throw new CelError(`index out of range: ${from}`);
+  const start = Number(from);
   for (let at = start; at + wanted.length <= all.length; at++) {
     if (wanted.every((char, index) => all[at + index] === char)) return BigInt(at);
   }
@@ -40,7 +41,10 @@ function indexOf(text: string, part: string, from = 0n): bigint {
 
 function lastIndexOf(text: string, part: string, from?: bigint): bigint {
   const [all, wanted] = [chars(text), chars(part)];
-  const start = from === undefined ? all.length : inRange(from, all.length);
+  if (from !== undefined && from < 0n) throw new CelError(`index out of range: ${from}`);
+  // Nothing is found beyond the end.
+  if (from !== undefined && Number(from) >= all.length && part !== '') return -1n;
+  const start = from === undefined ? all.length : Number(from);
   for (let at = Math.min(start, all.length - wanted.length); at >= 0; at--) {
     if (wanted.every((char, index) => all[at + index] === char)) return BigInt(at);
   }
@@ -67,6 +71,9 @@ function substring(text: string, start: bigint, end?: bigint): string {
   if (from > to) throw new CelError(`invalid substring range. start: ${start}, end: ${end}`);
   return all.slice(from, to).join('');
 }
+
+/** What Unicode calls white space. */
+const SPACES = /^\p{White_Space}+|\p{White_Space}+$/gu;
 
 const lower = (text: string): string => text.replaceAll(/[A-Z]/g, (char) => char.toLowerCase());
 const upper = (text: string): string => text.replaceAll(/[a-z]/g, (char) => char.toUpperCase());
@@ -140,7 +147,7 @@ export const strings: readonly Overload[] = [
   method(STRING, 'split', [STRING, INT], list(STRING), split, splitting),
   method(STRING, 'substring', [INT], STRING, substring, copies),
   method(STRING, 'substring', [INT, INT], STRING, substring, copies),
-  method(STRING, 'trim', [], STRING, (text: string) => text.trim(), copies),
+  method(STRING, 'trim', [], STRING, (text: string) => text.replaceAll(SPACES, ''), copies),
   method(list(STRING), 'join', [], STRING, (all: readonly string[]) => all.join(''), joining),
   method(
     list(STRING),

@@ -1,7 +1,7 @@
 import { dateOf } from '../../../../base/clock.ts';
 import { zoneOffset } from '../../../../base/zone-offset.ts';
 import { CelError } from '../cel-error.ts';
-import { checkedInt, Duration, Timestamp } from '../values.ts';
+import { checkedInt, checkedTimestamp, Duration, type Timestamp } from '../values.ts';
 
 const NANOS: Readonly<Record<string, bigint>> = {
   ns: 1n,
@@ -13,13 +13,17 @@ const NANOS: Readonly<Record<string, bigint>> = {
   m: 60_000_000_000n,
   h: 3_600_000_000_000n,
 };
-const SECOND = 1_000_000_000n;
+
+/** A text that is no value of a type. */
+export function notConverted(type: string, from = 'string'): CelError {
+  return new CelError(`type conversion error from '${from}' to '${type}'`);
+}
 
 /** Go's durations: `1h30m`, `-1.5s`. */
 export function parseDuration(text: string): Duration {
   const match = /^([+-]?)((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text);
   if (text === '0') return new Duration(0n);
-  if (!match) throw new CelError(`time: invalid duration ${JSON.stringify(text)}`);
+  if (!match) throw notConverted('google.protobuf.Duration');
   let total = 0n;
   for (const [, whole = '', fraction = '', unit = ''] of text.matchAll(
     /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g,
@@ -37,29 +41,14 @@ const RFC3339 =
 export function parseTimestamp(text: string): Timestamp {
   const match = RFC3339.exec(text);
   const ms = match === null ? Number.NaN : Date.parse(text.toUpperCase().replace(/\.\d+/, ''));
-  if (Number.isNaN(ms))
-    throw new CelError(`parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05Z07:00"`);
+  // A day that its month does not have is taken for one of the next month.
+  const day =
+    match === null
+      ? 0
+      : dateOf(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]))).getUTCDate();
+  if (Number.isNaN(ms) || day !== Number(match?.[3])) throw notConverted('google.protobuf.Timestamp');
   const fraction = match?.[7] ?? '';
-  return new Timestamp(BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0') || '0'));
-}
-
-function fractionText(nanos: bigint): string {
-  return nanos === 0n ? '' : `.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
-}
-
-export function timestampText({ nanos }: Timestamp): string {
-  const seconds = nanos >= 0n ? nanos / SECOND : (nanos - SECOND + 1n) / SECOND;
-  const text = isoOf(Number(seconds) * 1000);
-  return `${text}${fractionText(nanos - seconds * SECOND)}Z`;
-}
-
-export function durationText({ nanos }: Duration): string {
-  const [sign, positive] = nanos < 0n ? ['-', -nanos] : ['', nanos];
-  return `${sign}${positive / SECOND}${fractionText(positive % SECOND)}s`;
-}
-
-function isoOf(ms: number): string {
-  return dateOf(ms).toISOString().slice(0, 19);
+  return checkedTimestamp(BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0') || '0'));
 }
 
 /** One part of a time in a time zone: a name, or an offset like `+01:00`. */
@@ -92,7 +81,7 @@ export function field(time: Timestamp, name: string, zone: string): bigint {
 }
 
 function offset(ms: number, zone: string): number {
-  const fixed = /^([+-]?)(\d\d):(\d\d)$/.exec(zone);
+  const fixed = /^([+-]?)(\d+):(\d+)$/.exec(zone);
   if (fixed !== null) {
     const minutes = Number(fixed[2]) * 60 + Number(fixed[3]);
     return (fixed[1] === '-' ? -minutes : minutes) * 60_000;
