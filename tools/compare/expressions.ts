@@ -152,7 +152,8 @@ function complaints(answer: Answer, field?: string): Answer {
     details?: { causes?: readonly { field: string; message: string }[] };
   };
   const causes = (details?.causes ?? []).filter((cause) => field === undefined || cause.field === field);
-  return { ...answer, headers: {}, body: causes.map(({ message }) => message) };
+  const messages = causes.map(({ message }) => message.replace(/\{"Rule":.*?\}: (?=[a-z])/, ''));
+  return { ...answer, headers: {}, body: { message: messages.join('\n') } };
 }
 
 /** Asks some at a time, and tells in order. */
