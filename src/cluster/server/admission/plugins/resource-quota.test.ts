@@ -33,6 +33,12 @@ test('many writers at once never take more than there is', async () => {
     /is forbidden: exceeded quota: maps, requested: configmaps=1, used: configmaps=11, limited: configmaps=11$/,
   );
   assert.deepEqual(await used(api, 'maps'), { configmaps: '11' });
+  const { metadata } = (await api.call('GET', `${BASE}/resourcequotas/maps`)).body;
+  const writers = (metadata.managedFields ?? []) as { manager: string; subresource?: string }[];
+  assert.deepEqual(writers.map(({ manager, subresource }) => [manager, subresource]).toSorted(), [
+    ['kube-apiserver', 'status'],
+    ['unknown', undefined],
+  ]);
 });
 
 test('what is not written is given back', async () => {

@@ -4,6 +4,7 @@
  */
 import { isPlatformError, PlatformError } from '../../../../base/errors.ts';
 import { getPath, objectAt } from '../../../api/json.ts';
+import { recordUpdate } from '../../../api/managed-fields/managed-fields.ts';
 import { addQuantities, formatQuantity, type Quantity } from '../../../api/quantity.ts';
 import { quantities, type Amounts } from '../../../api/quota/pod-amounts.ts';
 import {
@@ -14,6 +15,7 @@ import {
   usageOf,
   type GroupResource,
 } from '../../../api/quota/usage.ts';
+import { authored } from '../../authorship.ts';
 import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionPlugin, AdmissionRequest, Undo } from '../admission.ts';
@@ -118,6 +120,8 @@ async function change(
   { name, amounts, dryRun = false, limited = false }: Charge & { readonly limited?: boolean },
 ): Promise<boolean> {
   const { server, namespace } = request;
+  const { clock } = server;
+  const author = authored(quotas, { manager: 'kube-apiserver', subresource: 'status', clock });
   try {
     await server.registry.modify(
       quotas,
@@ -132,7 +136,9 @@ async function change(
             const sum = addQuantities(used.get(resource) ?? { nano: 0n, format: amount.format }, amount);
             used.set(resource, sum.nano < 0n ? { ...sum, nano: 0n } : sum);
           }
+          const before = { ...quota };
           quota.status = { ...quota.status, hard: quota.spec?.['hard'] ?? {}, used: texts(used) };
+          recordUpdate(before, quota, author);
           return { type: 'put', object: quota };
         },
       },
