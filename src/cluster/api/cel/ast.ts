@@ -106,6 +106,7 @@ export interface StructLiteral extends Node {
 
 export type MacroName =
   | 'has'
+  | 'bind'
   | 'all'
   | 'exists'
   | 'existsOne'

@@ -33,6 +33,8 @@ export interface Environment {
   readonly variables: ReadonlyMap<string, CelType>;
   /** Types by name, which are values as well: `int`, `net.IP`. */
   readonly types: ReadonlySet<string>;
+  /** Whether there is `cel.bind`. */
+  readonly binds?: boolean | undefined;
   /** What `Name{…}` makes: an object of known fields, or of any. */
   readonly struct?: (name: string) => ObjectType | 'open' | undefined;
 }
@@ -354,7 +356,8 @@ class Checker {
     const target = this.typeOf(expr.target, scope);
     const inner = new Map(scope);
     const [first = '', second] = expr.variables;
-    if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
+    if (expr.name === 'bind') inner.set(first, target);
+    else if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
       if (target.kind !== 'optional' && target.kind !== 'dyn')
         throw this.#noOverload(expr.name, [target], expr.at, true);
       inner.set(first, target.kind === 'optional' ? target.of : DYN);

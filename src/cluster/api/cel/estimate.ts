@@ -205,6 +205,10 @@ class Estimator {
       // The test itself is free.
       case 'has':
         return { cost: expr.target.op === 'select' ? this.of(expr.target.operand, scope).cost : target.cost };
+      case 'bind': {
+        const result = this.of(expr.args[0]!, new Map(scope).set(first, target));
+        return { ...result, place: undefined, cost: LIST_COST + target.cost + result.cost };
+      }
       case 'optMap':
       case 'optFlatMap': {
         const value = { cost: 1, size: isScalar(this.#typeOf(expr.target)) ? SINGLE : undefined };

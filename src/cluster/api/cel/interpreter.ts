@@ -241,6 +241,10 @@ class Interpreter {
       (a: Value, b?: Value): Variables =>
       (name) =>
         name === first ? a : name === second ? b : scope(name);
+    if (expr.name === 'bind') {
+      this.#budget.pay(LIST_COST);
+      return this.run(expr.args[0]!, within(target));
+    }
     if (expr.name === 'optMap' || expr.name === 'optFlatMap') {
       if (!(target instanceof Optional)) throw new CelError('no such overload');
       if (target.value === undefined) return NONE;

@@ -7,8 +7,13 @@ import { Uint } from './values.ts';
 /** Deeper than this nobody writes, and a recursive reader would run out of stack. */
 const MAX_DEPTH = 250;
 
-export function parse(text: string): Expr {
-  return new Parser(text).all();
+export interface Syntax {
+  /** Whether there is `cel.bind`. */
+  readonly binds?: boolean | undefined;
+}
+
+export function parse(text: string, syntax: Syntax = {}): Expr {
+  return new Parser(text, syntax).all();
 }
 
 /** What no field may be called in an expression. */
@@ -46,11 +51,13 @@ const BEGINNINGS =
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly Token[];
+  readonly #binds: boolean;
   #next = 0;
   #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, { binds = false }: Syntax) {
     this.#text = text;
+    this.#binds = binds;
     this.#tokens = tokenize(text);
   }
 
@@ -284,6 +291,17 @@ class Parser {
 
   #method(target: Expr, name: string, at: number): Expr {
     const args = this.#arguments();
+    if (
+      this.#binds &&
+      name === 'bind' &&
+      target.op === 'ident' &&
+      target.name === 'cel' &&
+      args.length === 3
+    ) {
+      const [variable, bound, result] = args as [Expr, Expr, Expr];
+      const variables = [this.#variable(variable)];
+      return { op: 'macro', name, target: bound, variables, args: [result], at };
+    }
     const macro = MACROS.find((one) => one.written === name && one.arguments === args.length);
     if (macro === undefined) return { op: 'call', name, target, args, at };
     const variables = args.slice(0, macro.variables).map((arg) => this.#variable(arg));

@@ -39,10 +39,11 @@ export function environmentOf(
   variables: ReadonlyMap<string, CelType>,
   more: {
     readonly functions?: readonly Overload[];
+    readonly binds?: boolean;
     readonly struct?: (name: string) => ObjectType | 'open' | undefined;
   } = {},
 ): Environment {
-  const { functions, struct } = more;
+  const { functions, binds, struct } = more;
   return {
     functions:
       functions === undefined
@@ -50,6 +51,7 @@ export function environmentOf(
         : new Functions(...LIBRARIES, functions),
     variables,
     types: TYPES,
+    binds,
     ...(struct !== undefined && { struct }),
   };
 }
@@ -57,7 +59,7 @@ export function environmentOf(
 /** Throws CompileError; with `wanted`, also for an expression of another type. */
 export function compile(text: string, environment: Environment, wanted?: 'bool' | 'string'): Program {
   if (text.length > MAX_LENGTH) throw new CompileError('expression is too long', '', 0);
-  const expr = parse(text);
+  const expr = parse(text, environment);
   const checked = check(expr, text, environment);
   const { type } = checked;
   if (wanted !== undefined && type.kind !== wanted && type.kind !== 'dyn') {
