@@ -96,8 +96,12 @@ function checkNumber(
   // Upstream compares a whole number with the whole part of the bound.
   const bound = (limit: number): number => (Number.isInteger(value) ? Math.trunc(limit) : limit);
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = checks;
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
+  if (multipleOf !== undefined && multipleOf <= 0) {
+    const why = `factor MultipleOf declared for ${path} must be positive: ${multipleOf}`;
+    errors.push(invalid(path, multipleOf, why));
+  } else if (multipleOf !== undefined && !isMultiple(value, multipleOf)) {
     bad(`should be a multiple of ${multipleOf}`);
+  }
   if (minimum !== undefined) {
     const least = bound(minimum);
     if (exclusiveMinimum ? value <= least : value < least) {

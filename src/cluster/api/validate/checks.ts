@@ -232,7 +232,10 @@ export function tooMany(field: string, actual: number, maximum: number): FieldEr
           type: 'Too many',
           field,
           value: actual,
-          detail: `must have at most ${maximum} ${maximum === 1 ? 'item' : 'items'}`,
+          detail:
+            maximum < 0
+              ? 'has too many items'
+              : `must have at most ${maximum} ${maximum === 1 ? 'item' : 'items'}`,
         },
       ]
     : [];

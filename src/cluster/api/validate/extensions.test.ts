@@ -231,6 +231,14 @@ const CREATES: readonly (readonly [JsonObject, ...string[]])[] = [
     `${A}.x-kubernetes-validations[0].rule: Required value: rule is not specified`,
   ],
   [
+    property({ type: 'integer', default: 1, multipleOf: -1 }),
+    `${A}.default: Invalid value: -1: factor MultipleOf declared for  must be positive: -1`,
+  ],
+  [
+    property({ ...OPEN, default: { a: 1 }, maxProperties: -1 }),
+    `${A}.default: Too many: 1: has too many items`,
+  ],
+  [
     property({ ...OPEN, 'x-kubernetes-embedded-resource': true, default: { kind: 'A' } }),
     `${A}.default.apiVersion: Required value`,
   ],

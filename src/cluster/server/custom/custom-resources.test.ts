@@ -86,6 +86,8 @@ function definition(overrides: JsonObject = {}, version: JsonObject = {}): JsonO
   };
 }
 
+const OPEN_OBJECT = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+
 const widget = (name: string, spec: JsonObject): JsonObject => ({
   apiVersion: 'example.com/v1',
   kind: 'Widget',
@@ -165,6 +167,18 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
     { 'content-type': 'application/strategic-merge-patch+json' },
   );
   assert.equal(strategic.status, 415);
+});
+
+test('what a status is by default it is from the beginning, whatever is sent', async () => {
+  await using api = await TestServer.open();
+  const phase = { type: 'string', default: 'Pending' };
+  const status = { type: 'object', default: { count: 0 }, properties: { count: { type: 'integer' }, phase } };
+  const openAPIV3Schema = { type: 'object', properties: { spec: OPEN_OBJECT, status } };
+  await defined(api, definition({}, { schema: { openAPIV3Schema }, selectableFields: [] }));
+  const sent = { ...widget('a', {}), status: { count: 3 } };
+  const made = await api.call('POST', WIDGETS, sent);
+  assert.deepEqual(made.body.status, { count: 0, phase: 'Pending' }, made.body.message ?? '');
+  assert.deepEqual((await api.call('GET', `${WIDGETS}/a`)).body.status, { count: 0, phase: 'Pending' });
 });
 
 test('values are refused in the usual words; what was so before is let be', async () => {

@@ -70,6 +70,7 @@ async function resourceOf(
   const scale = scalePaths(subresources);
   const openApi = objectAt(version, 'schema', 'openAPIV3Schema');
   const schema = parseStructural(openApi);
+  const statusSchema = statusAlone(schema);
   const declaration: ResourceDeclaration = {
     group,
     version: name,
@@ -108,11 +109,20 @@ async function resourceOf(
       ? {
           conditional: true,
           fixedInStatus: USERS_METADATA,
-          prepareForCreate: (object) => void delete object.status,
+          prepareForCreate: (object) => {
+            delete object.status;
+            // Nobody has sent it, but its default is there.
+            fillDefaults(object, statusSchema);
+          },
         }
       : { conditional: true },
     ...(await conversionOf(definition, name, server)),
   };
+}
+
+/** What an object's schema says of its status. */
+function statusAlone(schema: Structural): Structural {
+  return { ...schema, properties: new Map([...schema.properties].filter(([name]) => name === 'status')) };
 }
 
 /** Expressions are read only where there are some. */
