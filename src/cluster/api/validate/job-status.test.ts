@@ -13,6 +13,8 @@ function are(...types: readonly string[]): JsonObject[] {
 
 const INDEXED: JsonObject = { completionMode: 'Indexed', completions: 3, parallelism: 1 };
 
+const NEGATIVE = 'status.active: Invalid value: -1: must be greater than or equal to 0';
+
 /** What it becomes, what it was, complaints. */
 const STATUSES: readonly (readonly [JsonObject, JsonObject, ...string[]])[] = [
   [
@@ -49,8 +51,18 @@ const STATUSES: readonly (readonly [JsonObject, JsonObject, ...string[]])[] = [
     'status.conditions: Invalid value: cannot disable the terminal FailureTarget=True condition',
     'status.failed: Invalid value: 1: cannot decrease the failed counter',
     'status.succeeded: Invalid value: 1: cannot decrease the succeeded counter',
-    'status.startTime: Required value: startTime cannot be removed for unsuspended job',
+    'status.startTime: Invalid value: null: field is immutable for unsuspended job once set',
   ],
+  [
+    { status: { startTime: null, completionTime: END, conditions: are('SuccessCriteriaMet', 'Complete') } },
+    { spec: { suspend: true, completions: 0 } },
+  ],
+  // Starts anew.
+  [
+    { status: { startTime: END, conditions: [{ type: 'Suspended', status: 'False' }] } },
+    { status: { startTime: START, conditions: [{ type: 'Suspended', status: 'True' }] } },
+  ],
+  [{ status: { ready: null, active: -1 } }, { status: { active: 1 } }, NEGATIVE],
   [{ status: { startTime: null } }, { spec: { suspend: true }, status: { startTime: START } }],
   [
     { status: { completedIndexes: '0,2-1', failedIndexes: '0' } },

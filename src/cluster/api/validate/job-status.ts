@@ -4,6 +4,7 @@
  */
 import { duplicate, inconsistent, invalid, required, type FieldError } from '../field-error.ts';
 import {
+  getPath,
   jsonEqual,
   listAt,
   numberAt,
@@ -21,8 +22,12 @@ const CONDITIONS = 'status.conditions';
 type Type = 'Complete' | 'Failed' | 'FailureTarget' | 'SuccessCriteriaMet';
 
 function isTrue(job: JsonObject, type: Type): boolean {
+  return hasCondition(job, type, 'True');
+}
+
+function hasCondition(job: JsonObject, type: Type | 'Suspended', status: 'True' | 'False'): boolean {
   return objectsAt(job, 'status', 'conditions').some(
-    (condition) => condition['type'] === type && condition['status'] === 'True',
+    (condition) => condition['type'] === type && condition['status'] === status,
   );
 }
 
@@ -128,8 +133,10 @@ function validateVerdict(job: JsonObject, old: JsonObject): FieldError[] {
     (finished || changed('active')) && active > 0,
     invalid('status.active', active, 'active>0 is invalid for finished job'),
   );
+  // One that was never to run anything may finish as it waits.
+  const idle = getPath(job, 'spec', 'suspend') === true && getPath(job, 'spec', 'completions') === 0;
   say(
-    (finished || changed('startTime')) && startTime === undefined,
+    (finished || changed('startTime')) && startTime === undefined && !idle,
     required('status.startTime', 'startTime is required for finished job'),
   );
   say(
@@ -191,7 +198,7 @@ function validateRest(job: JsonObject, old: JsonObject): FieldError[] {
   if ((changed('finished') || changed('terminating')) && terminating > 0 && isFinished(job)) {
     errors.push(invalid('status.terminating', terminating, 'terminating>0 is invalid for finished job'));
   }
-  if ((changed('ready') || changed('active')) && ready > active) {
+  if ((changed('ready') || changed('active')) && status['ready'] !== undefined && ready > active) {
     errors.push(invalid('status.ready', ready, 'cannot set more ready pods than active'));
   }
   const met = isTrue(job, 'SuccessCriteriaMet');
@@ -226,10 +233,11 @@ function validateTransition(job: JsonObject, old: JsonObject): FieldError[] {
   }
   const { completionTime: end, startTime: start } = status;
   if (end !== undefined && was['completionTime'] !== undefined && end !== was['completionTime']) {
-    errors.push(invalid('status.completionTime', end, 'completionTime cannot be mutated'));
+    errors.push(invalid('status.completionTime', end, 'field is immutable'));
   }
-  if (was['startTime'] !== undefined && start !== was['startTime'] && spec['suspend'] !== true) {
-    errors.push(required('status.startTime', 'startTime cannot be removed for unsuspended job'));
+  const resumes = hasCondition(old, 'Suspended', 'True') && hasCondition(job, 'Suspended', 'False');
+  if (was['startTime'] !== undefined && start !== was['startTime'] && spec['suspend'] !== true && !resumes) {
+    errors.push(invalid('status.startTime', start, 'field is immutable for unsuspended job once set'));
   }
   const [met, before] = [isTrue(job, 'SuccessCriteriaMet'), isTrue(old, 'SuccessCriteriaMet')];
   if (before && !met) {
