@@ -31,7 +31,6 @@ export function admissionPolicyDefaults(policy: JsonObject): void {
 
 export function policyBindingDefaults(binding: JsonObject): void {
   const spec = ensureObject(binding, 'spec');
-  if (isJsonObject(spec['paramRef'])) fill(spec['paramRef'], { parameterNotFoundAction: 'Deny' });
   matchDefaults(spec['matchResources']);
 }
 

@@ -54,6 +54,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
         ],
         validations: [
           { expression: 'true', message: 'a\nb', messageExpression: ' ', reason: 'Unauthorized' },
+          { expression: 'true', reason: '' },
         ],
         auditAnnotations: [
           { key: 'a', valueExpression: ' ' },
@@ -67,6 +68,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'spec.validations[0].messageExpression: Invalid value: " ": must be non-empty if specified',
     'spec.validations[0].message: Invalid value: "a\\nb": must not contain line breaks',
     'spec.validations[0].reason: Unsupported value: "Unauthorized": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"',
+    'spec.validations[1].reason: Unsupported value: "": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"',
     'spec.auditAnnotations[0].valueExpression: Required value: valueExpression is not specified',
     'spec.auditAnnotations[1].valueExpression: Required value: must not exceed 5120 bytes in length',
     'spec.auditAnnotations[1].key: Duplicate value: "a"',
@@ -84,6 +86,11 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'spec.mutations[0].jsonPatch.expression: Required value',
     'spec.mutations[0].applyConfiguration: Invalid value: "{applyConfiguration}": must not be specified when patchType is JSONPatch',
     'spec.reinvocationPolicy: Unsupported value: "Often": supported values: "Never", "IfNeeded"',
+  ],
+  [
+    `${GROUP}/ValidatingAdmissionPolicyBinding`,
+    { spec: { paramRef: { name: 'a' } } },
+    'spec.paramRef.parameterNotFoundAction: Required value',
   ],
   [
     `${GROUP}/ValidatingAdmissionPolicyBinding`,

@@ -303,7 +303,7 @@ function validateValidation(validation: JsonObject, at: string): FieldError[] {
   else if (/[\n\r]/.test(said.trim())) {
     errors.push(invalid(`${at}.message`, said, 'must not contain line breaks'));
   }
-  return [...errors, ...oneOf(validation, 'reason', { field: at, supported: REASONS })];
+  return [...errors, ...oneOf(validation, 'reason', { field: at, supported: REASONS, emptyToo: true })];
 }
 
 export function validateMutatingBinding(binding: JsonObject): FieldError[] {

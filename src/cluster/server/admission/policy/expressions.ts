@@ -57,7 +57,8 @@ export function expressionsOf(spec: JsonObject, types?: ReadonlyMap<string, CelT
   const fields = new Map<string, Field>();
   const all = new Map<string, CelType>([
     ...VARIABLES,
-    ['params', DYN],
+    // Without a kind of parameters there is none.
+    ...(spec['paramKind'] === undefined ? [] : [['params', DYN] as const]),
     ['variables', { kind: 'object', name: 'kubernetes.variables', fields }],
     ...(types ?? []),
   ]);

@@ -130,6 +130,10 @@ test('expressions that do not compile are refused; those that do not fit a kind 
     broken.body.message ?? '',
     /spec\.validations\[0\]\.expression: Invalid value: "object\.": compilation failed/,
   );
+  const unbound = await policy(api, 'Validating', {
+    validations: [{ expression: 'params.data.max == "1"' }],
+  });
+  assert.match(unbound.body.message ?? '', /undeclared reference to 'params'/);
   assert.match(broken.body.message ?? '', /spec\.validations\[1\]\.expression: .*must evaluate to a bool/);
   const rule = { ...RULE, apiGroups: ['apps'], resources: ['deployments'] };
   await policy(api, 'Validating', {
