@@ -2,9 +2,13 @@
  * The variable `authorizer` (https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library). Deciding may
  * take time, evaluating may not: an expression that needs a decision is stopped, and evaluated again when it is there.
  */
+import { isPlatformError } from '../../../../base/errors.ts';
 import { method, type Overload } from '../../../api/cel/functions.ts';
+import { exactly, LIST_COST, STRUCT_COST, times, traversal, type Size } from '../../../api/cel/sizes.ts';
 import { BOOL, opaque, STRING } from '../../../api/cel/types.ts';
 import { CelError } from '../../../api/cel/program.ts';
+import { parseLabelSelector } from '../../../api/label-selector-text.ts';
+import { parseFieldSelector } from '../../../api/selector.ts';
 import type { Opaque } from '../../../api/cel/values.ts';
 import type { UserInfo } from '../../../api/transport.ts';
 import type { Attributes, Decision } from '../../authorization/authorizer.ts';
@@ -122,6 +126,22 @@ function accountOf(namespace: string, name: string): UserInfo {
   return { name: `system:serviceaccount:${namespace}:${name}`, groups };
 }
 
+/** With a selector; one that cannot be read narrows nothing. */
+function narrowed(asked: Question, read: () => Partial<Question['attributes']>): Question {
+  try {
+    return asked.with('ResourceCheck', read());
+  } catch (error) {
+    if (isPlatformError(error)) return asked;
+    throw error;
+  }
+}
+
+/** A requirement takes two characters at least, and is kept with its values. */
+const selecting = {
+  cost: (_asked: Size, text: Size): number =>
+    LIST_COST + traversal(text) + times(exactly(times(text, 0.5)), LIST_COST + STRUCT_COST),
+};
+
 /** A check is as dear as looking at a large object. */
 const dear = { cost: (): number => 350_000 };
 
@@ -152,6 +172,23 @@ export const authorizationFunctions: readonly Overload[] = [
   ),
   method(RESOURCE_CHECK, 'name', [STRING], RESOURCE_CHECK, (asked: Question, name: string) =>
     asked.with('ResourceCheck', { name }),
+  ),
+  method(
+    RESOURCE_CHECK,
+    'fieldSelector',
+    [STRING],
+    RESOURCE_CHECK,
+    (asked: Question, text: string) => narrowed(asked, () => ({ fieldSelector: parseFieldSelector(text) })),
+    selecting,
+  ),
+  method(
+    RESOURCE_CHECK,
+    'labelSelector',
+    [STRING],
+    RESOURCE_CHECK,
+    (asked: Question, text: string) =>
+      narrowed(asked, () => ({ labelSelector: parseLabelSelector(text).requirements })),
+    selecting,
   ),
   method(
     RESOURCE_CHECK,

@@ -115,7 +115,9 @@ test('the authorizer can be asked', async () => {
   const check = 'authorizer.requestResource.check("create").allowed()';
   const other =
     '!authorizer.serviceAccount("default", "nobody").group("").resource("pods").namespace("default").check("list").allowed()';
-  await policy(api, 'Validating', { validations: [{ expression: `${check} && ${other}` }] });
+  const narrowed =
+    'authorizer.group("").resource("pods").fieldSelector("spec.nodeName=a").labelSelector("a in (b,c), !").check("list").allowed()';
+  await policy(api, 'Validating', { validations: [{ expression: `${check} && ${other} && ${narrowed}` }] });
   const made = await api.call('POST', MAPS, configMap('a'));
   assert.equal(made.status, 201, made.body.message ?? '');
 });
