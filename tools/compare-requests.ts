@@ -70,6 +70,7 @@ const ignored = new RegExp(options.ignore);
 const only = new RegExp(options.only);
 /** Names of two runs differ. */
 const run = Date.now().toString(36);
+const hooks = new RegExp(`${webhooks.url}/(ours|theirs)`, 'g');
 let asked = 0;
 let alike = 0;
 const groups = new Groups();
@@ -202,7 +203,7 @@ function comparable({ status, headers, body }: Answer, { shown: what }: HttpRequ
   );
   const shown = what === 'head' ? '(not compared)' : plainBody(String(headers['content-type']), body);
   const answer = { status, headers: Object.fromEntries([...texts, ...marks]), body: shown };
-  return JSON.parse(JSON.stringify(answer).replaceAll(run, 'RUN')) as Json;
+  return JSON.parse(JSON.stringify(answer).replaceAll(run, 'RUN').replace(hooks, 'WEBHOOK')) as Json;
 }
 
 function plainBody(type: string, body: Json): Json {

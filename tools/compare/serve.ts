@@ -63,15 +63,34 @@ export async function serveHere(token: string, pki: Pki): Promise<Served> {
   return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+/** What a webhook answers with: fields of the response, or of the whole. */
+interface Scripted {
+  /** A list, which is sent as base64. */
+  readonly patch?: Json;
+  /** HTTP status. */
+  readonly http?: number;
+  /** ms */
+  readonly delay?: number;
+  /** The answer itself. */
+  readonly raw?: string;
+  /** Fields of the review, which may replace the response. */
+  readonly review?: { readonly [field: string]: Json };
+  readonly [field: string]: Json | undefined;
+}
+
+interface Hook {
+  answer: Scripted;
+  seen: Json[];
+}
+
 /**
- * Answers admission reviews as their address says: `/any/path?allowed=false&code=400&reason=R&message=M&warning=W&patch=[…]&audit=k=v`,
- * `status` for the HTTP status, `delay` in ms, `body` for a whole answer, `version`, `kind`, `uid` and `patchType` for others than are right.
- * `GET /any/path/seen` has the reviews that came there since it was asked last.
+ * Answers admission reviews as they were told to: `PUT path` says how that path is answered, `GET path/seen` has the reviews
+ * that came there since it was asked last.
  */
 export async function serveWebhooks(pki: Pki): Promise<Served> {
-  const seen = new Map<string, Json[]>();
+  const hooks = new Map<string, Hook>();
   const server = createServer(pki.server, (request, response) => {
-    answer(request, response, seen).catch(() => response.destroy());
+    answer(request, response, hooks).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -86,48 +105,32 @@ export async function serveWebhooks(pki: Pki): Promise<Served> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  seen: Map<string, Json[]>,
+  hooks: Map<string, Hook>,
 ): Promise<void> {
-  const { pathname, searchParams: asked } = new URL(request.url ?? '/', 'https://here');
-  if (pathname.endsWith('/seen')) {
-    const path = pathname.slice(0, -'/seen'.length);
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(seen.get(path) ?? []));
-    seen.delete(path);
+  const { method, headers } = request;
+  const { pathname, search } = new URL(request.url ?? '/', 'https://here');
+  const path = pathname.replace(/\/seen$/, '');
+  const hook = hooks.get(path) ?? { answer: {}, seen: [] };
+  hooks.set(path, hook);
+  const body = await text(request);
+  response.setHeader('content-type', 'application/json');
+  if (method === 'PUT') hook.answer = JSON.parse(body) as Scripted;
+  if (method !== 'POST') {
+    response.end(JSON.stringify(hook.seen));
+    hook.seen = [];
     return;
   }
-  const { headers } = request;
-  const body = JSON.parse(await text(request)) as { readonly request: { readonly uid: string } };
-  const { accept = null, 'content-type': type = null } = headers;
-  const query = `?${new URL(request.url ?? '/', 'https://here').searchParams.get('timeout') ?? ''}`;
-  seen.set(pathname, [...(seen.get(pathname) ?? []), { query, accept, type, body: body as unknown as Json }]);
-  await setTimeout(Number(asked.get('delay') ?? 0));
-  response.statusCode = Number(asked.get('status') ?? 200);
-  response.setHeader('content-type', 'application/json');
-  response.end(asked.get('body') ?? JSON.stringify(reviewOf(asked, body.request.uid)));
+  const review = JSON.parse(body) as { readonly request: { readonly uid: string } };
+  const { accept = '', 'content-type': type = '' } = headers;
+  hook.seen.push({ search, accept, type, review: review as unknown as Json });
+  await setTimeout(hook.answer.delay ?? 0);
+  response.statusCode = hook.answer.http ?? 200;
+  response.end(hook.answer.raw ?? JSON.stringify(reviewOf(hook.answer, review.request.uid)));
 }
 
-function reviewOf(asked: URLSearchParams, uid: string): Json {
-  const patch = asked.get('patch');
-  const code = asked.get('code');
-  const status = {
-    ...(code !== null && { code: Number(code) }),
-    ...(asked.has('reason') && { reason: asked.get('reason') }),
-    ...(asked.has('message') && { message: asked.get('message') }),
-  };
-  const audit = asked.getAll('audit').map((each) => each.split('='));
-  return {
-    apiVersion: asked.get('version') ?? 'admission.k8s.io/v1',
-    kind: asked.get('kind') ?? 'AdmissionReview',
-    response: {
-      uid: asked.get('uid') ?? uid,
-      allowed: asked.get('allowed') !== 'false',
-      ...(Object.keys(status).length > 0 && { status }),
-      ...(asked.has('warning') && { warnings: asked.getAll('warning') }),
-      ...(audit.length > 0 && { auditAnnotations: Object.fromEntries(audit) as Record<string, string> }),
-      ...(patch !== null && {
-        patch: Buffer.from(patch).toString('base64'),
-        patchType: asked.get('patchType') ?? 'JSONPatch',
-      }),
-    },
-  };
+function reviewOf(scripted: Scripted, uid: string): unknown {
+  const { review, patch, raw: _raw, http: _http, delay: _delay, ...more } = scripted;
+  const encoded = patch === undefined ? {} : { patch: Buffer.from(JSON.stringify(patch)).toString('base64') };
+  const response = { uid, ...more, ...encoded };
+  return { ...(review ?? { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }), response, ...review };
 }
