@@ -132,5 +132,9 @@ function reviewOf(scripted: Scripted, uid: string): unknown {
   const { review, patch, raw: _raw, http: _http, delay: _delay, ...more } = scripted;
   const encoded = patch === undefined ? {} : { patch: Buffer.from(JSON.stringify(patch)).toString('base64') };
   const response = { uid, ...more, ...encoded };
-  return { ...(review ?? { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }), response, ...review };
+  return {
+    ...(review ?? { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }),
+    response,
+    ...review,
+  };
 }

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 
 import { objectsAt } from '../api/json.ts';
 import { PROTOBUF } from './negotiate.ts';
-import { TestServer } from './testing/test-server.ts';
+import { warningHeader } from './respond.ts';
+import { deployment, pod, TestServer } from './testing/test-server.ts';
 
 test('every answer says which request it is for, and that it is not to be kept', async () => {
   await using api = await TestServer.open();
@@ -97,4 +98,43 @@ test('the root lists paths', async () => {
     assert.ok(paths.includes(path), path);
   assert.ok(!paths.includes('/livez/shutdown'));
   assert.deepEqual(paths, paths.toSorted());
+});
+
+test('what is written below an object must be named as it is', async () => {
+  await using api = await TestServer.open();
+  const all = '/apis/apps/v1/namespaces/default/deployments';
+  await api.create(all, deployment('d'));
+  await api.create('/api/v1/namespaces/default/pods', pod('p'));
+  const [scale, binding] = [`${all}/d/scale`, '/api/v1/namespaces/default/pods/p/binding'];
+  const spec = { replicas: 1 };
+  const target = { name: 'n' };
+  for (const [method, url, body, status] of [
+    ['PUT', scale, { spec }, 400],
+    ['PUT', scale, { metadata: { name: 'e' }, spec }, 400],
+    ['PUT', scale, { metadata: { name: 'd', namespace: 'x' }, spec }, 400],
+    ['PUT', scale, { metadata: { name: 'd', uid: 'x' }, spec }, 409],
+    ['PUT', scale, { metadata: { name: 'd' }, spec }, 200],
+    ['POST', binding, { target }, 400],
+    ['POST', binding, { metadata: { name: 'q' }, target }, 400],
+    ['POST', binding, { metadata: { name: 'p' }, target: {} }, 500],
+    ['POST', binding, { metadata: { name: 'p' }, target }, 201],
+    ['PUT', '/api/v1/namespaces/default/finalize', { metadata: { name: 'x' } }, 400],
+  ] as const) {
+    const answer = await api.call(method, url, body);
+    assert.equal(answer.status, status, `${method} ${url} ${JSON.stringify(body)}: ${answer.body.message}`);
+  }
+  const none = await api.call('PUT', scale, { metadata: { name: 'd' }, spec: { replicas: 0 } });
+  assert.deepEqual(none.body.spec, {});
+});
+
+test('warnings that no header can carry are left out, and too many are cut', () => {
+  assert.deepEqual(warningHeader(['', 'a\nb']), {});
+  assert.deepEqual(warningHeader(['"a"', '"a"', 'ü']), { warning: '299 - "\\"a\\"", 299 - "Ã¼"' });
+  const { warning = '' } = warningHeader([
+    'a'.repeat(5000),
+    'b',
+    ...Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(300)),
+  ]);
+  assert.match(warning, /^299 - "a{256}", 299 - "b", 299 - "0 {255}"/);
+  assert.equal(warning.split(', ').length, 17);
 });

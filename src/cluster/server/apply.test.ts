@@ -266,3 +266,37 @@ test('an update may forget all owners, and cannot invent them by accident', asyn
   const later = await api.call('PUT', `${MAPS}/a`, { ...forgotten.body, data: { k: '2' } }, headers);
   assert.equal(later.body.metadata.managedFields, undefined);
 });
+
+test('a scale is applied, and owned as such', async () => {
+  await using api = await TestServer.open();
+  const web = deployment('web') as JsonObject;
+  await api.create(DEPLOYMENTS, { ...web, spec: { ...(web['spec'] as JsonObject), replicas: 3 } });
+  const scale = (replicas: number): object => ({
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    metadata: { name: 'web' },
+    spec: { replicas },
+  });
+  const url = `${DEPLOYMENTS}/web/scale?fieldManager=x`;
+  const conflict = await api.call('PATCH', url, scale(5), YAML);
+  assert.deepEqual([conflict.status, conflict.body.reason], [409, 'Conflict']);
+  const forced = await api.call('PATCH', `${url}&force=true`, scale(5), YAML);
+  assert.deepEqual([forced.status, forced.body.spec], [200, { replicas: 5 }]);
+  const { body } = await api.call('GET', `${DEPLOYMENTS}/web`);
+  const mine = entry(body, 'x');
+  assert.deepEqual([mine?.subresource, mine?.fieldsV1], ['scale', { 'f:spec': { 'f:replicas': {} } }]);
+  for (const [path, configuration, status] of [
+    ['web', { ...scale(1), kind: 'Deployment' }, 400],
+    ['web', { ...scale(1), spec: { x: 1 } }, 500],
+    ['web', { ...scale(1), metadata: { name: 'other' } }, 400],
+    ['none', { ...scale(1), metadata: { name: 'none' } }, 404],
+  ] as const) {
+    const refused = await api.call(
+      'PATCH',
+      `${DEPLOYMENTS}/${path}/scale?fieldManager=x`,
+      configuration,
+      YAML,
+    );
+    assert.equal(refused.status, status, refused.body.message ?? '');
+  }
+});

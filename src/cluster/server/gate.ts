@@ -3,6 +3,7 @@ import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
 import type { ResourceContext } from './context.ts';
+import type { DeleteRequest } from './deletion.ts';
 import type { JsonObject } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import { isDryRun } from './request-body.ts';
@@ -27,17 +28,19 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   #reservations = new Reservations([]);
 
   readonly #window: Window | undefined;
+  readonly #deleting: DeleteRequest;
   #isLarge: boolean;
 
   constructor(
     context: ResourceContext,
     operation: Operation,
-    options: { readonly dryRun?: boolean; readonly window?: Window } = {},
+    options: { readonly dryRun?: boolean; readonly window?: Window; readonly deleting?: DeleteRequest } = {},
   ) {
     this.#context = context;
     this.#operation = operation;
     this.dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
     this.#window = options.window;
+    this.#deleting = options.deleting ?? {};
     this.#isLarge = (context.request.body?.length ?? 0) > LARGE_BYTES;
   }
 
@@ -97,21 +100,40 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     };
   }
 
-  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions: what of them the query says. */
+  /** CreateOptions, UpdateOptions or DeleteOptions: a patch is one of the first two. */
   #options(): Readonly<Record<string, unknown>> {
-    const { verb, query } = this.#context.info;
-    const names: Readonly<Record<string, string>> = { create: 'Create', update: 'Update', patch: 'Patch' };
+    const { query } = this.#context.info;
+    const operation = this.#operation;
     const texts = ['fieldManager', 'fieldValidation'].flatMap((name) => {
       const value = query.get(name);
-      return value === null || value === '' ? [] : [[name, value] as const];
+      return operation === 'DELETE' || value === null || value === '' ? [] : [[name, value] as const];
     });
     return {
-      kind: `${names[verb] ?? 'Delete'}Options`,
+      kind: `${operation[0]}${operation.slice(1).toLowerCase()}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...Object.fromEntries(texts),
+      ...deleteOptions(this.#deleting),
       ...(this.dryRun && { dryRun: ['All'] }),
     };
   }
+}
+
+function deleteOptions({
+  gracePeriodSeconds,
+  propagationPolicy,
+  uid,
+  resourceVersion,
+}: DeleteRequest): JsonObject {
+  return {
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(propagationPolicy !== undefined && { propagationPolicy }),
+    ...((uid ?? resourceVersion) !== undefined && {
+      preconditions: {
+        ...(uid !== undefined && { uid }),
+        ...(resourceVersion !== undefined && { resourceVersion }),
+      },
+    }),
+  };
 }
 
 /** For what is created below another object and not kept: bindings, evictions, requests for tokens. */

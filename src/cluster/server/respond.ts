@@ -61,13 +61,26 @@ export function statusResponse(status: Status, accept?: string): ApiResponse {
   };
 }
 
-/** `299 - "text"` for each warning, as RFC 7234 has it and kubectl prints it. */
+/** Characters of all warnings together, and of each where they are more. */
+const MAX_WARNINGS = 4096;
+const MAX_WARNING = 256;
+
+/** `299 - "text"` for each warning, as RFC 7234 has it and kubectl prints it; too many are cut, as upstream cuts them. */
 export function warningHeader(warnings: readonly string[]): Readonly<Record<string, string>> {
   if (warnings.length === 0) return {};
-  const quoted = warnings.map(
-    (text) => `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`,
-  );
-  return { warning: quoted.join(', ') };
+  const told = [...new Set(warnings)].filter((text) => text !== '' && !/\p{Cc}/u.test(text));
+  const isTooMuch = told.reduce((sum, text) => sum + text.length, 0) > MAX_WARNINGS;
+  let left = MAX_WARNINGS;
+  const cut = told.flatMap((text) => {
+    const short = isTooMuch ? text.slice(0, MAX_WARNING) : text;
+    const fits = left > 0;
+    left -= short.length;
+    return fits ? [short] : [];
+  });
+  if (cut.length === 0) return {};
+  // UTF-8, which goes into a header byte by byte.
+  const bytes = (text: string): string => Buffer.from(text).toString('latin1');
+  return { warning: cut.map((text) => `299 - "${bytes(text.replaceAll(/[\\"]/g, '\\$&'))}"`).join(', ') };
 }
 
 /** Compresses a large whole body for a client that takes gzip. */

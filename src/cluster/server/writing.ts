@@ -66,6 +66,8 @@ export async function prepareCreate(
   await gate.mutate(object);
   dropRepeatedOwners(object, gate, 'admitted');
   const { metadata } = object;
+  if (resource.namespaced && metadata.namespace !== namespace) throw otherNamespace();
+  if (jsonEqual(metadata.managedFields, [])) delete metadata.managedFields;
   const { name = '', generateName = '' } = metadata;
   if (name === '' && generateName !== '')
     metadata.name = generateName.slice(0, MAX_GENERATED_BASE) + nameSuffix(random);
@@ -144,13 +146,8 @@ export async function planUpdate(
   const name = old.metadata.name ?? '';
   const metadata = (sent.metadata ??= {});
   if (!resource.namespaced) delete metadata.namespace;
-  if ((metadata.uid ?? '') !== '' && metadata.uid !== old.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`;
-    // Upstream's storage refuses it, and says where in the storage that was.
-    const key = keyOf(resource, old.metadata.namespace ?? '', name).slice('/registry'.length);
-    const place = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg:`;
-    throw conflict(resource, name, `${place} ${why}`);
-  }
+  const { uid = '' } = metadata;
+  if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);
   const version = metadata.resourceVersion ?? '';
   if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
     throw conflict(resource, name, MODIFIED);
@@ -180,6 +177,8 @@ export async function planUpdate(
   }
   if (recorded === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = recorded;
+  if (old.metadata.resourceVersion !== undefined)
+    object.metadata.resourceVersion = old.metadata.resourceVersion;
   if (author !== 'applied' && isNarrow(endpoint)) recordUpdate(old, object, author);
   await gate.pause();
   const errors = resource.type.validateUpdate(object, old, endpoint);
@@ -251,6 +250,15 @@ function finishMain(
 function desired(object: KubeObject): Json {
   const { metadata: _metadata, status: _status, ...rest } = object;
   return rest;
+}
+
+export function otherUid(resource: Resource, { metadata }: KubeObject, uid: string): Error {
+  const { name = '', namespace = '' } = metadata;
+  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`;
+  // Upstream's storage refuses it, and says where in the storage that was.
+  const key = keyOf(resource, namespace, name).slice('/registry'.length);
+  const place = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg:`;
+  return conflict(resource, name, `${place} ${why}`);
 }
 
 export function otherNamespace(): Error {

@@ -24,7 +24,7 @@ export interface AdmissionRequest {
   readonly object?: KubeObject;
   /** What is stored, in the request's version; absent for CREATE. */
   readonly old?: KubeObject;
-  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions as sent. */
+  /** CreateOptions, UpdateOptions or DeleteOptions. */
   readonly options?: Readonly<Record<string, unknown>>;
   readonly server: ServerParts;
   /** Goes to the client as a Warning header. */

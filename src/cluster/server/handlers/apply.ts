@@ -78,7 +78,10 @@ async function changedSides({ server, resource, info }: ResourceContext, error: 
 }
 
 /** What is applied says what it is. */
-function checkType(value: JsonValue, { apiVersion, kind }: Resource): void {
+export function checkType(
+  value: JsonValue,
+  { apiVersion, kind }: Pick<Resource, 'apiVersion' | 'kind'>,
+): void {
   const sent = { apiVersion: stringAt(value, 'apiVersion'), kind: stringAt(value, 'kind') };
   if (sent.apiVersion === apiVersion && sent.kind === kind) return;
   const version = sent.apiVersion.includes('/') ? sent.apiVersion : `/${sent.apiVersion}`;
@@ -114,7 +117,13 @@ async function readConfiguration(context: ResourceContext): Promise<{
     throw badRequest('metadata.managedFields must be nil');
   const asSent = { ...configuration, metadata: { ...configuration.metadata } };
   checkAddress(context, configuration);
-  return { configuration, asSent, warnings: validation === 'Warn' ? twice : [] };
+  return { configuration, asSent, warnings: validation === 'Warn' ? duplicates.flatMap(linesOf) : [] };
+}
+
+/** `line 3: key "a" already set in map`, below a heading. */
+function linesOf(duplicates: string): readonly string[] {
+  const [, ...lines] = duplicates.split('\n');
+  return lines.map((line) => line.trim());
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -135,15 +144,17 @@ function sorted(value: JsonValue): JsonValue {
   return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item ?? null)]));
 }
 
-function merged(
+/** `live` with the configuration applied; `asSent` is what kubectl may want to find again. */
+export function merged(
   live: JsonObject,
   configuration: KubeObject,
-  options: Parameters<typeof applyConfiguration>[2] & { readonly asSent: KubeObject },
+  options: Parameters<typeof applyConfiguration>[2] & { readonly asSent?: KubeObject },
   { resource }: ResourceContext,
 ): KubeObject {
   try {
     const { object } = resource.type.decode(applyConfiguration(live, configuration, options));
-    if (options.manager === 'kubectl') keepLastApplied(object as KubeObject, options.asSent);
+    const { asSent } = options;
+    if (options.manager === 'kubectl' && asSent !== undefined) keepLastApplied(object as KubeObject, asSent);
     resource.type.applyDefaults(object);
     return object as KubeObject;
   } catch (error) {

@@ -8,6 +8,7 @@ import { conflict, MODIFIED } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { showObject } from './read.ts';
+import { checkAddress } from './write.ts';
 
 /** Sets a namespace's spec.finalizers; with the last one gone, a deleted namespace goes too. */
 export async function finalizeNamespace(context: ResourceContext): Promise<ApiResponse> {
@@ -15,6 +16,7 @@ export async function finalizeNamespace(context: ResourceContext): Promise<ApiRe
   const decoded = await decodeBody(request, resource.type);
   checkUnknown(decoded.unknown, resource.type, info.query);
   const sent = decoded.object as KubeObject;
+  checkAddress(context, sent);
   const finalizers = listAt(sent, 'spec', 'finalizers').map((item) => textOf(item));
   const errors = finalizers.flatMap((name, index) => {
     const at = `spec.finalizers[${index}]`;

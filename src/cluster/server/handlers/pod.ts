@@ -1,13 +1,12 @@
 /** The subresources of a pod. */
 import { rfc3339 } from '../../../base/clock.ts';
 import { assert } from '../../../base/errors.ts';
-import { fieldErrorsError, required } from '../../api/field-error.ts';
 import { objectsAt, stringAt } from '../../api/json.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
-import { badRequest, conflict, methodNotAllowed } from '../failure.ts';
+import { badRequest, conflict, methodNotAllowed, unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
@@ -28,11 +27,13 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
   const binding = object as KubeObject;
+  if (stringAt(binding, 'metadata', 'name') !== info.name)
+    throw badRequest('name in URL does not match name in Binding object');
   const node = stringAt(binding, 'target', 'name');
-  if (node === '') throw fieldErrorsError([required('target.name')]);
+  if (node === '') throw unexplained('target.name: Required value');
   const target = stringAt(binding, 'target', 'kind');
   if (target !== '' && target !== 'Node')
-    throw badRequest(`target.kind: Unsupported value: "${target}": supported values: "Node"`);
+    throw unexplained(`target.kind: Unsupported value: "${target}": supported values: "Node", "<empty>"`);
   await admitCreation(context, binding);
   const { uid = '', resourceVersion = '', annotations, labels } = binding.metadata ?? {};
   await server.registry.modify(resource, info, {

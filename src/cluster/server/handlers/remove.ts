@@ -74,7 +74,10 @@ export async function remove(
   },
 ): Promise<Changed & { readonly warnings: readonly string[] }> {
   const { server, resource } = context;
-  await using gate = new AdmissionGate(context, 'DELETE', { dryRun: what.dryRun });
+  await using gate = new AdmissionGate(context, 'DELETE', {
+    dryRun: what.dryRun,
+    deleting: what.request,
+  });
   const changed = await server.registry.modify(resource, what, {
     dryRun: what.dryRun,
     change: async (object) => {

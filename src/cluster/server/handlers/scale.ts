@@ -1,22 +1,27 @@
 /** autoscaling/v1 Scale: a small window on the replicas of whatever declares where they are. */
 import { assert } from '../../../base/errors.ts';
 import { fieldErrorsError } from '../../api/field-error.ts';
-import { getPath, isJsonObject, jsonEqual, type JsonObject } from '../../api/json.ts';
+import { getPath, isJsonObject, type JsonObject } from '../../api/json.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
+import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
+import { conflict, methodNotAllowed, MODIFIED, untypedPatch } from '../failure.ts';
+import { patchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
-import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
-import { shownAs, storedAs } from '../resource.ts';
+import type { Change } from '../registry.ts';
+import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { flag } from '../request-info.ts';
+import { shownAs, storedAs, type Resource } from '../resource.ts';
 import { respondWith } from '../respond.ts';
 import { AdmissionGate, type Window } from '../gate.ts';
-import { planUpdate } from '../writing.ts';
-import { patchedObject, readPatch } from './write.ts';
+import { otherUid, planUpdate } from '../writing.ts';
+import { checkType, merged } from './apply.ts';
+import { checkAddress, patchedObject, readPatch } from './write.ts';
 
 function scaleKind(): ObjectType {
   const kind = kindSchema('autoscaling', 'v1', 'Scale');
@@ -34,11 +39,13 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
       ? selector
       : '';
   const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  const replicas = getPath(object, ...paths.specReplicas) ?? 0;
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: JSON.parse(JSON.stringify(metadata)) as JsonObject,
-    spec: { replicas: getPath(object, ...paths.specReplicas) ?? 0 },
+    // Go leaves a zero out.
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: getPath(object, ...paths.statusReplicas) ?? 0,
       ...(text !== '' && { selector: text }),
@@ -61,9 +68,14 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     );
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const kind = scaleKind();
-  const patch = info.verb === 'patch' ? await readPatch(context) : undefined;
-  const decoded = patch === undefined ? await decodeBody(request, kind) : undefined;
-  if (decoded !== undefined) checkUnknown(decoded.unknown, kind, info.query);
+  const applied = info.verb === 'patch' && patchFormat(request.headers['content-type']) === 'apply';
+  const patch = info.verb === 'patch' && !applied ? await readPatch(context) : undefined;
+  const decoded = info.verb === 'update' ? await decodeBody(request, kind) : undefined;
+  if (decoded !== undefined) {
+    checkUnknown(decoded.unknown, kind, info.query);
+    checkAddress(context, decoded.object as KubeObject);
+  }
+  const configuration = applied ? await configurationOf(context, kind, paths) : undefined;
   const window: Window = {
     show: (object) => scaleOf(object, paths),
     apply: (object, shown) =>
@@ -74,6 +86,14 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current) => {
       const old = await shownAs(resource, current);
+      if (configuration !== undefined) {
+        const force = flag(info.query, 'force');
+        const object = merged(old, configuration, { ...authorOf(context), force }, context);
+        return await stored(
+          resource,
+          planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
+        );
+      }
       const before = scaleOf(old, paths);
       const wanted =
         patch === undefined
@@ -81,25 +101,51 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
           : patchedObject(before, { patch, kind, query: info.query }).object;
       const errors = kind.validateCreate({ ...wanted, metadata: before.metadata });
       if (errors.length > 0) throw fieldErrorsError(errors);
-      const version = wanted.metadata?.resourceVersion ?? '';
+      const { uid = '', resourceVersion: version = '' } = wanted.metadata ?? {};
+      if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);
       if (version !== '' && version !== old.metadata.resourceVersion)
         throw conflict(resource, info.name, MODIFIED);
-      if (jsonEqual(wanted.spec, before.spec)) return { type: 'keep' };
+      if ((wanted.spec?.['replicas'] ?? 0) === (before.spec?.['replicas'] ?? 0)) return { type: 'keep' };
       const object = structuredClone(old);
       setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
-      const change = await planUpdate(resource, object, {
-        old,
-        endpoint: 'main',
-        author: authorOf(context),
-        gate,
-      });
-      return change.type === 'put'
-        ? { type: 'put', object: await storedAs(resource, change.object) }
-        : change;
+      const author = authorOf(context);
+      return await stored(resource, planUpdate(resource, object, { old, endpoint: 'main', author, gate }));
     },
   });
   if (changed.type !== 'keep') gate.written();
   return respondWith(scaleOf(await shownAs(resource, changed.object.object), paths));
+}
+
+async function stored(resource: Resource, planned: Promise<Change>): Promise<Change> {
+  const change = await planned;
+  return change.type === 'put' ? { type: 'put', object: await storedAs(resource, change.object) } : change;
+}
+
+/** An applied Scale, as a configuration of what is scaled. */
+async function configurationOf(
+  context: ResourceContext,
+  kind: ObjectType,
+  { specReplicas }: ScalePaths,
+): Promise<KubeObject> {
+  const { value } = await parseYaml(bodyOf(context.request));
+  checkType(value, { apiVersion: 'autoscaling/v1', kind: 'Scale' });
+  const { object, unknown } = kind.decode(value, { asSent: true });
+  const scale = object as KubeObject;
+  if (unknown.length > 0) {
+    const on = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+    throw untypedPatch(
+      on,
+      { namespace: scale.metadata?.namespace ?? '', name: scale.metadata?.name ?? '' },
+      unknown,
+    );
+  }
+  checkAddress(context, scale);
+  const { apiVersion, kind: scaled } = context.resource;
+  const { name, namespace } = scale.metadata;
+  const configuration = { apiVersion, kind: scaled, metadata: { name, namespace } } as KubeObject;
+  const replicas = scale.spec?.['replicas'];
+  if (replicas !== undefined) setReplicas(configuration, specReplicas, replicas as number);
+  return configuration;
 }
 
 function setReplicas(object: KubeObject, path: readonly string[], replicas = 0): void {

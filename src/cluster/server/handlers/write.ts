@@ -159,7 +159,6 @@ export interface Patch {
 
 export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   const format = patchFormat(request.headers['content-type']);
-  // Windows without a schema of their own fields' owners (scale) do not take it.
   if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
   const { value, duplicates } = await parsedPatch(body, format);

@@ -7,6 +7,13 @@ import { isJsonObject, type JsonObject } from '../../api/json.ts';
 /** Larger answers are not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+]);
+
 export interface ExchangeOptions {
   readonly method: 'GET' | 'POST';
   /** As error messages show it. */
@@ -57,7 +64,7 @@ export async function exchange(options: ExchangeOptions): Promise<string> {
       outgoing.destroy();
     }),
   );
-  outgoing.on('error', (error) => fail(errorMessage(error)));
+  outgoing.on('error', (error) => fail(asGoSays(error)));
   outgoing.on('response', (incoming) => {
     const parts: Buffer[] = [];
     let size = 0;
@@ -79,6 +86,18 @@ export async function exchange(options: ExchangeOptions): Promise<string> {
   });
   outgoing.end(bytes);
   return await promise;
+}
+
+/** People look for these words. */
+function asGoSays(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ECONNREFUSED')
+    return errorMessage(error).replace(
+      /^connect ECONNREFUSED (.*)$/,
+      'dial tcp $1: connect: connection refused',
+    );
+  if (UNTRUSTED.has(error.code ?? ''))
+    return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+  return errorMessage(error);
 }
 
 /** The same for an answer that has to be a JSON object. */

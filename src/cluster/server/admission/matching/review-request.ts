@@ -23,6 +23,9 @@ export function reviewRequest(
   },
 ): JsonObject {
   const { resource, subresource, name, namespace, operation, user, dryRun, options } = request;
+  // A namespace that is there is in itself.
+  const itself = resource.group === '' && resource.resource === 'namespaces' && operation !== 'CREATE';
+  const where = itself ? name : namespace;
   return {
     uid: as.uid,
     kind: kindOf(as.resource, subresource),
@@ -32,7 +35,7 @@ export function reviewRequest(
     requestResource: { group: resource.group, version: resource.version, resource: resource.resource },
     ...(subresource !== '' && { requestSubResource: subresource }),
     ...(name !== '' && { name }),
-    ...(namespace !== '' && { namespace }),
+    ...(where !== '' && { namespace: where }),
     operation,
     userInfo: userInfoOf(user),
     object: as.object ?? null,

@@ -60,14 +60,14 @@ export async function matchConditions(
   const budget = new Budget(CONDITIONS_BUDGET);
   const failures: string[] = [];
   for (const condition of conditions) {
-    const name = stringAt(condition, 'name');
+    const expression = stringAt(condition, 'expression');
     try {
-      const result = await evaluated(compiledCondition(stringAt(condition, 'expression')), find, budget);
+      const result = await evaluated(compiledCondition(expression), find, budget);
       if (result === false) return 'no match';
-      if (result !== true) failures.push(`${name}: the expression is not a bool`);
+      if (result !== true) failures.push(`expression '${expression}' is not a bool`);
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      failures.push(`match condition ${name}: ${error.message}`);
+      failures.push(`expression '${expression}' resulted in error: ${error.message}`);
     }
   }
   return failures.length === 0 ? 'match' : { error: failures.join(', ') };

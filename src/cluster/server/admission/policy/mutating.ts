@@ -2,19 +2,20 @@
 import { errorMessage, PlatformError } from '../../../../base/errors.ts';
 import { CelError } from '../../../api/cel/program.ts';
 import { toJson } from '../../../api/cel/json-values.ts';
+import type { Value } from '../../../api/cel/values.ts';
 import { isJsonObject, jsonEqual, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { merge } from '../../../api/managed-fields/typed-value.ts';
 import { jsonPatch } from '../../../api/patch.ts';
 import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
-import { forbidden } from '../../failure.ts';
 import { inVersion, outOfVersion } from '../matching/equivalent.ts';
 import { replace } from '../replace.ts';
+import { atomicsIn } from './atomics.ts';
 import { Evaluation, expressionsOf } from './expressions.ts';
 import { paramsOf, PolicyFailure } from './params.ts';
 import type { Binding, Policy } from './policies.ts';
-import { applies } from './validating.ts';
+import { applies, refused } from './validating.ts';
 import { factsOf } from './variables.ts';
 
 interface Memory {
@@ -69,9 +70,9 @@ async function mutate(request: AdmissionRequest, policy: Policy, binding: Bindin
     const isFailure = error instanceof PolicyFailure || error instanceof CelError;
     if (!isFailure) throw error;
     if (policy.failsOpen) return;
-    const { resource, name } = request;
-    const why = `policy '${policy.name}' with binding '${binding.name}' denied request: ${error.message}`;
-    throw forbidden(resource, name, why);
+    const message = `policy '${policy.name}' with binding '${binding.name}' denied request: ${error.message}`;
+    const reason = error instanceof CelError ? 'Invalid' : 'Forbidden';
+    throw refused(request, { message, said: message, reason, code: 403 });
   }
 }
 
@@ -87,7 +88,7 @@ async function apply(
   const evaluation = new Evaluation(expressionsOf(policy.spec), await factsOf(request, as), params);
   const configures = stringAt(mutation, 'patchType') === 'ApplyConfiguration';
   const expression = stringAt(mutation, configures ? 'applyConfiguration' : 'jsonPatch', 'expression');
-  const value = toJson(await evaluation.run(expression));
+  const value = toJson(await run(evaluation, expression));
   const made = configures ? configured(shown, value, as) : patched(shown, value);
   if (jsonEqual(made, shown)) return;
   try {
@@ -98,16 +99,25 @@ async function apply(
   }
 }
 
+async function run(evaluation: Evaluation, expression: string): Promise<Value> {
+  try {
+    return await evaluation.run(expression);
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    throw new CelError(`expression '${expression}' resulted in error: ${error.message}`);
+  }
+}
+
 function configured(object: KubeObject, value: unknown, as: Resource): KubeObject {
   if (!isJsonObject(value)) throw new PolicyFailure('an apply configuration must be an Object');
-  const head = ['apiVersion', 'kind'].find((field) => value[field] !== undefined);
-  if (head !== undefined) throw new PolicyFailure(`an apply configuration may not set ${head}`);
-  const metadata = value['metadata'];
-  if (isJsonObject(metadata)) {
-    const fixed = ['name', 'namespace', 'uid', 'generateName'].find((field) => metadata[field] !== undefined);
-    if (fixed !== undefined) throw new PolicyFailure(`an apply configuration may not set metadata.${fixed}`);
+  const { apiVersion, kind } = object as JsonObject;
+  const configuration: JsonObject = { ...value, apiVersion: apiVersion ?? '', kind: kind ?? '' };
+  const atomics = atomicsIn(configuration, as.type.ownership);
+  if (atomics.length > 0) {
+    const why = `may not mutate atomic arrays, maps or structs: ${atomics.join(', ')}`;
+    throw new PolicyFailure(`error applying patch: invalid ApplyConfiguration: ${why}`);
   }
-  return merge(structuredClone(object), value, as.type.ownership) as KubeObject;
+  return merge(structuredClone(object), configuration, as.type.ownership) as KubeObject;
 }
 
 function patched(object: KubeObject, steps: unknown): KubeObject {
@@ -116,6 +126,8 @@ function patched(object: KubeObject, steps: unknown): KubeObject {
     return jsonPatch(structuredClone(object), steps) as KubeObject;
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    throw new PolicyFailure(`the patch cannot be applied: ${error.message}`);
+    // A test in a patch is a condition: where it does not hold, nothing is to be done.
+    if (error.message.startsWith('testing value ')) return object;
+    throw new PolicyFailure(`JSON Patch: ${error.message}`);
   }
 }

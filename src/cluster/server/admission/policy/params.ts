@@ -28,7 +28,9 @@ export async function paramsOf(
   const found = await Promise.all(select(request, resource, param).map((one) => shownAs(resource, one)));
   if (found.length > 0) return found;
   if (stringAt(param, 'parameterNotFoundAction') === 'Allow') return [];
-  throw new PolicyFailure('no params found for policy binding with `Deny` parameterNotFoundAction');
+  throw new PolicyFailure(
+    'failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction',
+  );
 }
 
 function select(

@@ -197,10 +197,58 @@ test('a mutating policy patches', async () => {
   const made = await api.create(MAPS, configMap('a', { x: '1' }));
   assert.deepEqual(made.metadata.annotations, { k: 'v', 'a/b': 'a' });
   assert.equal((await api.create(MAPS, configMap('b', { y: '1' }))).metadata.annotations, undefined);
-  const failed = await api.call('POST', MAPS, configMap('c', { x: '2' }));
-  assert.equal(failed.status, 403);
+  const untouched = await api.create(MAPS, configMap('c', { x: '2' }));
+  assert.equal(untouched.metadata.annotations, undefined);
+});
+
+test('what a mutating policy cannot do refuses the request', async () => {
+  for (const [mutation, reason, why] of [
+    [
+      { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/data/z"}]' } },
+      'Forbidden',
+      'JSON Patch: ',
+    ],
+    [
+      { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: object.data.z, path: "/data"}]' } },
+      'Invalid',
+      'expression \'[JSONPatch{op: object.data.z, path: "/data"}]\' resulted in error: no such key: z',
+    ],
+    [
+      {
+        patchType: 'ApplyConfiguration',
+        applyConfiguration: {
+          expression: 'Object{metadata: Object.metadata{ownerReferences: []}, binaryData: {"a": "AA=="}}',
+        },
+      },
+      'created',
+      '',
+    ],
+  ] as const) {
+    await using api = await TestServer.open();
+    await policy(api, 'Mutating', { mutations: [mutation] });
+    const { status, body } = await api.call('POST', MAPS, configMap('a', { x: '1' }));
+    if (reason === 'created') assert.equal(status, 201, body.message ?? '');
+    else {
+      assert.deepEqual([status, body.reason], [403, reason]);
+      assert.ok((body.message ?? '').startsWith(`policy 'p' with binding 'b' denied request: ${why}`));
+    }
+  }
+});
+
+test('a mutating policy may not configure what is replaced as a whole', async () => {
+  await using api = await TestServer.open();
+  const rule = { ...RULE, apiGroups: ['apps'], resources: ['deployments'] };
+  const expression = `Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+    nodeSelector: {"a": "b"}, tolerations: []
+  }}}}`;
+  await policy(api, 'Mutating', {
+    matchConstraints: { resourceRules: [rule] },
+    mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+  });
+  const { status, body } = await api.call('POST', DEPLOYMENTS, deployment('d'));
+  assert.equal(status, 403);
   assert.match(
-    failed.body.message ?? '',
-    /policy 'p' with binding 'b' denied request: the patch cannot be applied/,
+    body.message ?? '',
+    /error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: \.spec\.template\.spec\.nodeSelector, \.spec\.template\.spec\.tolerations$/,
   );
 });

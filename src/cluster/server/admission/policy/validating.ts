@@ -153,26 +153,41 @@ const CODES: Readonly<Record<string, number>> = {
 };
 
 function denial(
-  { resource, name, object }: AdmissionRequest,
+  request: AdmissionRequest,
   { policy, binding, refusal }: { policy: Policy; binding: Binding; refusal: Refusal },
 ): PlatformError {
   const said = `ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}' denied request: ${refusal.message}`;
-  const named = name === '' ? (object?.metadata.generateName ?? '') : name;
-  const message = `${qualified(resource)}${named === '' ? '' : ` "${named}"`} is forbidden: ${said}`;
+  const named = nameOf(request);
+  const message = `${qualified(request.resource)}${named === '' ? '' : ` "${named}"`} is forbidden: ${said}`;
+  return refused(request, { message, said, reason: refusal.reason, code: CODES[refusal.reason] ?? 422 });
+}
+
+function nameOf({ name, object }: AdmissionRequest): string {
+  return name === '' ? (object?.metadata.generateName ?? '') : name;
+}
+
+/** What a policy says, as a Status about the request's object. */
+export function refused(
+  request: AdmissionRequest,
+  about: { readonly message: string; readonly said: string; readonly reason: string; readonly code: number },
+): PlatformError {
+  const { message, said, reason, code } = about;
+  const { resource } = request;
+  const named = nameOf(request);
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},
     status: 'Failure',
     message,
-    reason: refusal.reason,
+    reason,
     details: {
       ...(named !== '' && { name: named }),
       ...(resource.group !== '' && { group: resource.group }),
       kind: resource.resource,
       causes: [{ message: said }],
     },
-    code: CODES[refusal.reason] ?? 422,
+    code,
   };
   return new PlatformError('forbidden', message, { details: { status } });
 }

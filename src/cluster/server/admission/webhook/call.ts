@@ -21,7 +21,12 @@ import { inVersion } from '../matching/equivalent.ts';
 import { reviewRequest } from '../matching/review-request.ts';
 import type { Webhook } from './configurations.ts';
 
-const REVIEW = { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' };
+/** Of admission.k8s.io: they look alike. */
+const KNOWN: ReadonlySet<string> = new Set(['v1', 'v1beta1']);
+
+function reviewIn(version: string): { readonly kind: string; readonly apiVersion: string } {
+  return { kind: 'AdmissionReview', apiVersion: `admission.k8s.io/${version}` };
+}
 
 export interface CallOptions {
   /** The version that the webhook wants to see. */
@@ -39,7 +44,7 @@ export async function callWebhook(
   const start = observer?.now() ?? 0;
   let rejected = true;
   try {
-    const changed = await call(request, webhook, as);
+    const changed = await call(request, webhook, { as, type });
     rejected = false;
     return changed;
   } finally {
@@ -50,53 +55,48 @@ export async function callWebhook(
 async function call(
   request: AdmissionRequest,
   webhook: Webhook,
-  as: Resource,
+  { as, type }: CallOptions,
 ): Promise<KubeObject | undefined> {
   const { dryRun, server } = request;
   if (dryRun && webhook.hasSideEffects) {
     throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
   }
   const uid = uuid(server.random);
+  const version = webhook.versions.find((one) => KNOWN.has(one));
   const object = request.object && (await inVersion(request, request.object, as));
   const old = request.old && (await inVersion(request, request.old, as));
-  const review = { ...REVIEW, request: reviewRequest(request, { resource: as, uid, object, old }) };
+  const review = {
+    ...reviewIn(version ?? 'v1'),
+    request: reviewRequest(request, { resource: as, uid, object, old }),
+  };
   const answer = await ask(webhook, request, review);
-  const response = checkedResponse(answer, uid);
+  const response = checkedResponse(answer, { uid, type, version: version ?? 'v1' });
   for (const [key, value] of Object.entries(objectAt(response, 'auditAnnotations'))) {
     request.audit(`${webhook.name}/${key}`, textOf(value));
   }
   for (const warning of listAt(response, 'warnings')) request.warn(textOf(warning));
   if (response['allowed'] !== true) throw denial(webhook.name, response);
   const patch = stringAt(response, 'patch');
-  return patch === '' || object === undefined ? undefined : patched(object, patch);
+  if (patch === '' || object === undefined) return undefined;
+  const patchType = stringAt(response, 'patchType');
+  if (patchType !== 'JSONPatch')
+    throw new CallFailure(webhook.name, `unsupported patch type ${JSON.stringify(patchType)}`);
+  return patched(object, patch);
 }
 
 /** `failed calling webhook …`: what a failure policy is about. */
 export class CallFailure extends PlatformError {
   constructor(webhook: string, why: string) {
-    const message = `Internal error occurred: failed calling webhook ${JSON.stringify(webhook)}: ${why}`;
-    super('internal', message, {
-      details: {
-        status: {
-          kind: 'Status',
-          apiVersion: 'v1',
-          metadata: {},
-          status: 'Failure',
-          message,
-          reason: 'InternalError',
-          details: { causes: [{ message: `failed calling webhook ${JSON.stringify(webhook)}: ${why}` }] },
-          code: 500,
-        },
-      },
-    });
+    const { message, details } = internalError(`failed calling webhook ${JSON.stringify(webhook)}: ${why}`);
+    super('internal', message, { details });
   }
 }
 
 async function ask(webhook: Webhook, { server }: AdmissionRequest, review: JsonObject): Promise<JsonObject> {
-  if (!webhook.versions.includes('v1')) {
+  if (!webhook.versions.some((version) => KNOWN.has(version))) {
     throw new CallFailure(
       webhook.name,
-      `webhook does not accept known AdmissionReview versions (v1): it takes ${webhook.versions.join(', ')}`,
+      'webhook does not accept known AdmissionReview versions (v1, v1beta1)',
     );
   }
   const { placeOf, post } = await import('../../webhooks/client.ts');
@@ -113,24 +113,33 @@ async function ask(webhook: Webhook, { server }: AdmissionRequest, review: JsonO
 
 class BadAnswer extends Error {}
 
-function checkedResponse(answer: JsonObject, uid: string): JsonObject {
-  if (answer['kind'] !== REVIEW.kind || answer['apiVersion'] !== REVIEW.apiVersion) {
-    const got = `${stringAt(answer, 'apiVersion')}, Kind=${stringAt(answer, 'kind')}`;
-    throw new BadAnswer(`expected webhook response of ${REVIEW.apiVersion}, Kind=${REVIEW.kind}, got ${got}`);
-  }
+function checkedResponse(
+  answer: JsonObject,
+  {
+    uid,
+    type,
+    version,
+  }: { readonly uid: string; readonly type: CallOptions['type']; readonly version: string },
+): JsonObject {
   const response = answer['response'];
   if (!isJsonObject(response)) throw new BadAnswer('webhook response was absent');
+  // The older version never said what an answer must have.
+  if (version !== 'v1') return { patchType: 'JSONPatch', ...response };
   const got = stringAt(response, 'uid');
   if (got !== uid) throw new BadAnswer(`expected response.uid="${uid}", got ${JSON.stringify(got)}`);
-  const hasPatch = stringAt(response, 'patch') !== '';
-  const type = stringAt(response, 'patchType');
-  if (hasPatch && type === '')
-    throw new BadAnswer('webhook returned response.patch but not response.patchType');
-  if (!hasPatch && type !== '')
-    throw new BadAnswer('webhook returned response.patchType but not response.patch');
-  if (hasPatch && type !== 'JSONPatch') {
-    throw new BadAnswer(`webhook returned invalid response.patchType of ${JSON.stringify(type)}`);
+  const { kind, apiVersion } = reviewIn(version);
+  if (answer['kind'] !== kind || answer['apiVersion'] !== apiVersion) {
+    const got = `${stringAt(answer, 'apiVersion') || '/'}, Kind=${stringAt(answer, 'kind')}`;
+    throw new BadAnswer(`expected webhook response of ${apiVersion}, Kind=${kind}, got ${got}`);
   }
+  const hasPatch = stringAt(response, 'patch') !== '';
+  const hasType = response['patchType'] !== undefined && response['patchType'] !== null;
+  if (type === 'validating' && hasPatch)
+    throw new BadAnswer('validating webhook may not return response.patch');
+  if (type === 'validating' && hasType)
+    throw new BadAnswer('validating webhook may not return response.patchType');
+  if (hasPatch && !hasType) throw new BadAnswer('webhook returned response.patch but not response.patchType');
+  if (!hasPatch && hasType) throw new BadAnswer('webhook returned response.patchType but not response.patch');
   return response;
 }
 
@@ -140,15 +149,32 @@ export function answerFailure(webhook: Webhook, error: unknown): unknown {
   return new CallFailure(webhook.name, `received invalid webhook response: ${error.message}`);
 }
 
+/** Whatever the failure policy says: the webhook was reached, and what it wants cannot be done. */
+export function internalError(why: string): PlatformError {
+  const message = `Internal error occurred: ${why}`;
+  const causes = [{ message: why }];
+  const head = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message };
+  const status = { ...head, reason: 'InternalError', details: { causes }, code: 500 };
+  return new PlatformError('internal', message, { details: { status } });
+}
+
 function patched(object: KubeObject, patch: string): KubeObject | undefined {
+  let steps: unknown;
+  try {
+    steps = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'));
+  } catch (error) {
+    throw new BadAnswer(errorMessage(error));
+  }
+  if (!Array.isArray(steps)) throw new BadAnswer('the patch is no list');
   let result: unknown;
   try {
-    const steps = JSON.parse(Buffer.from(patch, 'base64').toString('utf8')) as JsonObject[];
     result = jsonPatch(structuredClone(object), steps);
   } catch (error) {
-    throw new BadAnswer(`the patch cannot be applied: ${errorMessage(error)}`);
+    throw internalError(errorMessage(error));
   }
-  if (!isJsonObject(result)) throw new BadAnswer('the patch makes something that is not an object');
+  if (!isJsonObject(result)) throw internalError('the patch makes something that is not an object');
+  if (result['kind'] !== object['kind'] || result['apiVersion'] !== object['apiVersion'])
+    throw internalError('the patch makes something of another kind');
   return jsonEqual(result, object) ? undefined : (result as KubeObject);
 }
 

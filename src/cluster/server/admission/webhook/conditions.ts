@@ -1,9 +1,9 @@
+import { forbidden } from '../../failure.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
-import { CallFailure } from './call.ts';
 import type { Webhook } from './configurations.ts';
 
-/** False when a match condition says that the webhook has no say in this; a condition that fails is a failed call. */
+/** False when a match condition says that the webhook has no say in this; one that fails is for the failure policy to judge. */
 export async function conditionsHold(
   request: AdmissionRequest,
   webhook: Webhook,
@@ -13,5 +13,6 @@ export async function conditionsHold(
   const { matchConditions } = await import('../policy/conditions.ts');
   const outcome = await matchConditions(request, webhook.conditions, as);
   if (outcome === 'match' || outcome === 'no match') return outcome === 'match';
-  throw new CallFailure(webhook.name, outcome.error);
+  if (webhook.failsOpen) return false;
+  throw forbidden(request.resource, request.name, outcome.error);
 }

@@ -1,10 +1,11 @@
+import { isPlatformError } from '../../../../base/errors.ts';
 import { jsonEqual } from '../../../api/json.ts';
 import type { KubeObject } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { outOfVersion } from '../matching/equivalent.ts';
 import { isExempt, matches } from '../matching/rules.ts';
 import { replace } from '../replace.ts';
-import { answerFailure, CallFailure, callWebhook } from './call.ts';
+import { answerFailure, CallFailure, callWebhook, internalError } from './call.ts';
 import { conditionsHold } from './conditions.ts';
 import { Webhooks, type Webhook } from './configurations.ts';
 
@@ -65,7 +66,7 @@ async function call(
     const result = await callWebhook(request, webhook, { as, type: 'admit' });
     changed = result !== undefined;
     if (result !== undefined && object !== undefined) {
-      replace(request, object, await outOfVersion(request, result, as));
+      put(request, object, await outOfVersion(request, result, as));
     }
   } catch (thrown) {
     const error = answerFailure(webhook, thrown);
@@ -83,4 +84,14 @@ async function call(
     JSON.stringify({ configuration, webhook: name, mutated: changed }),
   );
   return changed;
+}
+
+/** What the webhook has made must still be one of its kind. */
+function put(request: AdmissionRequest, object: KubeObject, made: KubeObject): void {
+  try {
+    replace(request, object, made);
+  } catch (error) {
+    if (!isPlatformError(error)) throw error;
+    throw internalError(error.message.replace(/^.*? cannot be handled as a \w+: /, ''));
+  }
 }
