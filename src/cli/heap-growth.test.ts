@@ -4,24 +4,75 @@ import { test } from 'node:test';
 import { ManualClock } from '../base/clock.ts';
 import { boundHeapGrowth } from './heap-growth.ts';
 
+/** Sizes in bytes; half of what is in use is garbage. */
+class TestHeap {
+  readonly growths: number[] = [];
+  collections = 0;
+  total = 30e6;
+  inUse = 0;
+
+  size(): number {
+    return this.total;
+  }
+
+  used(): number {
+    return this.inUse;
+  }
+
+  setGrowth(percent: number): void {
+    this.growths.push(percent);
+  }
+
+  collect(): void {
+    this.collections++;
+    this.inUse /= 2;
+  }
+}
+
 test('growth is bounded while the heap is large, and left to V8 again when it is small', async () => {
   const clock = new ManualClock();
-  const set: number[] = [];
-  let size = 30e6;
-  const bound = boundHeapGrowth(clock, { size: () => size, setGrowth: (percent) => set.push(percent) });
+  const heap = new TestHeap();
+  const bound = boundHeapGrowth(clock, heap);
   await clock.advance(10_000);
-  assert.deepEqual(set, []);
-  size = 200e6;
+  assert.deepEqual(heap.growths, []);
+  heap.total = 200e6;
   await clock.advance(10_000);
-  assert.deepEqual(set, [30]);
-  size = 70e6;
+  assert.deepEqual(heap.growths, [30]);
+  heap.total = 70e6;
   await clock.advance(10_000);
-  assert.deepEqual(set, [30]);
-  size = 40e6;
+  assert.deepEqual(heap.growths, [30]);
+  heap.total = 40e6;
   await clock.advance(10_000);
-  assert.deepEqual(set, [30, 0]);
+  assert.deepEqual(heap.growths, [30, 0]);
   bound[Symbol.dispose]();
-  size = 200e6;
+  heap.total = 200e6;
   await clock.advance(10_000);
-  assert.deepEqual(set, [30, 0]);
+  assert.deepEqual(heap.growths, [30, 0]);
+});
+
+test('what a burst of work has left is collected once, when it is over', async () => {
+  const clock = new ManualClock();
+  const heap = new TestHeap();
+  using bound = boundHeapGrowth(clock, heap);
+  assert.ok(bound);
+  const grow = async (bytes: number, times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      heap.inUse += bytes;
+      await clock.advance(2000);
+    }
+  };
+  await grow(10e6, 4);
+  assert.equal(heap.collections, 0, 'not while it works');
+  await grow(0, 5);
+  assert.deepEqual([heap.collections, heap.inUse], [1, 20e6]);
+  await grow(1e6, 30);
+  assert.equal(heap.collections, 1, 'not for the little that goes on for ever');
+  await grow(10e6, 1);
+  // V8 was faster.
+  heap.inUse = 12e6;
+  await grow(0, 5);
+  assert.equal(heap.collections, 1);
+  await grow(10e6, 1);
+  await grow(0, 5);
+  assert.equal(heap.collections, 2, 'after another burst');
 });
