@@ -1,7 +1,7 @@
 /** What is there from the start: the first namespaces and the API's own service. */
 import { dateOf, rfc3339 } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
-import { jsonEqual, listAt } from '../api/json.ts';
+import { jsonCopy, jsonEqual, listAt } from '../api/json.ts';
 import { dayOf } from './authentication/secret-tokens.ts';
 import { defaultRbacObjects } from './authorization/default-roles.ts';
 import { RBAC_GROUP } from './authorization/rbac.ts';
@@ -57,12 +57,14 @@ export async function bootstrapRoles(parts: ServerParts): Promise<void> {
   await Promise.all(
     defaultRbacObjects().map(async (object) => {
       const { kind, metadata } = object;
-      const resource = `${kind.toLowerCase()}s`;
-      if (await createOwn(parts, [RBAC_GROUP, resource], structuredClone(object))) return;
+      const name = `${kind.toLowerCase()}s`;
+      const resource = parts.resources.get(RBAC_GROUP, 'v1', name);
       const ref = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
-      await parts.registry.modify(parts.resources.get(RBAC_GROUP, 'v1', resource), ref, {
-        change: (found) => completed(found, object),
-      });
+      const found = await parts.registry.find(resource, ref);
+      // At every start but the first there is nothing to do.
+      if (found !== undefined && completed(found.object, object).type === 'keep') return;
+      if (found === undefined && (await createOwn(parts, [RBAC_GROUP, name], jsonCopy(object)))) return;
+      await parts.registry.modify(resource, ref, { change: (now) => completed(now, object) });
     }),
   );
 }
@@ -72,7 +74,7 @@ function completed(found: KubeObject, wanted: KubeObject): Change {
   if (found.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') {
     return { type: 'keep' };
   }
-  const object = structuredClone(found);
+  const object = jsonCopy(found);
   object.metadata.labels = { ...object.metadata.labels, ...wanted.metadata.labels };
   object.metadata.annotations = { ...wanted.metadata.annotations, ...object.metadata.annotations };
   if (wanted['aggregationRule'] !== undefined) object['aggregationRule'] = wanted['aggregationRule'];
@@ -81,7 +83,7 @@ function completed(found: KubeObject, wanted: KubeObject): Change {
     const missing = listAt(wanted, field).filter((item) => !present.some((one) => jsonEqual(one, item)));
     if (missing.length > 0) object[field] = [...present, ...missing];
   }
-  return { type: 'put', object };
+  return jsonEqual(object, found) ? { type: 'keep' } : { type: 'put', object };
 }
 
 /** How often what must be there is looked for: someone may have deleted it. */
