@@ -11,6 +11,12 @@ function brief(method: string, url: string): string {
 test('paths of resources', () => {
   assert.equal(brief('GET', '/api/v1/pods'), 'list||v1||pods||');
   assert.equal(brief('GET', '/api/v1/namespaces/a/pods?watch=true'), 'watch||v1|a|pods||');
+  assert.equal(brief('GET', '/api/v1/namespaces/a/pods/p?watch=true'), 'get||v1|a|pods|p|');
+  assert.equal(brief('GET', '/api/v1/watch/pods'), 'watch||v1||pods||');
+  assert.equal(
+    brief('GET', '/apis/apps/v1/watch/namespaces/a/deployments/web'),
+    'watch|apps|v1|a|deployments|web|',
+  );
   assert.equal(brief('GET', '/api/v1/namespaces/a/pods/b/log'), 'get||v1|a|pods|b|log');
   assert.equal(brief('POST', '/apis/apps/v1/namespaces/a/deployments'), 'create|apps|v1|a|deployments||');
   assert.equal(

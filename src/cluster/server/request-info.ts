@@ -55,9 +55,12 @@ export function parseRequest(method: string, url: string): RequestInfo {
   }
   const core = segments[0] === 'api';
   if ((!core && segments[0] !== 'apis') || segments.length < (core ? 3 : 4)) return nonResource;
-  const [group, version, rest] = core
+  const [group, version, behindVersion] = core
     ? ['', segments[1]!, segments.slice(2)]
     : [segments[1]!, segments[2]!, segments.slice(3)];
+  // The way to say it before there was a parameter; still served.
+  const isWatch = behindVersion[0] === 'watch' && behindVersion.length > 1 && method === 'GET';
+  const rest = isWatch ? behindVersion.slice(1) : behindVersion;
   let namespace = '';
   let parts = rest;
   if (rest[0] === 'namespaces' && rest.length > 1) {
@@ -76,12 +79,9 @@ export function parseRequest(method: string, url: string): RequestInfo {
     name,
     subresource: isProxy ? 'proxy' : sub.join('/'),
     subpath: isProxy ? behind(path, segments.length - sub.length + 1) : '',
-    verb: sub.length > 0 ? verbOf(method, name, NOTHING) : verbOf(method, name, query),
+    verb: isWatch ? 'watch' : verbOf(method, name, query),
   };
 }
-
-/** A subresource is never watched: what its query says is for whoever answers it. */
-const NOTHING = new URLSearchParams();
 
 /** The rest of a path behind its first segments. */
 function behind(path: string, segments: number): string {
@@ -106,8 +106,9 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
       return name === '' ? 'deletecollection' : 'delete';
     case 'GET':
     case 'HEAD':
-      if (flag(query, 'watch')) return 'watch';
-      return name === '' ? 'list' : 'get';
+      // One object is not watched, nor a subresource: what their query says is for whoever answers.
+      if (name !== '') return 'get';
+      return flag(query, 'watch') ? 'watch' : 'list';
     default:
       return method.toLowerCase();
   }

@@ -127,3 +127,15 @@ test('watches end with the server', async () => {
   await api[Symbol.asyncDispose]();
   assert.equal(await watch.next(), undefined);
 });
+
+test('the old path of a watch, of many and of one', async () => {
+  await using api = await TestServer.open();
+  for (const name of ['a', 'b']) await api.create(MAPS, configMap(name));
+  const old = MAPS.replace('/v1/', '/v1/watch/');
+  const [all, one] = [await api.watch(old), await api.watch(`${old}/b`)];
+  assert.deepEqual(await all.summary(2), ['ADDED a', 'ADDED b']);
+  assert.deepEqual(await one.summary(1), ['ADDED b']);
+  await api.call('DELETE', `${MAPS}/b`);
+  assert.deepEqual(await one.summary(1), ['DELETED b']);
+  for (const watch of [all, one]) watch.stop();
+});
