@@ -3,7 +3,8 @@ import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import { getPath, isJsonObject, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { validateDescendingPath } from './paths.ts';
 
-const MIRROR = 'kubernetes.io/config.mirror';
+/** On pods that stand in the API for what a kubelet runs by itself. */
+export const MIRROR = 'kubernetes.io/config.mirror';
 const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
 const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';

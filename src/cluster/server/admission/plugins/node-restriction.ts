@@ -1,4 +1,5 @@
 /** What a node may write: itself, and what runs on it (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction). */
+import { isMirrorPod, MIRROR } from '../../../api/validate/pod-annotations.ts';
 import { jsonEqual, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { nodeOf } from '../../authorization/node/node-identity.ts';
 import { notFound } from '../../failure.ts';
@@ -7,8 +8,6 @@ import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { objectNamed, refused } from '../lookup.ts';
 import { checkAudience } from './node-audience.ts';
 import { secretNames } from './service-account.ts';
-
-const MIRROR = 'kubernetes.io/config.mirror';
 
 export const nodeRestriction: AdmissionPlugin = {
   name: 'NodeRestriction',
@@ -91,7 +90,7 @@ function mirrorPod(request: AdmissionRequest, node: string): void {
   const only = (what: string): Error => refused(request, `node ${quoted} can only create pods with ${what}`);
   const not = (what: string): Error =>
     refused(request, `node ${quoted} can not create pods that reference ${what}`);
-  if (object.metadata.annotations?.[MIRROR] === undefined) {
+  if (!isMirrorPod(object)) {
     throw refused(
       request,
       `pod does not have "${MIRROR}" annotation, node ${quoted} can only create mirror pods`,

@@ -1,3 +1,4 @@
+import { isMirrorPod } from '../../../api/validate/pod-annotations.ts';
 import { nameSuffix } from '../../../../base/random.ts';
 import { getPath, isJsonObject, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { pathSegment } from '../../../api/validate/names.ts';
@@ -5,7 +6,6 @@ import type { KubeObject } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { isFor, objectNamed, refused } from '../lookup.ts';
 
-const MIRROR = 'kubernetes.io/config.mirror';
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 const VOLUME = 'kube-api-access';
 /** Seven seconds more than an hour tell these tokens from those that somebody has asked for. */
@@ -18,7 +18,7 @@ export function serviceAccount(options: { readonly mountTokens: boolean }): Admi
     handles: (request) => request.operation === 'CREATE' && isFor(request, '', 'pods'),
     mutate(request) {
       const { object, server } = request;
-      if (object === undefined || isMirror(object)) return;
+      if (object === undefined || isMirrorPod(object)) return;
       const spec = (object.spec ??= {});
       if (stringAt(spec, 'serviceAccountName') === '') spec['serviceAccountName'] = 'default';
       spec['serviceAccount'] = spec['serviceAccountName'];
@@ -34,17 +34,13 @@ export function serviceAccount(options: { readonly mountTokens: boolean }): Admi
     validate(request) {
       const { object } = request;
       if (object === undefined) return;
-      if (isMirror(object)) return checkMirror(request, object);
+      if (isMirrorPod(object)) return checkMirror(request, object);
       const account = accountOf(request);
       if (account.metadata.annotations?.['kubernetes.io/enforce-mountable-secrets'] === 'true') {
         checkSecrets(request, object, account);
       }
     },
   };
-}
-
-function isMirror(pod: KubeObject): boolean {
-  return pod.metadata.annotations?.[MIRROR] !== undefined;
 }
 
 function accountOf(request: AdmissionRequest): KubeObject {

@@ -1,4 +1,5 @@
 /** What a pod makes its node read: everything that it names, as upstream's visitors of pods and volumes find it. */
+import { isMirrorPod } from '../../../api/validate/pod-annotations.ts';
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import type { KubeObject } from '../../object.ts';
 
@@ -11,12 +12,11 @@ export interface PodReferences {
   readonly resourceClaims: ReadonlySet<string>;
 }
 
-const MIRROR = 'kubernetes.io/config.mirror';
 const NOTHING: ReadonlySet<string> = new Set();
 
 export function podReferences(pod: KubeObject): PodReferences {
   // A node makes its mirror pods itself: they must not let it read anything.
-  if (pod.metadata.annotations?.[MIRROR] !== undefined) {
+  if (isMirrorPod(pod)) {
     return {
       serviceAccount: '',
       secrets: NOTHING,
