@@ -2,12 +2,10 @@
  * `kube-system/extension-apiserver-authentication`: what a server behind this one must know to recognize its clients, and
  * this server when it passes their requests on. What others have added to it stays.
  */
-import { isPlatformError } from '../../../base/errors.ts';
 import { isJsonObject, stringAt, type JsonObject } from '../../api/json.ts';
-import { authored } from '../authorship.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import { open, prepareCreate } from '../writing.ts';
+import { createOwn } from '../own-objects.ts';
 import { PROXY_NAMES } from './front-proxy.ts';
 
 /** PEM bundles. */
@@ -27,17 +25,8 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
 
 export async function publishTrust(parts: ServerParts, trust: ClientTrust): Promise<void> {
   const resource = parts.resources.get('', 'v1', 'configmaps');
-  if ((await parts.registry.find(resource, REF)) === undefined) {
-    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...REF }, data: dataOf(trust, {}) };
-    const author = authored(resource, { manager: 'kube-apiserver', subresource: '', clock: parts.clock });
-    const options = { ...parts, namespace: REF.namespace, gate: open, author };
-    try {
-      await parts.registry.create(resource, await prepareCreate(resource, object, options));
-      return;
-    } catch (error) {
-      if (!isPlatformError(error, 'already-exists')) throw error;
-    }
-  }
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...REF }, data: dataOf(trust, {}) };
+  if (await createOwn(parts, ['', 'configmaps'], object)) return;
   await parts.registry.modify(resource, REF, {
     change: (object: KubeObject) => {
       const data = isJsonObject(object['data']) ? object['data'] : {};
