@@ -1,7 +1,7 @@
 import { isPlatformError } from '../../base/errors.ts';
 import type { ApiObject, Controller } from '../client/contract.ts';
 import { secrets, serviceAccounts } from '../client/kinds.ts';
-import { enqueues, queueController } from './queue-controller.ts';
+import { enqueues, keyOf, queueController } from './queue-controller.ts';
 import type { RootCaPublisherEnvironment } from './root-ca-publisher.ts';
 
 export const TOKEN_TYPE = 'kubernetes.io/service-account-token';
@@ -28,21 +28,15 @@ export function createSecretTokenController(environment: SecretTokenEnvironment)
   async function reconcile(key: string): Promise<void> {
     const secret = kept.get(key);
     if (secret === undefined || secret.metadata?.deletionTimestamp !== undefined) return;
-    const { namespace = '', uid = '', annotations = {} } = secret.metadata ?? {};
+    const { namespace = '', annotations = {} } = secret.metadata ?? {};
     const name = annotations[ACCOUNT_NAME] ?? '';
     const wanted = annotations[ACCOUNT_UID] ?? '';
-    let account = accounts.get(`${namespace}/${name}`);
-    if (account === undefined || (wanted !== '' && account.metadata?.uid !== wanted)) {
-      // Ours may be older than the secret.
-      account = await client.get(serviceAccounts, { name, namespace }).catch((error: unknown) => {
-        if (isPlatformError(error, 'not-found')) return undefined;
-        throw error;
-      });
-      if (account === undefined || (wanted !== '' && account.metadata?.uid !== wanted)) {
-        await removed(secret, uid);
-        return;
-      }
-    }
+    const isMeant = (account: ApiObject | undefined): account is ApiObject =>
+      account !== undefined && (wanted === '' || account.metadata?.uid === wanted);
+    const cached = accounts.get(`${namespace}/${name}`);
+    // Ours may be older than the secret.
+    const account = isMeant(cached) ? cached : await found(name, namespace);
+    if (!isMeant(account)) return await remove(secret);
     const data = {
       ...secret.data,
       'ca.crt': base64(rootCa),
@@ -61,8 +55,17 @@ export function createSecretTokenController(environment: SecretTokenEnvironment)
     });
   }
 
-  async function removed({ metadata }: ApiObject, uid: string): Promise<void> {
-    const { name = '', namespace = '' } = metadata ?? {};
+  async function found(name: string, namespace: string): Promise<ApiObject | undefined> {
+    try {
+      return await client.get(serviceAccounts, { name, namespace });
+    } catch (error) {
+      if (isPlatformError(error, 'not-found')) return undefined;
+      throw error;
+    }
+  }
+
+  async function remove({ metadata }: ApiObject): Promise<void> {
+    const { name = '', namespace = '', uid = '' } = metadata ?? {};
     try {
       await client.delete(secrets, { name, namespace }, { uid });
     } catch (error) {
@@ -74,12 +77,8 @@ export function createSecretTokenController(environment: SecretTokenEnvironment)
     name: 'serviceaccount-token',
     environment,
     sources: [
-      enqueues(kept, ({ metadata }) => [`${metadata?.namespace}/${metadata?.name}`]),
-      enqueues(accounts, ({ metadata }) =>
-        kept
-          .byIndex('account', `${metadata?.namespace}/${metadata?.name}`)
-          .map((secret) => `${secret.metadata?.namespace}/${secret.metadata?.name}`),
-      ),
+      enqueues(kept, (secret) => [keyOf(secret)]),
+      enqueues(accounts, (account) => kept.byIndex('account', keyOf(account)).map(keyOf)),
     ],
     reconcile,
   });
