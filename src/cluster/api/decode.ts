@@ -9,6 +9,7 @@ import {
   summary,
   TIME_LAYOUT,
   timeError,
+  jsonTypeName,
 } from './go-errors.ts';
 import { getOwn, isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { canonicalQuantity } from './quantity.ts';
@@ -368,12 +369,6 @@ function goPath(path: string, kind: MessageSchema): string {
       return [...embedded, name];
     })
     .join('.');
-}
-
-function jsonTypeName(value: JsonValue): string {
-  if (Array.isArray(value)) return 'array';
-  if (value === null) return 'null';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
 function goType(field: FieldSchema | undefined): string {

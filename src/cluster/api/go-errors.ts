@@ -3,6 +3,14 @@
  * has been refused already, so nothing here needs to be fast.
  */
 import { goQuote } from './field-error.ts';
+import type { JsonValue } from './json.ts';
+
+/** What encoding/json calls a value that is of another type than wanted. */
+export function jsonTypeName(value: JsonValue): string {
+  if (Array.isArray(value)) return 'array';
+  if (value === null) return 'null';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
 
 const ALPHABET = /[A-Za-z0-9+/]/;
 const EQUALS = '=';

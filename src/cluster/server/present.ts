@@ -1,6 +1,6 @@
 /** The last touch to an answer: indented for people, or as YAML. */
 import type { Clock } from '../../base/clock.ts';
-import { Slice } from '../../base/yield-to-loop.ts';
+import { LARGE_BYTES, Slice } from '../../base/yield-to-loop.ts';
 import { parseLargeJson } from '../api/decode.ts';
 import type { JsonValue } from '../api/json.ts';
 import type { ApiResponse } from '../api/transport.ts';
@@ -13,8 +13,6 @@ import { parseAccept } from './negotiate.ts';
 /** Programs that people look at answers with, which get them indented unless they say otherwise. */
 const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
 
-/** Smaller answers are formatted in one go. */
-const LARGE_BYTES = 32 * 1024;
 /** Text that is sent at once. */
 const PIECE_CHARACTERS = 32 * 1024;
 

@@ -1,4 +1,5 @@
 import { PlatformError } from '../../../base/errors.ts';
+import { jsonTypeName } from '../go-errors.ts';
 import { isJsonObject, jsonCopy, jsonEqual, setOwn, type JsonObject, type JsonValue } from '../json.ts';
 
 /** Kubernetes' own bound. */
@@ -164,17 +165,9 @@ function text(path: readonly string[]): string {
 
 /** In the words of Go's decoder; the type is the list's, or an operation's. */
 function undecodable(value: JsonValue): PlatformError {
-  const what = value === null ? 'null' : Array.isArray(value) ? 'array' : GO_KINDS[typeof value];
-  const message = `error decoding patch: json: cannot unmarshal ${what} into Go value of type []handlers.jsonPatchOp`;
+  const message = `error decoding patch: json: cannot unmarshal ${jsonTypeName(value)} into Go value of type []handlers.jsonPatchOp`;
   return new PlatformError('invalid', message, { details: { reason: 'BadRequest' } });
 }
-
-const GO_KINDS: Readonly<Record<string, string>> = {
-  object: 'object',
-  boolean: 'bool',
-  number: 'number',
-  string: 'string',
-};
 
 /** Clients get upstream's words: it keeps to itself which operation failed, and about which object. */
 function inapplicable(message: string): PlatformError {

@@ -35,7 +35,7 @@ import {
   validatePriorityLevelStatus,
 } from './flow-control.ts';
 import { validateJobStatus } from './job-status.ts';
-import { type NameRule } from './metadata.ts';
+import type { NameRule } from './metadata.ts';
 import {
   validateIngress,
   validateIngressClass,

@@ -8,6 +8,7 @@ import {
   tooLong,
   type FieldError,
 } from '../field-error.ts';
+import { jsonTypeName } from '../go-errors.ts';
 import {
   jsonEqual,
   listAt,
@@ -83,10 +84,11 @@ function validateJson(value: JsonObject[string], at: string): FieldError[] {
   const text = Buffer.from(textOf(value), 'base64').toString();
   const say = (detail: string): FieldError[] => [invalid(at, '<secret contents redacted>', detail)];
   try {
-    const parsed: unknown = JSON.parse(text);
+    const parsed = JSON.parse(text) as JsonObject[string];
     if (typeof parsed === 'object' && !Array.isArray(parsed)) return [];
-    const what = Array.isArray(parsed) ? 'array' : typeof parsed === 'boolean' ? 'bool' : typeof parsed;
-    return say(`json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
+    return say(
+      `json: cannot unmarshal ${jsonTypeName(parsed)} into Go value of type map[string]interface {}`,
+    );
   } catch {
     return say(jsonProblem(text));
   }

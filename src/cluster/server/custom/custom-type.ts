@@ -1,4 +1,5 @@
 import { decodeValue, type Decoded, type DecodeOptions } from '../../api/decode.ts';
+import { jsonTypeName } from '../../api/go-errors.ts';
 import { fieldErrorText, invalid, required, type FieldError } from '../../api/field-error.ts';
 import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
@@ -62,10 +63,8 @@ export function customType({
       const text = fieldErrorText(invalid('', metadata, why));
       return new PlatformError('invalid', `${path}: ${text}`);
     };
-    if (!isJsonObject(metadata)) {
-      const what = Array.isArray(metadata) ? 'array' : typeof metadata;
-      if (metadata !== null) throw bad(`json: cannot unmarshal ${what} into Go value of type v1.ObjectMeta`);
-    }
+    if (metadata !== null && !isJsonObject(metadata))
+      throw bad(`json: cannot unmarshal ${jsonTypeName(metadata)} into Go value of type v1.ObjectMeta`);
     try {
       const decoded = decodeValue({ metadata }, headSchema);
       for (const one of decoded.unknown) unknown.push(one.replace('"metadata', `"${path}`));

@@ -1,4 +1,5 @@
-import { errorMessage, type PlatformError } from '../../../base/errors.ts';
+import { PlatformError } from '../../../base/errors.ts';
+import { jsonTypeName } from '../../api/go-errors.ts';
 import { parseLargeJson, type Decoded } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import { isJsonObject, jsonCopy, type JsonObject, type JsonValue } from '../../api/json.ts';
@@ -163,11 +164,10 @@ export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   const body = bodyOf(request);
   const { value, duplicates } = await parsedPatch(body, format);
   if (format === 'json' || isJsonObject(value)) return { format, value, duplicates };
-  const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
-  if (format === 'merge' && what === 'null') throw badRequest('Invalid JSON Patch');
+  if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
   throw undecodedPatch(
     format,
-    `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`,
+    `json: cannot unmarshal ${jsonTypeName(value)} into Go value of type map[string]interface {}`,
   );
 }
 
@@ -178,8 +178,8 @@ async function parsedPatch(
   try {
     return await parseLargeJson(body, 'Patch');
   } catch (error) {
-    const [, why] = /json parse error: (.*?)(?: \([^()]*\))?$/s.exec(errorMessage(error)) ?? [];
-    throw why === undefined ? error : undecodedPatch(format, why);
+    const cause = error instanceof PlatformError ? error.cause : undefined;
+    throw cause instanceof SyntaxError ? undecodedPatch(format, cause.message) : error;
   }
 }
 
