@@ -18,6 +18,7 @@ import {
   stringAt,
   textOf,
   type JsonObject,
+  type JsonValue,
 } from '../json.ts';
 import { formed, isDualStack, notSupported, parseCidrText, validCidr } from './checks.ts';
 import { immutable, validateFinalizerName, validateStandardFinalizer } from './metadata.ts';
@@ -84,7 +85,7 @@ function validateJson(value: JsonObject[string], at: string): FieldError[] {
   const text = Buffer.from(textOf(value), 'base64').toString();
   const say = (detail: string): FieldError[] => [invalid(at, '<secret contents redacted>', detail)];
   try {
-    const parsed = JSON.parse(text) as JsonObject[string];
+    const parsed = JSON.parse(text) as JsonValue;
     if (typeof parsed === 'object' && !Array.isArray(parsed)) return [];
     return say(
       `json: cannot unmarshal ${jsonTypeName(parsed)} into Go value of type map[string]interface {}`,
