@@ -48,7 +48,7 @@ export class CachedObject implements Resident {
   /** Shared: never change it. */
   get object(): KubeObject {
     if (this.#object === undefined) {
-      this.#object = this.mutable();
+      this.#object = this.decode();
       keep(this);
     }
     return this.#object;
@@ -56,7 +56,7 @@ export class CachedObject implements Resident {
 
   /** The decoded form, without making it one of those that are kept: for a walk over everything. */
   peek(): KubeObject {
-    return this.#object ?? this.mutable();
+    return this.#object ?? this.decode();
   }
 
   /** JSON with resourceVersion. */
@@ -85,8 +85,8 @@ export class CachedObject implements Resident {
     return spliceInto(target, at, this.#place(), as);
   }
 
-  /** A copy of one's own. */
-  mutable(): KubeObject {
+  /** Decoded anew. Whoever writes shares parts of it with what is written: nobody changes it. */
+  decode(): KubeObject {
     return decodeStored(this.#place());
   }
 

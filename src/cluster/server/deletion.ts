@@ -53,25 +53,25 @@ export function mayVanish(resource: Resource, object: KubeObject): boolean {
   );
 }
 
-/** What a delete does to `object` (its own copy). `now` in milliseconds since the epoch. */
+/** What a delete does to `old`, which stays as it is. `now` in milliseconds since the epoch. */
 export function planDelete(
   resource: Resource,
-  object: KubeObject,
+  old: KubeObject,
   options: { request: DeleteRequest; now: number },
 ): Change {
   const { request, now } = options;
   const { strategy } = resource;
-  const { metadata } = object;
-  checkPreconditions(resource, object, request);
-  strategy.checkDelete?.(object);
+  const metadata = { ...old.metadata };
+  checkPreconditions(resource, old, request);
+  strategy.checkDelete?.(old);
   const policy =
     request.propagationPolicy ?? (strategy.orphansDependents === true ? unsaid(metadata) : undefined);
   const finalizers = withPropagation(metadata.finalizers ?? [], policy);
-  const grace = strategy.graceSeconds?.(object, request.gracePeriodSeconds) ?? 0;
+  const grace = strategy.graceSeconds?.(old, request.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionTimestamp;
   const pending = metadata.deletionGracePeriodSeconds ?? 0;
   const sameFinalizers = finalizers.join() === (metadata.finalizers ?? []).join();
-  if (grace === 0 && finalizers.length === 0 && strategy.isHeldBack?.(object) !== true)
+  if (grace === 0 && finalizers.length === 0 && strategy.isHeldBack?.(old) !== true)
     return { type: 'delete' };
   // A second delete may only shorten the time that the first one gave.
   if (before !== undefined && grace >= pending && sameFinalizers) return { type: 'keep' };
@@ -82,6 +82,7 @@ export function planDelete(
     if (before === undefined && metadata.generation !== undefined) metadata.generation += 1;
   }
   if (finalizers.length > 0) metadata.finalizers = finalizers;
+  const object = { ...old, metadata };
   strategy.markDeleted?.(object);
   return { type: 'put', object };
 }

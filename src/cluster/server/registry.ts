@@ -9,7 +9,7 @@ import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import { encodeForStorage, encodeUnstored } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
 import type { SharedLeases } from './shared-leases.ts';
-import { isJsonObject, jsonCopy, jsonEqual, type JsonValue } from '../api/json.ts';
+import { isJsonObject, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import type { Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
@@ -91,7 +91,7 @@ export class Registry {
       // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
       if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
-      const attempt = resource.strategy.claims === undefined ? object : jsonCopy(object);
+      const attempt = { ...object };
       const claims = this.#claims(resource, [attempt, undefined], { refused, dryRun });
       if (dryRun) return new CachedObject(key, encodeUnstored(attempt), 0);
       const value = encodeForStorage(attempt);
@@ -108,7 +108,8 @@ export class Registry {
 
   /**
    * Reads an object, asks `change` what is to become of it, and writes that; asks again with the newer state when
-   * someone else was faster. `change` gets a copy of its own and may throw.
+   * someone else was faster. `change` must leave the current object as it is; what it returns may share parts with it.
+   * It may throw.
    */
   async modify(
     resource: Resource,
@@ -122,23 +123,19 @@ export class Registry {
     const key = keyOf(resource, ref.namespace, ref.name);
     const refused = new Set<string>();
     let current: CachedObject | undefined = await this.find(resource, ref);
-    // Asked first, as it costs a decoded copy of what is there.
-    const hasClaims = resource.strategy.claims !== undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (current === undefined) throw notFound(resource, ref.name);
-      const found = current.mutable();
+      const found = current.decode();
       await pauseAfter(current.length);
       const change = await options.change(found, current.length);
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
-      const claims = hasClaims
-        ? this.#claims(resource, [object, current.object], { refused, dryRun: options.dryRun === true })
-        : NO_CLAIMS;
+      const claims = this.#claims(resource, [object, found], { refused, dryRun: options.dryRun === true });
       const value = object === undefined ? current.stored : encodeForStorage(object);
       await pauseAfter(value.length);
       // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
       const mayBeSame = object !== undefined && value.length === current.length;
-      if (mayBeSame && isUnchanged(object, current.object)) return { type: 'keep', object: current };
+      if (mayBeSame && isUnchanged(object, found)) return { type: 'keep', object: current };
       if (options.dryRun === true) {
         return { type: change.type, object: new CachedObject(key, value, current.revision) };
       }

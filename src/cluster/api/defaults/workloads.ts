@@ -67,8 +67,8 @@ export function statefulSetDefaults(set: JsonObject): void {
   const retention = ensureObject(spec, 'persistentVolumeClaimRetentionPolicy');
   for (const key of ['whenDeleted', 'whenScaled']) if (isEmpty(retention[key])) retention[key] = 'Retain';
   for (const claim of objectsAt(spec, 'volumeClaimTemplates')) {
-    claim['apiVersion'] = 'v1';
-    claim['kind'] = 'PersistentVolumeClaim';
+    if (claim['apiVersion'] !== 'v1') claim['apiVersion'] = 'v1';
+    if (claim['kind'] !== 'PersistentVolumeClaim') claim['kind'] = 'PersistentVolumeClaim';
     claimDefaults(claim);
   }
   templateDefaults(ensureObject(spec, 'template'));

@@ -292,8 +292,8 @@ async function mark(context: ResourceContext, request: DeleteRequest): Promise<C
         ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
       };
       const others = conditions.filter(({ type }) => type !== 'DisruptionTarget');
-      pod.status = { ...pod.status, conditions: [...others, condition] };
-      return { type: 'put', object: pod };
+      const status = { ...pod.status, conditions: [...others, condition] };
+      return { type: 'put', object: { ...pod, status } };
     },
   });
 }

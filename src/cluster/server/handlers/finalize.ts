@@ -24,12 +24,12 @@ export async function finalizeNamespace(context: ResourceContext): Promise<ApiRe
   });
   if (errors.length > 0) throw fieldErrorsError(errors);
   const changed = await server.registry.modify(resource, info, {
-    change: (object) => {
+    change: (old) => {
       const version = sent.metadata?.resourceVersion ?? '';
-      if (version !== '' && version !== object.metadata.resourceVersion)
+      if (version !== '' && version !== old.metadata.resourceVersion)
         throw conflict(resource, info.name, MODIFIED);
-      const { finalizers: _before, ...spec } = object.spec ?? {};
-      object.spec = { ...spec, ...(finalizers.length > 0 && { finalizers }) };
+      const { finalizers: _before, ...spec } = old.spec ?? {};
+      const object = { ...old, spec: { ...spec, ...(finalizers.length > 0 && { finalizers }) } };
       return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
     },
   });

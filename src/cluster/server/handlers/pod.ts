@@ -64,11 +64,10 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
           `pod ${info.name} is already assigned to node ${JSON.stringify(present)}`,
         );
       }
-      pod.spec = { ...pod.spec, nodeName: node };
-      if (annotations !== undefined)
-        pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
+      const metadata = { ...pod.metadata };
+      if (annotations !== undefined) metadata.annotations = { ...metadata.annotations, ...annotations };
       // Where the node is (KEP-4742).
-      if (labels !== undefined) pod.metadata.labels = { ...pod.metadata.labels, ...labels };
+      if (labels !== undefined) metadata.labels = { ...metadata.labels, ...labels };
       const condition = {
         type: 'PodScheduled',
         status: 'True',
@@ -77,8 +76,15 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
       const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
       // It has got a node: a wish for one is out of date (KEP-5278).
       const { nominatedNodeName: _wished, ...status } = pod.status ?? {};
-      pod.status = { ...status, conditions: [...others, condition] };
-      return { type: 'put', object: pod };
+      return {
+        type: 'put',
+        object: {
+          ...pod,
+          metadata,
+          spec: { ...pod.spec, nodeName: node },
+          status: { ...status, conditions: [...others, condition] },
+        },
+      };
     },
   });
   return respondWith({ ...SUCCESS, code: 201 }, 201);

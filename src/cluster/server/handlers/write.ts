@@ -194,7 +194,7 @@ export function checkUnchanged(object: KubeObject, old: KubeObject): void {
     throw fieldErrorsError([invalid('metadata.uid', uid, 'field is immutable')]);
 }
 
-/** `old` with the patch applied, decoded by the schema and with its defaults. */
+/** `old` with the patch applied, decoded by the schema and with its defaults. What has not changed is shared with `old`. */
 export function patchedObject(
   old: KubeObject,
   options: { readonly patch: Patch; readonly kind: ObjectType; readonly query: URLSearchParams },
@@ -214,8 +214,10 @@ export function patchedObject(
   }
   const warnings = inOrder(checkUnknown(decoded.unknown, kind, query), patch);
   checkKind(decoded.object, kind);
-  kind.applyDefaults(decoded.object);
-  return { object: decoded.object as KubeObject, warnings };
+  const object = decoded.object as KubeObject;
+  if (object.metadata === old.metadata) object.metadata = { ...old.metadata };
+  kind.applyDefaults(object);
+  return { object, warnings };
 }
 
 /** What the patch itself says twice comes first. */
@@ -226,8 +228,8 @@ function inOrder(warnings: readonly string[], { duplicates, format }: Patch): re
   return [...own.map((warning) => (format === 'json' ? `json patch ${warning}` : warning)), ...others];
 }
 
-function apply(old: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
-  const document = jsonCopy(old);
+/** What the patch leaves alone is the same in the result and in the document. */
+function apply(document: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
   if (format === 'json') return jsonPatch(document, value);
   if (format === 'merge') return mergePatch(document, value);
   if (kind.strategicMerge === undefined) {

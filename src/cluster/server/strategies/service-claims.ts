@@ -6,7 +6,7 @@
 import { PlatformError } from '../../../base/errors.ts';
 import { uuid } from '../../../base/random.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
-import { isJsonObject, stringAt } from '../../api/json.ts';
+import { isJsonObject, jsonCopy, stringAt } from '../../api/json.ts';
 import type { Compare, Op } from '../../store/store.ts';
 import { contains, formatIpv4, parseIpv4, type Cidr } from '../cidr.ts';
 import { unexplained } from '../failure.ts';
@@ -38,7 +38,8 @@ export function claimFor(
     for (const key of held) claims.release(key);
     return claims;
   }
-  const spec = (service.spec ??= {});
+  // The old service, or the next try, may share it.
+  const spec = (service.spec = jsonCopy(service.spec ?? {}));
   claimAddress({ service, spec, held, ranges, claims });
   const owner = { namespace: service.metadata.namespace, name: service.metadata.name };
   const ports = new PortOperation(ranges.nodePorts, {

@@ -1,5 +1,5 @@
 /** Services: which of their fields follow from which, and what becomes of them when a service changes its type. */
-import { jsonEqual } from '../../api/json.ts';
+import { jsonCopy, jsonEqual } from '../../api/json.ts';
 import type { Json } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 import {
@@ -23,7 +23,8 @@ export function serviceStrategy(ranges: ServiceRanges): Strategy {
       hideInternalPolicy(spec);
     },
     prepareForUpdate(service, old, { dryRun }) {
-      const spec = (service.spec ??= {});
+      // It is filled in place down to the ports, which the old service may share.
+      const spec = (service.spec = jsonCopy(service.spec ?? {}));
       const before = old.spec ?? {};
       inheritAllocated(spec, before);
       agreeOnAddresses(spec, before);

@@ -136,10 +136,10 @@ async function change(
             const sum = addQuantities(used.get(resource) ?? { nano: 0n, format: amount.format }, amount);
             used.set(resource, sum.nano < 0n ? { ...sum, nano: 0n } : sum);
           }
-          const before = { ...quota };
-          quota.status = { ...quota.status, hard: quota.spec?.['hard'] ?? {}, used: texts(used) };
-          recordUpdate(before, quota, author);
-          return { type: 'put', object: quota };
+          const status = { ...quota.status, hard: quota.spec?.['hard'] ?? {}, used: texts(used) };
+          const object = { ...quota, metadata: { ...quota.metadata }, status };
+          recordUpdate(quota, object, author);
+          return { type: 'put', object };
         },
       },
     );

@@ -27,8 +27,8 @@ export async function checkTypes(parts: ServerParts, name: string): Promise<void
             return { type: 'keep' };
           const expressionWarnings = warningsFor(parts, policy);
           const typeChecking = expressionWarnings.length === 0 ? {} : { expressionWarnings };
-          policy.status = { ...policy.status, observedGeneration: generation, typeChecking };
-          return { type: 'put', object: policy };
+          const status = { ...policy.status, observedGeneration: generation, typeChecking };
+          return { type: 'put', object: { ...policy, status } };
         },
       },
     );
