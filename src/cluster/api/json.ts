@@ -91,6 +91,36 @@ function copyOf(value: JsonValue): JsonValue {
   return copy;
 }
 
+/**
+ * A copy of `value` in which parts that equal `prior`'s at the same place are `prior`'s own: whoever compares the two
+ * later sees at once that these have not changed. Nobody may change such parts.
+ */
+export function sharing<T extends JsonValue>(value: T, prior: JsonValue | undefined): T {
+  return sharedPart(value, prior) as T;
+}
+
+function sharedPart(value: JsonValue, prior: JsonValue | undefined): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const before = Array.isArray(prior) ? prior : [];
+    const copy = value.map((item, index) => sharedPart(item, before[index]));
+    return copy.length === before.length && copy.every((item, index) => item === before[index])
+      ? before
+      : copy;
+  }
+  const before = isJsonObject(prior) ? prior : {};
+  const copy = { ...value };
+  const keys = Object.keys(copy);
+  let isSame = before === prior;
+  for (const key of keys) {
+    const [part, item] = [getOwn(before, key), copy[key]];
+    const shared = item === undefined ? item : sharedPart(item, part);
+    if (shared !== item) setOwn(copy, key, shared!);
+    isSame &&= shared === part;
+  }
+  return isSame && Object.keys(before).length === keys.length ? before : copy;
+}
+
 /** A scalar as text; what is not a scalar as JSON. */
 export function textOf(value: JsonValue | undefined): string {
   if (value === undefined) return '';

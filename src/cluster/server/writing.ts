@@ -136,15 +136,19 @@ export interface UpdateOptions {
   readonly gate: Gate;
 }
 
-/** Turns what a client sent for an existing object into what is to be stored. */
+/**
+ * Turns what a client sent for an existing object into what is to be stored. Parts of `wish` may be those of the old
+ * object, which stays as it is.
+ */
 export async function planUpdate(
   resource: Resource,
-  sent: KubeObject,
+  wish: KubeObject,
   options: UpdateOptions,
 ): Promise<Change> {
   const { old, endpoint, author, gate } = options;
   const name = old.metadata.name ?? '';
-  const metadata = (sent.metadata ??= {});
+  const metadata = { ...wish.metadata };
+  const sent: KubeObject = { ...wish, metadata };
   if (!resource.namespaced) delete metadata.namespace;
   const { uid = '' } = metadata;
   if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);

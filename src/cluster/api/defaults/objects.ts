@@ -11,13 +11,16 @@ import {
 } from '../json.ts';
 import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
 
+const NAME_LABEL = 'kubernetes.io/metadata.name';
+
 /** The name as a label, so that selectors can name namespaces. */
 export function namespaceDefaults(namespace: JsonObject): void {
   const status = ensureObject(namespace, 'status');
   if (isEmpty(status['phase'])) status['phase'] = 'Active';
   const name = stringAt(namespace, 'metadata', 'name');
   if (name === '') return;
-  ensureObject(ensureObject(namespace, 'metadata'), 'labels')['kubernetes.io/metadata.name'] = name;
+  const labels = ensureObject(ensureObject(namespace, 'metadata'), 'labels');
+  if (labels[NAME_LABEL] !== name) labels[NAME_LABEL] = name;
 }
 
 /** A node that does not say what it keeps for itself offers all of it. */
@@ -65,11 +68,15 @@ export function limitRangeDefaults(range: JsonObject): void {
   for (const limit of objectsAt(range, 'spec', 'limits')) {
     roundUp(limit, 'max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio');
     if (limit['type'] !== 'Container') continue;
-    const limits = { ...objectAt(limit, 'max'), ...objectAt(limit, 'default') };
-    const requests = { ...objectAt(limit, 'min'), ...limits, ...objectAt(limit, 'defaultRequest') };
-    if (Object.keys(limits).length > 0) limit['default'] = limits;
-    if (Object.keys(requests).length > 0) limit['defaultRequest'] = requests;
+    addTo(limit, 'default', objectAt(limit, 'max'));
+    addTo(limit, 'defaultRequest', { ...objectAt(limit, 'min'), ...objectAt(limit, 'default') });
   }
+}
+
+function addTo(limit: JsonObject, field: string, amounts: JsonObject): void {
+  const present = objectAt(limit, field);
+  const all = { ...amounts, ...present };
+  if (Object.keys(all).length > Object.keys(present).length) limit[field] = all;
 }
 
 export function resourceQuotaDefaults(quota: JsonObject): void {

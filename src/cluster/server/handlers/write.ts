@@ -2,7 +2,7 @@ import { PlatformError } from '../../../base/errors.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
 import { parseLargeJson, type Decoded } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
-import { isJsonObject, jsonCopy, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { isJsonObject, objectAt, sharing, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import type { ApiResponse } from '../../api/transport.ts';
@@ -113,7 +113,7 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
     if (resource.strategy.conditional === true && (version === '' || version === '0')) {
       throw revisionRequired(resource);
     }
-    return planUpdate(resource, jsonCopy(sent), { old, endpoint, author, gate });
+    return planUpdate(resource, sharing(sent, old), { old, endpoint, author, gate });
   });
   const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
   return showObject(context, changed.object, { headers, view });
@@ -214,8 +214,8 @@ export function patchedObject(
   }
   const warnings = inOrder(checkUnknown(decoded.unknown, kind, query), patch);
   checkKind(decoded.object, kind);
-  const object = decoded.object as KubeObject;
-  if (object.metadata === old.metadata) object.metadata = { ...old.metadata };
+  const { object: shared } = decoded;
+  const object = { ...shared, metadata: { ...objectAt(shared, 'metadata') } } as KubeObject;
   kind.applyDefaults(object);
   return { object, warnings };
 }
@@ -230,7 +230,7 @@ function inOrder(warnings: readonly string[], { duplicates, format }: Patch): re
 
 /** What the patch leaves alone is the same in the result and in the document. */
 function apply(document: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
-  if (format === 'json') return jsonPatch(document, value);
+  if (format === 'json') return sharing(jsonPatch(document, value), document);
   if (format === 'merge') return mergePatch(document, value);
   if (kind.strategicMerge === undefined) {
     const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
