@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { sharing, type JsonObject } from './json.ts';
+import { jsonCopy, jsonEqual, sharing, type JsonObject, type JsonValue } from './json.ts';
 
 describe('what a value shares with one before it', () => {
   const prior: JsonObject = {
@@ -53,4 +53,50 @@ describe('what a value shares with one before it', () => {
     assert.equal(JSON.stringify(shared), JSON.stringify(evil));
     assert.equal(sharing(evil, shared), shared);
   });
+});
+
+const parse = (text: string): JsonValue => JSON.parse(text) as JsonValue;
+
+it('values are equal whatever the order of their members, and members of no value are none', () => {
+  const equal: readonly (readonly [JsonValue | undefined, JsonValue | undefined])[] = [
+    [
+      { a: 1, b: [{ c: null }] },
+      { b: [{ c: null }], a: 1 },
+    ],
+    [{ a: 1, b: undefined }, { a: 1 }],
+    [{ a: 1 }, { b: undefined, a: 1 }],
+    [parse('{"__proto__":{}}'), parse('{"__proto__":{}}')],
+    [undefined, undefined],
+  ];
+  for (const [a, b] of equal) assert.ok(jsonEqual(a, b), JSON.stringify([a, b]));
+  const different: readonly (readonly [JsonValue | undefined, JsonValue | undefined])[] = [
+    [{ a: 1 }, { a: 1, b: 2 }],
+    [{ a: 1 }, { b: 1 }],
+    [{ a: undefined, b: 1 }, { a: 1 }],
+    [{ a: null }, {}],
+    [[1, 2], [1]],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [[], {}],
+    [{}, null],
+    [null, undefined],
+    ['1', 1],
+    // What every object inherits is nobody's member.
+    [parse('{"__proto__":{}}'), { a: 1 }],
+    [{ a: 1 }, parse('{"__proto__":{}}')],
+    [{ constructor: 1 }, { a: 1 }],
+  ];
+  for (const [a, b] of different) assert.ok(!jsonEqual(a, b), JSON.stringify([a, b]));
+});
+
+it('a copy shares nothing and keeps every name', () => {
+  const value = parse('{"a":[{"b":{}}],"__proto__":{"c":1}}');
+  const copy = jsonCopy(value);
+  assert.equal(JSON.stringify(copy), JSON.stringify(value));
+  assert.ok(Object.hasOwn(copy as object, '__proto__'));
+  const { a } = value as { a: JsonValue[] };
+  (a[0] as { b: JsonValue }).b = 1;
+  assert.equal(JSON.stringify(copy), '{"a":[{"b":{}}],"__proto__":{"c":1}}');
 });

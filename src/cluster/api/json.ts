@@ -64,15 +64,30 @@ export function listAt(value: JsonValue | undefined, ...path: readonly string[])
 /** Equality of JSON values; the order of an object's properties does not count. */
 export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === b) return true;
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((item, index) => jsonEqual(item, b[index]));
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && sameItems(a, b);
+  return !Array.isArray(b) && sameMembers(a, b);
+}
+
+function sameItems(a: readonly JsonValue[], b: readonly JsonValue[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!jsonEqual(a[i], b[i])) return false;
+  return true;
+}
+
+/** Of all writes: loops over names, unlike lists of them, make nothing. JSON's objects inherit nothing that is listed. */
+function sameMembers(a: JsonObject, b: JsonObject): boolean {
+  let more = 0;
+  for (const key in a) {
+    const item = a[key];
+    if (item === undefined) continue;
+    more++;
+    const other = b[key];
+    // What an object inherits is no JSON value, so it is never the same as one.
+    if (item !== other && !(Object.hasOwn(b, key) && jsonEqual(item, other))) return false;
   }
-  if (!isJsonObject(a) || !isJsonObject(b)) return false;
-  const keys = Object.keys(a).filter((key) => a[key] !== undefined);
-  const others = Object.keys(b).filter((key) => b[key] !== undefined);
-  return (
-    keys.length === others.length && keys.every((key) => Object.hasOwn(b, key) && jsonEqual(a[key], b[key]))
-  );
+  for (const key in b) if (b[key] !== undefined) more--;
+  return more === 0;
 }
 
 /** A deep copy; several times faster than structuredClone, which has to expect more than JSON. */
@@ -84,8 +99,8 @@ function copyOf(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyOf);
   const copy = { ...value };
-  for (const key of Object.keys(copy)) {
-    const item = copy[key];
+  for (const key in value) {
+    const item = value[key];
     if (typeof item === 'object' && item !== null) setOwn(copy, key, copyOf(item));
   }
   return copy;

@@ -1,6 +1,7 @@
 /** Who a write is attributed to in metadata.managedFields. */
 import { rfc3339, type Clock } from '../../base/clock.ts';
-import { managerName, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
+import type { FieldSet } from '../api/managed-fields/field-set.ts';
+import { managerName, unownedWith, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
 import type { ResourceContext } from './context.ts';
 import type { Resource } from './resource.ts';
 
@@ -19,17 +20,24 @@ export function authored(
     apiVersion: resource.apiVersion,
     manager,
     subresource,
-    resets: resetFields(resource, subresource),
+    ignored: unownedAt(resource, subresource === 'status'),
     now: rfc3339(clock.now()),
   };
 }
 
+const unownedOf = new WeakMap<Resource, { main?: FieldSet; status?: FieldSet }>();
+
 /** The status endpoint writes the status, the main one everything else: neither owns what it cannot write. */
-function resetFields(resource: Resource, subresource: string): readonly (readonly string[])[] {
-  if (subresource === 'status') {
-    const fixed = (resource.strategy.fixedInStatus ?? []).map((field) => ['metadata', field]);
-    const others = resource.type.fieldNames.filter((name) => name !== 'status' && name !== 'metadata');
-    return [...others.map((name) => [name]), ...fixed];
-  }
-  return resource.declaration.hasStatus ? [['status']] : [];
+function unownedAt(resource: Resource, isStatus: boolean): FieldSet {
+  let known = unownedOf.get(resource);
+  if (known === undefined) unownedOf.set(resource, (known = {}));
+  return isStatus
+    ? (known.status ??= unownedWith(notInStatus(resource)))
+    : (known.main ??= unownedWith(resource.declaration.hasStatus ? [['status']] : []));
+}
+
+function notInStatus({ strategy, type }: Resource): readonly (readonly string[])[] {
+  const fixed = (strategy.fixedInStatus ?? []).map((field) => ['metadata', field]);
+  const others = type.fieldNames.filter((name) => name !== 'status' && name !== 'metadata');
+  return [...others.map((name) => [name]), ...fixed];
 }

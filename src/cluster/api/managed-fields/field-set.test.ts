@@ -4,9 +4,9 @@ import { seededRandom } from '../../../base/random.ts';
 import type { JsonObject } from '../json.ts';
 import { kindSchema } from '../schema.ts';
 import { FieldSet, FieldSetBuilder, pathText } from './field-set.ts';
-import { recordUpdate } from './managed-fields.ts';
+import { recordUpdate, unownedWith } from './managed-fields.ts';
 import { compare, merge, removePaths, toFieldSet } from './typed-value.ts';
-import { structSchema } from './value-schema.ts';
+import { structSchema, type ValueSchema } from './value-schema.ts';
 
 const random = seededRandom(7);
 
@@ -51,6 +51,7 @@ test('FieldsV1 from outside is normalised or refused', () => {
 });
 
 const pod = structSchema(kindSchema('', 'v1', 'Pod')!.message);
+const all = (schema: ValueSchema): Parameters<typeof compare>[2] => ({ schema, ignored: FieldSet.empty });
 
 test('a value minus all of its paths is empty, and merging it back restores it', () => {
   const value: JsonObject = {
@@ -64,11 +65,13 @@ test('a value minus all of its paths is empty, and merging it back restores it',
   assert.deepEqual(removePaths(value, pod, paths), {});
   assert.deepEqual(merge({}, value, pod), value);
   assert.deepEqual(merge(value, value, pod), value);
-  const change = compare({}, value, pod);
-  assert.ok(paths.difference(change.added).isEmpty);
-  assert.ok(change.removed.isEmpty && change.modified.isEmpty);
-  const same = compare(value, value, pod);
-  assert.ok(same.added.isEmpty && same.modified.isEmpty && same.removed.isEmpty);
+  const change = compare({}, value, all(pod));
+  assert.ok(paths.difference(change.touched).isEmpty);
+  assert.ok(change.removed.isEmpty);
+  for (const other of [value, structuredClone(value)]) {
+    const same = compare(value, other, all(pod));
+    assert.ok(same.touched.isEmpty && same.removed.isEmpty);
+  }
 });
 
 test('an applied list keeps its order among what the base has', () => {
@@ -103,7 +106,7 @@ test('what comes as a whole is a member with all that is in it, unless it is alw
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
   };
   const port = 'k:{"containerPort":1,"protocol":"TCP"}';
-  assert.deepEqual(compare({}, value, pod).added.toJson(), {
+  assert.deepEqual(compare({}, value, all(pod)).touched.toJson(), {
     'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } },
     'f:spec': {
       // Go has a list of containers even when it is nil, and knows no difference between items of the same key.
@@ -125,15 +128,15 @@ test('what comes as a whole is a member with all that is in it, unless it is alw
       },
     },
   });
-  const fewer = compare({ spec: { containers: [{ name: 'c' }] } }, { spec: { containers: [] } }, pod);
+  const fewer = compare({ spec: { containers: [{ name: 'c' }] } }, { spec: { containers: [] } }, all(pod));
   assert.deepEqual(fewer.removed.toJson(), {
     'f:spec': { 'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:name': {}, 'f:resources': {} } } },
   });
   const role = structSchema(kindSchema('rbac.authorization.k8s.io', 'v1', 'Role')!.message);
-  assert.deepEqual(compare({}, { rules: [] }, role).modified.toJson(), { 'f:rules': {} });
+  assert.deepEqual(compare({}, { rules: [] }, all(role)).touched.toJson(), { 'f:rules': {} });
   // References are wholes, but not this one.
   const volume = structSchema(kindSchema('', 'v1', 'PersistentVolume')!.message);
-  assert.deepEqual(compare({}, { spec: { claimRef: { name: 'a' } } }, volume).added.toJson(), {
+  assert.deepEqual(compare({}, { spec: { claimRef: { name: 'a' } } }, all(volume)).touched.toJson(), {
     'f:spec': { 'f:claimRef': { '.': {}, 'f:name': {} } },
   });
 });
@@ -141,7 +144,13 @@ test('what comes as a whole is a member with all that is in it, unless it is alw
 test('where an item has none of its keys, nobody owns anything', () => {
   const account = structSchema(kindSchema('', 'v1', 'ServiceAccount')!.message);
   const object: JsonObject = { metadata: { name: 'a', managedFields: [] }, secrets: [{ namespace: 'n' }] };
-  const write = { apiVersion: 'v1', manager: 'm', subresource: '', resets: [], now: '2026-01-01T00:00:00Z' };
+  const write = {
+    apiVersion: 'v1',
+    manager: 'm',
+    subresource: '',
+    ignored: unownedWith([]),
+    now: '2026-01-01T00:00:00Z',
+  };
   recordUpdate(undefined, object, { ...write, schema: account });
   assert.deepEqual(object['metadata'], { name: 'a' });
 });

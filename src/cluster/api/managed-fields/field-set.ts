@@ -26,6 +26,12 @@ export class FieldSet {
     this.children = children;
   }
 
+  /** One of the two above where there are no children. */
+  static of(member: boolean, children: ReadonlyMap<string, FieldSet> | undefined): FieldSet {
+    if (children !== undefined && children.size > 0) return new FieldSet(member, children);
+    return member ? FieldSet.leaf : FieldSet.empty;
+  }
+
   get isEmpty(): boolean {
     return !this.member && this.children.size === 0;
   }
@@ -39,50 +45,58 @@ export class FieldSet {
     return step === undefined ? this : this.children.get(step)?.at(rest);
   }
 
+  // What follows hands out the set itself, or the other one, where nothing is different about it.
+
   union(other: FieldSet): FieldSet {
     if (other.isEmpty || other === this) return this;
     if (this.isEmpty) return other;
-    const children = new Map(this.children);
+    let children: Map<string, FieldSet> | undefined;
     for (const [step, set] of other.children) {
-      const mine = children.get(step);
-      children.set(step, mine === undefined ? set : mine.union(set));
+      const mine = this.children.get(step);
+      const both = mine === undefined ? set : mine.union(set);
+      if (both !== mine) (children ??= new Map(this.children)).set(step, both);
     }
-    return new FieldSet(this.member || other.member, children);
+    if (children === undefined && (this.member || !other.member)) return this;
+    return new FieldSet(this.member || other.member, children ?? this.children);
   }
 
   intersection(other: FieldSet): FieldSet {
     if (other === this) return this;
-    const children = new Map<string, FieldSet>();
+    let children: Map<string, FieldSet> | undefined;
     for (const [step, set] of this.children) {
       const theirs = other.children.get(step);
-      const both = theirs === undefined ? FieldSet.empty : set.intersection(theirs);
-      if (!both.isEmpty) children.set(step, both);
+      if (theirs === undefined) continue;
+      const both = set.intersection(theirs);
+      if (!both.isEmpty) (children ??= new Map()).set(step, both);
     }
-    return new FieldSet(this.member && other.member, children);
+    return FieldSet.of(this.member && other.member, children);
   }
 
   difference(other: FieldSet): FieldSet {
     if (other.isEmpty || this.isEmpty) return this;
-    const children = new Map<string, FieldSet>();
-    for (const [step, set] of this.children) {
-      const theirs = other.children.get(step);
-      const rest = theirs === undefined ? set : set.difference(theirs);
-      if (!rest.isEmpty) children.set(step, rest);
-    }
-    return new FieldSet(this.member && !other.member, children);
+    return this.#rest(this.member && !other.member, other, subtract);
   }
 
   /** Without the other's members and everything below them. */
   withoutTrees(other: FieldSet): FieldSet {
     if (other.member) return FieldSet.empty;
     if (other.isEmpty) return this;
-    const children = new Map<string, FieldSet>();
-    for (const [step, set] of this.children) {
-      const theirs = other.children.get(step);
-      const rest = theirs === undefined ? set : set.withoutTrees(theirs);
-      if (!rest.isEmpty) children.set(step, rest);
+    return this.#rest(this.member, other, cut);
+  }
+
+  #rest(member: boolean, other: FieldSet, less: (a: FieldSet, b: FieldSet) => FieldSet): FieldSet {
+    let children: Map<string, FieldSet> | undefined;
+    for (const [step, theirs] of other.children) {
+      const mine = this.children.get(step);
+      if (mine === undefined) continue;
+      const rest = less(mine, theirs);
+      if (rest === mine) continue;
+      children ??= new Map(this.children);
+      if (rest.isEmpty) children.delete(step);
+      else children.set(step, rest);
     }
-    return new FieldSet(this.member, children);
+    if (children === undefined && member === this.member) return this;
+    return FieldSet.of(member, children ?? this.children);
   }
 
   equals(other: FieldSet): boolean {
@@ -111,7 +125,7 @@ export class FieldSet {
   #makeJson(): JsonObject {
     const json: JsonObject = {};
     if (this.member && this.children.size > 0) json['.'] = {};
-    for (const step of [...this.children.keys()].toSorted()) json[step] = this.children.get(step)!.toJson();
+    for (const step of [...this.children.keys()].sort()) json[step] = this.children.get(step)!.toJson();
     return json;
   }
 
@@ -121,6 +135,9 @@ export class FieldSet {
     return parsed.get(JSON.stringify(json), () => parse(json, false, 0));
   }
 }
+
+const subtract = (a: FieldSet, b: FieldSet): FieldSet => a.difference(b);
+const cut = (a: FieldSet, b: FieldSet): FieldSet => a.withoutTrees(b);
 
 /** Objects made alike have the same owners: there are few different sets. */
 const parsed = new RecentTexts<FieldSet>();
@@ -188,8 +205,6 @@ export function pathText(path: readonly string[]): string {
 /** Builds a set path by path. */
 export class FieldSetBuilder {
   #member = false;
-  /** All that is at and below this place. */
-  #whole: FieldSet | undefined;
   /** Most places have nothing below them: those that are built are leaves until something comes. */
   readonly #children = new Map<string, FieldSetBuilder | undefined>();
 
@@ -214,18 +229,7 @@ export class FieldSetBuilder {
     return next;
   }
 
-  /** Everything at and below a path, which nothing else may be added to. */
-  graft(path: readonly string[], set: FieldSet): void {
-    const [step, ...rest] = path;
-    if (step === undefined) {
-      this.#whole = set;
-      return;
-    }
-    this.#below(step).graft(rest, set);
-  }
-
   build(): FieldSet {
-    if (this.#whole !== undefined) return this.#whole;
     if (this.#children.size === 0) return this.#member ? FieldSet.leaf : FieldSet.empty;
     const children = new Map<string, FieldSet>();
     for (const [step, child] of this.#children) children.set(step, child?.build() ?? FieldSet.leaf);

@@ -10,7 +10,7 @@ import {
   getPath,
   isJsonObject,
   jsonCopy,
-  objectsAt,
+  jsonEqual,
   stringAt,
   type JsonObject,
   type JsonValue,
@@ -50,6 +50,11 @@ function setOf(paths: readonly (readonly string[])[]): FieldSet {
   return builder.build();
 }
 
+/** What belongs to nobody at an endpoint that does not write these fields. */
+export function unownedWith(resets: readonly (readonly string[])[]): FieldSet {
+  return UNOWNED.union(setOf(resets));
+}
+
 export interface ManagedWrite {
   readonly schema: ValueSchema;
   /** `apps/v1` */
@@ -57,102 +62,117 @@ export interface ManagedWrite {
   readonly manager: string;
   /** Empty for the main endpoint. */
   readonly subresource: string;
-  /** Top-level fields that this endpoint does not write: `status`, or everything else. */
-  readonly resets: readonly (readonly string[])[];
+  /** What nobody owns, as `unownedWith` makes it: `status` at the main endpoint, everything else at the other. */
+  readonly ignored: FieldSet;
   /** RFC 3339 */
   readonly now: string;
 }
 
-interface Entry {
+interface Entry extends Owned {
   readonly manager: string;
-  readonly operation: 'Apply' | 'Update';
-  readonly apiVersion: string;
   readonly subresource: string;
   readonly time: string;
-  readonly fields: FieldSet;
+  /** As it is in the object's list, where it was read from the live one and has not changed since. */
+  readonly item?: JsonObject;
 }
 
-type Entries = ReadonlyMap<string, Entry>;
+type Entries = Owners<Entry>;
 
-const identity = ({ manager, operation, subresource, apiVersion }: Omit<Entry, 'time' | 'fields'>): string =>
-  JSON.stringify([operation, manager, subresource, operation === 'Apply' ? '' : apiVersion]);
+const NO_ENTRIES: Entries = new Map();
+
+/** The lengths keep apart what a manager's name could run together. */
+function identity({ manager, applied, subresource, apiVersion }: Omit<Entry, 'time' | 'fields'>): string {
+  const who = `${manager.length} ${manager} ${subresource.length} ${subresource}`;
+  return applied ? `Apply ${who}` : `Update ${who} ${apiVersion}`;
+}
 
 /** Throws `invalid` when what is there is not a list of managers. */
-function readEntries(object: JsonObject): Entries {
+function readEntries(list: JsonValue | undefined): Entries {
+  if (!Array.isArray(list)) return NO_ENTRIES;
   const entries = new Map<string, Entry>();
-  for (const item of objectsAt(object, 'metadata', 'managedFields')) {
+  for (const item of list) {
+    if (!isJsonObject(item)) continue;
     const operation = stringAt(item, 'operation');
     if (operation !== 'Apply' && operation !== 'Update') {
       throw new PlatformError('invalid', `metadata.managedFields: operation must be Apply or Update`);
     }
     const entry: Entry = {
-      manager: stringAt(item, 'manager'),
-      operation,
+      fields: FieldSet.fromJson(item['fieldsV1']),
       apiVersion: stringAt(item, 'apiVersion'),
+      applied: operation === 'Apply',
+      manager: stringAt(item, 'manager'),
       subresource: stringAt(item, 'subresource'),
       time: stringAt(item, 'time'),
-      fields: FieldSet.fromJson(item['fieldsV1']),
+      item,
     };
     entries.set(identity(entry), entry);
   }
   return entries;
 }
 
+const listOf = (object: JsonObject): JsonValue | undefined => getPath(object, 'metadata', 'managedFields');
+
 /** What a client says about owners in an update: nothing (keep them), or that they be forgotten. */
-function sentEntries(sent: JsonObject, live: Entries): Entries {
-  const list = getPath(sent, 'metadata', 'managedFields');
-  if (!Array.isArray(list) || list.length === 0) return live;
-  if (list.length === 1 && isJsonObject(list[0]) && Object.keys(list[0]).length === 0) return new Map();
+function sentEntries(list: JsonValue | undefined, live: JsonValue | undefined, known: Entries): Entries {
+  if (!Array.isArray(list) || list.length === 0 || jsonEqual(list, live)) return known;
+  if (list.length === 1 && isJsonObject(list[0]) && Object.keys(list[0]).length === 0) return NO_ENTRIES;
   try {
-    return readEntries(sent);
+    // What a client has written is written anew, in our order.
+    const sent = new Map<string, Entry>();
+    for (const [key, { item: _item, ...entry }] of readEntries(list)) sent.set(key, entry);
+    return sent;
   } catch {
-    return live;
+    return known;
   }
 }
 
 function writeEntries(object: JsonObject, entries: Entries): void {
   const metadata = getOwn(object, 'metadata');
   if (!isJsonObject(metadata)) return;
-  if (entries.size === 0) {
-    delete metadata['managedFields'];
-    return;
-  }
-  const order = (a: Entry, b: Entry): number =>
-    compareText(a.operation, b.operation) ||
+  if (entries.size === 0) delete metadata['managedFields'];
+  else
+    metadata['managedFields'] = [...entries.values()]
+      .sort(inOrder)
+      .map((entry) => entry.item ?? itemOf(entry));
+}
+
+/** Appliers first, then by time. */
+function inOrder(a: Entry, b: Entry): number {
+  return (
+    Number(b.applied) - Number(a.applied) ||
     compareText(a.time, b.time) ||
     compareText(a.manager, b.manager) ||
     compareText(a.apiVersion, b.apiVersion) ||
-    compareText(a.subresource, b.subresource);
-  metadata['managedFields'] = [...entries.values()].toSorted(order).map((entry) => ({
-    manager: entry.manager,
-    operation: entry.operation,
-    apiVersion: entry.apiVersion,
-    ...(entry.time !== '' && { time: entry.time }),
-    fieldsType: 'FieldsV1',
-    fieldsV1: entry.fields.toJson(),
-    ...(entry.subresource !== '' && { subresource: entry.subresource }),
-  }));
+    compareText(a.subresource, b.subresource)
+  );
+}
+
+function itemOf({ manager, applied, apiVersion, time, fields, subresource }: Entry): JsonObject {
+  const item: JsonObject = { manager, operation: applied ? 'Apply' : 'Update', apiVersion };
+  if (time !== '') item['time'] = time;
+  item['fieldsType'] = 'FieldsV1';
+  item['fieldsV1'] = fields.toJson();
+  if (subresource !== '') item['subresource'] = subresource;
+  return item;
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function ownersOf(entries: Entries): Owners {
-  return new Map(
-    [...entries].map(([key, { fields, apiVersion, operation }]): [string, Owned] => [
-      key,
-      { fields, apiVersion, applied: operation === 'Apply' },
-    ]),
-  );
-}
-
-/** The entries for these owners; the acting one's time is now when its fields or the object changed. */
+/** The entries for these owners. */
 function entriesOf(owners: Owners, before: Entries, acting: Entry): Map<string, Entry> {
   const entries = new Map<string, Entry>();
   for (const [key, owned] of owners) {
-    const old = before.get(key) ?? acting;
-    entries.set(key, { ...old, fields: owned.fields, apiVersion: owned.apiVersion });
+    const old = before.get(key);
+    entries.set(
+      key,
+      owned === old ? old : changed(old ?? acting, { fields: owned.fields, apiVersion: owned.apiVersion }),
+    );
   }
   return entries;
+}
+
+function changed({ item: _item, ...entry }: Entry, change: Partial<Entry>): Entry {
+  return { ...entry, ...change };
 }
 
 /**
@@ -164,27 +184,35 @@ export function recordUpdate(live: JsonObject | undefined, object: JsonObject, w
     record(live, object, write);
   } catch (error) {
     if (!isPlatformError(error, 'invalid')) throw error;
-    writeEntries(object, new Map());
+    writeEntries(object, NO_ENTRIES);
   }
 }
 
 function record(live: JsonObject | undefined, object: JsonObject, write: ManagedWrite): void {
-  const before = live === undefined ? new Map<string, Entry>() : readEntries(live);
-  const known = live === undefined ? before : sentEntries(object, before);
+  const acting = entryOf(write, false);
+  if (live === undefined) {
+    const { touched } = compare({}, object, write);
+    return writeEntries(
+      object,
+      touched.isEmpty ? NO_ENTRIES : new Map([['', { ...acting, fields: touched }]]),
+    );
+  }
+  const list = listOf(live);
+  const before = readEntries(list);
+  const known = sentEntries(listOf(object), list, before);
   // What nobody owned is not tracked from now on: KEP-555.
-  if (live !== undefined && known.size === 0) return writeEntries(object, known);
-  const acting: Entry = { ...entryOf(write, 'Update'), fields: FieldSet.empty };
+  if (known.size === 0) return writeEntries(object, known);
   const key = identity(acting);
-  const { owners, changed } = ownByUpdate(live ?? {}, object, {
+  const result = ownByUpdate(live, object, {
     schema: write.schema,
     manager: key,
     apiVersion: write.apiVersion,
-    ignored: ignoredBy(write),
-    owners: ownersOf(known),
+    ignored: write.ignored,
+    owners: known,
   });
-  const entries = entriesOf(owners, known, acting);
+  const entries = entriesOf(result.owners, known, acting);
   const mine = entries.get(key);
-  if (mine !== undefined && changed) entries.set(key, { ...mine, time: write.now });
+  if (mine !== undefined && result.changed) entries.set(key, changed(mine, { time: write.now }));
   writeEntries(object, capped(entries));
 }
 
@@ -201,15 +229,14 @@ export function applyConfiguration(
   configuration: JsonObject,
   options: ApplyOptions,
 ): JsonObject {
-  const { schema, apiVersion } = options;
-  if (getPath(configuration, 'metadata', 'managedFields') !== undefined) {
+  const { schema, apiVersion, ignored } = options;
+  if (listOf(configuration) !== undefined) {
     throw new PlatformError('invalid', 'metadata.managedFields must be nil');
   }
   checkUnique(configuration, schema);
-  let before = readEntries(live);
-  const acting: Entry = { ...entryOf(options, 'Apply'), fields: FieldSet.empty };
+  let before = readEntries(listOf(live));
+  const acting = entryOf(options, true);
   const key = identity(acting);
-  const ignored = ignoredBy(options);
   if (before.size === 0 && Object.keys(live).length > 0) before = untracked(live, options);
   const apply = (force: boolean): ReturnType<typeof ownByApply> =>
     ownByApply(live, configuration, {
@@ -217,7 +244,7 @@ export function applyConfiguration(
       manager: key,
       apiVersion,
       ignored,
-      owners: ownersOf(before),
+      owners: before,
       force,
     });
   let result = apply(options.force);
@@ -228,26 +255,22 @@ export function applyConfiguration(
   const mine = entries.get(key);
   const unchanged = mine !== undefined && before.get(key)?.fields.equals(mine.fields) === true;
   if (mine !== undefined && !(unchanged && sameWithoutOwners(live, object))) {
-    entries.set(key, { ...mine, time: options.now });
+    entries.set(key, changed(mine, { time: options.now }));
   }
   writeEntries(object, entries);
   return object;
 }
 
-function entryOf(write: ManagedWrite, operation: 'Apply' | 'Update'): Omit<Entry, 'fields'> {
-  const { manager, apiVersion, subresource, now } = write;
-  return { manager, operation, apiVersion, subresource, time: now };
+function entryOf({ manager, apiVersion, subresource, now }: ManagedWrite, applied: boolean): Entry {
+  return { fields: FieldSet.empty, apiVersion, applied, manager, subresource, time: now };
 }
 
 /** Everything that is there belongs to one manager of the time before. */
 function untracked(live: JsonObject, write: ManagedWrite): Entries {
-  const { added, modified } = compare({}, live, write.schema);
-  const fields = added.union(modified).withoutTrees(ignoredBy({ ...write, resets: [] }));
-  if (fields.isEmpty) return new Map();
-  const entry: Entry = {
-    ...entryOf({ ...write, manager: BEFORE_FIRST_APPLY, subresource: '' }, 'Update'),
-    fields,
-  };
+  const { touched } = compare({}, live, { schema: write.schema, ignored: UNOWNED });
+  if (touched.isEmpty) return NO_ENTRIES;
+  const who = entryOf({ ...write, manager: BEFORE_FIRST_APPLY, subresource: '' }, false);
+  const entry: Entry = { ...who, fields: touched };
   return new Map([[identity(entry), entry]]);
 }
 
@@ -295,13 +318,9 @@ function conflictError(conflicts: readonly Conflict[], entries: Entries): Platfo
   });
 }
 
-function describe({ manager, subresource, operation, apiVersion }: Entry): string {
+function describe({ manager, subresource, applied, apiVersion }: Entry): string {
   const on = subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`;
-  return `${JSON.stringify(manager)}${on}${operation === 'Apply' ? '' : ` using ${apiVersion}`}`;
-}
-
-function ignoredBy({ resets }: ManagedWrite): FieldSet {
-  return resets.length === 0 ? UNOWNED : UNOWNED.union(setOf(resets));
+  return `${JSON.stringify(manager)}${on}${applied ? '' : ` using ${apiVersion}`}`;
 }
 
 function sameWithoutOwners(a: JsonObject, b: JsonObject): boolean {
@@ -315,18 +334,17 @@ function sameWithoutOwners(a: JsonObject, b: JsonObject): boolean {
 
 /** Joins the oldest updaters of the main endpoint when there are too many. */
 function capped(entries: Map<string, Entry>): Entries {
-  const updaters = [...entries].filter(([, { operation }]) => operation === 'Update');
+  if (entries.size <= MAX_UPDATERS) return entries;
+  const updaters = [...entries].filter(([, { applied }]) => !applied);
   if (updaters.length <= MAX_UPDATERS) return entries;
   const oldest = updaters.toSorted(([, a], [, b]) => compareText(a.time, b.time));
   const joined = new Map(entries);
   for (const [key, entry] of oldest.slice(0, updaters.length - MAX_UPDATERS + 1)) {
     joined.delete(key);
-    const ancient: Entry = { ...entry, manager: ANCIENT };
+    const ancient = changed(entry, { manager: ANCIENT });
     const present = joined.get(identity(ancient));
-    joined.set(identity(ancient), {
-      ...ancient,
-      fields: present === undefined ? entry.fields : present.fields.union(entry.fields),
-    });
+    const fields = present === undefined ? entry.fields : present.fields.union(entry.fields);
+    joined.set(identity(ancient), { ...ancient, fields });
   }
   return joined;
 }

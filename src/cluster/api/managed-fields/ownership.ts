@@ -2,7 +2,7 @@
  * Who owns which fields, and what a write does to it: the rules of server-side apply
  * (https://kubernetes.io/docs/reference/using-api/server-side-apply/, KEP-555). Pure: objects in, objects and sets out.
  */
-import type { JsonValue } from '../json.ts';
+import type { JsonObject, JsonValue } from '../json.ts';
 import { FieldSet } from './field-set.ts';
 import { compare, merge, removePaths, toFieldSet, withNamedFields, type Comparison } from './typed-value.ts';
 import type { ValueSchema } from './value-schema.ts';
@@ -15,7 +15,7 @@ export interface Owned {
 }
 
 /** By the manager's identity (name, operation, subresource, version), as `managed-fields.ts` makes it. */
-export type Owners = ReadonlyMap<string, Owned>;
+export type Owners<O extends Owned = Owned> = ReadonlyMap<string, O>;
 
 export interface OwnershipChange {
   readonly object: JsonValue;
@@ -35,20 +35,19 @@ export interface WriteContext {
   readonly ignored: FieldSet;
 }
 
-/** Any write but apply: what it changes becomes the writer's alone. */
+/** Any write but apply: what it changes becomes the writer's alone. Owners of whom nothing changes stay what they are. */
 export function ownByUpdate(
-  before: JsonValue,
-  after: JsonValue,
+  before: JsonObject,
+  after: JsonObject,
   options: WriteContext & { readonly owners: Owners },
 ): { readonly owners: Owners; readonly changed: boolean } {
-  const { schema, manager, apiVersion, ignored } = options;
-  const change = filtered(compare(before, after, schema), ignored);
-  const owners = new Map(disowned(options.owners, change, manager));
-  const mine = owners.get(manager)?.fields ?? FieldSet.empty;
-  const fields = mine.difference(change.removed).union(change.modified).union(change.added);
-  if (fields.isEmpty) owners.delete(manager);
-  else owners.set(manager, { fields, apiVersion, applied: false });
-  return { owners, changed: !change.added.isEmpty || !change.modified.isEmpty };
+  const { manager, apiVersion } = options;
+  const change = compare(before, after, options);
+  const owners = disowned(options.owners, change, manager);
+  const mine = owners.get(manager);
+  const fields = (mine?.fields ?? FieldSet.empty).union(change.touched);
+  if (fields !== mine?.fields && !fields.isEmpty) owners.set(manager, { fields, apiVersion, applied: false });
+  return { owners, changed: !change.touched.isEmpty };
 }
 
 export type ApplyResult = OwnershipChange | { readonly conflicts: readonly Conflict[] };
@@ -58,8 +57,8 @@ export type ApplyResult = OwnershipChange | { readonly conflicts: readonly Confl
  * unless somebody else owns it, and changing what somebody else owns is a conflict unless forced.
  */
 export function ownByApply(
-  live: JsonValue,
-  configuration: JsonValue,
+  live: JsonObject,
+  configuration: JsonObject,
   options: WriteContext & { readonly owners: Owners; readonly force: boolean },
 ): ApplyResult {
   const { schema, manager, apiVersion, ignored, force } = options;
@@ -70,7 +69,7 @@ export function ownByApply(
   if (!fields.isEmpty) owners.set(manager, { fields, apiVersion, applied: true });
   const merged = merge(live, configuration, schema);
   const object = last === undefined || last.isEmpty ? merged : pruned(merged, { last, owners, schema });
-  const change = filtered(compare(live, object, schema), ignored);
+  const change = compare(live, object as JsonObject, options);
   if (!force) {
     const conflicts = conflictsOf(owners, change, manager);
     if (conflicts.length > 0) return { conflicts };
@@ -97,30 +96,19 @@ function pruned(
 }
 
 function conflictsOf(owners: Owners, change: Comparison, manager: string): Conflict[] {
-  const touched = change.modified.union(change.added);
   return [...owners].flatMap(([other, { fields }]) => {
-    const both = other === manager ? FieldSet.empty : fields.intersection(touched);
+    const both = other === manager ? FieldSet.empty : fields.intersection(change.touched);
     return both.isEmpty ? [] : [{ manager: other, fields: both }];
   });
 }
 
 /** Nobody but the writer owns what was changed, nobody at all what is gone. */
-function disowned(owners: Owners, change: Comparison, manager: string): Owners {
-  const touched = change.modified.union(change.added);
+function disowned(owners: Owners, { touched, removed }: Comparison, manager: string): Map<string, Owned> {
   const result = new Map<string, Owned>();
   for (const [other, owned] of owners) {
-    let fields = owned.fields.difference(change.removed);
+    let fields = owned.fields.difference(removed);
     if (other !== manager) fields = fields.difference(touched);
-    if (!fields.isEmpty) result.set(other, { ...owned, fields });
+    if (!fields.isEmpty) result.set(other, fields === owned.fields ? owned : { ...owned, fields });
   }
   return result;
-}
-
-function filtered(change: Comparison, ignored: FieldSet): Comparison {
-  if (ignored.isEmpty) return change;
-  return {
-    added: change.added.withoutTrees(ignored),
-    modified: change.modified.withoutTrees(ignored),
-    removed: change.removed.withoutTrees(ignored),
-  };
 }

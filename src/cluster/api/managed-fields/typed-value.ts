@@ -4,69 +4,48 @@
  */
 import { PlatformError } from '../../../base/errors.ts';
 import { getOwn, isJsonObject, jsonEqual, setOwn, type JsonObject, type JsonValue } from '../json.ts';
-import { FieldSet, FieldSetBuilder, fieldStep, keyStep, pathText, valueStep } from './field-set.ts';
+import { FieldSet, fieldStep, keyStep, pathText, valueStep } from './field-set.ts';
 import { RecentTexts } from './recent-texts.ts';
 import { UNTYPED, type ValueSchema } from './value-schema.ts';
 
 type Path = readonly string[];
-type Associative = Extract<ValueSchema, { type: 'list' }>;
 
-/** How a value is walked. What does not have the schema's shape is one path. */
-type Shape =
-  | { readonly kind: 'leaf' }
-  | {
-      readonly kind: 'object';
-      readonly value: JsonObject;
-      child(name: string): ValueSchema;
-      isField(name: string): boolean;
-      readonly zeros: ReadonlyMap<string, JsonValue>;
-    }
-  | { readonly kind: 'items'; readonly items: readonly Item[]; readonly element: ValueSchema };
+/** How a value is walked. What does not have the schema's shape is one path, and so is what is atomic. */
+type Shape = 'leaf' | 'object' | 'items';
 
-interface Item {
-  readonly step: string;
-  readonly value: JsonValue;
+function shapeOf(value: JsonValue, schema: ValueSchema): Shape {
+  switch (schema.type) {
+    case 'scalar':
+      return 'leaf';
+    case 'untyped':
+      return isJsonObject(value) ? 'object' : 'leaf';
+    case 'list':
+      // Null is Go's nil map or slice.
+      if (value === null) return schema.listType === 'atomic' ? 'leaf' : 'items';
+      return Array.isArray(value) && schema.listType !== 'atomic' ? 'items' : 'leaf';
+    default:
+      return !schema.atomic && (value === null || isJsonObject(value)) ? 'object' : 'leaf';
+  }
 }
 
-const LEAF: Shape = { kind: 'leaf' };
 const NO_ZEROS: ReadonlyMap<string, JsonValue> = new Map();
 const NO_MEMBERS: JsonObject = {};
 
-function shapeOf(value: JsonValue | undefined, schema: ValueSchema): Shape {
-  // Go's nil map or slice.
-  if (value === null) {
-    if (schema.type === 'list') return shapeOf([], schema);
-    if (schema.type === 'map' || schema.type === 'struct') return shapeOf(NO_MEMBERS, schema);
-    return LEAF;
-  }
-  if (isJsonObject(value)) {
-    if (schema.type === 'untyped') {
-      return { kind: 'object', value, child: () => UNTYPED, isField: () => false, zeros: NO_ZEROS };
-    }
-    if (schema.type === 'map' && !schema.atomic) {
-      return { kind: 'object', value, child: () => schema.element(), isField: () => false, zeros: NO_ZEROS };
-    }
-    if (schema.type === 'struct' && !schema.atomic) {
-      return {
-        kind: 'object',
-        value,
-        child: (name) => schema.field(name) ?? UNTYPED,
-        isField: (name) => schema.field(name) !== undefined,
-        zeros: schema.zeros,
-      };
-    }
-    return LEAF;
-  }
-  if (Array.isArray(value) && schema.type === 'list' && schema.listType !== 'atomic') {
-    const items = value.map((item) => ({ step: itemStep(item, schema), value: item }));
-    return { kind: 'items', items, element: schema.element() };
-  }
-  return LEAF;
+const membersOf = (value: JsonValue): JsonObject => (value as JsonObject | null) ?? NO_MEMBERS;
+const itemsOf = (value: JsonValue): readonly JsonValue[] => (value as JsonValue[] | null) ?? [];
+
+const zerosOf = (schema: ValueSchema): ReadonlyMap<string, JsonValue> =>
+  schema.type === 'struct' ? schema.zeros : NO_ZEROS;
+
+/** The schema of an object's member, or of each of a list's items. */
+function below(schema: ValueSchema, name = ''): ValueSchema {
+  if (schema.type === 'struct') return schema.field(name) ?? UNTYPED;
+  return schema.type === 'map' || schema.type === 'list' ? schema.element() : UNTYPED;
 }
 
 /** Throws `invalid` for an item of which nobody can say which one it is. */
-function itemStep(item: JsonValue, schema: Associative): string {
-  if (schema.listType !== 'map') return valueStep(item);
+function itemStep(item: JsonValue, schema: ValueSchema): string {
+  if (schema.type !== 'list' || schema.listType !== 'map') return valueStep(item);
   const keys: JsonObject = {};
   for (const key of schema.keys) {
     const value = (isJsonObject(item) ? getOwn(item, key) : undefined) ?? schema.keyDefault(key);
@@ -82,14 +61,17 @@ function itemStep(item: JsonValue, schema: Associative): string {
 
 /** Throws `invalid` when a list has two items with the same key: then nobody can say who owns which. */
 export function checkUnique(value: JsonValue | undefined, schema: ValueSchema, path: Path = []): void {
+  if (value === undefined) return;
   const shape = shapeOf(value, schema);
-  if (shape.kind === 'object') {
-    for (const name of Object.keys(shape.value)) {
-      checkUnique(getOwn(shape.value, name), shape.child(name), [...path, fieldStep(name)]);
+  if (shape === 'object') {
+    const object = membersOf(value);
+    for (const name of Object.keys(object)) {
+      checkUnique(object[name], below(schema, name), [...path, fieldStep(name)]);
     }
-  } else if (shape.kind === 'items') {
+  } else if (shape === 'items') {
     const seen = new Set<string>();
-    for (const { step, value: item } of shape.items) {
+    for (const item of itemsOf(value)) {
+      const step = itemStep(item, schema);
       if (seen.has(step)) {
         throw new PlatformError(
           'invalid',
@@ -97,37 +79,38 @@ export function checkUnique(value: JsonValue | undefined, schema: ValueSchema, p
         );
       }
       seen.add(step);
-      checkUnique(item, shape.element, [...path, step]);
+      checkUnique(item, below(schema), [...path, step]);
     }
   }
 }
 
 /** Every path that the value sets. */
 export function toFieldSet(value: JsonValue, schema: ValueSchema): FieldSet {
-  const builder = new FieldSetBuilder();
-  collect(value, schema, [], builder);
-  return builder.build();
+  const shape = shapeOf(value, schema);
+  if (shape === 'leaf') return FieldSet.leaf;
+  const children = new Map<string, FieldSet>();
+  if (shape === 'object') {
+    const object = membersOf(value);
+    for (const name of Object.keys(object)) {
+      const child = object[name];
+      if (child === undefined) continue;
+      const set = toFieldSet(child, below(schema, name));
+      // Keys of a map are there or not by themselves; a field of a struct is only when something is in it.
+      const isField = schema.type === 'struct' && schema.field(name) !== undefined;
+      const whole = isField && !isEmptyObject(child) ? set : asMember(set);
+      if (!whole.isEmpty) children.set(fieldStep(name), whole);
+    }
+  } else {
+    for (const item of itemsOf(value)) {
+      const step = itemStep(item, schema);
+      const set = asMember(toFieldSet(item, below(schema)));
+      children.set(step, children.get(step)?.union(set) ?? set);
+    }
+  }
+  return FieldSet.of(false, children);
 }
 
-function collect(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
-  const shape = shapeOf(value, schema);
-  if (shape.kind === 'leaf') return into.add(path);
-  if (shape.kind === 'object') {
-    for (const [name, child] of Object.entries(shape.value)) {
-      if (child === undefined) continue;
-      const below = [...path, fieldStep(name)];
-      // Keys of a map are there or not by themselves; a field of a struct is only when something is in it.
-      if (!shape.isField(name) || isEmptyObject(child)) into.add(below);
-      collect(child, shape.child(name), below, into);
-    }
-    return;
-  }
-  for (const item of shape.items) {
-    const below = [...path, item.step];
-    into.add(below);
-    collect(item.value, shape.element, below, into);
-  }
-}
+const asMember = (set: FieldSet): FieldSet => (set.member ? set : FieldSet.of(true, set.children));
 
 const isEmptyObject = (value: JsonValue): boolean => isJsonObject(value) && Object.keys(value).length === 0;
 
@@ -135,150 +118,175 @@ const isEmpty = (value: JsonValue): boolean =>
   Array.isArray(value) ? value.length === 0 : isEmptyObject(value);
 
 export interface Comparison {
-  readonly added: FieldSet;
-  readonly modified: FieldSet;
+  /** Of other value, or new. */
+  readonly touched: FieldSet;
   readonly removed: FieldSet;
 }
 
-/** What changed from `before` to `after`. */
-export function compare(before: JsonValue, after: JsonValue, schema: ValueSchema): Comparison {
-  const builders = {
-    added: new FieldSetBuilder(),
-    modified: new FieldSetBuilder(),
-    removed: new FieldSetBuilder(),
-  };
-  compareAt(before, after, { schema, path: [], builders });
-  return {
-    added: builders.added.build(),
-    modified: builders.modified.build(),
-    removed: builders.removed.build(),
-  };
+const SAME: Comparison = { touched: FieldSet.empty, removed: FieldSet.empty };
+const OTHER_VALUE: Comparison = { touched: FieldSet.leaf, removed: FieldSet.empty };
+
+function comparison(touched: FieldSet, removed: FieldSet): Comparison {
+  return touched.isEmpty && removed.isEmpty ? SAME : { touched, removed };
 }
 
-interface ComparePlace {
-  readonly schema: ValueSchema;
-  readonly path: Path;
-  readonly builders: { readonly [kind in keyof Comparison]: FieldSetBuilder };
-}
-
-function compareAt(before: JsonValue | undefined, after: JsonValue | undefined, place: ComparePlace): void {
-  const { schema, path, builders } = place;
-  if (before === undefined && after === undefined) return;
-  if (after === undefined) return addTree(before!, schema, path, builders.removed);
-  if (before === undefined) return addTree(after, schema, path, builders.added);
-  if (Array.isArray(before) && jsonEqual(before, after)) return;
-  const [left, right] = [shapeOf(before, schema), shapeOf(after, schema)];
-  // Nothing on either side is told apart as a whole: none at all from an empty one.
-  if (isNothing(before) && isNothing(after)) {
-    if (!jsonEqual(before, after)) builders.modified.add(path);
-  } else if (left.kind === 'object' && right.kind === 'object') {
-    compareMembers(left, right, place);
-  } else if (left.kind === 'items' && right.kind === 'items') {
-    const [old, now] = [allByStep(left.items), allByStep(right.items)];
-    for (const step of new Set([...old.keys(), ...now.keys()])) {
-      const below = { schema: left.element, path: [...path, step], builders };
-      compareItems(old.get(step) ?? [], now.get(step) ?? [], below);
-    }
-  } else if (left.kind !== right.kind || !jsonEqual(before, after)) {
-    if (left.kind === 'leaf' && right.kind === 'leaf') builders.modified.add(path);
-    else {
-      addTree(before, schema, path, builders.removed);
-      addTree(after, schema, path, builders.added);
-    }
-  }
-}
-
-/** Those of one key. Several are one path together, whatever is in them. */
-function compareItems(before: readonly JsonValue[], after: readonly JsonValue[], place: ComparePlace): void {
-  const { path, schema, builders } = place;
-  if (before.length <= 1 && after.length <= 1) return compareAt(before[0], after[0], place);
-  if (before.length > 1 && after.length > 1) {
-    if (!jsonEqual([...before], [...after])) builders.modified.add(path);
-  } else if (before.length > 1) {
-    if (after[0] !== undefined) addTree(after[0], schema, path, builders.added);
-    builders.removed.add(path);
-  } else {
-    if (before[0] !== undefined) addTree(before[0], schema, path, builders.removed);
-    builders.added.add(path);
-  }
-}
-
-type Members = Extract<Shape, { kind: 'object' }>;
-
-function compareMembers(left: Members, right: Members, { path, builders }: ComparePlace): void {
-  const names = new Set([...Object.keys(left.value), ...Object.keys(right.value)]);
-  for (const name of names) {
-    const before = getOwn(left.value, name);
-    const after = getOwn(right.value, name);
-    const schema = left.child(name);
-    const below = [...path, fieldStep(name)];
+/** What changed from one object to another, but for what nobody asks about. */
+export function compare(
+  before: JsonObject,
+  after: JsonObject,
+  how: { readonly schema: ValueSchema; readonly ignored: FieldSet },
+): Comparison {
+  const { schema, ignored } = how;
+  if (shapeOf(after, schema) !== 'object') return withoutTrees(compareAt(before, after, schema), ignored);
+  const zeros = zerosOf(schema);
+  const changes = new Changes();
+  for (const name of bothNames(before, after)) {
+    const step = fieldStep(name);
+    const [old, now, zero] = [getOwn(before, name), getOwn(after, name), zeros.get(name)];
     // What replicas of one template have in common. Metadata is never the same twice.
-    if (before === undefined && path.length === 0 && name !== 'metadata' && isJsonObject(after)) {
-      const set = madeFrom(after, left.zeros.get(name), { schema, path: below });
-      if (!set.isEmpty) builders.added.graft(below, set);
-    } else {
-      const zero = left.zeros.get(name);
-      compareAt(before ?? zero, after ?? zero, { schema, path: below, builders });
-    }
+    const change =
+      old === undefined && name !== 'metadata' && isJsonObject(now)
+        ? madeFrom(now, zero, below(schema, name))
+        : compareAt(old ?? zero, now ?? zero, below(schema, name));
+    const skipped = ignored.children.get(step);
+    changes.add(step, skipped === undefined ? change : withoutTrees(change, skipped));
+  }
+  return changes.result();
+}
+
+function withoutTrees({ touched, removed }: Comparison, ignored: FieldSet): Comparison {
+  return comparison(touched.withoutTrees(ignored), removed.withoutTrees(ignored));
+}
+
+/** What was found below one place. */
+class Changes {
+  #touched: Map<string, FieldSet> | undefined;
+  #removed: Map<string, FieldSet> | undefined;
+
+  add(step: string, { touched, removed }: Comparison): void {
+    if (!touched.isEmpty) (this.#touched ??= new Map()).set(step, touched);
+    if (!removed.isEmpty) (this.#removed ??= new Map()).set(step, removed);
+  }
+
+  result(): Comparison {
+    if (this.#touched === undefined && this.#removed === undefined) return SAME;
+    return { touched: FieldSet.of(false, this.#touched), removed: FieldSet.of(false, this.#removed) };
   }
 }
+
+function compareAt(
+  before: JsonValue | undefined,
+  after: JsonValue | undefined,
+  schema: ValueSchema,
+): Comparison {
+  // Most of what a write leaves alone is the very same object.
+  if (before === after) return SAME;
+  if (after === undefined) return comparison(FieldSet.empty, treeOf(before!, schema));
+  if (before === undefined) return comparison(treeOf(after, schema), FieldSet.empty);
+  if (Array.isArray(before) && jsonEqual(before, after)) return SAME;
+  // Nothing on either side is told apart as a whole: none at all from an empty one.
+  if (isNothing(before) && isNothing(after)) return jsonEqual(before, after) ? SAME : OTHER_VALUE;
+  const [old, now] = [shapeOf(before, schema), shapeOf(after, schema)];
+  if (old === 'object' && now === 'object')
+    return compareMembers(membersOf(before), membersOf(after), schema);
+  if (old === 'items' && now === 'items') return compareItems(before, after, schema);
+  if (old !== now) return comparison(treeOf(after, schema), treeOf(before, schema));
+  return jsonEqual(before, after) ? SAME : OTHER_VALUE;
+}
+
+function compareMembers(before: JsonObject, after: JsonObject, schema: ValueSchema): Comparison {
+  const zeros = zerosOf(schema);
+  let changes: Changes | undefined;
+  for (const name of bothNames(before, after)) {
+    const [old, now] = [getOwn(before, name), getOwn(after, name)];
+    if (old === now) continue;
+    const zero = zeros.get(name);
+    const change = compareAt(old ?? zero, now ?? zero, below(schema, name));
+    if (change !== SAME) (changes ??= new Changes()).add(fieldStep(name), change);
+  }
+  return changes?.result() ?? SAME;
+}
+
+function bothNames(before: JsonObject, after: JsonObject): readonly string[] {
+  const names = Object.keys(before);
+  for (const name in after) if (!Object.hasOwn(before, name)) names.push(name);
+  return names;
+}
+
+function compareItems(before: JsonValue, after: JsonValue, schema: ValueSchema): Comparison {
+  const [old, now] = [allByStep(before, schema), allByStep(after, schema)];
+  const changes = new Changes();
+  for (const [step, items] of old) changes.add(step, compareKeyed(items, now.get(step) ?? [], below(schema)));
+  for (const [step, items] of now) {
+    if (!old.has(step)) changes.add(step, compareKeyed([], items, below(schema)));
+  }
+  return changes.result();
+}
+
+/** Items of one key. Several are one path together, whatever is in them. */
+function compareKeyed(
+  before: readonly JsonValue[],
+  after: readonly JsonValue[],
+  schema: ValueSchema,
+): Comparison {
+  if (before.length <= 1 && after.length <= 1) return compareAt(before[0], after[0], schema);
+  if (before.length > 1 && after.length > 1) {
+    return jsonEqual([...before], [...after]) ? SAME : OTHER_VALUE;
+  }
+  const tree = (items: readonly JsonValue[]): FieldSet => {
+    if (items.length > 1) return FieldSet.leaf;
+    return items[0] === undefined ? FieldSet.empty : treeOf(items[0], schema);
+  };
+  return comparison(tree(after), tree(before));
+}
+
+const knownSets = new WeakMap<ValueSchema, RecentTexts<Comparison>>();
 
 /** All that an outermost field has which it had not when it was in its zero value. */
-function madeFrom(
-  value: JsonObject,
-  zero: JsonValue | undefined,
-  { schema, path }: Pick<ComparePlace, 'schema' | 'path'>,
-): FieldSet {
+function madeFrom(value: JsonObject, zero: JsonValue | undefined, schema: ValueSchema): Comparison {
+  let sets = knownSets.get(schema);
+  if (sets === undefined) knownSets.set(schema, (sets = new RecentTexts()));
   // Fields of one type need not have the same zero value: one of them is a pointer.
-  return setsOf(schema).get(`${zero === undefined ? '' : 'zero '}${JSON.stringify(value)}`, () => {
-    const builder = new FieldSetBuilder();
-    const builders = { added: builder, modified: builder, removed: new FieldSetBuilder() };
-    compareAt(zero, value, { schema, path, builders });
-    return builder.build().at(path) ?? FieldSet.empty;
-  });
+  return sets.get(`${zero === undefined ? '' : 'zero '}${JSON.stringify(value)}`, () =>
+    compareAt(zero, value, schema),
+  );
 }
 
 /** Everything that comes or goes, whole parts as well as what is in them. */
-function addTree(value: JsonValue, schema: ValueSchema, path: Path, into: FieldSetBuilder): void {
-  into.add(path);
+function treeOf(value: JsonValue, schema: ValueSchema): FieldSet {
   const shape = shapeOf(value, schema);
-  if (shape.kind === 'items') {
-    for (const [step, items] of allByStep(shape.items)) {
-      if (items.length > 1) into.add([...path, step]);
-      else addTree(items[0]!, shape.element, [...path, step], into);
+  if (shape === 'leaf' || value === null) return FieldSet.leaf;
+  const children = new Map<string, FieldSet>();
+  if (shape === 'items') {
+    for (const item of itemsOf(value)) {
+      const step = itemStep(item, schema);
+      children.set(step, children.has(step) ? FieldSet.leaf : treeOf(item, below(schema)));
     }
-  } else if (shape.kind === 'object' && value !== null) {
-    for (const [name, child] of Object.entries(shape.value))
-      if (child !== undefined) addTree(child, shape.child(name), [...path, fieldStep(name)], into);
-    for (const [name, zero] of shape.zeros)
-      if (getOwn(shape.value, name) === undefined)
-        addTree(zero, shape.child(name), [...path, fieldStep(name)], into);
+  } else {
+    const object = membersOf(value);
+    for (const name of Object.keys(object)) {
+      const child = object[name];
+      if (child !== undefined) children.set(fieldStep(name), treeOf(child, below(schema, name)));
+    }
+    for (const [name, zero] of zerosOf(schema)) {
+      if (getOwn(object, name) === undefined) {
+        children.set(fieldStep(name), treeOf(zero, below(schema, name)));
+      }
+    }
   }
+  return FieldSet.of(true, children);
 }
 
 const isNothing = (value: JsonValue): boolean => value === null || isEmpty(value);
 
-const knownSets = new WeakMap<ValueSchema, RecentTexts<FieldSet>>();
-
-function setsOf(schema: ValueSchema): RecentTexts<FieldSet> {
-  let sets = knownSets.get(schema);
-  if (sets === undefined) knownSets.set(schema, (sets = new RecentTexts()));
-  return sets;
-}
-
-function allByStep(items: readonly Item[]): Map<string, JsonValue[]> {
+function allByStep(items: JsonValue, schema: ValueSchema): Map<string, JsonValue[]> {
   const map = new Map<string, JsonValue[]>();
-  for (const { step, value } of items) {
+  for (const item of itemsOf(items)) {
+    const step = itemStep(item, schema);
     const known = map.get(step);
-    if (known === undefined) map.set(step, [value]);
-    else known.push(value);
+    if (known === undefined) map.set(step, [item]);
+    else known.push(item);
   }
-  return map;
-}
-
-function byStep(items: readonly Item[]): Map<string, JsonValue> {
-  const map = new Map<string, JsonValue>();
-  for (const { step, value } of items) if (!map.has(step)) map.set(step, value);
   return map;
 }
 
@@ -291,17 +299,32 @@ export function merge(
   if (over === undefined || over === null) return base ?? null;
   if (base === undefined || base === null) return over;
   const [left, right] = [shapeOf(base, schema), shapeOf(over, schema)];
-  if (left.kind === 'object' && right.kind === 'object') {
-    const result: JsonObject = { ...left.value };
-    for (const name of Object.keys(right.value)) {
-      const value = merge(getOwn(left.value, name), getOwn(right.value, name), left.child(name));
+  if (left === 'object' && right === 'object') {
+    const [mine, theirs] = [membersOf(base), membersOf(over)];
+    const result: JsonObject = { ...mine };
+    for (const name of Object.keys(theirs)) {
+      const value = merge(getOwn(mine, name), theirs[name], below(schema, name));
       if (value !== null) setOwn(result, name, value);
     }
     return result;
   }
-  if (left.kind === 'items' && right.kind === 'items')
-    return mergeItems(left.items, right.items, left.element);
+  if (left === 'items' && right === 'items')
+    return mergeItems(keyed(base, schema), keyed(over, schema), below(schema));
   return over;
+}
+
+interface Item {
+  readonly step: string;
+  readonly value: JsonValue;
+}
+
+const keyed = (items: JsonValue, schema: ValueSchema): Item[] =>
+  itemsOf(items).map((value) => ({ step: itemStep(value, schema), value }));
+
+function byStep(items: readonly Item[]): Map<string, JsonValue> {
+  const map = new Map<string, JsonValue>();
+  for (const { step, value } of items) if (!map.has(step)) map.set(step, value);
+  return map;
 }
 
 /** The applied order wins among what both have; what only the base has stays where it was among its neighbours. */
@@ -331,21 +354,21 @@ function mergeItems(base: readonly Item[], over: readonly Item[], element: Value
 /** The value without the members of `paths` and what is below them, and without fields that have become empty by it. */
 export function removePaths(value: JsonValue, schema: ValueSchema, paths: FieldSet): JsonValue {
   const shape = shapeOf(value, schema);
-  if (shape.kind === 'leaf' || paths.children.size === 0) return value;
-  if (shape.kind === 'object') {
+  if (shape === 'leaf' || paths.children.size === 0) return value;
+  if (shape === 'object') {
     const result: JsonObject = {};
-    for (const [name, child] of Object.entries(shape.value)) {
-      const below = paths.children.get(fieldStep(name));
-      if (child === undefined || below?.member === true) continue;
-      const rest = below === undefined ? child : removePaths(child, shape.child(name), below);
+    for (const [name, child] of Object.entries(membersOf(value))) {
+      const inner = paths.children.get(fieldStep(name));
+      if (child === undefined || inner?.member === true) continue;
+      const rest = inner === undefined ? child : removePaths(child, below(schema, name), inner);
       if (rest === child || !isEmpty(rest)) setOwn(result, name, rest);
     }
     return result;
   }
-  return shape.items.flatMap(({ step, value: item }) => {
-    const below = paths.children.get(step);
-    if (below === undefined) return [item];
-    return below.member ? [] : [removePaths(item, shape.element, below)];
+  return itemsOf(value).flatMap((item) => {
+    const inner = paths.children.get(itemStep(item, schema));
+    if (inner === undefined) return [item];
+    return inner.member ? [] : [removePaths(item, below(schema), inner)];
   });
 }
 
