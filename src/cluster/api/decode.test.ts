@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJson, decodeValue, headOf } from './decode.ts';
-import { getPath, type JsonValue } from './json.ts';
+import { getPath, listAt, objectAt, type JsonObject, type JsonValue } from './json.ts';
+import { frozen } from './testing/frozen.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
 import { decodeYaml } from './yaml.ts';
 
@@ -307,4 +308,92 @@ test('a body that is no object of any kind is refused with its beginning', () =>
   assert.throws(() => headOf({ kind: 5 }, 'Pod', bytes('{"kind":5}')), {
     message: `${head}json: cannot unmarshal number into Go struct field .kind of type string ({"kind":5})`,
   });
+});
+
+const STORED: JsonObject = frozen({
+  metadata: { name: 'web', labels: { app: 'web' }, annotations: { note: 'a' } },
+  spec: {
+    containers: [
+      { name: 'a', image: 'a:1', resources: { limits: { cpu: '500m' } } },
+      { name: 'b', image: 'b:1', resources: {} },
+    ],
+    volumes: [{ name: 'v', emptyDir: {} }],
+    nodeSelector: { disk: 'fast' },
+  },
+  status: { phase: 'Running' },
+});
+
+test('what is still the prior’s at its place is answered as it is, what has changed is decoded', () => {
+  const spec = objectAt(STORED, 'spec');
+  const [first, second] = listAt(spec, 'containers') as [JsonObject, JsonObject];
+  const changed = { name: 'b', image: '', resources: { limits: { cpu: '0.5' } }, imagee: 'b:2' };
+  const value = frozen({
+    ...STORED,
+    metadata: { ...objectAt(STORED, 'metadata'), annotations: { note: 'b' }, generateName: '' },
+    spec: { ...spec, containers: [first, changed], nodeName: null },
+    foo: 1,
+  });
+  const { object, unknown } = decodeValue(value, pod, { prior: STORED, duplicates: ['spec.nodeName'] });
+  assert.deepEqual(object, {
+    metadata: { name: 'web', labels: { app: 'web' }, annotations: { note: 'b' } },
+    spec: { ...spec, containers: [first, { name: 'b', resources: { limits: { cpu: '500m' } } }] },
+    status: { phase: 'Running' },
+  });
+  assert.deepEqual(unknown, [
+    'unknown field "spec.containers[1].imagee"',
+    'unknown field "foo"',
+    'duplicate field "spec.nodeName"',
+  ]);
+  for (const path of [['status'], ['metadata', 'labels'], ['spec', 'volumes'], ['spec', 'nodeSelector']])
+    assert.equal(getPath(object, ...path), getPath(STORED, ...path), path.join('.'));
+  assert.equal(listAt(object, 'spec', 'containers')[0], first);
+  assert.notEqual(listAt(object, 'spec', 'containers')[1], second);
+  assert.equal(decodeValue(STORED, pod, { prior: STORED, inPlace: true }).object, STORED);
+});
+
+test('what was the prior’s at another place is decoded as ever, and copied', () => {
+  const spec = objectAt(STORED, 'spec');
+  const containers = listAt(spec, 'containers');
+  const labels = objectAt(STORED, 'metadata', 'labels');
+  const value = frozen({
+    ...STORED,
+    metadata: { ...objectAt(STORED, 'metadata'), annotations: labels },
+    spec: { ...spec, containers: containers.toReversed(), affinity: spec },
+  });
+  for (const inPlace of [false, true]) {
+    const { object, unknown } = decodeValue(value, pod, { prior: STORED, inPlace });
+    assert.deepEqual(getPath(object, 'metadata', 'annotations'), labels);
+    assert.notEqual(getPath(object, 'metadata', 'annotations'), labels);
+    assert.deepEqual(listAt(object, 'spec', 'containers'), containers.toReversed());
+    for (const container of listAt(object, 'spec', 'containers')) assert.ok(!containers.includes(container));
+    assert.deepEqual(getPath(object, 'spec', 'affinity'), {});
+    assert.deepEqual(unknown, [
+      'unknown field "spec.affinity.containers"',
+      'unknown field "spec.affinity.volumes"',
+      'unknown field "spec.affinity.nodeSelector"',
+    ]);
+    assert.throws(() => decodeValue({ ...value, spec: containers }, pod, { prior: STORED, inPlace }), {
+      message: /cannot unmarshal array into Go struct field Pod\.spec of type v1\.PodSpec$/,
+    });
+  }
+});
+
+test('in place gives what a copy gives, in the same order, and copies only what loses members', () => {
+  const text = JSON.stringify({
+    kind: 'Pod',
+    metadata: { creationTimestamp: null, name: 'web', labels: { a: 'b' } },
+    spec: {
+      hostNetwork: false,
+      containers: [{ image: 'x', foo: 1, resources: { limits: { cpu: '0.5', memory: 5 } }, command: [null] }],
+      volumes: [],
+      tolerations: [{ key: 'k', tolerationSeconds: 0 }],
+    },
+  });
+  const [value, own] = [JSON.parse(text) as JsonObject, JSON.parse(text) as JsonObject];
+  const copied = decodeValue(value, pod);
+  const inPlace = decodeValue(own, pod, { inPlace: true });
+  assert.equal(JSON.stringify(inPlace), JSON.stringify(copied));
+  assert.equal(JSON.stringify(value), text);
+  assert.equal(inPlace.object, own);
+  assert.equal(getPath(inPlace.object, 'spec', 'tolerations'), getPath(own, 'spec', 'tolerations'));
 });

@@ -16,6 +16,7 @@ import { canonicalQuantity } from './quantity.ts';
 import { goSyntaxError, parseInSlices } from './parse-in-slices.ts';
 import type { FieldSchema, KindSchema, MessageSchema } from './schema.ts';
 import { parseDuration, parseMicroTime, parseTime } from './time.ts';
+import { fillZeros, isLeftOut, zeroOf, zeroValue } from './zero-values.ts';
 
 export interface Decoded {
   readonly object: JsonObject;
@@ -112,54 +113,16 @@ export function headOf(
 
 /** Decodes a value that something else has parsed (YAML, a patch's result). */
 export function decodeValue(value: JsonValue, kind: KindSchema, options: DecodeOptions = {}): Decoded {
-  const walk = new Walk(kind, options.asSent === true);
-  const body = value ?? {};
-  if (!isJsonObject(body)) throw walk.wrongType(body, { path: '', owner: kind.kind }, kind.kind);
-  const object = walk.message(body, kind.message, '');
-  const twice = (options.duplicates ?? []).map((path) => `duplicate field "${path}"`);
+  const walk = new Walk(kind, options);
+  const object = walk.object(value ?? {});
+  const { duplicates = [] } = options;
+  if (duplicates.length === 0) return { object, unknown: walk.unknown };
+  const twice = duplicates.map((path) => `duplicate field "${path}"`);
   return { object, unknown: [...walk.unknown, ...twice].slice(0, MAX_COMPLAINTS) };
 }
 
 function badRequest(message: string, cause?: unknown): PlatformError {
   return new PlatformError('invalid', message, { cause, details: { reason: 'BadRequest' } });
-}
-
-interface Place {
-  /** `spec.containers[0].image`. */
-  readonly path: string;
-  /** The message that has the field. */
-  readonly owner: string;
-  /** Absent for the object itself. */
-  readonly field?: FieldSchema;
-}
-
-/**
- * Lists that say something when they are empty: an applied configuration may not have managed fields, not even none, and
- * an autoscaler without a policy is not one that leaves them to the server.
- */
-const TOLD_EMPTY: ReadonlySet<string> = new Set(['managedFields', 'policies']);
-
-/** Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. */
-function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchema): boolean {
-  // Upstream's storage cannot tell an empty list from none.
-  if (always) return kind === 'list' && Array.isArray(value) && value.length === 0;
-  if (Array.isArray(value)) return value.length === 0 && !TOLD_EMPTY.has(name);
-  if (kind === 'map' && isJsonObject(value)) return Object.keys(value).length === 0;
-  return !pointer && (value === '' || value === 0 || value === false);
-}
-
-/** What Go writes of a field that nobody has set, or of an element of it. */
-export function zeroOf(field: FieldSchema): JsonValue {
-  if (field.type === 'duration') return '0s';
-  if (field.type === 'intOrString') return 0;
-  const zero = zeroValue(field);
-  if (field.message !== undefined && isJsonObject(zero)) fillZeros(zero, field.message);
-  return zero;
-}
-
-/** Adds what Go would write though nothing is in it. */
-function fillZeros(object: JsonObject, { filled }: MessageSchema): void {
-  for (const field of filled) if (object[field.name] === undefined) object[field.name] = zeroOf(field);
 }
 
 export interface DecodeOptions {
@@ -170,184 +133,286 @@ export interface DecodeOptions {
    * without zero values, but with those of fields that are always written.
    */
   readonly asSent?: boolean;
+  /** Nobody else has the value: it may be changed, and parts of it are parts of the result. */
+  readonly inPlace?: boolean;
+  /**
+   * The object that the value was made of, as the same schema has decoded it: the same kind in the same version, and
+   * not `asSent`. What is `===` the prior's at the same path is answered as it is, for it was decoded before. All else
+   * is decoded as ever and is the result's own (but for values without a schema, which are never copied). Neither the
+   * prior nor the value is changed, whatever `inPlace` says.
+   */
+  readonly prior?: JsonObject | undefined;
 }
 
 class Walk {
   readonly unknown: string[] = [];
   readonly #kind: KindSchema;
   readonly #asSent: boolean;
+  readonly #inPlace: boolean;
+  readonly #prior: JsonObject | undefined;
+  /** Names and indexes of where the walk is: only who complains makes a text of them. */
+  readonly #way: (string | number)[] = [];
 
-  constructor(kind: KindSchema, asSent: boolean) {
+  constructor(kind: KindSchema, { asSent, inPlace, prior }: DecodeOptions) {
     this.#kind = kind;
-    this.#asSent = asSent;
+    this.#asSent = asSent === true;
+    this.#inPlace = inPlace === true && prior === undefined;
+    this.#prior = prior;
   }
 
-  message(value: JsonObject, schema: MessageSchema, path: string): JsonObject {
-    const result: JsonObject = {};
+  object(value: JsonValue): JsonObject {
+    const { kind, message } = this.#kind;
+    if (!isJsonObject(value)) throw this.#wrongType(value, { owner: kind, wanted: kind });
+    return value === this.#prior ? value : this.#message(value, message, this.#prior);
+  }
+
+  /** `prior`, here and below, is what the prior has in this place. */
+  #message(value: JsonObject, schema: MessageSchema, prior: JsonValue | undefined): JsonObject {
+    const before = isJsonObject(prior) ? prior : undefined;
+    const way = this.#way;
+    const depth = way.length;
+    // In place, as long as all members stay: objects that members are deleted from are slow ever after.
+    let result: JsonObject | undefined = this.#inPlace ? undefined : {};
     // Object.entries takes four times as long for what has a hundred thousand members.
     for (const key in value) {
       const item = value[key];
       const field = schema.fields.get(key);
-      const at = path === '' ? key : `${path}.${key}`;
-      if (field === undefined) {
-        if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(`unknown field "${at}"`);
-      } else if (item !== null && item !== undefined) {
-        const decoded = this.#field(item, field, schema, at);
-        if (this.#asSent || !isLeftOut(decoded, field)) result[key] = decoded;
+      way[depth] = key;
+      if (field === undefined) this.#complain();
+      else if (item !== null && item !== undefined) {
+        const decoded = this.#field(item, field, schema, before?.[key]);
+        if (this.#asSent || !isLeftOut(decoded, field)) {
+          if (result !== undefined) result[key] = decoded;
+          else if (decoded !== item) value[key] = decoded;
+          continue;
+        }
       }
+      result ??= membersBefore(key, value);
     }
+    way.length = depth;
+    result ??= value;
     if (!this.#asSent) fillZeros(result, schema);
     return result;
   }
 
-  #field(value: JsonValue, field: FieldSchema, owner: MessageSchema, path: string): JsonValue {
-    if (field.kind === 'single') return this.#single(value, field, { path, owner: owner.name, field });
-    const place = { path, owner: owner.name, field };
-    if (field.kind === 'list') {
-      if (!Array.isArray(value)) throw this.wrongType(value, place, field.goType);
-      return value.map((item, index) =>
-        item === null
-          ? this.#zero(field)
-          : this.#single(item, field, { ...place, path: `${path}[${index}]` }),
-      );
-    }
-    if (field.kind === 'map') {
-      if (!isJsonObject(value)) throw this.wrongType(value, place, field.goType);
-      const result: JsonObject = {};
-      for (const key in value) {
-        const item = value[key];
-        const element =
-          item === null || item === undefined
-            ? this.#zero(field)
-            : this.#single(item, field, {
-                ...place,
-                path: field.type === 'message' ? `${path}.${key}` : path,
-              });
-        setOwn(result, key, element);
-      }
-      return result;
-    }
-    return this.#single(value, field, place);
+  #complain(): void {
+    if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(`unknown field "${this.#path()}"`);
   }
 
-  #zero(field: FieldSchema): JsonValue {
-    return this.#asSent ? zeroValue(field) : zeroOf(field);
+  #field(
+    value: JsonValue,
+    field: FieldSchema,
+    owner: MessageSchema,
+    prior: JsonValue | undefined,
+  ): JsonValue {
+    if (value === prior) return value;
+    if (field.kind === 'single') return this.#single(value, field, owner, prior);
+    return field.kind === 'list'
+      ? this.#list(value, field, owner, prior)
+      : this.#map(value, field, owner, prior);
   }
 
-  #single(value: JsonValue, field: FieldSchema, place: Place): JsonValue {
+  #list(value: JsonValue, field: FieldSchema, owner: MessageSchema, prior: JsonValue | undefined): JsonValue {
+    if (!Array.isArray(value)) throw this.#wrongType(value, { owner, field, wanted: field.goType });
+    const before = Array.isArray(prior) ? prior : undefined;
+    const depth = this.#way.length;
+    const result: JsonValue[] = this.#inPlace ? value : [];
+    for (let index = 0; index < value.length; index++) {
+      this.#way[depth] = index;
+      result[index] = this.#element(value[index], field, owner, before?.[index]);
+    }
+    this.#way.length = depth;
+    return result;
+  }
+
+  #map(value: JsonValue, field: FieldSchema, owner: MessageSchema, prior: JsonValue | undefined): JsonValue {
+    if (!isJsonObject(value)) throw this.#wrongType(value, { owner, field, wanted: field.goType });
+    const before = isJsonObject(prior) ? prior : undefined;
+    const depth = this.#way.length;
+    const result: JsonObject = this.#inPlace ? value : {};
+    for (const key in value) {
+      const item = value[key];
+      // Go's decoder only names the keys of what has members itself.
+      if (field.type === 'message') this.#way[depth] = key;
+      const element = this.#element(item, field, owner, before && getOwn(before, key));
+      if (result !== value || element !== item) setOwn(result, key, element);
+    }
+    this.#way.length = depth;
+    return result;
+  }
+
+  #element(
+    value: JsonValue | undefined,
+    field: FieldSchema,
+    owner: MessageSchema,
+    prior: JsonValue | undefined,
+  ): JsonValue {
+    if (value === null || value === undefined) return this.#asSent ? zeroValue(field) : zeroOf(field);
+    return value === prior ? value : this.#single(value, field, owner, prior);
+  }
+
+  #single(
+    value: JsonValue,
+    field: FieldSchema,
+    owner: MessageSchema,
+    prior: JsonValue | undefined,
+  ): JsonValue {
     switch (field.type) {
-      case 'message': {
-        if (!isJsonObject(value) || field.message === undefined) throw this.wrongType(value, place);
-        return this.message(value, field.message, place.path);
-      }
       case 'string':
-        if (typeof value !== 'string') throw this.wrongType(value, place);
+        if (typeof value !== 'string') throw this.#wrongType(value, { owner, field });
         return value;
+      case 'message':
+        if (!isJsonObject(value) || field.message === undefined)
+          throw this.#wrongType(value, { owner, field });
+        return this.#message(value, field.message, prior);
       case 'boolean':
-        if (typeof value !== 'boolean') throw this.wrongType(value, place);
+        if (typeof value !== 'boolean') throw this.#wrongType(value, { owner, field });
         return value;
       case 'int32':
       case 'int64':
-        return this.#integer(value, place);
+        return this.#integer(value, field, owner);
       case 'double':
-        if (typeof value !== 'number') throw this.wrongType(value, place);
+        if (typeof value !== 'number') throw this.#wrongType(value, { owner, field });
         return value;
       case 'bytes':
-        return this.#bytes(value, place);
+        return this.#bytes(value, field, owner);
       case 'time':
       case 'microTime':
       case 'duration':
-        return this.#time(value, field.type, place);
+        return this.#time(value, field, owner);
       case 'quantity':
-        return this.#quantity(value, place);
+        return this.#quantity(value);
       case 'intOrString':
-        return typeof value === 'string' ? value : this.#integer(value, place);
+        return typeof value === 'string' ? value : this.#integer(value, field, owner);
       case 'strings':
-        if (!Array.isArray(value)) throw this.wrongType(value, place);
+        if (!Array.isArray(value)) throw this.#wrongType(value, { owner, field });
         return value.map((item) => {
-          if (item !== null && typeof item !== 'string') throw this.wrongType(item, place, 'string');
+          if (item !== null && typeof item !== 'string')
+            throw this.#wrongType(item, { owner, field, wanted: 'string' });
           return item ?? '';
         });
       case 'fields':
-        return value;
-      case 'raw':
-        if (!isJsonObject(value)) throw this.wrongType(value, place);
-        return value;
       case 'json':
         return value;
+      case 'raw':
+        if (!isJsonObject(value)) throw this.#wrongType(value, { owner, field });
+        return value;
       default:
-        return this.#schemaOr(value, field, place);
+        return this.#schemaOr(value, field, owner, prior);
     }
   }
 
-  #integer(value: JsonValue, place: Place): number {
-    if (typeof value !== 'number') throw this.wrongType(value, place);
-    const limit = place.field?.type === 'int64' ? 2 ** 63 : 2 ** 31;
+  #integer(value: JsonValue, field: FieldSchema, owner: MessageSchema): number {
+    if (typeof value !== 'number') throw this.#wrongType(value, { owner, field });
+    const limit = field.type === 'int64' ? 2 ** 63 : 2 ** 31;
     if (!Number.isInteger(value) || value >= limit || value < -limit) {
-      throw this.wrongType(value, place, undefined, `number ${value}`);
+      throw this.#wrongType(value, { owner, field, got: `number ${value}` });
     }
     return value;
   }
 
-  #bytes(value: JsonValue, place: Place): string {
-    if (typeof value !== 'string') throw this.wrongType(value, place);
+  #bytes(value: JsonValue, field: FieldSchema, owner: MessageSchema): string {
+    if (typeof value !== 'string') throw this.#wrongType(value, { owner, field });
     const compact = value.replaceAll(/[\r\n]/g, '');
     if (!/^[A-Za-z0-9+/]*={0,2}$/.test(compact) || compact.length % 4 !== 0) {
-      throw this.#refuse(base64Error(value) ?? 'illegal base64 data at input byte 0', place.path);
+      throw this.#refuse(base64Error(value) ?? 'illegal base64 data at input byte 0');
     }
     return compact;
   }
 
-  #time(value: JsonValue, type: 'time' | 'microTime' | 'duration', place: Place): string {
-    if (typeof value !== 'string') throw this.wrongType(value, place, 'string');
-    const parse = { time: parseTime, microTime: parseMicroTime, duration: parseDuration }[type];
-    const canonical = parse(value);
-    if (canonical !== undefined) return canonical;
-    if (type === 'duration') throw this.#refuse(durationError(value), place.path);
-    throw this.#refuse(timeError(value, type === 'time' ? TIME_LAYOUT : MICRO_TIME_LAYOUT), place.path);
+  #time(value: JsonValue, field: FieldSchema, owner: MessageSchema): string {
+    if (typeof value !== 'string') throw this.#wrongType(value, { owner, field, wanted: 'string' });
+    if (field.type === 'duration') {
+      const duration = parseDuration(value);
+      if (duration === undefined) throw this.#refuse(durationError(value));
+      return duration;
+    }
+    const isMicro = field.type === 'microTime';
+    const time = isMicro ? parseMicroTime(value) : parseTime(value);
+    if (time === undefined) throw this.#refuse(timeError(value, isMicro ? MICRO_TIME_LAYOUT : TIME_LAYOUT));
+    return time;
   }
 
-  #quantity(value: JsonValue, place: Place): string {
+  #quantity(value: JsonValue): string {
     const text = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
     const canonical = canonicalQuantity(text);
-    if (canonical === undefined) throw this.#refuse(quantityError(text), place.path);
+    if (canonical === undefined) throw this.#refuse(quantityError(text));
     return canonical;
   }
 
-  #schemaOr(value: JsonValue, field: FieldSchema, place: Place): JsonValue {
+  #schemaOr(
+    value: JsonValue,
+    field: FieldSchema,
+    owner: MessageSchema,
+    prior: JsonValue | undefined,
+  ): JsonValue {
     if (field.type === 'schemaOrBool' && typeof value === 'boolean') return value;
     if (field.type === 'schemaOrStrings' && Array.isArray(value)) return value;
     const message = field.message;
-    if (message !== undefined && isJsonObject(value)) return this.message(value, message, place.path);
+    if (message !== undefined && isJsonObject(value)) return this.#message(value, message, prior);
     if (field.type === 'schemaOrArray' && Array.isArray(value) && message !== undefined) {
+      const before = Array.isArray(prior) ? prior : undefined;
+      const depth = this.#way.length;
       return value.map((item, index) => {
-        if (!isJsonObject(item)) throw this.wrongType(item, place);
-        return this.message(item, message, `${place.path}[${index}]`);
+        if (!isJsonObject(item)) throw this.#wrongType(item, { owner, field });
+        if (item === before?.[index]) return item;
+        this.#way[depth] = index;
+        const schema = this.#message(item, message, before?.[index]);
+        this.#way.length = depth;
+        return schema;
       });
     }
-    throw this.wrongType(value, place);
+    throw this.#wrongType(value, { owner, field });
   }
 
-  /** `wanted` is Go's name of the type, where it is not that of the field's values. */
-  wrongType(
-    value: JsonValue,
-    { path, owner, field }: Place,
-    wanted = goType(field),
-    got = jsonTypeName(value),
-  ): PlatformError {
-    const names = goPath(path, this.#kind.message);
-    const where = names === '' ? 'Go value' : `Go struct field ${owner}.${names}`;
-    return this.#refuse(`json: cannot unmarshal ${got} into ${where} of type ${wanted}`, path);
+  /** `spec.containers[0].image`. */
+  #path(): string {
+    let path = '';
+    for (const step of this.#way) {
+      if (typeof step === 'number') path += `[${step}]`;
+      else path += path === '' ? step : `.${step}`;
+    }
+    return path;
   }
 
-  #refuse(reason: string, path?: string): PlatformError {
+  #wrongType(value: JsonValue, { owner, field, wanted, got }: Mismatch): PlatformError {
+    const names = goPath(this.#path(), this.#kind.message);
+    const name = typeof owner === 'string' ? owner : owner.name;
+    const where = names === '' ? 'Go value' : `Go struct field ${name}.${names}`;
+    return this.#refuse(
+      `json: cannot unmarshal ${got ?? jsonTypeName(value)} into ${where} of type ${wanted ?? goType(field)}`,
+    );
+  }
+
+  #refuse(reason: string): PlatformError {
     const { kind, version } = this.#kind;
     return new PlatformError(
       'invalid',
       `${kind} in version "${version}" cannot be handled as a ${kind}: ${reason}`,
-      { details: { reason: 'BadRequest', field: path } },
+      { details: { reason: 'BadRequest', field: this.#path() } },
     );
   }
+}
+
+interface Mismatch {
+  /** The message that has the field, or the kind of the object itself. */
+  readonly owner: MessageSchema | string;
+  /** Absent for the object itself. */
+  readonly field?: FieldSchema;
+  /** Go's name of the type, where it is not that of the field's values. */
+  readonly wanted?: string;
+  /** What there is, where its type does not say it. */
+  readonly got?: string;
+}
+
+/** Those that stand before the member at `key`. */
+function membersBefore(key: string, value: JsonObject): JsonObject {
+  const members: JsonObject = {};
+  for (const name in value) {
+    if (name === key) break;
+    members[name] = value[name];
+  }
+  return members;
 }
 
 /** As Go tells it: without indexes, and with the structs that are embedded on the way. */
@@ -374,28 +439,4 @@ function goPath(path: string, kind: MessageSchema): string {
 function goType(field: FieldSchema | undefined): string {
   // It decodes itself, a number when it is no string.
   return field?.type === 'intOrString' ? 'int32' : (field?.elementGoType ?? '');
-}
-
-/** What Go makes of a null inside a list or a map. */
-function zeroValue(field: FieldSchema): JsonValue {
-  switch (field.type) {
-    case 'boolean':
-      return false;
-    case 'int32':
-    case 'int64':
-    case 'double':
-      return 0;
-    case 'message':
-    case 'fields':
-    case 'raw':
-      return {};
-    case 'quantity':
-      return '0';
-    case 'strings':
-      return [];
-    case 'json':
-      return null;
-    default:
-      return '';
-  }
 }

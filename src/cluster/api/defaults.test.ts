@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyDefaults } from './defaults.ts';
-import { getPath, jsonCopy, objectAt, objectsAt, type JsonObject } from './json.ts';
+import { getPath, isJsonObject, jsonCopy, objectAt, objectsAt, type JsonObject } from './json.ts';
+import { frozen } from './testing/frozen.ts';
 import { kindSchema } from './schema.ts';
 
 function defaulted(group: string, kind: string, object: JsonObject): JsonObject {
@@ -143,5 +144,84 @@ test('small defaults of the other kinds', () => {
   });
   assert.deepEqual(defaulted('discovery.k8s.io', 'EndpointSlice', { ports: [{ port: 1 }] }), {
     ports: [{ port: 1, name: '', protocol: 'TCP' }],
+  });
+});
+
+const TEMPLATE: JsonObject = {
+  metadata: { labels: { app: 'web' } },
+  spec: { containers: [{ name: 'a', image: 'a:1' }] },
+};
+
+/** An object with its defaults, and what becomes of it with a changed spec: with and without knowing what it was. */
+function respecified(group: string, kind: string, changed: JsonObject): readonly JsonObject[] {
+  const template = jsonCopy(TEMPLATE);
+  const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template };
+  const schema = kindSchema(group, 'v1', kind);
+  assert.ok(schema);
+  const prior = frozen(applyDefaults(schema, { metadata: { name: 'web', labels: { a: 'b' } }, spec }));
+  const object = {
+    ...prior,
+    metadata: { ...objectAt(prior, 'metadata') },
+    spec: { ...objectAt(prior, 'spec'), ...changed },
+  };
+  const copy = jsonCopy(object);
+  return [prior, applyDefaults(schema, object, prior), applyDefaults(schema, copy)];
+}
+
+test('a template that is unchanged is left alone, and nothing is written to what is shared', () => {
+  for (const [group, kind, path] of [
+    ['apps', 'Deployment', ['spec', 'template']],
+    ['apps', 'ReplicaSet', ['spec', 'template']],
+    ['apps', 'DaemonSet', ['spec', 'template']],
+    ['apps', 'StatefulSet', ['spec', 'template']],
+    ['', 'ReplicationController', ['spec', 'template']],
+    ['batch', 'Job', ['spec', 'template']],
+    ['batch', 'CronJob', ['spec', 'jobTemplate', 'spec', 'template']],
+  ] as const) {
+    const [prior, object, whole] = respecified(group, kind, { suspend: true, strategy: {} });
+    assert.deepEqual(object, whole, kind);
+    assert.ok(isJsonObject(getPath(object, ...path)), kind);
+    assert.equal(getPath(object, ...path), getPath(prior, ...path), kind);
+  }
+  const spec = { containers: [{ name: 'a', image: 'a:2' }], volumes: [{ name: 'v' }] };
+  const [, object, whole] = respecified('apps', 'Deployment', { template: { ...TEMPLATE, spec } });
+  assert.deepEqual(object, whole);
+  assert.equal(getPath(objectsAt(object, 'spec', 'template', 'spec', 'volumes')[0], 'name'), 'v');
+});
+
+test('a job without labels gets a copy of those of a template that is not its own', () => {
+  const schema = kindSchema('batch', 'v1', 'Job');
+  assert.ok(schema);
+  const prior = frozen(
+    applyDefaults(schema, { metadata: { name: 'j' }, spec: { template: jsonCopy(TEMPLATE) } }),
+  );
+  const object = applyDefaults(schema, { ...prior, metadata: { name: 'j' } }, prior);
+  assert.deepEqual(getPath(object, 'metadata', 'labels'), { app: 'web' });
+  assert.notEqual(
+    getPath(object, 'metadata', 'labels'),
+    getPath(prior, 'spec', 'template', 'metadata', 'labels'),
+  );
+});
+
+test('a pod’s spec that is unchanged is left alone; of one that is not, nothing shared is written to', () => {
+  const schema = kindSchema('', 'v1', 'Pod');
+  assert.ok(schema);
+  const containers = [{ name: 'a', image: 'a:1', ports: [{ containerPort: 80 }] }];
+  const prior = frozen(applyDefaults(schema, { metadata: { name: 'web' }, spec: { containers } }));
+  const relabelled = { ...prior, metadata: { name: 'web', labels: { a: 'b' } } };
+  assert.equal(applyDefaults(schema, relabelled, prior)['spec'], prior['spec']);
+  const onHost = { ...prior, spec: { ...objectAt(prior, 'spec'), hostNetwork: true } };
+  const [port] = objectsAt(objectsAt(applyDefaults(schema, onHost, prior), 'spec', 'containers')[0], 'ports');
+  assert.deepEqual(port, { containerPort: 80, hostPort: 80, protocol: 'TCP' });
+});
+
+test('a namespace is labelled again, whatever else it shares with what it was', () => {
+  const schema = kindSchema('', 'v1', 'Namespace');
+  assert.ok(schema);
+  const prior = frozen(applyDefaults(schema, { metadata: { name: 'n', annotations: { a: 'b' } } }));
+  const metadata = { ...objectAt(prior, 'metadata'), labels: { other: 'x' } };
+  assert.deepEqual(applyDefaults(schema, { ...prior, metadata }, prior), {
+    metadata: { ...metadata, labels: { other: 'x', 'kubernetes.io/metadata.name': 'n' } },
+    status: { phase: 'Active' },
   });
 });

@@ -41,57 +41,148 @@ import {
   replicationControllerDefaults,
   statefulSetDefaults,
 } from './defaults/workloads.ts';
-import type { JsonObject } from './json.ts';
+import { getOwn, getPath, isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
 
+interface KindDefaults {
+  /** In place. `done` is the pod template if it has its defaults already: it is not to be written to. */
+  readonly fill: (object: JsonObject, done?: JsonObject) => void;
+  /** The outermost fields that this looks at and writes to. */
+  readonly fields: readonly string[];
+  /** Where the pod template is. */
+  readonly template?: readonly string[];
+}
+
+const TEMPLATE = ['spec', 'template'];
+
 /** By group and kind; by group, version and kind where versions differ. */
-const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
-  '/Endpoints': endpointsDefaults,
-  '/LimitRange': limitRangeDefaults,
-  '/Namespace': namespaceDefaults,
-  '/Node': nodeDefaults,
-  '/PersistentVolume': persistentVolumeDefaults,
-  '/PersistentVolumeClaim': claimDefaults,
-  '/Pod': podDefaults,
-  '/PodTemplate': podTemplateDefaults,
-  '/ReplicationController': replicationControllerDefaults,
-  '/ResourceQuota': resourceQuotaDefaults,
-  '/Secret': secretDefaults,
-  '/Service': serviceDefaults,
-  'admissionregistration.k8s.io/MutatingAdmissionPolicy': admissionPolicyDefaults,
-  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': policyBindingDefaults,
-  'admissionregistration.k8s.io/MutatingWebhookConfiguration': mutatingWebhookDefaults,
-  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': admissionPolicyDefaults,
-  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': policyBindingDefaults,
-  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': validatingWebhookDefaults,
-  'apiextensions.k8s.io/CustomResourceDefinition': customResourceDefinitionDefaults,
-  'apiregistration.k8s.io/APIService': apiServiceDefaults,
-  'apps/DaemonSet': daemonSetDefaults,
-  'apps/Deployment': deploymentDefaults,
-  'apps/ReplicaSet': replicaSetDefaults,
-  'apps/StatefulSet': statefulSetDefaults,
-  'autoscaling/v1/HorizontalPodAutoscaler': autoscalerDefaults,
-  'autoscaling/v2/HorizontalPodAutoscaler': metricAutoscalerDefaults,
-  'batch/CronJob': cronJobDefaults,
-  'batch/Job': jobDefaults,
-  'discovery.k8s.io/EndpointSlice': endpointSliceDefaults,
-  'flowcontrol.apiserver.k8s.io/FlowSchema': flowSchemaDefaults,
-  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': priorityLevelDefaults,
-  'networking.k8s.io/IngressClass': ingressClassDefaults,
-  'networking.k8s.io/NetworkPolicy': networkPolicyDefaults,
-  'rbac.authorization.k8s.io/ClusterRoleBinding': roleBindingDefaults,
-  'rbac.authorization.k8s.io/RoleBinding': roleBindingDefaults,
-  'resource.k8s.io/ResourceClaim': resourceClaimDefaults,
-  'resource.k8s.io/ResourceClaimTemplate': resourceClaimTemplateDefaults,
-  'scheduling.k8s.io/PriorityClass': priorityClassDefaults,
-  'storage.k8s.io/CSIDriver': csiDriverDefaults,
-  'storage.k8s.io/StorageClass': storageClassDefaults,
-  'storage.k8s.io/VolumeAttachment': volumeAttachmentDefaults,
+const DEFAULTS: Readonly<Record<string, KindDefaults>> = {
+  '/Endpoints': { fill: endpointsDefaults, fields: ['subsets'] },
+  '/LimitRange': { fill: limitRangeDefaults, fields: ['spec'] },
+  '/Namespace': { fill: namespaceDefaults, fields: ['metadata', 'status'] },
+  '/Node': { fill: nodeDefaults, fields: ['spec', 'status'] },
+  '/PersistentVolume': { fill: persistentVolumeDefaults, fields: ['spec', 'status'] },
+  '/PersistentVolumeClaim': { fill: claimDefaults, fields: ['spec', 'status'] },
+  '/Pod': { fill: podDefaults, fields: ['spec'] },
+  '/PodTemplate': { fill: podTemplateDefaults, fields: ['template'] },
+  '/ReplicationController': {
+    fill: replicationControllerDefaults,
+    fields: ['spec', 'metadata'],
+    template: TEMPLATE,
+  },
+  '/ResourceQuota': { fill: resourceQuotaDefaults, fields: ['spec', 'status'] },
+  '/Secret': { fill: secretDefaults, fields: ['type', 'data', 'stringData'] },
+  '/Service': { fill: serviceDefaults, fields: ['spec', 'status'] },
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy': { fill: admissionPolicyDefaults, fields: ['spec'] },
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': {
+    fill: policyBindingDefaults,
+    fields: ['spec'],
+  },
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': {
+    fill: mutatingWebhookDefaults,
+    fields: ['webhooks'],
+  },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': {
+    fill: admissionPolicyDefaults,
+    fields: ['spec'],
+  },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': {
+    fill: policyBindingDefaults,
+    fields: ['spec'],
+  },
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': {
+    fill: validatingWebhookDefaults,
+    fields: ['webhooks'],
+  },
+  'apiextensions.k8s.io/CustomResourceDefinition': {
+    fill: customResourceDefinitionDefaults,
+    fields: ['spec'],
+  },
+  'apiregistration.k8s.io/APIService': { fill: apiServiceDefaults, fields: ['spec'] },
+  'apps/DaemonSet': { fill: daemonSetDefaults, fields: ['spec'], template: TEMPLATE },
+  'apps/Deployment': { fill: deploymentDefaults, fields: ['spec'], template: TEMPLATE },
+  'apps/ReplicaSet': { fill: replicaSetDefaults, fields: ['spec'], template: TEMPLATE },
+  'apps/StatefulSet': { fill: statefulSetDefaults, fields: ['spec'], template: TEMPLATE },
+  'autoscaling/v1/HorizontalPodAutoscaler': { fill: autoscalerDefaults, fields: ['spec'] },
+  'autoscaling/v2/HorizontalPodAutoscaler': { fill: metricAutoscalerDefaults, fields: ['spec'] },
+  'batch/CronJob': {
+    fill: cronJobDefaults,
+    fields: ['spec'],
+    template: ['spec', 'jobTemplate', 'spec', 'template'],
+  },
+  'batch/Job': { fill: jobDefaults, fields: ['spec', 'metadata'], template: TEMPLATE },
+  'discovery.k8s.io/EndpointSlice': { fill: endpointSliceDefaults, fields: ['ports'] },
+  'flowcontrol.apiserver.k8s.io/FlowSchema': { fill: flowSchemaDefaults, fields: ['spec'] },
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': {
+    fill: priorityLevelDefaults,
+    fields: ['spec'],
+  },
+  'networking.k8s.io/IngressClass': { fill: ingressClassDefaults, fields: ['spec'] },
+  'networking.k8s.io/NetworkPolicy': { fill: networkPolicyDefaults, fields: ['spec'] },
+  'rbac.authorization.k8s.io/ClusterRoleBinding': {
+    fill: roleBindingDefaults,
+    fields: ['roleRef', 'subjects'],
+  },
+  'rbac.authorization.k8s.io/RoleBinding': { fill: roleBindingDefaults, fields: ['roleRef', 'subjects'] },
+  'resource.k8s.io/ResourceClaim': { fill: resourceClaimDefaults, fields: ['spec', 'status'] },
+  'resource.k8s.io/ResourceClaimTemplate': { fill: resourceClaimTemplateDefaults, fields: ['spec'] },
+  'scheduling.k8s.io/PriorityClass': { fill: priorityClassDefaults, fields: ['preemptionPolicy'] },
+  'storage.k8s.io/CSIDriver': { fill: csiDriverDefaults, fields: ['spec'] },
+  'storage.k8s.io/StorageClass': {
+    fill: storageClassDefaults,
+    fields: ['reclaimPolicy', 'volumeBindingMode'],
+  },
+  'storage.k8s.io/VolumeAttachment': { fill: volumeAttachmentDefaults, fields: ['spec', 'status'] },
 };
 
-/** Fills in, in place, what Kubernetes fills in for fields that are absent. Idempotent. Returns the object. */
-export function applyDefaults({ group, version, kind }: KindSchema, object: JsonObject): JsonObject {
+/** Returns the object. */
+export type ApplyDefaults = (object: JsonObject, prior?: JsonObject) => JsonObject;
+
+/**
+ * What fills in the defaults of a kind. `prior` is the object of this kind that the object was made of, and which has its
+ * defaults: where the object has something that is `===` the prior's at the same path, that is not written to. Fields
+ * and pod templates that are the prior's as a whole are left as they are, what else is the prior's inside of what has
+ * changed becomes a copy. Elsewhere nothing of the prior may be in the object: `decodeValue` with `prior` sees to it.
+ */
+export function defaultsOf({ group, version, kind }: KindSchema): ApplyDefaults {
   const defaults = DEFAULTS[`${group}/${kind}`] ?? DEFAULTS[`${group}/${version}/${kind}`];
-  defaults?.(object);
-  return object;
+  if (defaults === undefined) return (object) => object;
+  return (object, prior) => {
+    if (prior === undefined) defaults.fill(object);
+    else fillChanged(object, prior, defaults);
+    return object;
+  };
+}
+
+/** Fills in, in place, what Kubernetes fills in for fields that are absent. Idempotent. Returns the object. */
+export function applyDefaults(kind: KindSchema, object: JsonObject, prior?: JsonObject): JsonObject {
+  return defaultsOf(kind)(object, prior);
+}
+
+function fillChanged(object: JsonObject, prior: JsonObject, { fill, fields, template }: KindDefaults): void {
+  if (fields.every((name) => object[name] === prior[name])) return;
+  const own = template && getPath(object, ...template);
+  const done = isJsonObject(own) && own === getPath(prior, ...template!) ? own : undefined;
+  for (const name of fields) {
+    const value = object[name];
+    if (value !== undefined) object[name] = unshared(value, prior[name], done);
+  }
+  fill(object, done);
+}
+
+/** The value with copies of what is the prior's at the same path, but for `kept`. */
+function unshared(value: JsonValue, prior: JsonValue | undefined, kept: JsonObject | undefined): JsonValue {
+  if (typeof value !== 'object' || value === null || value === kept) return value;
+  if (Array.isArray(value)) {
+    const before = Array.isArray(prior) ? prior : [];
+    return value.map((item, index) => unshared(item, before[index], kept));
+  }
+  const before = isJsonObject(prior) ? prior : {};
+  const own = value === prior ? { ...value } : value;
+  for (const key in own) {
+    const item = own[key];
+    if (typeof item === 'object' && item !== null)
+      setOwn(own, key, unshared(item, getOwn(before, key), kept));
+  }
+  return own;
 }

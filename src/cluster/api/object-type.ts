@@ -1,6 +1,6 @@
 /** What can be done with the objects of one kind, wherever its definition comes from: a published one or a user's. */
 import { decodeValue, type Decoded, type DecodeOptions } from './decode.ts';
-import { applyDefaults } from './defaults.ts';
+import { defaultsOf } from './defaults.ts';
 import type { FieldError } from './field-error.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { structSchema, type ValueSchema } from './managed-fields/value-schema.ts';
@@ -15,8 +15,12 @@ export interface ObjectType {
   readonly kind: string;
   /** Pruned to what the definition knows; throws `invalid` for wrong types. */
   decode(value: JsonValue, options?: DecodeOptions): Decoded;
-  /** In place; idempotent. */
-  applyDefaults(object: JsonObject): void;
+  /**
+   * In place; idempotent. With `prior`, the object of the same version that this one was made of and that has its defaults:
+   * what is `===` the prior's at the same path is not written to, but replaced by a copy where something has to be.
+   * Elsewhere nothing of the prior may be in the object, as `decode` leaves it.
+   */
+  applyDefaults(object: JsonObject, prior?: JsonObject): void;
   validateCreate(object: JsonObject): readonly FieldError[];
   /** `endpoint`: `status` and the like; the object's own where it is left out. */
   validateUpdate(object: JsonObject, old: JsonObject, endpoint?: string): readonly FieldError[];
@@ -38,12 +42,13 @@ export function builtinType(schema: KindSchema): ObjectType {
   const made = known.get(schema.message);
   if (made !== undefined && made.group === schema.group && made.version === schema.version) return made;
   const { group, version, kind } = schema;
+  const applyDefaults = defaultsOf(schema);
   const type: ObjectType = {
     group,
     version,
     kind,
     decode: (value, options = {}) => decodeValue(value, schema, options),
-    applyDefaults: (object) => void applyDefaults(schema, object),
+    applyDefaults,
     validateCreate: (object) => validateCreate(schema, object),
     validateUpdate: (object, old, endpoint = 'main') => validateUpdate(schema, object, { old, endpoint }),
     warnings: (object, old) => warningsOf(`${group}/${kind}`, object, old),

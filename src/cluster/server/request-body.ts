@@ -40,19 +40,19 @@ async function decodeAs(
   if (format === 'json') {
     const { value, duplicates } = await parseLargeJson(body, kind.kind);
     check(value);
-    return kind.decode(value, { duplicates });
+    return kind.decode(value, { duplicates, inPlace: true });
   }
   if (format === 'yaml') {
     const { value, duplicates } = await parseYaml(body);
     check(value);
-    const decoded = kind.decode(value);
+    const decoded = kind.decode(value, { inPlace: true });
     return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
   }
   if (kind.wire === undefined) throw unsupportedMediaType(['application/json', 'application/yaml']);
   const envelope = openEnvelope(body);
   checkHead(envelope, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
-  return kind.decode(decodeProtobuf(envelope, kind.wire));
+  return kind.decode(decodeProtobuf(envelope, kind.wire), { inPlace: true });
 }
 
 /** Of an object in a body that may be no good, as far as it can be read. */

@@ -80,8 +80,9 @@ export function podTemplateDefaults(object: JsonObject): void {
   templateDefaults(ensureObject(object, 'template'));
 }
 
-/** A pod template: as a pod, but for what only applies once the pod exists. */
-export function templateDefaults(template: JsonObject): void {
+/** A pod template: as a pod, but for what only applies once the pod exists. Nothing to do when it is the one that is `done`. */
+export function templateDefaults(template: JsonObject, done?: JsonObject): void {
+  if (template === done) return;
   ensureObject(template, 'metadata');
   podSpecDefaults(ensureObject(template, 'spec'));
 }

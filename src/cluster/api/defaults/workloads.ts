@@ -5,7 +5,7 @@ import { claimDefaults } from './storage.ts';
 
 const MAX_INT32 = 2_147_483_647;
 
-export function deploymentDefaults(deployment: JsonObject): void {
+export function deploymentDefaults(deployment: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(deployment, 'spec');
   fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
   const strategy = ensureObject(spec, 'strategy');
@@ -13,22 +13,22 @@ export function deploymentDefaults(deployment: JsonObject): void {
   if (strategy['type'] === 'RollingUpdate') {
     fill(ensureObject(strategy, 'rollingUpdate'), { maxUnavailable: '25%', maxSurge: '25%' });
   }
-  templateDefaults(ensureObject(spec, 'template'));
+  templateDefaults(ensureObject(spec, 'template'), done);
 }
 
-export function replicaSetDefaults(replicaSet: JsonObject): void {
+export function replicaSetDefaults(replicaSet: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(replicaSet, 'spec');
   fill(spec, { replicas: 1 });
-  templateDefaults(ensureObject(spec, 'template'));
+  templateDefaults(ensureObject(spec, 'template'), done);
 }
 
 /** The oldest of them still guesses its selector and labels from its template. */
-export function replicationControllerDefaults(controller: JsonObject): void {
+export function replicationControllerDefaults(controller: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(controller, 'spec');
   fill(spec, { replicas: 1 });
   const { template } = spec;
   if (!isJsonObject(template)) return;
-  templateDefaults(template);
+  templateDefaults(template, done);
   const labels = getPath(template, 'metadata', 'labels');
   if (!isJsonObject(labels)) return;
   if (isNone(spec['selector'])) spec['selector'] = jsonCopy(labels);
@@ -45,7 +45,7 @@ function isNone(value: JsonObject[string]): boolean {
   return !isJsonObject(value) || Object.keys(value).length === 0;
 }
 
-export function statefulSetDefaults(set: JsonObject): void {
+export function statefulSetDefaults(set: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(set, 'spec');
   fill(spec, {
     replicas: 1,
@@ -71,10 +71,10 @@ export function statefulSetDefaults(set: JsonObject): void {
     if (claim['kind'] !== 'PersistentVolumeClaim') claim['kind'] = 'PersistentVolumeClaim';
     claimDefaults(claim);
   }
-  templateDefaults(ensureObject(spec, 'template'));
+  templateDefaults(ensureObject(spec, 'template'), done);
 }
 
-export function daemonSetDefaults(set: JsonObject): void {
+export function daemonSetDefaults(set: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(set, 'spec');
   fill(spec, { revisionHistoryLimit: 10 });
   const strategy = ensureObject(spec, 'updateStrategy');
@@ -82,10 +82,10 @@ export function daemonSetDefaults(set: JsonObject): void {
   if (strategy['type'] === 'RollingUpdate') {
     fill(ensureObject(strategy, 'rollingUpdate'), { maxUnavailable: 1, maxSurge: 0 });
   }
-  templateDefaults(ensureObject(spec, 'template'));
+  templateDefaults(ensureObject(spec, 'template'), done);
 }
 
-export function jobDefaults(job: JsonObject): void {
+export function jobDefaults(job: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(job, 'spec');
   // A job without completions is a work queue; one that says nothing at all runs one pod once.
   if (spec['completions'] === undefined && spec['parallelism'] === undefined) spec['completions'] = 1;
@@ -103,22 +103,22 @@ export function jobDefaults(job: JsonObject): void {
     }
   }
   const template = ensureObject(spec, 'template');
-  templateDefaults(template);
+  templateDefaults(template, done);
   const labels = getPath(template, 'metadata', 'labels');
   // The same and not a copy, as upstream: the labels that are made for the template's pods are the job's as well.
   if (isJsonObject(labels) && isNone(getPath(job, 'metadata', 'labels'))) {
-    ensureObject(job, 'metadata')['labels'] = labels;
+    ensureObject(job, 'metadata')['labels'] = template === done ? jsonCopy(labels) : labels;
   }
 }
 
 /** Its jobs get their own defaults when they are made. */
-export function cronJobDefaults(cronJob: JsonObject): void {
+export function cronJobDefaults(cronJob: JsonObject, done?: JsonObject): void {
   const spec = ensureObject(cronJob, 'spec');
   if (isEmpty(spec['concurrencyPolicy'])) spec['concurrencyPolicy'] = 'Allow';
   fill(spec, { suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 });
   ensureObject(ensureObject(spec, 'jobTemplate'), 'metadata');
   const job = ensureObject(ensureObject(spec, 'jobTemplate'), 'spec');
-  templateDefaults(ensureObject(job, 'template'));
+  templateDefaults(ensureObject(job, 'template'), done);
   for (const rule of objectsAt(job, 'podFailurePolicy', 'rules')) {
     for (const pattern of objectsAt(rule, 'onPodConditions')) {
       if (isEmpty(pattern['status'])) pattern['status'] = 'True';

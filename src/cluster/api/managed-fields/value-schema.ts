@@ -1,7 +1,7 @@
 /** What ownership of fields needs to know of a type: which parts have owners of their own. */
-import { zeroOf } from '../decode.ts';
 import type { JsonValue } from '../json.ts';
 import type { FieldSchema, MessageSchema } from '../schema.ts';
+import { zeroOf } from '../zero-values.ts';
 
 export type ValueSchema =
   | { readonly type: 'scalar' }

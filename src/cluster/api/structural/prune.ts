@@ -30,20 +30,26 @@ export function isSchema(additional: Structural['additional']): additional is St
   return typeof additional === 'object';
 }
 
-/** Fills in defaults in place, where something else is there to hold them. */
-export function fillDefaults(value: JsonValue, schema: Structural): void {
+/**
+ * Fills in defaults in place, where something else is there to hold them. What is `===` the prior's at the same path has
+ * its defaults and is left alone.
+ */
+export function fillDefaults(value: JsonValue, schema: Structural, prior?: JsonValue): void {
+  if (value === prior) return;
   if (Array.isArray(value)) {
     if (schema.items === undefined) return;
+    const before = Array.isArray(prior) ? prior : undefined;
     value.forEach((item, index) => {
       const { items } = schema;
       if (item === null && !items!.nullable && items!.defaultValue !== undefined) {
         value[index] = structuredClone(items!.defaultValue);
       }
-      fillDefaults(value[index]!, items!);
+      fillDefaults(value[index]!, items!, before?.[index]);
     });
     return;
   }
   if (!isJsonObject(value)) return;
+  const before = isJsonObject(prior) ? prior : {};
   for (const [name, child] of schema.properties) {
     const present = getOwn(value, name);
     const absent = present === undefined || (present === null && !child.nullable);
@@ -51,12 +57,12 @@ export function fillDefaults(value: JsonValue, schema: Structural): void {
     // A null that nothing replaces is as good as not there.
     else if (present === null && !child.nullable) delete value[name];
     const filled = getOwn(value, name);
-    if (filled !== undefined && filled !== null) fillDefaults(filled, child);
+    if (filled !== undefined && filled !== null) fillDefaults(filled, child, getOwn(before, name));
   }
   if (!isSchema(schema.additional)) return;
   for (const name of Object.keys(value)) {
     const child = getOwn(value, name);
     if (child !== undefined && child !== null && !schema.properties.has(name))
-      fillDefaults(child, schema.additional);
+      fillDefaults(child, schema.additional, getOwn(before, name));
   }
 }

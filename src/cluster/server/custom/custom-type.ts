@@ -74,9 +74,9 @@ export function customType({
       throw bad(aloneText(error.message).slice(refusal.length));
     }
   };
-  const decodeHead = (head: JsonObject, asSent: boolean): Decoded => {
+  const decodeHead = (head: JsonObject, options: DecodeOptions): Decoded => {
     try {
-      return decodeValue(head, headSchema, { asSent });
+      return decodeValue(head, headSchema, options);
     } catch (error) {
       if (!isPlatformError(error)) throw error;
       throw new PlatformError('invalid', aloneText(error.message), { details: error.details });
@@ -108,23 +108,28 @@ export function customType({
     kind,
     ownership,
     fieldNames: ['apiVersion', 'kind', 'metadata', ...own.properties.keys()],
-    decode(value: JsonValue, { duplicates = [], asSent = false }: DecodeOptions = {}): Decoded {
+    /** Of the prior it keeps whole outermost fields, and the metadata as any kind does. */
+    decode(value: JsonValue, { duplicates = [], asSent = false, prior }: DecodeOptions = {}): Decoded {
       if (!isJsonObject(value)) throw new PlatformError('invalid', `${kind}: the body is not an object`);
       const head: JsonObject = {};
       const rest: JsonObject = {};
+      const kept: JsonObject = {};
       for (const name of Object.keys(value)) {
         const child = getOwn(value, name);
-        if (child !== undefined) setOwn(HEAD.has(name) ? head : rest, name, child);
+        if (child === undefined) continue;
+        const isKept = prior !== undefined && child === getOwn(prior, name) && !HEAD.has(name);
+        setOwn(HEAD.has(name) ? head : isKept ? kept : rest, name, child);
       }
-      const decodedHead = decodeHead(head, asSent);
+      const decodedHead = decodeHead(head, { asSent, prior });
       const unknown = [...decodedHead.unknown];
       const pruned = prune(rest, own, unknown) as JsonObject;
       coerce(pruned, unknown);
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
-      return { object: { ...decodedHead.object, ...pruned }, unknown };
+      const content = prior === undefined ? pruned : inOrderOf(value, { ...kept, ...pruned });
+      return { object: { ...decodedHead.object, ...content }, unknown };
     },
-    applyDefaults(object) {
-      fillDefaults(object, own);
+    applyDefaults(object, prior) {
+      fillDefaults(object, own, prior);
     },
     warnings: finalizerWarnings,
     validateCreate(object) {
@@ -165,6 +170,16 @@ export function customType({
       );
     },
   };
+}
+
+/** The members of an object in the order in which another one has them. */
+function inOrderOf(order: JsonObject, members: JsonObject): JsonObject {
+  const ordered: JsonObject = {};
+  for (const name of Object.keys(order)) {
+    const member = getOwn(members, name);
+    if (member !== undefined) setOwn(ordered, name, member);
+  }
+  return ordered;
 }
 
 /** Metadata is read by itself. */
