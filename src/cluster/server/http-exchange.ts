@@ -21,8 +21,9 @@ export interface Exchange {
   /** Each value of a header that may come more than once. */
   values(name: string): readonly string[];
   readonly socket: TLSSocket;
-  /** The body's chunks; undefined when there is none. */
-  readonly body: AsyncIterable<Uint8Array> | undefined;
+  readonly hasBody: boolean;
+  /** The whole body. Fails for more than `limit` bytes, and when the client goes before the end. */
+  readBody(limit: number): Uint8Array | Promise<Uint8Array>;
   /** The client has gone before the answer was complete. */
   readonly gone: AbortSignal;
   readonly headersSent: boolean;
@@ -77,12 +78,9 @@ function credentialsOf(exchange: Exchange, standingOf: StandingOf): Credentials 
     if (holder.standing.client) return holder.credentials;
   }
   const token = tokenOf(exchange.headers);
+  if (token !== undefined) return { token };
   const [path] = exchange.url.split('?', 1);
-  return {
-    ...(path !== undefined && { path }),
-    ...(token !== undefined && { token }),
-    ...(holder !== undefined && { stranger: true }),
-  };
+  return { ...(path !== undefined && { path }), ...(holder !== undefined && { stranger: true }) };
 }
 
 /** Browsers cannot set headers of a WebSocket: there the token may be one of the protocols that are asked for. */
@@ -106,14 +104,8 @@ export async function serve(exchange: Exchange, server: ApiServer, standingOf: S
   let answer: ApiResponse;
   try {
     const user = await server.authenticate(credentialsOf(exchange, standingOf));
-    const body = exchange.body === undefined ? undefined : await readBody(exchange, exchange.body);
-    const request: ApiRequest = {
-      method: exchange.method as ApiRequest['method'],
-      url: exchange.url,
-      headers: exchange.headers,
-      signal: exchange.gone,
-      ...(body !== undefined && { body }),
-    };
+    const request = new ExchangedRequest(exchange);
+    if (exchange.hasBody) request.body = await readBody(exchange);
     answer = await server.handle(request, user);
   } catch (error) {
     answer = server.refuse(error, exchange.headers);
@@ -121,16 +113,29 @@ export async function serve(exchange: Exchange, server: ApiServer, standingOf: S
   await send(exchange, answer);
 }
 
-async function readBody({ headers }: Exchange, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  if (Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
-    chunks.push(chunk);
+/** Asks for the client's signal only when somebody else does. */
+class ExchangedRequest implements ApiRequest {
+  readonly method: ApiRequest['method'];
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  declare body?: Uint8Array;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.method = exchange.method as ApiRequest['method'];
+    this.url = exchange.url;
+    this.headers = exchange.headers;
+    this.#exchange = exchange;
   }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+
+  get signal(): AbortSignal {
+    return this.#exchange.gone;
+  }
+}
+
+function readBody(exchange: Exchange): Uint8Array | Promise<Uint8Array> {
+  if (Number(exchange.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES);
+  return exchange.readBody(MAX_BODY_BYTES);
 }
 
 async function send(exchange: Exchange, answer: ApiResponse): Promise<void> {

@@ -5,57 +5,108 @@ import {
   validateHeaderValue,
   type IncomingMessage,
 } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
+import { tooLarge } from './failure.ts';
 import type { Exchange } from './http-exchange.ts';
+import { Departure, gathered } from './request-stream.ts';
+
+class Http1Exchange implements Exchange {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly hasBody: boolean;
+  readonly #message: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #departure = new Departure();
+
+  constructor(message: IncomingMessage, response: ServerResponse) {
+    const { headers } = message;
+    this.method = message.method ?? 'GET';
+    this.url = message.url ?? '/';
+    this.headers = flatHeaders(message);
+    this.hasBody =
+      headers['transfer-encoding'] !== undefined ||
+      (headers['content-length'] !== undefined && headers['content-length'] !== '0');
+    this.#message = message;
+    this.#response = response;
+    response.on('close', () => {
+      if (!response.writableFinished) this.#departure.happened();
+    });
+  }
+
+  get socket(): TLSSocket {
+    return this.#message.socket as TLSSocket;
+  }
+
+  get gone(): AbortSignal {
+    return this.#departure.signal;
+  }
+
+  get headersSent(): boolean {
+    return this.#response.headersSent;
+  }
+
+  values(name: string): readonly string[] {
+    return this.#message.headersDistinct[name] ?? [];
+  }
+
+  readBody(limit: number): Uint8Array | Promise<Uint8Array> {
+    const message = this.#message;
+    // Most come together with their heads: there is nothing to wait for then.
+    const whole = message.complete && !message.destroyed ? (message.read() as Buffer | null) : null;
+    if (whole === null) return gathered(message, limit);
+    if (whole.length > limit) throw tooLarge(limit);
+    return whole;
+  }
+
+  respond(status: number, fields: Readonly<Record<string, string | number>>): void {
+    this.#response.writeHead(status, fields);
+    this.#response.flushHeaders();
+  }
+
+  answer(
+    status: number,
+    fields: Readonly<Record<string, string | number>>,
+    body: Uint8Array | undefined,
+  ): void {
+    const response = this.#response;
+    // A body that was not read to its end leaves the connection unusable.
+    if (this.hasBody && !this.#message.complete) response.setHeader('connection', 'close');
+    response.writeHead(status, fields);
+    response.end(body);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#response.write(bytes);
+  }
+
+  drained(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve) => {
+      if (response.destroyed) return resolve();
+      const done = (): void => {
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      response.on('drain', done);
+      response.on('close', done);
+    });
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  destroy(): void {
+    this.#response.destroy();
+  }
+}
 
 export function http1Exchange(message: IncomingMessage, response: ServerResponse): Exchange {
-  const gone = new AbortController();
-  response.on('close', () => {
-    // An abort makes an error with a stack: only for those who went too early.
-    if (!response.writableFinished) gone.abort();
-  });
-  const { headers } = message;
-  const hasBody =
-    headers['transfer-encoding'] !== undefined ||
-    (headers['content-length'] !== undefined && headers['content-length'] !== '0');
-  return {
-    method: message.method ?? 'GET',
-    url: message.url ?? '/',
-    headers: flatHeaders(message),
-    values: (name) => message.headersDistinct[name] ?? [],
-    socket: message.socket as TLSSocket,
-    // A body that is given up leaves the connection open for the answer.
-    body: hasBody ? message.iterator({ destroyOnReturn: false }) : undefined,
-    gone: gone.signal,
-    get headersSent() {
-      return response.headersSent;
-    },
-    respond(status, fields) {
-      response.writeHead(status, fields);
-      response.flushHeaders();
-    },
-    answer(status, fields, body) {
-      // A body that was not read to its end leaves the connection unusable.
-      if (hasBody && !message.complete) response.setHeader('connection', 'close');
-      response.writeHead(status, fields);
-      response.end(body);
-    },
-    write: (bytes) => response.write(bytes),
-    drained: () =>
-      new Promise((resolve) => {
-        if (response.destroyed) return resolve();
-        const done = (): void => {
-          response.off('drain', done);
-          response.off('close', done);
-          resolve();
-        };
-        response.on('drain', done);
-        response.on('close', done);
-      }),
-    end: () => void response.end(),
-    destroy: () => void response.destroy(),
-  };
+  return new Http1Exchange(message, response);
 }
 
 /** Protocols that a request may ask to go on with; others, like `h2c`, are not heard. */
@@ -65,31 +116,40 @@ export function wantsUpgrade({ headers }: IncomingMessage): boolean {
   return PROTOCOLS.test(headers.upgrade ?? '') && /(^|[\s,])upgrade([\s,]|$)/i.test(headers.connection ?? '');
 }
 
-/** A request that wants to go on in another protocol, until it is answered: with a tunnel, or as any other. */
+/** Until it is answered: with a tunnel, or as any other. */
+class UpgradeExchange extends Http1Exchange {
+  override readonly headers: Readonly<Record<string, string>>;
+  override readonly hasBody = false;
+  readonly #response: ServerResponse;
+  readonly #head: Buffer;
+
+  constructor(message: IncomingMessage, socket: TLSSocket, head: Buffer) {
+    // Nothing else looks after the connection any more.
+    socket.on('error', () => socket.destroy());
+    const response = new ServerResponse(message);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on('finish', () => socket.end());
+    super(message, response);
+    const { upgrade = '', connection = '' } = message.headers;
+    this.headers = { ...flatHeaders(message), upgrade, connection };
+    this.#response = response;
+    this.#head = head;
+  }
+
+  tunnel(fields: Readonly<Record<string, string>>): Duplex {
+    const first = headOf(101, fields);
+    const { socket } = this;
+    this.#response.detachSocket(socket);
+    socket.write(first);
+    if (this.#head.length > 0) socket.unshift(this.#head);
+    return socket;
+  }
+}
+
+/** A request that wants to go on in another protocol. */
 export function http1Upgrade(message: IncomingMessage, socket: TLSSocket, head: Buffer): Exchange {
-  // Nothing else looks after the connection any more.
-  socket.on('error', () => socket.destroy());
-  const response = new ServerResponse(message);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket);
-  response.on('finish', () => socket.end());
-  const exchange = http1Exchange(message, response);
-  const { upgrade = '', connection = '' } = message.headers;
-  return {
-    ...exchange,
-    headers: { ...exchange.headers, upgrade, connection },
-    body: undefined,
-    get headersSent() {
-      return response.headersSent;
-    },
-    tunnel(fields) {
-      const first = headOf(101, fields);
-      response.detachSocket(socket);
-      socket.write(first);
-      if (head.length > 0) socket.unshift(head);
-      return socket;
-    },
-  };
+  return new UpgradeExchange(message, socket, head);
 }
 
 /** Throws when a name or value would break out of its line. */

@@ -13,6 +13,7 @@ import type { TLSSocket } from 'node:tls';
 
 import type { Clock } from '../../base/clock.ts';
 import type { Exchange } from './http-exchange.ts';
+import { Departure, gathered } from './request-stream.ts';
 
 /** Watches of one informer factory share a connection: client-go opens one for all of its resources. */
 const MAX_STREAMS = 1000;
@@ -70,9 +71,9 @@ function http2Exchange(
     raw,
   }: { readonly socket: TLSSocket; readonly clock: Clock; readonly raw: readonly string[] },
 ): Exchange {
-  const gone = new AbortController();
+  const departure = new Departure();
   stream.on('close', () => {
-    if (!stream.writableFinished) gone.abort();
+    if (!stream.writableFinished) departure.happened();
   });
   return {
     method: String(headers[constants.HTTP2_HEADER_METHOD] ?? 'GET'),
@@ -80,8 +81,11 @@ function http2Exchange(
     headers: flatHeaders(headers),
     values: (name) => raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name),
     socket,
-    body: stream.endAfterHeaders ? undefined : inTime(stream, clock),
-    gone: gone.signal,
+    hasBody: !stream.endAfterHeaders,
+    readBody: (limit) => inTime(stream, { limit, clock }),
+    get gone() {
+      return departure.signal;
+    },
     get headersSent() {
       return stream.headersSent;
     },
@@ -113,11 +117,16 @@ function http2Exchange(
 }
 
 /** The body, which a client that stops half-way does not hold open for ever. */
-async function* inTime(stream: ServerHttp2Stream, clock: Clock): AsyncGenerator<Uint8Array> {
-  using limit = new DisposableStack();
-  limit.use(clock.after(BODY_MS, () => stream.close(constants.NGHTTP2_CANCEL)));
-  const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  for await (const chunk of chunks) yield chunk;
+async function inTime(
+  stream: ServerHttp2Stream,
+  { limit, clock }: { readonly limit: number; readonly clock: Clock },
+): Promise<Uint8Array> {
+  const timer = clock.after(BODY_MS, () => stream.close(constants.NGHTTP2_CANCEL));
+  try {
+    return await gathered(stream, limit);
+  } finally {
+    timer[Symbol.dispose]();
+  }
 }
 
 function flatHeaders(headers: IncomingHttpHeaders): Record<string, string> {
