@@ -22,11 +22,18 @@ import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/defa
 import { firstHeaders, withHeaders } from './answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
-import { impersonated } from './authentication/impersonation.ts';
+import { asksToImpersonate, impersonated } from './authentication/impersonation.ts';
 import { LAST_USED, SecretTokens, type SecretTokenIssuer } from './authentication/secret-tokens.ts';
 import { ServiceAccountTokens, type Lookup } from './authentication/service-account-tokens.ts';
 import { SigningKeys } from './authentication/signing-keys.ts';
-import { attributesOf, firstOf, refusal, type Authorizer } from './authorization/authorizer.ts';
+import {
+  attributesOf,
+  firstOf,
+  refusal,
+  type Attributes,
+  type Authorizer,
+  type Decision,
+} from './authorization/authorizer.ts';
 import { authorizersOf, type AuthorizationOptions } from './authorization/authorizers-of.ts';
 import { administrators } from './authorization/administrators.ts';
 import { nodeRules } from './authorization/default-roles.ts';
@@ -288,9 +295,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     { name: 'shutdown', live: false, check: () => stop.signal.throwIfAborted() },
     ...(options.healthChecks ?? []),
   ];
-  const counted: Handler = async (context, next) =>
-    metrics.begin(context, () => clock.monotonic())(await next());
-  const chain: readonly Handler[] = [
+  const counted: Handler = async (context, next) => {
+    const begun = clock.monotonic();
+    metrics.begin(context);
+    return metrics.answered(context, await next(), clock.monotonic() - begun);
+  };
+  const answer = chained([
     counted,
     compressLarge,
     present,
@@ -302,13 +312,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizeUser,
     aggregation.handler,
     serving({ discovery, checks, metrics }),
-  ];
+  ]);
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
     const headers = firstHeaders(request.headers, random);
     const context: RequestContext = { request, info, user, server: parts, headers, warnings: [] };
-    return withHeaders(await run(chain, context), context.headers);
+    return withHeaders(await answer(context), context.headers);
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
@@ -344,13 +354,15 @@ async function farewell(advertiser: Advertiser, clock: Clock): Promise<void> {
   patience.abort();
 }
 
-async function run(chain: readonly Handler[], context: RequestContext): Promise<ApiResponse> {
-  const step = async (at: number): Promise<ApiResponse> => {
-    const handler = chain[at];
-    if (handler === undefined) throw noSuchPath();
-    return await handler(context, () => step(at + 1));
+/** Handlers that only look at the request pass the next one's promise on: each that waits costs a turn. */
+function chained(handlers: readonly Handler[]): (context: RequestContext) => Promise<ApiResponse> {
+  const end = (): never => {
+    throw noSuchPath();
   };
-  return await step(0);
+  return handlers.reduceRight<(context: RequestContext) => Promise<ApiResponse>>(
+    (next, handler) => (context) => handler(context, () => next(context)),
+    end,
+  );
 }
 
 /** The outermost handler: whatever goes wrong becomes a Status. */
@@ -384,26 +396,43 @@ async function nameOf({ info, request }: RequestContext): Promise<string> {
 }
 
 const compressLarge: Handler = async ({ request }, next) => {
-  return await compressed(await next(), request.headers['accept-encoding']);
+  const accepted = request.headers['accept-encoding'];
+  const response = await next();
+  return accepted === undefined ? response : await compressed(response, accepted);
 };
 
 /** From here on the request is made by whom it says. */
-const actAs: Handler = async (context, next) => {
+const actAs: Handler = (context, next) =>
+  asksToImpersonate(context.request.headers) ? actAsOther(context, next) : next();
+
+const actAsOther: Handler = async (context, next) => {
   context.user = await impersonated(context.user, context.request.headers, context.server.authorizer);
   return await next();
 };
 
-const authorizeUser: Handler = async (context, next) => {
-  const { user, info, server } = context;
-  const attributes = attributesOf(user, info);
-  const decision = await server.authorizer.decide(attributes);
-  context.annotations?.set('authorization.k8s.io/decision', decision.answer === 'allow' ? 'allow' : 'forbid');
-  context.annotations?.set('authorization.k8s.io/reason', decision.reason ?? '');
-  if (decision.answer === 'allow') return await next();
-  if (decision.error === undefined) throw refusal(attributes, decision);
-  context.annotations?.set('authorization.k8s.io/reason', 'internal error');
-  return undecided(context.request.url, decision.error);
+const authorizeUser: Handler = (context, next) => {
+  const attributes = attributesOf(context.user, context.info);
+  const decision = context.server.authorizer.decide(attributes);
+  const goOn = (made: Decision): ApiResponse | Promise<ApiResponse> =>
+    answerInstead(context, attributes, made) ?? next();
+  // Most decisions are made at once.
+  return decision instanceof Promise ? decision.then(goOn) : Promise.resolve(goOn(decision));
 };
+
+/** What is said to who may not go on. */
+function answerInstead(
+  context: RequestContext,
+  attributes: Attributes,
+  decision: Decision,
+): ApiResponse | undefined {
+  const { answer, reason = '', error } = decision;
+  context.annotations?.set('authorization.k8s.io/decision', answer === 'allow' ? 'allow' : 'forbid');
+  context.annotations?.set('authorization.k8s.io/reason', reason);
+  if (answer === 'allow') return undefined;
+  if (error === undefined) throw refusal(attributes, decision);
+  context.annotations?.set('authorization.k8s.io/reason', 'internal error');
+  return undecided(context.request.url, error);
+}
 
 /** Nobody has allowed it, and somebody who might have could not be asked: upstream says so as plain text. */
 function undecided(url: string, why: string): ApiResponse {
@@ -422,7 +451,7 @@ interface Served {
 function serving({ discovery, checks, metrics }: Served): Handler {
   return async (context) => {
     const { info, server } = context;
-    if (info.isResource) return await answerResource(context);
+    if (info.isResource) return answerResource(context);
     const health = await answerHealth(info.path, info.query, {
       checks,
       log: server.log,

@@ -7,17 +7,16 @@ import { isLongRunning } from './request-info.ts';
 
 /** `limitMs`: unless the request itself asks for less, by `timeout=10s`. */
 export function deadline(limitMs: number): Handler {
-  return async (context, next) => {
-    if (isLongRunning(context.info)) return await next();
+  return (context, next) => {
+    if (isLongRunning(context.info)) return next();
     const ms = timeoutOf(context, limitMs);
-    const late = Promise.withResolvers<never>();
-    const timer = context.server.clock.after(ms, () => late.reject(tooLate()));
-    try {
+    const answer = next();
+    return new Promise((resolve, reject) => {
+      const timer = context.server.clock.after(ms, () => reject(tooLate()));
+      const over = (): void => timer[Symbol.dispose]();
       // What comes after the deadline is nobody's any more: nobody hears of its failure either.
-      return await Promise.race([next(), late.promise]);
-    } finally {
-      timer[Symbol.dispose]();
-    }
+      answer.then(resolve, reject).then(over, over);
+    });
   };
 }
 

@@ -38,7 +38,7 @@ export interface AdmissionRequest {
 export class Round {
   #second = false;
   #repeat = false;
-  readonly #memories = new Map<string, unknown>();
+  #memories: Map<string, unknown> | undefined;
 
   get isSecond(): boolean {
     return this.#second;
@@ -56,8 +56,9 @@ export class Round {
 
   /** What a plugin keeps from the first round to the second. */
   memory<T>(plugin: string, make: () => T): T {
-    if (!this.#memories.has(plugin)) this.#memories.set(plugin, make());
-    return this.#memories.get(plugin) as T;
+    const memories = (this.#memories ??= new Map());
+    if (!memories.has(plugin)) memories.set(plugin, make());
+    return memories.get(plugin) as T;
   }
 }
 
@@ -73,10 +74,12 @@ export interface AdmissionPlugin {
 
 export type Undo = () => Promise<void>;
 
-/** One plugin, webhook or step, when it is over. */
+export type StepType = 'admit' | 'validate';
+
+/** One webhook, when it is over. */
 export interface Admitted {
   readonly operation: Operation;
-  readonly type: 'admit' | 'validate' | 'validating';
+  readonly type: StepType | 'validating';
   readonly rejected: boolean;
   /** By the observer's `now`. */
   readonly start: number;
@@ -84,10 +87,16 @@ export interface Admitted {
 
 /** Hears how long everything took. */
 export interface AdmissionObserver {
+  /** Milliseconds. */
   now(): number;
-  plugin(name: string, admitted: Admitted): void;
+  step(operation: Operation, type: StepType): StepObserver;
   webhook(name: string, admitted: Admitted): void;
-  step(admitted: Admitted): void;
+}
+
+/** Hears how long each plugin of a step took, and the whole step. */
+export interface StepObserver {
+  plugin(name: string, rejected: boolean, ms: number): void;
+  end(rejected: boolean, ms: number): void;
 }
 
 export class Admission {
@@ -100,7 +109,7 @@ export class Admission {
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
-    const step = this.#begin(request, 'admit');
+    const step = new Step(this.observer, request.operation, 'admit');
     try {
       do {
         for (const plugin of this.#plugins) {
@@ -121,7 +130,7 @@ export class Admission {
   async validate(request: AdmissionRequest): Promise<Reservations> {
     const undo: Undo[] = [];
     const reservations = new Reservations(undo);
-    const step = this.#begin(request, 'validate');
+    const step = new Step(this.observer, request.operation, 'validate');
     try {
       for (const plugin of this.#plugins) {
         if (plugin.validate === undefined || !plugin.handles(request)) continue;
@@ -138,44 +147,40 @@ export class Admission {
     step.end(false);
     return reservations;
   }
-
-  #begin({ operation }: AdmissionRequest, type: Admitted['type']): Step {
-    return new Step(this.observer, operation, type);
-  }
 }
 
-/** Times a step and each plugin of it. */
+/** Times a step and each plugin of it: where one ends the next begins. */
 class Step {
   readonly #observer: AdmissionObserver | undefined;
-  readonly #operation: Operation;
-  readonly #type: Admitted['type'];
+  readonly #step: StepObserver | undefined;
   readonly #start: number;
   #plugin: AdmissionPlugin | undefined;
-  #since = 0;
+  #since: number;
 
-  constructor(observer: AdmissionObserver | undefined, operation: Operation, type: Admitted['type']) {
+  constructor(observer: AdmissionObserver | undefined, operation: Operation, type: StepType) {
     this.#observer = observer;
-    this.#operation = operation;
-    this.#type = type;
+    this.#step = observer?.step(operation, type);
     this.#start = observer?.now() ?? 0;
+    this.#since = this.#start;
   }
 
   /** The plugin before it is done. */
-  next(plugin: AdmissionPlugin | undefined, rejected = false): void {
-    const observer = this.#observer;
-    if (observer === undefined) return;
-    if (this.#plugin !== undefined) observer.plugin(this.#plugin.name, this.#admitted(rejected, this.#since));
+  next(plugin: AdmissionPlugin): void {
+    if (this.#observer === undefined) return;
+    this.#passed(this.#observer.now(), false);
     this.#plugin = plugin;
-    this.#since = observer.now();
   }
 
   end(rejected: boolean): void {
-    this.next(undefined, rejected);
-    this.#observer?.step(this.#admitted(rejected, this.#start));
+    if (this.#observer === undefined) return;
+    const now = this.#observer.now();
+    this.#passed(now, rejected);
+    this.#step?.end(rejected, now - this.#start);
   }
 
-  #admitted(rejected: boolean, start: number): Admitted {
-    return { operation: this.#operation, type: this.#type, rejected, start };
+  #passed(now: number, rejected: boolean): void {
+    if (this.#plugin !== undefined) this.#step?.plugin(this.#plugin.name, rejected, now - this.#since);
+    this.#since = now;
   }
 }
 
@@ -187,8 +192,12 @@ export class Reservations {
     this.#undo = undo;
   }
 
-  /** The write did not happen. */
-  async giveBack(): Promise<void> {
+  /** The write did not happen. Undefined when there is nothing to give back. */
+  giveBack(): Promise<void> | undefined {
+    return this.#undo.length === 0 ? undefined : this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
     for (const undo of this.#undo.splice(0).toReversed()) await undo();
   }
 }

@@ -21,14 +21,14 @@ const LIMIT_MS = 60_000;
 const LASTING = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
 export function proxyHandler(parts: ProxyParts, discovery: ForeignDiscovery): Handler {
-  return async (context, next) => {
+  return (context, next) => {
     const service = serviceFor(parts.services, context);
-    if (service === undefined) return await next();
+    if (service === undefined) return next();
     // A backend that has no such document: it is made here of an older one.
     const described = describes(context) && discovery.version(service).openApiUrl === undefined;
-    if (described) return await next();
+    if (described) return next();
     context.delegated = true;
-    return await delegate(parts, context, service);
+    return delegate(parts, context, service);
   };
 }
 

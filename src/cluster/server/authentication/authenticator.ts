@@ -3,7 +3,7 @@
  * knows are refused, no credentials are the anonymous user
  * (https://kubernetes.io/docs/reference/access-authn-authz/authentication/).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { errorMessage } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { UserInfo } from '../../api/transport.ts';
@@ -18,13 +18,13 @@ export interface Credentials {
   readonly certificate?: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** SHA-256 of that certificate, in hexadecimal. */
   readonly fingerprint?: string;
-  /** There is a client certificate, of an authority that is not ours: nobody is anonymous with it. */
+  /** Without a token: there is a client certificate, of an authority that is not ours. Nobody is anonymous with it. */
   readonly stranger?: boolean;
   /** Whom a proxy that may pass requests on does so for. */
   readonly proxied?: UserInfo;
   /** The bearer token. */
   readonly token?: string;
-  /** Of the request, without the query: anonymous users may be let in for some alone. */
+  /** Of a request without a token, without the query: anonymous users may be let in for some alone. */
   readonly path?: string;
 }
 
@@ -34,9 +34,12 @@ export interface Authenticated {
   readonly audiences?: readonly string[];
 }
 
-/** Resolves with undefined when it does not know the token; throws when it does and the token is no good. */
+/** The answer is undefined when it does not know the token; it throws when it does and the token is no good. */
 export interface TokenAuthenticator {
-  authenticate(token: string, audiences: readonly string[]): Promise<Authenticated | undefined>;
+  authenticate(
+    token: string,
+    audiences: readonly string[],
+  ): Authenticated | undefined | Promise<Authenticated | undefined>;
 }
 
 /** What is said of a token: whose it is, or why nobody took it. Neither: nobody knows it. */
@@ -111,8 +114,11 @@ export class Authentication {
     if (token === '') return {};
     for (const authenticator of this.#parts.tokens) {
       try {
-        const found = await authenticator.authenticate(token, audiences);
-        if (found !== undefined) return { found: { ...found, user: withAuthenticated(found.user) } };
+        const answer = authenticator.authenticate(token, audiences);
+        const found = answer instanceof Promise ? await answer : answer;
+        if (found === undefined) continue;
+        const user = withAuthenticated(found.user);
+        return { found: user === found.user ? found : { ...found, user } };
       } catch (error) {
         // No good for this one; another may know it.
         errors.push(errorMessage(error));
@@ -147,28 +153,27 @@ function userOfSubject(
 /** Tokens that are known from the start. */
 export function staticTokens(tokens: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
   // Found by digest: how long that takes gives no hint of how far a guess was right.
-  const known = new Map([...tokens].map(([token, user]) => [digestOf(token), user]));
-  return {
-    async authenticate(token) {
-      const user = known.get(digestOf(token));
-      return user && { user };
-    },
-  };
+  const known = new Map(
+    [...tokens].map(([token, user]) => [digestOf(token), { user: withAuthenticated(user) }]),
+  );
+  return { authenticate: (token) => known.get(digestOf(token)) };
 }
 
 function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
+  return hash('sha256', token, 'base64');
 }
 
 /** For tokens that say nothing of audiences: they are for this server, whose audiences are given. */
 export function forAudiences(audiences: readonly string[], inner: TokenAuthenticator): TokenAuthenticator {
   return {
-    async authenticate(token, wanted) {
-      if (wanted.length === 0) return await inner.authenticate(token, wanted);
+    authenticate(token, wanted) {
+      if (wanted.length === 0) return inner.authenticate(token, wanted);
       const granted = audiences.filter((audience) => wanted.includes(audience));
       if (granted.length === 0) return undefined;
-      const found = await inner.authenticate(token, wanted);
-      return found && { ...found, audiences: granted };
+      const answer = inner.authenticate(token, wanted);
+      return answer instanceof Promise
+        ? answer.then((found) => found && { ...found, audiences: granted })
+        : answer && { ...answer, audiences: granted };
     },
   };
 }

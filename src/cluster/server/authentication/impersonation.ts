@@ -7,8 +7,15 @@ import type { Attributes, Authorizer } from '../authorization/authorizer.ts';
 import { badRequest, forbidden } from '../failure.ts';
 import { AUTHENTICATED } from './authenticator.ts';
 
+const PREFIX = 'impersonate-';
 const EXTRA = 'impersonate-extra-';
 const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
+
+/** True when a request asks for it. */
+export function asksToImpersonate(headers: Readonly<Record<string, string>>): boolean {
+  for (const name in headers) if (name.startsWith(PREFIX)) return true;
+  return false;
+}
 
 /** The user that a request is made as: the asking one without such headers. Throws `forbidden`. */
 export async function impersonated(

@@ -53,23 +53,7 @@ export const ABSTAIN: Decision = { answer: 'abstain' };
 
 export function firstOf(authorizers: readonly Authorizer[]): Authorizer {
   return {
-    async decide(attributes) {
-      const reasons: string[] = [];
-      const errors: string[] = [];
-      for (const authorizer of authorizers) {
-        const asked = authorizer.decide(attributes);
-        const decision = asked instanceof Promise ? await asked : asked;
-        if (decision.answer !== 'abstain') return decision;
-        if (decision.reason !== undefined && decision.reason !== '') reasons.push(decision.reason);
-        if (decision.error !== undefined) errors.push(decision.error);
-      }
-      if (reasons.length === 0 && errors.length === 0) return ABSTAIN;
-      return {
-        answer: 'abstain',
-        ...(reasons.length > 0 && { reason: reasons.join('\n') }),
-        ...(errors.length > 0 && { error: aggregated(errors) }),
-      };
-    },
+    decide: (attributes) => decideFrom(authorizers, 0, { attributes, heard: [] }),
     rulesFor(user, namespace) {
       const known = authorizers.flatMap((authorizer) => authorizer.rulesFor?.(user, namespace) ?? []);
       const errors = known.flatMap(({ error }) => error ?? []);
@@ -79,6 +63,34 @@ export function firstOf(authorizers: readonly Authorizer[]): Authorizer {
         ...(errors.length > 0 && { error: aggregated(errors) }),
       };
     },
+  };
+}
+
+/** `heard` is what those before `first` have said. Most know at once: then nobody waits. */
+function decideFrom(
+  authorizers: readonly Authorizer[],
+  first: number,
+  { attributes, heard }: { readonly attributes: Attributes; readonly heard: Decision[] },
+): Decision | Promise<Decision> {
+  for (let i = first; i < authorizers.length; i++) {
+    const asked = authorizers[i]!.decide(attributes);
+    if (asked instanceof Promise) {
+      return asked.then((decision) => {
+        if (decision.answer !== 'abstain') return decision;
+        heard.push(decision);
+        return decideFrom(authorizers, i + 1, { attributes, heard });
+      });
+    }
+    if (asked.answer !== 'abstain') return asked;
+    heard.push(asked);
+  }
+  const reasons = heard.flatMap(({ reason = '' }) => (reason === '' ? [] : [reason]));
+  const errors = heard.flatMap(({ error }) => error ?? []);
+  if (reasons.length === 0 && errors.length === 0) return ABSTAIN;
+  return {
+    answer: 'abstain',
+    ...(reasons.length > 0 && { reason: reasons.join('\n') }),
+    ...(errors.length > 0 && { error: aggregated(errors) }),
   };
 }
 

@@ -2,10 +2,11 @@
  * API priority and fairness: each request takes seats of the priority level that its flow schema names, or waits for them
  * in its level's queues, or is told to come back (https://kubernetes.io/docs/concepts/cluster-administration/flow-control/).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../../../base/clock.ts';
 import { numberAt, stringAt } from '../../api/json.ts';
 import { attributesOf, type Attributes } from '../authorization/authorizer.ts';
+import type { ApiResponse } from '../../api/transport.ts';
 import type { Handler, RequestContext, ServerParts } from '../context.ts';
 import { tooManyRequests } from '../failure.ts';
 import type { Counter, Metrics } from '../metrics/metrics.ts';
@@ -15,7 +16,7 @@ import { isLongRunning } from '../request-info.ts';
 import type { ResourceCache } from '../watch-cache.ts';
 import { flowSchemaOf, type FlowSchema } from './flow-schema.ts';
 import { DEFAULT_IN_FLIGHT } from './max-in-flight.ts';
-import { QueueSet, type Limits, type Refusal, type Release } from './queue-set.ts';
+import { QueueSet, type Limits, type Refusal, type Release, type Ticket } from './queue-set.ts';
 
 const GROUP = 'flowcontrol.apiserver.k8s.io';
 /** Seats of all levels together: upstream's 400 requests that read and 200 that write. */
@@ -31,6 +32,11 @@ interface Level {
   readonly uid: string;
   /** Undefined: exempt from everything. */
   readonly queues: QueueSet | undefined;
+}
+
+interface Classified {
+  readonly schema: FlowSchema | undefined;
+  readonly level: Level;
 }
 
 /** What there is when someone has deleted what bootstrapping makes: nobody is to be locked out. */
@@ -124,7 +130,7 @@ export class FlowControl implements Disposable {
       .toSorted((a, b) => a.precedence - b.precedence || (a.name < b.name ? -1 : 1));
   }
 
-  #classify(asked: Attributes): { readonly schema: FlowSchema | undefined; readonly level: Level } {
+  #classify(asked: Attributes): Classified {
     this.#schemas ??= this.#configure();
     for (const schema of this.#schemas) {
       // A schema whose level does not exist matches nothing.
@@ -134,16 +140,26 @@ export class FlowControl implements Disposable {
     return { schema: undefined, level: this.#levels.get('catch-all')! };
   }
 
-  readonly handler: Handler = async (context, next) => {
+  readonly handler: Handler = (context, next) => {
     // These last as long as the client likes: they would take the seats of those that come and go.
-    if (isLongRunning(context.info) && context.info.verb !== 'watch') return await next();
+    if (isLongRunning(context.info) && context.info.verb !== 'watch') return next();
     const asked = attributesOf(context.user, context.info);
     const { schema, level } = this.#classify(asked);
     context.headers = { ...context.headers, ...classification(schema, level) };
-    if (level.queues === undefined) return await next();
+    return level.queues === undefined
+      ? next()
+      : this.#inTurn(context, next, { asked, schema, level, queues: level.queues });
+  };
+
+  async #inTurn(
+    context: RequestContext,
+    next: () => Promise<ApiResponse>,
+    { asked, schema, level, queues }: Classified & { readonly asked: Attributes; readonly queues: QueueSet },
+  ): Promise<ApiResponse> {
     const about = [level.name, schema?.name ?? 'catch-all'];
     const flow = hashOf(`${about[1]}\0${schema?.distinguisher(asked) ?? ''}`);
-    const release = await this.#seats(level.queues, context, flow);
+    const ticket = queues.enter(flow, widthOf(context));
+    const release = typeof ticket === 'object' ? await this.#seated(ticket, context) : ticket;
     if (typeof release !== 'function') {
       this.#rejected.add([...about, release]);
       throw tooManyRequests(1);
@@ -155,11 +171,9 @@ export class FlowControl implements Disposable {
     } finally {
       release();
     }
-  };
+  }
 
-  async #seats(queues: QueueSet, context: RequestContext, flow: number): Promise<Release | Refusal> {
-    const ticket = queues.enter(flow, widthOf(context));
-    if (typeof ticket === 'string') return ticket;
+  async #seated(ticket: Ticket, context: RequestContext): Promise<Release | Refusal> {
     const given = Promise.withResolvers<Refusal>();
     using waiting = new DisposableStack();
     const leave = (why: Refusal): void => {
@@ -217,5 +231,5 @@ function widthOf({ info, server }: RequestContext): number {
 
 /** 48 bits: what a number divides exactly. */
 function hashOf(text: string): number {
-  return createHash('sha256').update(text).digest().readUIntBE(0, 6);
+  return Number.parseInt(hash('sha256', text, 'hex').slice(0, 12), 16);
 }

@@ -29,6 +29,7 @@ interface Queue {
   served: number;
 }
 
+/** Of a request that waits. */
 export interface Ticket {
   /** Resolves with how to give the seats back. */
   readonly seated: Promise<Release>;
@@ -40,6 +41,7 @@ export class QueueSet {
   #limits: Limits;
   #queues: Queue[];
   #executing = 0;
+  #waiting = 0;
   #turn = 0;
 
   constructor(limits: Limits) {
@@ -57,7 +59,7 @@ export class QueueSet {
   }
 
   get waiting(): number {
-    return this.#queues.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return this.#waiting;
   }
 
   /** Those that wait keep their places; with fewer queues they go to the ones that are left. */
@@ -69,19 +71,22 @@ export class QueueSet {
       before.forEach(({ waiting }, i) => {
         if (limits.queues > 0) this.#queues[i % limits.queues]!.waiting.push(...waiting);
         // Without queues they are all let in: they were promised a seat.
-        else for (const one of waiting) this.#seat(one, undefined);
+        else {
+          this.#waiting -= waiting.length;
+          for (const one of waiting) this.#seat(one, undefined);
+        }
       });
     }
     this.#serve();
   }
 
-  /** `flow` is a hash of whose requests these are. */
-  enter(flow: number, seats: number): Ticket | Refusal {
+  /** `flow` is a hash of whose requests these are. Who need not wait gets how to give the seats back. */
+  enter(flow: number, seats: number): Release | Ticket | Refusal {
     // A request that is wider than the level has the whole level.
     const width = Math.min(seats, Math.max(1, this.#limits.seats));
-    if (this.waiting === 0 && this.#fits(width)) {
+    if (this.#waiting === 0 && this.#fits(width)) {
       const queue = this.#queues.length === 0 ? undefined : this.#shortest(flow);
-      return { seated: Promise.resolve(this.#take(width, queue)), leave: () => false };
+      return this.#take(width, queue);
     }
     if (this.#queues.length === 0) return 'concurrency-limit';
     const queue = this.#shortest(flow);
@@ -89,10 +94,15 @@ export class QueueSet {
     const { promise, resolve } = Promise.withResolvers<Release>();
     const waiting: Waiting = { seats: width, admit: resolve };
     queue.waiting.push(waiting);
+    this.#waiting++;
     this.#serve();
     return {
       seated: promise,
-      leave: () => this.#queues.some((each) => remove(each.waiting, waiting)),
+      leave: () => {
+        const left = this.#queues.some((each) => remove(each.waiting, waiting));
+        if (left) this.#waiting--;
+        return left;
+      },
     };
   }
 
@@ -122,7 +132,7 @@ export class QueueSet {
 
   /** The queue whose requests hold the fewest seats is next; of those, the one that has waited longest. */
   #serve(): void {
-    for (;;) {
+    while (this.#waiting > 0) {
       let next: Queue | undefined;
       for (const queue of this.#queues) {
         if (queue.waiting.length === 0) continue;
@@ -133,6 +143,7 @@ export class QueueSet {
         if (less) next = queue;
       }
       if (next === undefined || !this.#fits(next.waiting[0]!.seats)) return;
+      this.#waiting--;
       this.#seat(next.waiting.shift()!, next);
     }
   }
@@ -164,13 +175,16 @@ function remove<T>(list: T[], item: T): boolean {
 /** `handSize` different numbers below `deck`, all decided by `hash`, as from a shuffled deck of cards. */
 export function dealHand(hash: number, deck: number, handSize: number): readonly number[] {
   const hand: number[] = [];
+  const ascending: number[] = [];
   let rest = hash;
   for (let i = 0; i < Math.min(handSize, deck); i++) {
     const left = deck - i;
     let card = rest % left;
     rest = Math.floor(rest / left);
     // The cards that are out already are not counted.
-    for (const taken of hand.toSorted((a, b) => a - b)) if (card >= taken) card++;
+    let at = 0;
+    for (; at < ascending.length && card >= ascending[at]!; at++) card++;
+    ascending.splice(at, 0, card);
     hand.push(card);
   }
   return hand;

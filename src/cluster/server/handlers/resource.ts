@@ -58,17 +58,26 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
   token: requestToken,
 };
 
-export async function answerResource(context: RequestContext): Promise<ApiResponse> {
+export function answerResource(context: RequestContext): Promise<ApiResponse> {
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
-  if (resource === undefined) return notServed(context);
+  if (resource === undefined) return Promise.resolve(notServed(context));
   if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
   // What a proxied request asks for is another server's business.
   if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
-  if (deprecation !== undefined) context.warnings?.push(deprecation);
+  return deprecation === undefined
+    ? answerFor(context, resource)
+    : answerDeprecated(context, resource, deprecation);
+}
+
+async function answerDeprecated(
+  context: RequestContext,
+  resource: Resource,
+  deprecation: string,
+): Promise<ApiResponse> {
+  context.warnings?.push(deprecation);
   const answer = await answerFor(context, resource);
-  if (deprecation === undefined) return answer;
   const { warning } = warningHeader([deprecation]);
   const others = answer.headers['warning'];
   const all = others === undefined ? warning! : `${warning!}, ${others}`;
@@ -85,11 +94,11 @@ export function notServed({ info, server }: RequestContext): ApiResponse {
   return pageNotFound();
 }
 
-async function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
+function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
   const { info } = context;
   if (resource.declaration.virtual) {
     if (info.name !== '') throw noSuchPath();
-    return await (resource.kind === 'Binding' ? bindNamed : review)({ ...context, resource });
+    return (resource.kind === 'Binding' ? bindNamed : review)({ ...context, resource });
   }
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
   const misplaced = !resource.namespaced && info.namespace !== '' && resource.resource !== 'namespaces';
@@ -102,8 +111,8 @@ async function answerFor(context: RequestContext, resource: Resource): Promise<A
     const verb = info.verb as Verb;
     if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined) throw methodNotAllowed();
     if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
-    if (resource.kind === 'ComponentStatus') return await componentStatus(asked);
-    return await VERBS[verb](asked);
+    if (resource.kind === 'ComponentStatus') return componentStatus(asked);
+    return VERBS[verb](asked);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
@@ -111,5 +120,5 @@ async function answerFor(context: RequestContext, resource: Resource): Promise<A
   const ofStatus = endpointOf(info.subresource) !== 'main';
   const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
   if (answer === undefined) throw noSuchPath();
-  return await answer(asked);
+  return answer(asked);
 }

@@ -1,6 +1,6 @@
 /** How long plugins and webhooks think, under upstream's names. */
-import type { AdmissionObserver } from '../admission/admission.ts';
-import type { Metrics } from './metrics.ts';
+import type { AdmissionObserver, Operation, StepObserver, StepType } from '../admission/admission.ts';
+import type { Histogram, HistogramSeries, Metrics } from './metrics.ts';
 
 const SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const ABOUT = ['operation', 'rejected', 'type'];
@@ -21,14 +21,49 @@ export function admissionMetrics(registry: Metrics, monotonic: () => number): Ad
     'Time that one admission webhook took.',
     { labels: ['name', ...ABOUT], buckets: [...SECONDS, 10, 25] },
   );
-  const since = (start: number): number => (monotonic() - start) / 1000;
+  const known = new Map<StepType, Map<Operation, StepMetrics>>();
   return {
     now: monotonic,
-    plugin: (name, { operation, rejected, type, start }) =>
-      plugins.observe([name, operation, String(rejected), type], since(start)),
-    step: ({ operation, rejected, type, start }) =>
-      steps.observe([operation, String(rejected), type], since(start)),
+    step(operation, type) {
+      let ofType = known.get(type);
+      if (ofType === undefined) known.set(type, (ofType = new Map()));
+      let step = ofType.get(operation);
+      if (step === undefined)
+        ofType.set(operation, (step = new StepMetrics(plugins, steps, [operation, type])));
+      return step;
+    },
     webhook: (name, { operation, rejected, type, start }) =>
-      webhooks.observe([name, operation, String(rejected), type], since(start)),
+      webhooks.observe([name, operation, String(rejected), type], (monotonic() - start) / 1000),
   };
+}
+
+/** Of one operation in one step. What is not refused is looked up once for each plugin: a write asks a dozen of them. */
+class StepMetrics implements StepObserver {
+  readonly #plugins: Histogram;
+  readonly #steps: Histogram;
+  readonly #about: readonly [Operation, StepType];
+  readonly #accepted = new Map<string, HistogramSeries>();
+  #whole: HistogramSeries | undefined;
+
+  constructor(plugins: Histogram, steps: Histogram, about: readonly [Operation, StepType]) {
+    this.#plugins = plugins;
+    this.#steps = steps;
+    this.#about = about;
+  }
+
+  plugin(name: string, rejected: boolean, ms: number): void {
+    const [operation, type] = this.#about;
+    let series = rejected ? undefined : this.#accepted.get(name);
+    if (series === undefined) {
+      series = this.#plugins.series([name, operation, String(rejected), type]);
+      if (!rejected) this.#accepted.set(name, series);
+    }
+    series.observe(ms / 1000);
+  }
+
+  end(rejected: boolean, ms: number): void {
+    const [operation, type] = this.#about;
+    if (rejected) this.#steps.observe([operation, 'true', type], ms / 1000);
+    else (this.#whole ??= this.#steps.series([operation, 'false', type])).observe(ms / 1000);
+  }
 }

@@ -94,12 +94,21 @@ class Series<T> {
   }
 }
 
+/** One of a counter's label sets, for those who count it often. */
+export class CounterSeries {
+  count = 0;
+
+  add(by = 1): void {
+    this.count += by;
+  }
+}
+
 export class Counter implements Family {
   readonly type = 'counter';
   readonly name: string;
   readonly help: string;
   readonly #labels: readonly string[];
-  readonly #series = new Series(() => ({ count: 0 }));
+  readonly #series = new Series(() => new CounterSeries());
 
   constructor(name: string, help: string, labels: readonly string[]) {
     this.name = name;
@@ -107,8 +116,12 @@ export class Counter implements Family {
     this.#labels = labels;
   }
 
+  series(values: LabelValues): CounterSeries {
+    return this.#series.of(values);
+  }
+
   add(values: LabelValues, by = 1): void {
-    this.#series.of(values).count += by;
+    this.series(values).add(by);
   }
 
   *samples(): Generator<string> {
@@ -124,34 +137,51 @@ export interface HistogramOptions {
   readonly buckets: readonly number[];
 }
 
+/** One of a histogram's label sets, for those who observe it often. */
+export class HistogramSeries {
+  readonly #bounds: readonly number[];
+  sum = 0;
+  count = 0;
+  /** How many values were in each bucket and in none below it. */
+  readonly buckets: Float64Array;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.buckets = new Float64Array(bounds.length);
+  }
+
+  observe(value: number): void {
+    this.sum += value;
+    this.count++;
+    const bounds = this.#bounds;
+    for (let i = 0; i < bounds.length; i++) {
+      if (value > bounds[i]!) continue;
+      this.buckets[i]!++;
+      break;
+    }
+  }
+}
+
 export class Histogram implements Family {
   readonly type = 'histogram';
   readonly name: string;
   readonly help: string;
   readonly #options: HistogramOptions;
-  readonly #series: Series<{ sum: number; count: number; readonly buckets: Float64Array }>;
+  readonly #series: Series<HistogramSeries>;
 
   constructor(name: string, help: string, options: HistogramOptions) {
     this.name = name;
     this.help = help;
     this.#options = options;
-    this.#series = new Series(() => ({
-      sum: 0,
-      count: 0,
-      buckets: new Float64Array(options.buckets.length),
-    }));
+    this.#series = new Series(() => new HistogramSeries(options.buckets));
+  }
+
+  series(values: LabelValues): HistogramSeries {
+    return this.#series.of(values);
   }
 
   observe(values: LabelValues, value: number): void {
-    const state = this.#series.of(values);
-    state.sum += value;
-    state.count++;
-    const { buckets } = this.#options;
-    for (let i = 0; i < buckets.length; i++) {
-      if (value > buckets[i]!) continue;
-      state.buckets[i]!++;
-      break;
-    }
+    this.series(values).observe(value);
   }
 
   *samples(): Generator<string> {

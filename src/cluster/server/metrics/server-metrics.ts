@@ -4,7 +4,13 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { ListBody } from '../list-body.ts';
 import type { RequestContext, ServerParts } from '../context.ts';
 import type { RequestInfo } from '../request-info.ts';
-import { Metrics, type Counter, type Histogram } from './metrics.ts';
+import {
+  Metrics,
+  type Counter,
+  type CounterSeries,
+  type Histogram,
+  type HistogramSeries,
+} from './metrics.ts';
 
 const REQUEST = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
 /** Of what is not counted by its outcome. */
@@ -24,6 +30,17 @@ const VERBS: Readonly<Record<string, string>> = {
   deletecollection: 'DELETECOLLECTION',
 };
 
+/** What is counted of one kind of request with one outcome. */
+interface Outcome {
+  readonly labels: readonly string[];
+  readonly total: CounterSeries;
+  seconds?: HistogramSeries;
+  sizes?: HistogramSeries;
+}
+
+/** Others are looked up by their labels each time: clients choose what they ask for. */
+const MAX_OUTCOMES = 1000;
+
 export class ServerMetrics {
   readonly registry = new Metrics();
   readonly #total: Counter;
@@ -35,6 +52,7 @@ export class ServerMetrics {
   readonly #checks: Counter;
   readonly #health = new Map<string, readonly [labels: readonly string[], healthy: number]>();
   readonly #deprecated = new Map<string, readonly string[]>();
+  readonly #outcomes = new Map<string, Outcome>();
 
   constructor() {
     const { registry } = this;
@@ -171,28 +189,42 @@ export class ServerMetrics {
     });
   }
 
-  /** A request has begun; call what it returns with the answer. */
-  begin({ info, server }: RequestContext, monotonic: () => number): (response: ApiResponse) => ApiResponse {
-    const start = monotonic();
-    const reads = info.verb === 'get' || info.verb === 'list' || info.verb === 'watch';
-    if (reads) this.#reading++;
+  /** A request has begun, and `answered` is to be called with its answer. */
+  begin({ info }: RequestContext): void {
+    if (isReading(info)) this.#reading++;
     else this.#writing++;
-    return (response) => {
-      if (reads) this.#reading--;
-      else this.#writing--;
-      const labels = labelsOf(info);
-      this.#total.add([...labels, String(response.status)]);
-      this.#noteDeprecated(info, server);
-      const lasting = labels.toSpliced(1, 1);
-      if (info.verb !== 'watch') {
-        this.#seconds.observe(labels, (monotonic() - start) / 1000);
-        const size = reads ? sizeOf(response.body) : undefined;
-        if (size !== undefined) this.#sizes.observe(lasting, size);
-        return response;
-      }
-      if (response.body instanceof Uint8Array) return response;
-      return { ...response, body: this.#counted(response.body, lasting) };
-    };
+  }
+
+  /** `ms` after it has begun; what it returns is to be sent. */
+  answered({ info, server }: RequestContext, response: ApiResponse, ms: number): ApiResponse {
+    const reads = isReading(info);
+    if (reads) this.#reading--;
+    else this.#writing--;
+    const outcome = this.#outcome(info, response.status);
+    outcome.total.add();
+    this.#noteDeprecated(info, server);
+    if (info.verb !== 'watch') {
+      (outcome.seconds ??= this.#seconds.series(outcome.labels)).observe(ms / 1000);
+      const size = reads ? sizeOf(response.body) : undefined;
+      if (size !== undefined) (outcome.sizes ??= this.#sizes.series(lasting(outcome.labels))).observe(size);
+      return response;
+    }
+    if (response.body instanceof Uint8Array) return response;
+    return { ...response, body: this.#counted(response.body, lasting(outcome.labels)) };
+  }
+
+  #outcome(info: RequestInfo, status: number): Outcome {
+    const { verb, group, version, resource, subresource } = info;
+    const [scope, dryRun] = [scopeOf(info), dryRunOf(info)];
+    const key = `${verb}\0${dryRun}\0${group}\0${version}\0${resource}\0${subresource}\0${scope}\0${status}`;
+    let outcome = this.#outcomes.get(key);
+    if (outcome === undefined) {
+      const request = VERBS[verb] ?? 'OTHER';
+      const labels = [request, dryRun, group, version, resource, subresource, scope, 'apiserver'];
+      outcome = { labels, total: this.#total.series([...labels, String(status)]) };
+      if (this.#outcomes.size < MAX_OUTCOMES) this.#outcomes.set(key, outcome);
+    }
+    return outcome;
   }
 
   /** Of `/healthz`, `/livez` and `/readyz`, each check by itself. */
@@ -240,15 +272,19 @@ function sizeOf(body: ApiResponse['body']): number | undefined {
   return body instanceof Uint8Array || body instanceof ListBody ? body.length : undefined;
 }
 
-function labelsOf(info: RequestInfo): string[] {
-  const { verb, group, version, resource, subresource, isResource } = info;
-  const scope = !isResource
-    ? ''
-    : info.name !== ''
-      ? 'resource'
-      : info.namespace !== ''
-        ? 'namespace'
-        : 'cluster';
-  const dryRun = info.query.size > 0 ? (info.query.get('dryRun') ?? '') : '';
-  return [VERBS[verb] ?? 'OTHER', dryRun, group, version, resource, subresource, scope, 'apiserver'];
+function isReading({ verb }: RequestInfo): boolean {
+  return verb === 'get' || verb === 'list' || verb === 'watch';
+}
+
+function lasting(labels: readonly string[]): readonly string[] {
+  return labels.toSpliced(1, 1);
+}
+
+function scopeOf({ isResource, name, namespace }: RequestInfo): string {
+  if (!isResource) return '';
+  return name !== '' ? 'resource' : namespace !== '' ? 'namespace' : 'cluster';
+}
+
+function dryRunOf({ query }: RequestInfo): string {
+  return query.size > 0 ? (query.get('dryRun') ?? '') : '';
 }
