@@ -14,10 +14,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
-  },
+  // A timer of Node is disposable itself.
+  after: (ms, callback) => setTimeout(callback, ms),
 };
 
 /** Resolves after `ms`, rejects with `cancelled` when the signal aborts first. */
@@ -45,9 +43,17 @@ export function dateOf(ms: number): Date {
   return new Date(ms);
 }
 
+/** The last second that somebody has asked for: a server writes the same one again and again. */
+let [lastSecond, lastText] = [NaN, ''];
+
 /** An RFC 3339 time with seconds, as Kubernetes' metav1.Time: `2026-01-02T03:04:05Z`. */
 export function rfc3339(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== lastSecond) {
+    lastText = `${new Date(ms).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastText;
 }
 
 /** An RFC 3339 time with microseconds, as Kubernetes' metav1.MicroTime. */

@@ -2,11 +2,13 @@
 import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
-import type { ResourceContext } from './context.ts';
+import type { ResourceContext, ServerParts } from './context.ts';
 import type { DeleteRequest } from './deletion.ts';
 import type { JsonObject } from '../api/json.ts';
-import type { KubeObject } from './object.ts';
+import type { UserInfo } from '../api/transport.ts';
+import type { KubeObject, Meta } from './object.ts';
 import { isDryRun } from './request-body.ts';
+import type { Resource } from './resource.ts';
 import type { Gate } from './writing.ts';
 
 /** A subresource that shows an object as one of another kind: what admission sees and may change. */
@@ -22,13 +24,12 @@ export interface Window {
  */
 export class AdmissionGate implements Gate, AsyncDisposable {
   readonly warnings: string[] = [];
-  readonly #context: ResourceContext;
-  readonly #operation: Operation;
+  readonly context: ResourceContext;
+  readonly operation: Operation;
   readonly dryRun: boolean;
-  #reservations = new Reservations([]);
-
+  readonly deleting: DeleteRequest;
+  #reservations = NOTHING;
   readonly #window: Window | undefined;
-  readonly #deleting: DeleteRequest;
   #isLarge: boolean;
 
   constructor(
@@ -36,11 +37,11 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     operation: Operation,
     options: { readonly dryRun?: boolean; readonly window?: Window; readonly deleting?: DeleteRequest } = {},
   ) {
-    this.#context = context;
-    this.#operation = operation;
+    this.context = context;
+    this.operation = operation;
     this.dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
+    this.deleting = options.deleting ?? {};
     this.#window = options.window;
-    this.#deleting = options.deleting ?? {};
     this.#isLarge = (context.request.body?.length ?? 0) > LARGE_BYTES;
   }
 
@@ -54,15 +55,17 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   }
 
   async mutate(object: KubeObject, old?: KubeObject): Promise<void> {
-    await this.#reservations.giveBack();
+    const given = this.#reservations.giveBack();
+    if (given !== undefined) await given;
     const request = this.#request(object, old);
-    await this.#context.server.admission.mutate(request);
+    await this.context.server.admission.mutate(request);
     if (request.object !== undefined) this.#window?.apply(object, request.object);
   }
 
   async validate(object: KubeObject | undefined, old?: KubeObject): Promise<void> {
-    await this.#reservations.giveBack();
-    const { admission } = this.#context.server;
+    const given = this.#reservations.giveBack();
+    if (given !== undefined) await given;
+    const { admission } = this.context.server;
     const request = this.#request(object, old);
     // What is deleted cannot be changed, but those who change objects are asked as well.
     if (object === undefined) await admission.mutate(request);
@@ -71,39 +74,67 @@ export class AdmissionGate implements Gate, AsyncDisposable {
 
   /** Keeps what was set aside, unless nothing was really written. */
   written(): void {
-    if (!this.dryRun) this.#reservations = new Reservations([]);
+    if (!this.dryRun) this.#reservations = NOTHING;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#context.warnings?.push(...this.warnings);
+    this.context.warnings?.push(...this.warnings);
     await this.#reservations.giveBack();
   }
 
   #request(object: KubeObject | undefined, old: KubeObject | undefined): AdmissionRequest {
-    const { resource, info, user, server } = this.#context;
-    const subject = object ?? old;
-    return {
-      operation: this.#operation,
-      resource,
-      subresource: info.subresource,
-      namespace: resource.namespaced ? (subject?.metadata.namespace ?? info.namespace) : '',
-      name: subject?.metadata.name ?? info.name,
-      user,
-      dryRun: this.dryRun,
-      ...(object !== undefined && { object: this.#window?.show(object) ?? object }),
-      ...(old !== undefined && { old: this.#window?.show(old) ?? old }),
-      server,
-      warn: (text) => void this.warnings.push(text),
-      round: new Round(),
-      options: this.#options(),
-      audit: (key, value) => void this.#context.annotations?.set(key, value),
-    };
+    const window = this.#window;
+    const metadata = (object ?? old)?.metadata;
+    if (window === undefined) return new GateRequest(this, metadata, { object, old });
+    const shown = { object: object && window.show(object), old: old && window.show(old) };
+    return new GateRequest(this, metadata, shown);
+  }
+}
+
+const NOTHING = new Reservations([]);
+
+/** What plugins see of a write. Two are made for each: what few ask for is made when they do. */
+class GateRequest implements AdmissionRequest {
+  readonly operation: Operation;
+  readonly resource: Resource;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly user: UserInfo;
+  readonly dryRun: boolean;
+  declare readonly object?: KubeObject;
+  declare readonly old?: KubeObject;
+  readonly server: ServerParts;
+  readonly round = new Round();
+  readonly #gate: AdmissionGate;
+
+  constructor(
+    gate: AdmissionGate,
+    metadata: Meta | undefined,
+    { object, old }: { readonly object: KubeObject | undefined; readonly old: KubeObject | undefined },
+  ) {
+    const { resource, info, user, server } = gate.context;
+    this.operation = gate.operation;
+    this.resource = resource;
+    this.subresource = info.subresource;
+    this.namespace = resource.namespaced ? (metadata?.namespace ?? info.namespace) : '';
+    this.name = metadata?.name ?? info.name;
+    this.user = user;
+    this.dryRun = gate.dryRun;
+    if (object !== undefined) this.object = object;
+    if (old !== undefined) this.old = old;
+    this.server = server;
+    this.#gate = gate;
   }
 
+  readonly warn = (text: string): void => void this.#gate.warnings.push(text);
+
+  readonly audit = (key: string, value: string): void => void this.#gate.context.annotations?.set(key, value);
+
   /** CreateOptions, UpdateOptions or DeleteOptions: a patch is one of the first two. */
-  #options(): Readonly<Record<string, unknown>> {
-    const { query } = this.#context.info;
-    const operation = this.#operation;
+  get options(): Readonly<Record<string, unknown>> {
+    const { operation } = this;
+    const { query } = this.#gate.context.info;
     const texts = ['fieldManager', 'fieldValidation'].flatMap((name) => {
       const value = query.get(name);
       return operation === 'DELETE' || value === null || value === '' ? [] : [[name, value] as const];
@@ -112,7 +143,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
       kind: `${operation[0]}${operation.slice(1).toLowerCase()}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...Object.fromEntries(texts),
-      ...deleteOptions(this.#deleting),
+      ...deleteOptions(this.#gate.deleting),
       ...(this.dryRun && { dryRun: ['All'] }),
     };
   }

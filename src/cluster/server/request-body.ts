@@ -130,6 +130,7 @@ export function checkUnknown(
 
 /** True for `dryRun=All`. */
 export function isDryRun(values: readonly string[]): boolean {
+  if (values.length === 0) return false;
   const given = values.filter((value) => value !== '');
   const other = given.find((value) => value !== 'All');
   if (other !== undefined)

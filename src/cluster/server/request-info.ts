@@ -28,59 +28,68 @@ export function isLongRunning({ verb, subresource }: RequestInfo): boolean {
 /** Subresources of a namespace itself; any other third segment is a resource inside it. */
 const OF_NAMESPACE = new Set(['status', 'finalize']);
 
+/** Of a request without one; shared, as nobody changes a query. */
+const NO_QUERY = new URLSearchParams();
+
 export function parseRequest(method: string, url: string): RequestInfo {
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
-  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
-  const plain = {
+  const query = mark === -1 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
+  const segments = segmentsOf(path);
+  const isCore = segments?.[0] === 'api';
+  if (segments === undefined || (!isCore && segments[0] !== 'apis') || segments.length < (isCore ? 3 : 4)) {
+    return {
+      path,
+      query,
+      isResource: false,
+      group: '',
+      version: '',
+      namespace: '',
+      resource: '',
+      name: '',
+      subresource: '',
+      subpath: '',
+      verb: method.toLowerCase(),
+    };
+  }
+  let at = isCore ? 2 : 3;
+  const version = segments[at - 1]!;
+  // The way to say it before there was a parameter; still served.
+  const isWatch = segments[at] === 'watch' && segments.length > at + 1 && method === 'GET';
+  if (isWatch) at++;
+  let namespace = '';
+  if (segments[at] === 'namespaces' && segments.length > at + 1) {
+    namespace = segments[at + 1]!;
+    if (segments.length > at + 2 && !OF_NAMESPACE.has(segments[at + 2]!)) at += 2;
+  }
+  const name = segments[at + 1] ?? '';
+  const isProxy = segments[at + 2] === 'proxy';
+  return {
     path,
     query,
-    group: '',
-    version: '',
-    namespace: '',
-    resource: '',
-    name: '',
-    subresource: '',
-    subpath: '',
-  };
-  const nonResource = { ...plain, isResource: false, verb: method.toLowerCase() };
-  let segments: string[];
-  try {
-    segments = path
-      .split('/')
-      .filter((segment) => segment !== '')
-      .map(decodeURIComponent);
-  } catch {
-    return nonResource;
-  }
-  const core = segments[0] === 'api';
-  if ((!core && segments[0] !== 'apis') || segments.length < (core ? 3 : 4)) return nonResource;
-  const [group, version, behindVersion] = core
-    ? ['', segments[1]!, segments.slice(2)]
-    : [segments[1]!, segments[2]!, segments.slice(3)];
-  // The way to say it before there was a parameter; still served.
-  const isWatch = behindVersion[0] === 'watch' && behindVersion.length > 1 && method === 'GET';
-  const rest = isWatch ? behindVersion.slice(1) : behindVersion;
-  let namespace = '';
-  let parts = rest;
-  if (rest[0] === 'namespaces' && rest.length > 1) {
-    namespace = rest[1]!;
-    if (rest.length > 2 && !OF_NAMESPACE.has(rest[2]!)) parts = rest.slice(2);
-  }
-  const [resource = '', name = '', ...sub] = parts;
-  const isProxy = sub[0] === 'proxy';
-  return {
-    ...plain,
     isResource: true,
-    group,
+    group: isCore ? '' : segments[1]!,
     version,
     namespace,
-    resource,
+    resource: segments[at] ?? '',
     name,
-    subresource: isProxy ? 'proxy' : sub.join('/'),
-    subpath: isProxy ? behind(path, segments.length - sub.length + 1) : '',
+    subresource: isProxy ? 'proxy' : segments.slice(at + 2).join('/'),
+    subpath: isProxy ? behind(path, at + 3) : '',
     verb: isWatch ? 'watch' : verbOf(method, name, query),
   };
+}
+
+/** Undefined when one is badly escaped. */
+function segmentsOf(path: string): string[] | undefined {
+  const segments: string[] = [];
+  try {
+    for (const segment of path.split('/')) {
+      if (segment !== '') segments.push(segment.includes('%') ? decodeURIComponent(segment) : segment);
+    }
+  } catch {
+    return undefined;
+  }
+  return segments;
 }
 
 /** The rest of a path behind its first segments. */

@@ -29,7 +29,8 @@ export class ResourceTable {
   readonly #builtin: readonly Resource[];
   readonly #custom = new Map<string, readonly Resource[]>();
   #all: readonly Resource[] = [];
-  #byPath: ReadonlyMap<string, Resource> = new Map();
+  /** By group, version and name: a write asks a dozen times, and a text made of the three would be made as often. */
+  #byPath: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Resource>>> = new Map();
   #generation = 0;
   readonly #listeners = new Set<() => void>();
 
@@ -94,22 +95,25 @@ export class ResourceTable {
 
   #rebuild(): void {
     this.#all = [...this.#builtin, ...[...this.#custom.values()].flat()];
-    // What is built in cannot be defined away.
-    this.#byPath = new Map(
-      this.#all.toReversed().map((item) => [`${item.group}/${item.version}/${item.resource}`, item]),
-    );
+    const groups = new Map<string, Map<string, Map<string, Resource>>>();
+    // What is built in comes last: it cannot be defined away.
+    for (const item of this.#all.toReversed()) {
+      const versions = groups.getOrInsertComputed(item.group, () => new Map());
+      versions.getOrInsertComputed(item.version, () => new Map()).set(item.resource, item);
+    }
+    this.#byPath = groups;
     this.#generation++;
     for (const listener of this.#listeners) listener();
   }
 
   find(group: string, version: string, resource: string): Resource | undefined {
-    return this.#byPath.get(`${group}/${version}/${resource}`);
+    return this.#byPath.get(group)?.get(version)?.get(resource);
   }
 
   /** A resource that is known to be served. */
   get(group: string, version: string, resource: string): Resource {
     const found = this.find(group, version, resource);
-    assert(found !== undefined, `${group}/${version} ${resource} is served`);
+    if (found === undefined) assert(false, `${group}/${version} ${resource} is served`);
     return found;
   }
 }

@@ -17,8 +17,10 @@ const KINDS: Readonly<Record<string, string>> = {
 export function checkWriteOptions({ verb, query }: RequestInfo, request: ApiRequest): void {
   const kind = KINDS[verb];
   if (kind === undefined) return;
+  const ofPatch = verb === 'patch' ? patchErrors(query, request.headers['content-type']) : [];
+  if (query.size === 0 && ofPatch.length === 0) return;
   const errors = [
-    ...(verb === 'patch' ? patchErrors(query, request.headers['content-type']) : []),
+    ...ofPatch,
     ...managerErrors(query.get('fieldManager') ?? ''),
     ...dryRunErrors(query.getAll('dryRun')),
     ...validationErrors(query.get('fieldValidation') ?? ''),

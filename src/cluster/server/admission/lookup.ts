@@ -8,6 +8,8 @@ import { keyOf } from '../resource-table.ts';
 import { objectOf } from '../view.ts';
 import type { AdmissionRequest } from './admission.ts';
 
+const NONE: readonly KubeObject[] = [];
+
 /** Group, version, resource. */
 export type Path = readonly [group: string, version: string, resource: string];
 
@@ -21,12 +23,12 @@ export function listOf(
   namespace = '',
 ): readonly KubeObject[] {
   const resource = server.resources.find(group, version, name);
-  if (resource === undefined || resource.declaration.virtual) return [];
+  if (resource === undefined || resource.declaration.virtual) return NONE;
+  const cache = server.cache.resource(resource.prefix);
+  // Of most that plugins ask for there is nothing.
+  if (cache.size === 0) return NONE;
   const prefix = namespace === '' ? resource.prefix : `${resource.prefix}${namespace}/`;
-  return server.cache
-    .resource(resource.prefix)
-    .list(prefix)
-    .map((cached) => objectOf(resource, cached));
+  return cache.list(prefix).map((cached) => objectOf(resource, cached));
 }
 
 export function objectNamed(

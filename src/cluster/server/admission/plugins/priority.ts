@@ -68,9 +68,14 @@ function setPriority(request: AdmissionRequest, spec: JsonObject): void {
   spec['preemptionPolicy'] = policy;
 }
 
+const valueOf = (priorityClass: KubeObject): number => numberAt(priorityClass, 'value') ?? 0;
+
 /** With several (made before there was a rule), the lowest counts. */
 function defaultClass({ server }: AdmissionRequest): KubeObject | undefined {
-  return listOf(server, CLASSES)
-    .filter((one) => one['globalDefault'] === true)
-    .toSorted((a, b) => (numberAt(a, 'value') ?? 0) - (numberAt(b, 'value') ?? 0))[0];
+  let lowest: KubeObject | undefined;
+  for (const one of listOf(server, CLASSES)) {
+    if (one['globalDefault'] !== true) continue;
+    if (lowest === undefined || valueOf(one) < valueOf(lowest)) lowest = one;
+  }
+  return lowest;
 }

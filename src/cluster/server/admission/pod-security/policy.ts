@@ -20,6 +20,16 @@ const PREFIX = 'pod-security.kubernetes.io/';
 const LATEST = Infinity;
 const PRIVILEGED: LevelVersion = { level: 'privileged', minor: LATEST };
 
+const UNRESTRICTED = {
+  policy: { enforce: PRIVILEGED, audit: PRIVILEGED, warn: PRIVILEGED },
+  errors: [],
+} as const;
+
+function asksForSome(labels: Readonly<Record<string, string>>): boolean {
+  for (const key in labels) if (key.startsWith(PREFIX)) return true;
+  return false;
+}
+
 function isLevel(text: string): text is Level {
   return text === 'privileged' || text === 'baseline' || text === 'restricted';
 }
@@ -34,20 +44,21 @@ export function policyOf(labels: Readonly<Record<string, string>> | undefined): 
   readonly policy: Policy;
   readonly errors: readonly FieldError[];
 } {
+  if (labels === undefined || !asksForSome(labels)) return UNRESTRICTED;
   const errors: FieldError[] = [];
   const read = (mode: Mode): LevelVersion => {
     const key = `${PREFIX}${mode}`;
-    const text = labels?.[key] ?? '';
+    const text = labels[key] ?? '';
     let level: Level = 'privileged';
     if (isLevel(text)) level = text;
-    else if (labels !== undefined && Object.hasOwn(labels, key)) {
+    else if (Object.hasOwn(labels, key)) {
       // Enforcing nonsense enforces the strictest level; the other modes only tell.
       level = mode === 'enforce' ? 'restricted' : 'privileged';
       const why = 'must be one of privileged, baseline, restricted';
       errors.push(invalid(`metadata.labels[${key}]`, text, why));
     }
     const versionKey = `${key}-version`;
-    const version = labels?.[versionKey];
+    const version = labels[versionKey];
     const match = /^v1\.(0|[1-9]\d*)$/.exec(version ?? '');
     if (match !== null) return { level, minor: Number(match[1]) };
     if (version !== undefined && version !== 'latest') {
@@ -56,9 +67,6 @@ export function policyOf(labels: Readonly<Record<string, string>> | undefined): 
     }
     return { level, minor: LATEST };
   };
-  if (labels === undefined || !Object.keys(labels).some((key) => key.startsWith(PREFIX))) {
-    return { policy: { enforce: PRIVILEGED, audit: PRIVILEGED, warn: PRIVILEGED }, errors };
-  }
   const [enforce, audit, warn] = MODES.map(read) as [LevelVersion, LevelVersion, LevelVersion];
   // What is enforced is warned about as well: controllers' authors hear of it.
   const says = Object.hasOwn(labels, `${PREFIX}warn`);

@@ -26,6 +26,7 @@ export interface Policy {
 }
 
 const GROUP = 'admissionregistration.k8s.io';
+const NONE: readonly Policy[] = [];
 
 export class Policies {
   readonly #policies: Path;
@@ -40,13 +41,11 @@ export class Policies {
 
   /** Those that are bound, by name; usually none. */
   current(server: ServerParts): readonly Policy[] {
-    const [policies, bindings] = [
-      server.resources.find(...this.#policies),
-      server.resources.find(...this.#bindings),
-    ];
-    if (policies === undefined || bindings === undefined) return [];
-    const caches = [server.cache.resource(policies.prefix), server.cache.resource(bindings.prefix)];
-    if (caches.some(({ size }) => size === 0)) return [];
+    const policies = server.resources.find(...this.#policies);
+    const bindings = server.resources.find(...this.#bindings);
+    if (policies === undefined || bindings === undefined) return NONE;
+    const caches = [server.cache.resource(policies.prefix), server.cache.resource(bindings.prefix)] as const;
+    if (caches[0].size === 0 || caches[1].size === 0) return NONE;
     const state = caches.map(({ lastChange, size }) => `${lastChange} ${size}`).join();
     if (state !== this.#state) {
       this.#state = state;
