@@ -48,14 +48,12 @@ function setDefaults(pod: KubeObject, range: KubeObject): void {
     Object.assign(limits, objectAt(limit, 'default'));
     Object.assign(requests, objectAt(limit, 'defaultRequest'));
   }
-  const notes = [
-    ...objectsAt(pod, 'spec', 'containers').flatMap((one) =>
-      fill(one, { limits, requests, kind: 'container' }),
-    ),
-    ...objectsAt(pod, 'spec', 'initContainers').flatMap((one) =>
-      fill(one, { limits, requests, kind: 'init container' }),
-    ),
-  ];
+  const notes: string[] = [];
+  for (const [list, kind] of CONTAINERS) {
+    const before = notes.length;
+    const filled = objectsAt(pod, 'spec', list).map((one) => fill(one, { limits, requests, kind, notes }));
+    if (notes.length > before) pod.spec = { ...pod.spec, [list]: filled };
+  }
   if (notes.length === 0) return;
   pod.metadata.annotations = {
     ...pod.metadata.annotations,
@@ -63,22 +61,34 @@ function setDefaults(pod: KubeObject, range: KubeObject): void {
   };
 }
 
+const CONTAINERS = [
+  ['containers', 'container'],
+  ['initContainers', 'init container'],
+] as const;
+
+/** The container with what it does not ask for itself; `notes` gets a line for each kind of amounts. */
 function fill(
   container: JsonObject,
-  { limits, requests, kind }: { limits: JsonObject; requests: JsonObject; kind: string },
-): string[] {
+  {
+    limits,
+    requests,
+    kind,
+    notes,
+  }: { limits: JsonObject; requests: JsonObject; kind: string; notes: string[] },
+): JsonObject {
   const name = stringAt(container, 'name');
   const resources = { ...objectAt(container, 'resources') };
-  const set = (field: 'requests' | 'limits', defaults: JsonObject): string[] => {
+  const before = notes.length;
+  const set = (field: 'requests' | 'limits', defaults: JsonObject): void => {
     const present = objectAt(resources, field);
     const missing = Object.keys(defaults).filter((key) => present[key] === undefined);
-    if (missing.length === 0) return [];
+    if (missing.length === 0) return;
     resources[field] = { ...present, ...Object.fromEntries(missing.map((key) => [key, defaults[key]])) };
-    return [`${missing.toSorted().join(', ')} ${field.slice(0, -1)} for ${kind} ${name}`];
+    notes.push(`${missing.toSorted().join(', ')} ${field.slice(0, -1)} for ${kind} ${name}`);
   };
-  const notes = [...set('requests', requests), ...set('limits', limits)];
-  if (notes.length > 0) container['resources'] = resources;
-  return notes;
+  set('requests', requests);
+  set('limits', limits);
+  return notes.length === before ? container : { ...container, resources };
 }
 
 /** What is asked for, in the two ways. */
