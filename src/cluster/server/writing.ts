@@ -162,7 +162,7 @@ export async function planUpdate(
   const object = isWish ? sent : statusUpdate(resource, sent, old);
   if (isWish) keepServerFields(resource, object, old);
   dropRepeatedOwners(object, gate, 'sent');
-  resource.type.applyDefaults(object);
+  resource.type.applyDefaults(object, old);
   if (owners === undefined) delete object.metadata.managedFields;
   else object.metadata.managedFields = owners;
   await gate.pause();
@@ -243,7 +243,7 @@ function finishMain(
 ): void {
   const { declaration, strategy, type } = resource;
   keepServerFields(resource, object, old);
-  type.applyDefaults(object);
+  type.applyDefaults(object, old);
   strategy.prepareForUpdate?.(object, old, { dryRun });
   if (declaration.hasGeneration && !jsonEqual(desired(object), desired(old))) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;

@@ -1,7 +1,7 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
-import { isJsonObject, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { isJsonObject, sharing, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
@@ -129,12 +129,15 @@ function linesOf(duplicates: string): readonly string[] {
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** kubectl that applies on its own side next time finds what it applied on ours. */
-function keepLastApplied({ metadata }: KubeObject, configuration: KubeObject): void {
-  const { annotations } = metadata;
+function keepLastApplied(object: KubeObject, configuration: KubeObject): void {
+  const { annotations } = object.metadata;
   if (annotations === undefined || !Object.hasOwn(annotations, LAST_APPLIED)) return;
   const applied = structuredClone(configuration);
   delete applied.metadata.annotations?.[LAST_APPLIED];
-  annotations[LAST_APPLIED] = `${JSON.stringify(sorted(applied))}\n`;
+  object.metadata = {
+    ...object.metadata,
+    annotations: { ...annotations, [LAST_APPLIED]: `${JSON.stringify(sorted(applied))}\n` },
+  };
 }
 
 function sorted(value: JsonValue): JsonValue {
@@ -152,10 +155,11 @@ export function merged(
   { resource }: ResourceContext,
 ): KubeObject {
   try {
-    const { object } = resource.type.decode(applyConfiguration(live, configuration, options));
+    const applied = sharing(applyConfiguration(live, configuration, options), live);
+    const object = { ...resource.type.decode(applied, { prior: live }).object };
     const { asSent } = options;
     if (options.manager === 'kubectl' && asSent !== undefined) keepLastApplied(object as KubeObject, asSent);
-    resource.type.applyDefaults(object);
+    resource.type.applyDefaults(object, live);
     return object as KubeObject;
   } catch (error) {
     if (isPlatformError(error, 'conflict')) throw applyConflict(error);

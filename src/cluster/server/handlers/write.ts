@@ -205,7 +205,7 @@ export function patchedObject(
     patch.format === 'strategic' ? { strategic: true, patch: patch.value } : { strategic: false, result };
   let decoded: Decoded;
   try {
-    decoded = kind.decode(result, { duplicates: patch.duplicates });
+    decoded = kind.decode(result, { duplicates: patch.duplicates, prior: old });
   } catch (error) {
     throw undecodable(error, subject);
   }
@@ -216,7 +216,7 @@ export function patchedObject(
   checkKind(decoded.object, kind);
   const { object: shared } = decoded;
   const object = { ...shared, metadata: { ...objectAt(shared, 'metadata') } } as KubeObject;
-  kind.applyDefaults(object);
+  kind.applyDefaults(object, old);
   return { object, warnings };
 }
 
