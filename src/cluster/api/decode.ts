@@ -35,7 +35,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function decodeJson(bytes: Uint8Array, kind: KindSchema): Decoded {
   const { value, duplicates } = parseJson(bytes, kind.kind);
-  return decodeValue(value, kind, { duplicates });
+  return decodeValue(value, kind, { duplicates, inPlace: true });
 }
 
 interface Parsed {
@@ -52,7 +52,7 @@ export function parseJson(bytes: Uint8Array, what: string): Parsed {
   } catch (error) {
     throw unrecognized(what, bytes, new SyntaxError(goSyntaxError(text) ?? errorMessage(error)));
   }
-  return { value, duplicates: duplicateKeys(text) };
+  return { value, duplicates: duplicateKeys(text, value) };
 }
 
 /** As `parseJson`, without holding up the event loop when there is much: what is written every day is shorter. */
@@ -262,9 +262,8 @@ class Walk {
         if (typeof value !== 'string') throw this.#wrongType(value, { owner, field });
         return value;
       case 'message':
-        if (!isJsonObject(value) || field.message === undefined)
-          throw this.#wrongType(value, { owner, field });
-        return this.#message(value, field.message, prior);
+        if (!isJsonObject(value)) throw this.#wrongType(value, { owner, field });
+        return this.#message(value, field.message!, prior);
       case 'boolean':
         if (typeof value !== 'boolean') throw this.#wrongType(value, { owner, field });
         return value;

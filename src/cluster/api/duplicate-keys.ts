@@ -3,6 +3,7 @@
  * accepted, so it only needs to find its way, not to judge. Also bounds the depth, which JSON.parse does not either.
  */
 import { PlatformError } from '../../base/errors.ts';
+import { isJsonObject, type JsonValue } from './json.ts';
 
 /** Deeper than any published type; a bound for the recursive walks that follow. */
 export const MAX_JSON_DEPTH = 1000;
@@ -16,10 +17,53 @@ interface Frame {
 }
 
 const QUOTE = 34;
+const COMMA = 44;
+const COLON = 58;
+const OPEN_LIST = 91;
 const BACKSLASH = 92;
+const CLOSE_LIST = 93;
+const OPEN_OBJECT = 123;
+const CLOSE_OBJECT = 125;
 
-/** Paths like `spec.containers[0].image`, each once, in order of appearance. Throws `invalid` beyond MAX_JSON_DEPTH. */
-export function duplicateKeys(text: string): string[] {
+/**
+ * Paths like `spec.containers[0].image`, each once, in order of appearance; `value` is what JSON.parse has made of the
+ * text. Throws `invalid` beyond MAX_JSON_DEPTH.
+ */
+export function duplicateKeys(text: string, value: JsonValue): string[] {
+  return keysIn(text) === membersOf(value) ? [] : repeatedKeys(text);
+}
+
+/** How many keys are written in a text. */
+function keysIn(text: string): number {
+  let keys = 0;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === COLON) keys++;
+    else if (code === OPEN_OBJECT || code === OPEN_LIST) {
+      if (++depth > MAX_JSON_DEPTH) throw tooDeep();
+    } else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth--;
+  }
+  return keys;
+}
+
+/** How many members the objects in a value have. */
+function membersOf(value: JsonValue): number {
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object' && item !== null) members += membersOf(item);
+  } else if (isJsonObject(value)) {
+    for (const key in value) {
+      const member = value[key];
+      members++;
+      if (typeof member === 'object' && member !== null) members += membersOf(member);
+    }
+  }
+  return members;
+}
+
+function repeatedKeys(text: string): string[] {
   const found = new Set<string>();
   const stack: Frame[] = [];
   let frame: Frame | undefined;
@@ -36,17 +80,16 @@ export function duplicateKeys(text: string): string[] {
       if (frame.keys.has(key)) found.add(childPath(frame));
       frame.keys.add(key);
       expectKey = false;
-    } else if (code === 123 || code === 91) {
+    } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
       const path: string = frame === undefined ? '' : childPath(frame);
-      frame = { path, keys: code === 123 ? new Set() : undefined, key: '', index: 0 };
+      frame = { path, keys: code === OPEN_OBJECT ? new Set() : undefined, key: '', index: 0 };
       stack.push(frame);
-      if (stack.length > MAX_JSON_DEPTH) throw tooDeep();
-      expectKey = code === 123;
-    } else if (code === 125 || code === 93) {
+      expectKey = code === OPEN_OBJECT;
+    } else if (code === CLOSE_OBJECT || code === CLOSE_LIST) {
       stack.pop();
       frame = stack.at(-1);
       expectKey = false;
-    } else if (code === 44 && frame !== undefined) {
+    } else if (code === COMMA && frame !== undefined) {
       if (frame.keys === undefined) frame.index++;
       else expectKey = true;
     }

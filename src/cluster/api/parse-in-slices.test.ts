@@ -5,6 +5,7 @@ import { seededRandom } from '../../base/random.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
 import { parseInSlices } from './parse-in-slices.ts';
+import type { JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
 const TEXTS = [
@@ -27,7 +28,8 @@ async function outcome(text: string): Promise<unknown> {
 
 function expected(text: string): unknown {
   try {
-    return { value: JSON.parse(text) as unknown, duplicates: duplicateKeys(text) };
+    const value = JSON.parse(text) as JsonValue;
+    return { value, duplicates: duplicateKeys(text, value) };
   } catch {
     return 'refused';
   }

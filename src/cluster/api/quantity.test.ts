@@ -8,6 +8,7 @@ import {
   parseQuantity,
   quantityMilli,
   quantityValue,
+  tryParseQuantity,
 } from './quantity.ts';
 
 const CANONICAL: readonly (readonly [string, string])[] = [
@@ -33,6 +34,62 @@ const CANONICAL: readonly (readonly [string, string])[] = [
   ['0.1n', '1n'],
   ['100Ei', '9223372036854775807'],
 ];
+
+test('a plain amount is read as it is read in any other form', () => {
+  const amounts = [
+    '0',
+    '00',
+    '1',
+    '7',
+    '8',
+    '9',
+    '10',
+    '010',
+    '999',
+    '1000',
+    '1024',
+    '2047',
+    '2048',
+    '123000',
+  ];
+  const large = [
+    '9007199254740',
+    '999999999999999',
+    '9223372036854775',
+    '9223372036854775807',
+    '1'.repeat(40),
+  ];
+  for (const suffix of [
+    '',
+    'n',
+    'u',
+    'm',
+    'k',
+    'M',
+    'G',
+    'T',
+    'P',
+    'E',
+    'Ki',
+    'Mi',
+    'Gi',
+    'Ti',
+    'Pi',
+    'Ei',
+    'K',
+    'i',
+    'e3',
+    'mm',
+    '.',
+  ]) {
+    for (const amount of [...amounts, ...large]) {
+      const quantity = tryParseQuantity(`+${amount}${suffix}`);
+      assert.deepEqual(tryParseQuantity(`${amount}${suffix}`), quantity, `${amount}${suffix}`);
+      const canonical = quantity && formatQuantity(quantity);
+      assert.equal(canonicalQuantity(`${amount}${suffix}`), canonical, `${amount}${suffix}`);
+    }
+  }
+});
 
 test('quantities have one canonical form', () => {
   for (const [text, expected] of CANONICAL) assert.equal(canonicalQuantity(text), expected, text);

@@ -29,8 +29,48 @@ const DECIMAL: readonly (readonly [string, number])[] = [
 const BINARY = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
 
+interface Unit {
+  /** Of one of them, in units of 10⁻⁹. */
+  readonly nano: bigint;
+  readonly format: QuantityFormat;
+  /** So many make one of the next larger unit. */
+  readonly step: number;
+  /** More than this is beyond int64. */
+  readonly most: number;
+}
+
+function unit(nano: bigint, format: 'decimal' | 'binary'): Unit {
+  return { nano, format, step: format === 'binary' ? 1024 : 1000, most: Number(MAX_NANO / nano) };
+}
+
+const UNITS: ReadonlyMap<string, Unit> = new Map([
+  ...DECIMAL.map(([name, power]) => [name, unit(10n ** BigInt(power + 9), 'decimal')] as const),
+  ...BINARY.slice(1).map((name, i) => [name, unit(1024n ** BigInt(i + 1) * NANO, 'binary')] as const),
+]);
+
+/** Numbers of so many digits are exact in JavaScript. */
+const EXACT_DIGITS = 15;
+
+/** How many digits a text begins with. */
+function leadingDigits(text: string): number {
+  let count = 0;
+  while (count < text.length && text.charCodeAt(count) >= 48 && text.charCodeAt(count) <= 57) count++;
+  return count;
+}
+
 /** Undefined for text that is no quantity. Values beyond int64 are capped, as Kubernetes does. */
 export function tryParseQuantity(text: string): Quantity | undefined {
+  const digits = leadingDigits(text);
+  if (digits === 0 || digits > EXACT_DIGITS) return parseAny(text);
+  // Nearly all are like this: digits and a suffix.
+  const found = UNITS.get(text.slice(digits));
+  if (found === undefined) return parseAny(text);
+  const nano = BigInt(text.slice(0, digits)) * found.nano;
+  return { nano: nano > MAX_NANO ? MAX_NANO : nano, format: found.format };
+}
+
+/** In every form that there is: with a sign, a fraction, an exponent. */
+function parseAny(text: string): Quantity | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
   const [, sign, whole = '', fraction = '', suffix = ''] = match;
@@ -93,8 +133,18 @@ export function formatQuantity(quantity: Quantity): string {
 
 /** Canonical text of a text, undefined when it is no quantity. */
 export function canonicalQuantity(text: string): string | undefined {
+  if (isCanonical(text)) return text;
   const quantity = tryParseQuantity(text);
   return quantity === undefined ? undefined : formatQuantity(quantity);
+}
+
+/** True only for what is canonical; cheaper than to write it anew. */
+function isCanonical(text: string): boolean {
+  const digits = leadingDigits(text);
+  if (digits === 0 || digits > EXACT_DIGITS || text.startsWith('0')) return text === '0';
+  const amount = Number(text.slice(0, digits));
+  const found = UNITS.get(text.slice(digits));
+  return found !== undefined && amount % found.step !== 0 && amount <= found.most;
 }
 
 /** Negative, zero or positive as `a` is less than, equal to or greater than `b`. */

@@ -162,6 +162,7 @@ class Field implements FieldSchema {
   readonly #reference: string;
   readonly #home: string;
   #goType: string | undefined;
+  #message: MessageSchema | undefined;
 
   constructor(text: string, home: string) {
     const [name = '', number = '0', type = '', ...attributes] = text.split(' ');
@@ -211,6 +212,12 @@ class Field implements FieldSchema {
   }
 
   get message(): MessageSchema | undefined {
+    // Looked up at the first use: messages refer to each other in circles.
+    this.#message ??= this.#findMessage();
+    return this.#message;
+  }
+
+  #findMessage(): MessageSchema | undefined {
     if (this.type !== 'message') {
       return this.type.startsWith('schemaOr') ? messageSchema(this.#home, 'JSONSchemaProps') : undefined;
     }

@@ -13,6 +13,20 @@ test('times in their canonical form, from the first year on', () => {
 });
 
 test('days and hours that there are not', () => {
-  for (const text of ['2026-02-29T00:00:00Z', '2026-13-01T00:00:00Z', '2026-01-01T24:00:00Z', '2026-01-01'])
+  for (const text of [
+    '2026-02-29T00:00:00Z',
+    '2026-00-01T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-04-31T00:00:00Z',
+    '2026-01-00T00:00:00Z',
+    '2026-01-01T24:00:00Z',
+    '2026-01-01T23:60:00Z',
+    '2026-01-01T23:00:60Z',
+    '2026-01-01',
+  ]) {
     assert.equal(parseTime(text), undefined, text);
+    assert.equal(parseMicroTime(text.replace('Z', '.000000Z')), undefined, text);
+  }
+  assert.equal(parseTime('2028-02-29T23:59:59Z'), '2028-02-29T23:59:59Z');
+  assert.equal(parseTime('2026-01-01T00:00:00z'), '2026-01-01T00:00:00Z');
 });

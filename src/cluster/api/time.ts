@@ -30,14 +30,22 @@ export function timeToMs(text: string): number | undefined {
     : parsed.ms + Number(`0.${parsed.fraction === '' ? '0' : parsed.fraction}`) * 1000;
 }
 
+/** Canonical times of days that every month has: nothing to look for in a calendar. */
+const CANONICAL =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{6})?Z$/;
+const TIME_LENGTH = '2006-01-02T15:04:05Z'.length;
+const MICRO_TIME_LENGTH = '2006-01-02T15:04:05.000000Z'.length;
+
 /** metav1.Time in its canonical form: UTC, whole seconds. */
 export function parseTime(text: string): string | undefined {
+  if (text.length === TIME_LENGTH && CANONICAL.test(text)) return text;
   const parsed = epoch(text);
   return parsed === undefined ? undefined : `${new Date(parsed.ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** metav1.MicroTime in its canonical form: UTC, six digits. */
 export function parseMicroTime(text: string): string | undefined {
+  if (text.length === MICRO_TIME_LENGTH && CANONICAL.test(text)) return text;
   const parsed = epoch(text);
   // Go's layout has exactly six digits.
   if (parsed?.fraction.length !== 6) return undefined;

@@ -6,7 +6,7 @@ import type { KindSchema } from './schema.ts';
 /** Decodes a body of type application/yaml: one document. The YAML parser is loaded at the first use. */
 export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<Decoded> {
   const { value, duplicates } = await parseYaml(bytes);
-  const decoded = decodeValue(value, kind);
+  const decoded = decodeValue(value, kind, { inPlace: true });
   return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
 }
 
