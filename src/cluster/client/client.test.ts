@@ -131,7 +131,7 @@ test('frames survive any cut, also within a character', async () => {
   const bytes = Buffer.from(texts.join('\n'));
   for (const size of [1, 3, 65_536, bytes.length]) {
     const read: string[] = [];
-    for await (const line of lines(cut(bytes, size))) read.push(line);
+    for await (const some of lines(cut(bytes, size))) read.push(...some);
     assert.deepEqual(
       read,
       texts.filter((text) => text !== ''),

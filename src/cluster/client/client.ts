@@ -137,9 +137,11 @@ class TransportClient implements Client {
         type.metadataOnly === true ? { ...this.#headers, accept: METADATA_CONTENT } : this.#headers;
       response = await this.#transport.request({ method: 'GET', url, headers, signal });
       if (response.status !== 200) throw await failure(response, `watch of ${type.resource}`);
-      for await (const line of lines(streamOf(response.body))) {
-        if (signal.aborted) return;
-        yield watchEvent<T>(JSON.parse(line) as Frame<T>, type);
+      for await (const some of lines(streamOf(response.body))) {
+        for (const line of some) {
+          if (signal.aborted) return;
+          yield watchEvent<T>(JSON.parse(line) as Frame<T>, type);
+        }
       }
     } catch (error) {
       if (signal.aborted) return;

@@ -35,8 +35,14 @@ export class Indexer<T> {
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
     for (const [index, entries] of this.#indexes) {
-      if (previous !== undefined) for (const value of index(previous)) leave(entries, value, key);
-      for (const value of index(object)) enter(entries, value, key);
+      const values = index(object);
+      if (previous !== undefined) {
+        const before = index(previous);
+        // Most changes are of something else.
+        if (before.length === values.length && before.every((value, i) => value === values[i])) continue;
+        for (const value of before) leave(entries, value, key);
+      }
+      for (const value of values) enter(entries, value, key);
     }
     return previous;
   }

@@ -85,6 +85,11 @@ interface CacheOptions<T extends ApiObject> extends InformerFactoryOptions {
   readonly parts: SharedParts;
 }
 
+/** One of a handler's, which may have several: they end one by one. */
+interface Subscription<T> {
+  readonly handler: InformerHandler<T>;
+}
+
 /** Objects that handlers are told of in one go, when a list brings many. */
 const SLICE = 64;
 
@@ -92,7 +97,7 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   readonly #options: CacheOptions<T>;
   readonly #indexer = new Indexer<T>();
   readonly #fifo = new DeltaFifo<T>(objectKey, this.#indexer);
-  readonly #handlers = new Set<InformerHandler<T>>();
+  readonly #handlers = new Set<Subscription<T>>();
   readonly #synced = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -148,13 +153,8 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   }
 
   #addHandler(handler: InformerHandler<T>): Disposable {
-    // A copy: two subscriptions of one handler end one by one.
-    const own: InformerHandler<T> = {
-      added: (object) => handler.added?.(object),
-      updated: (object, previous) => handler.updated?.(object, previous),
-      deleted: (object) => handler.deleted?.(object),
-    };
-    for (const object of this.#indexer.list()) this.#call(() => own.added?.(object));
+    for (const object of this.#indexer.list()) this.#tell(handler, 'added', object);
+    const own = { handler };
     this.#handlers.add(own);
     return { [Symbol.dispose]: () => void this.#handlers.delete(own) };
   }
@@ -192,29 +192,30 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
 
   #store(key: string, object: T): void {
     const previous = this.#indexer.set(key, object);
-    if (previous === undefined) return this.#notify((handler) => handler.added?.(object));
+    if (previous === undefined) return this.#notify('added', object);
     // The same name again, but another object: to the handlers the old one went first.
     if (previous.metadata?.uid !== object.metadata?.uid) {
-      this.#notify((handler) => handler.deleted?.(previous));
-      return this.#notify((handler) => handler.added?.(object));
+      this.#notify('deleted', previous);
+      return this.#notify('added', object);
     }
     // A new list repeats what is known.
     if (previous.metadata?.resourceVersion === object.metadata?.resourceVersion) return;
-    this.#notify((handler) => handler.updated?.(object, previous));
+    this.#notify('updated', object, previous);
   }
 
   #remove(key: string, object: T): void {
-    if (this.#indexer.delete(key) !== undefined) this.#notify((handler) => handler.deleted?.(object));
+    if (this.#indexer.delete(key) !== undefined) this.#notify('deleted', object);
   }
 
-  #notify(tell: (handler: InformerHandler<T>) => void): void {
-    for (const handler of this.#handlers) this.#call(() => tell(handler));
+  #notify(change: keyof InformerHandler<T>, object: T, previous?: T): void {
+    for (const { handler } of this.#handlers) this.#tell(handler, change, object, previous);
   }
 
   /** A handler that throws is a bug of its owner; the others still hear. */
-  #call(tell: () => void): void {
+  #tell(handler: InformerHandler<T>, change: keyof InformerHandler<T>, object: T, previous = object): void {
     try {
-      tell();
+      if (change === 'updated') handler.updated?.(object, previous);
+      else handler[change]?.(object);
     } catch (error) {
       this.#options.log.error('an informer handler threw', { resource: this.#options.type.resource, error });
     }

@@ -23,7 +23,8 @@ export class SharedParts {
   /** The same object, with parts that are shared with others. Its own top level and metadata stay its own. */
   share<T extends object>(object: T): T {
     const parts = object as JsonObject;
-    for (const [key, value] of Object.entries(parts)) {
+    for (const key of Object.keys(parts)) {
+      const value = parts[key];
       if (key === 'metadata' && isJsonObject(value)) this.#shareChildren(value, 1);
       else this.#put(parts, key, value, 1);
     }
@@ -31,16 +32,25 @@ export class SharedParts {
   }
 
   #shareChildren(parent: JsonObject | JsonValue[], depth: number): void {
-    for (const [key, value] of Object.entries(parent)) this.#put(parent as JsonObject, key, value, depth);
+    if (Array.isArray(parent)) {
+      for (let i = 0; i < parent.length; i++) this.#put(parent, i, parent[i], depth);
+      return;
+    }
+    for (const key of Object.keys(parent)) this.#put(parent, key, parent[key], depth);
   }
 
-  #put(parent: JsonObject, key: string, value: JsonValue | undefined, depth: number): void {
+  #put(
+    parent: JsonObject | JsonValue[],
+    key: string | number,
+    value: JsonValue | undefined,
+    depth: number,
+  ): void {
     const isPart =
       typeof value === 'object' ? value !== null : typeof value === 'string' && value.length > SHORT;
     // An assignment to `__proto__` would change the prototype.
     if (!isPart || key === '__proto__') return;
     const shared = this.#shared(value!, depth);
-    if (shared !== value) parent[key] = shared;
+    if (shared !== value) (parent as JsonObject)[key] = shared;
   }
 
   #shared(value: JsonValue, depth: number): JsonValue {

@@ -67,9 +67,10 @@ export function createGarbageCollector(environment: CatalogEnvironment): Control
   const keyOfNode = ({ kind, object }: Node): string => `${kind.id}:${keyOf(object)}`;
 
   function dependentsOf(uid: string): readonly Node[] {
-    return [...kinds.values()].flatMap((kind) =>
-      kind.cache.byIndex('owner', uid).map((object) => ({ kind, object })),
-    );
+    const found: Node[] = [];
+    for (const kind of kinds.values())
+      for (const object of kind.cache.byIndex('owner', uid)) found.push({ kind, object });
+    return found;
   }
 
   /** Where `reference` of `object` leads; undefined when that is nowhere we can see. */

@@ -40,7 +40,9 @@ export function enqueues<T extends ApiObject>(
   keys: (object: T) => readonly string[],
 ): Source {
   return subscribes(informer, (queue) => {
-    const add = (object: T): void => keys(object).forEach((key) => queue.add(key));
+    const add = (object: T): void => {
+      for (const key of keys(object)) queue.add(key);
+    };
     return {
       added: add,
       updated: (object, previous) => {

@@ -1,4 +1,4 @@
-import type { Pod } from '../api/generated/core-v1.ts';
+import type { Pod, PodSpec } from '../api/generated/core-v1.ts';
 import { podRequests, podRequestsForScore, type Resources } from './resources.ts';
 
 export interface HostPort {
@@ -8,16 +8,20 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** What a pod takes of a node. */
+interface Demand {
+  readonly requests: Resources;
+  readonly scoreRequests: { readonly milliCpu: number; readonly memory: number };
+  readonly hostPorts: readonly HostPort[];
+}
+
 /** A pod with what the scheduler asks of it again and again, worked out once. */
-export interface PodInfo {
+export interface PodInfo extends Demand {
   readonly pod: Pod;
   readonly uid: string;
   /** `namespace/name`. */
   readonly key: string;
   readonly priority: number;
-  readonly requests: Resources;
-  readonly scoreRequests: { readonly milliCpu: number; readonly memory: number };
-  readonly hostPorts: readonly HostPort[];
 }
 
 export function podInfoOf(pod: Pod): PodInfo {
@@ -28,10 +32,35 @@ export function podInfoOf(pod: Pod): PodInfo {
     uid: uid ?? key,
     key,
     priority: pod.spec?.priority ?? 0,
+    ...demandOf(pod),
+  };
+}
+
+/** A cache holds equal specs once, so that replicas, and all states of a pod, have theirs worked out once. */
+const demands = new WeakMap<PodSpec, Demand>();
+
+function demandOf(pod: Pod): Demand {
+  const { spec } = pod;
+  if (spec === undefined || hasGrants(pod)) return workOut(pod);
+  let demand = demands.get(spec);
+  if (demand === undefined) demands.set(spec, (demand = workOut(pod)));
+  return demand;
+}
+
+function workOut(pod: Pod): Demand {
+  return {
     requests: podRequests(pod),
     scoreRequests: podRequestsForScore(pod),
     hostPorts: hostPortsOf(pod),
   };
+}
+
+/** Whether its status says as well what its containers have: they may be being resized. */
+function hasGrants({ status }: Pod): boolean {
+  const granted = ({ resources }: { resources?: unknown }): boolean => resources !== undefined;
+  return (
+    status?.containerStatuses?.some(granted) === true || status?.initContainerStatuses?.some(granted) === true
+  );
 }
 
 const NO_PORTS: readonly HostPort[] = [];
