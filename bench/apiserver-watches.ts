@@ -3,13 +3,16 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { benchPod, Driver, type Target } from './apiserver-load.ts';
+import { benchPod, Driver, type Target, type Watchers } from './apiserver-load.ts';
 import { cpuSecondsOf, Server } from './apiserver-process.ts';
 
-const PODS = '/api/v1/namespaces/bench/pods';
-const ROUNDS = 3;
+const WATCHED = '/api/v1/namespaces/bench/pods';
+/** Where nobody watches. What a watcher of another namespace costs is on both sides, and so taken off. */
+const ALONE = '/api/v1/namespaces/bench-alone/pods';
 /** Objects that are made before anything is measured, so that everything is compiled. */
 const WARM_UP = 3000;
+/** Turns before the first that counts. */
+const UNCOUNTED = 3;
 /** Creations that are under way at once. */
 const AT_ONCE = 8;
 
@@ -18,94 +21,139 @@ interface Measured extends Target {
 }
 
 export interface FanOut {
-  /** Least of the rounds, in microseconds of CPU for one event to one watcher, without what the creations cost by themselves. */
+  /** Median of the turns, in microseconds of CPU for one event to one watcher, without what the creations cost by themselves. */
   readonly ours: number;
   readonly bare: number;
-  /** Events per second that have reached watchers, of the server's last round. */
+  /** Median of what the one is of the other in the same turn. */
+  readonly ratio: number;
+  /** Events per second that have reached watchers of the server. */
   readonly rate: number;
   /** Of a creation, in milliseconds. */
   readonly p99: number;
 }
 
-interface Round {
-  /** CPU. */
-  readonly seconds: number;
-  readonly rate: number;
-  readonly p99: number;
+export interface FanOutLoad {
+  readonly watchers: number;
+  /** Of one turn. */
+  readonly events: number;
+  readonly turns: number;
 }
 
-/** In turns, with the same objects. */
-export async function measureFanOut(watchers: number, events: number): Promise<FanOut> {
+/**
+ * In short turns, with the same objects: what a neighbour does to the machine meanwhile is done to all four sides. A creation
+ * costs the server as much as some hundred events, and that varies by more than all of them between two seconds.
+ */
+export async function measureFanOut({ watchers, events, turns }: FanOutLoad): Promise<FanOut> {
   await using server = new Server();
   await server.start();
   using driver = new Driver(server);
-  await driver.namespace('bench');
+  for (const name of ['bench', 'bench-alone']) await driver.namespace(name);
   await using bare = await BareServer.start(server.dataDir);
   using other = new Driver(bare);
-  const ours: { alone: Round; watched: Round }[] = [];
-  const theirs: typeof ours = [];
-  const make = async (pods: readonly unknown[], seen: number): Promise<void> => {
-    const stored: unknown[] = [];
-    const create = async (pod: unknown): Promise<void> => {
-      stored.push(JSON.parse((await driver.call('POST', PODS, pod)).toString('utf8')));
-    };
-    const pass = async (pod: unknown): Promise<void> => void (await other.call('POST', PODS, pod));
-    const half = pods.length / 2;
-    const some = { target: server, driver, watchers: seen };
-    const alone = await fanOut({ ...some, watchers: 0 }, pods.slice(0, half), create);
-    ours.push({ alone, watched: await fanOut(some, pods.slice(half), create) });
-    const same = { target: bare, driver: other, watchers: seen };
-    const passed = await fanOut({ ...same, watchers: 0 }, stored.slice(0, half), pass);
-    theirs.push({ alone: passed, watched: await fanOut(same, stored.slice(half), pass) });
-  };
   let made = 0;
   const pods = (count: number): unknown[] =>
     Array.from({ length: count }, () => benchPod(`watched-${made++}`));
-  // So that everything is compiled.
-  await make(pods(WARM_UP), 1);
-  ours.length = 0;
-  theirs.length = 0;
-  for (let i = 0; i < ROUNDS; i++) await make(pods(2 * events), watchers);
-  const micros = (rounds: typeof ours): number => {
-    const [alone, watched] = (['alone', 'watched'] as const).map((which) =>
-      Math.min(...rounds.map((round) => round[which].seconds)),
-    );
-    return ((watched! - alone!) * 1e6) / (watchers * events);
+  const stored: unknown[] = [];
+  const create = async (path: string, pod: unknown): Promise<void> => {
+    stored.push(JSON.parse((await driver.call('POST', path, pod)).toString('utf8')));
   };
-  const { rate, p99 } = ours.at(-1)!.watched;
-  return { ours: micros(ours), bare: micros(theirs), rate, p99 };
+  const pass = async (path: string, pod: unknown): Promise<void> =>
+    void (await other.call('POST', path, pod));
+  for (const path of [WATCHED, ALONE]) {
+    await work(pods(WARM_UP), (pod) => create(path, pod));
+    await work(stored.splice(0), (pod) => pass(path, pod));
+  }
+  using ours = await watching(driver, watchers);
+  using theirs = await watching(other, watchers);
+  const took: number[] = [];
+  let seconds = 0;
+  const costs: { readonly ours: number; readonly bare: number }[] = [];
+  for (let turn = -UNCOUNTED; turn < turns; turn++) {
+    const watched = await slice(
+      { target: server, objects: pods(events), open: ours, seen: watchers },
+      (pod) => create(WATCHED, pod),
+    );
+    const alone = await slice({ target: server, objects: pods(events) }, (pod) => create(ALONE, pod));
+    const [some, others] = [stored.splice(0, events), stored.splice(0)];
+    const passed = await slice({ target: bare, objects: some, open: theirs, seen: watchers }, (pod) =>
+      pass(WATCHED, pod),
+    );
+    const passedAlone = await slice({ target: bare, objects: others }, (pod) => pass(ALONE, pod));
+    if (turn < 0) continue;
+    const each = (told: Slice, untold: Slice): number =>
+      ((told.cpu - untold.cpu) * 1e6) / (watchers * events);
+    costs.push({ ours: each(watched, alone), bare: each(passed, passedAlone) });
+    took.push(...watched.took);
+    seconds += watched.seconds;
+  }
+  return {
+    ours: median(costs.map((cost) => cost.ours)),
+    bare: median(costs.map((cost) => cost.bare)),
+    ratio: median(costs.map((cost) => cost.ours / cost.bare)),
+    rate: (watchers * events * turns) / seconds,
+    p99: took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!,
+  };
 }
 
-async function fanOut(
-  about: { readonly target: Measured; readonly driver: Driver; readonly watchers: number },
-  objects: readonly unknown[],
-  create: (object: unknown) => Promise<void>,
-): Promise<Round> {
-  const { target, driver, watchers } = about;
-  const { metadata } = JSON.parse((await driver.call('GET', `${PODS}?limit=1`)).toString('utf8')) as {
+function median(figures: readonly number[]): number {
+  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]!;
+}
+
+/** Watchers from now on, when the opening of their connections is over. */
+async function watching(driver: Driver, count: number): Promise<Watchers> {
+  const { metadata } = JSON.parse((await driver.call('GET', `${WATCHED}?limit=1`)).toString('utf8')) as {
     metadata: { resourceVersion: string };
   };
-  using open = await driver.watchers(`${PODS}?watch=1&resourceVersion=${metadata.resourceVersion}`, watchers);
-  // Connections and collections of garbage of the last round are over.
+  const open = await driver.watchers(`${WATCHED}?watch=1&resourceVersion=${metadata.resourceVersion}`, count);
   await delay(500);
+  return open;
+}
+
+interface Slice {
+  /** In seconds. */
+  readonly cpu: number;
+  readonly seconds: number;
+  /** Of each creation, in milliseconds. */
+  readonly took: readonly number[];
+}
+
+/** Until `seen` watchers of `open` have been told of all objects. */
+async function slice(
+  about: {
+    readonly target: Measured;
+    readonly objects: readonly unknown[];
+    readonly open?: Watchers;
+    readonly seen?: number;
+  },
+  create: (object: unknown) => Promise<void>,
+): Promise<Slice> {
+  const { target, objects, open, seen = 0 } = about;
+  const come = (): number => open?.seen() ?? 0;
+  const wanted = come() + seen * objects.length;
   const [begin, cpu] = [performance.now(), target.cpuSeconds()];
+  const took = await work(objects, create);
+  for (const end = begin + 60_000; come() < wanted; await delay(1)) {
+    if (performance.now() > end) throw new Error(`${come()} of ${wanted} events have come`);
+  }
+  return { cpu: target.cpuSeconds() - cpu, seconds: (performance.now() - begin) / 1000, took };
+}
+
+/** Returns how long each took, in milliseconds. */
+async function work(
+  objects: readonly unknown[],
+  create: (object: unknown) => Promise<void>,
+): Promise<number[]> {
   const waiting = objects.values();
   const took: number[] = [];
-  const work = async (): Promise<void> => {
+  const some = async (): Promise<void> => {
     for (const object of waiting) {
       const start = performance.now();
       await create(object);
       took.push(performance.now() - start);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const wanted = watchers * objects.length;
-  for (const end = performance.now() + 60_000; open.seen() < wanted; await delay(5)) {
-    if (performance.now() > end) throw new Error(`${open.seen()} of ${wanted} events have come`);
-  }
-  const rate = (wanted * 1000) / (performance.now() - begin);
-  const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!;
-  return { seconds: target.cpuSeconds() - cpu, rate, p99 };
+  await Promise.all(Array.from({ length: AT_ONCE }, some));
+  return took;
 }
 
 class BareServer implements Measured, AsyncDisposable {

@@ -1,6 +1,6 @@
 /**
  * What a watch costs at the very least where nothing is shared: a process that encodes each object for each watcher and writes
- * it. `node bench/bare-watch.ts KEY CERT`; GET watches, POST of an object is an event, the port is printed.
+ * it. `node bench/bare-watch.ts KEY CERT`; GET of a path watches it, POST of an object to it is an event, the port is printed.
  */
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
@@ -8,17 +8,20 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 const [key = '', cert = ''] = process.argv.slice(2);
-const watchers = new Set<ServerResponse>();
+/** By path. */
+const watchers = new Map<string, Set<ServerResponse>>();
 let revision = 0;
 
 const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
+  const [path = ''] = (request.url ?? '').split('?');
   if (request.method === 'GET' && request.url?.includes('watch=1') !== true) {
     response.end(JSON.stringify({ metadata: { resourceVersion: String(revision) } }));
     return;
   }
   if (request.method === 'GET') {
-    watchers.add(response);
-    response.on('close', () => watchers.delete(response));
+    const those = watchers.get(path) ?? new Set();
+    watchers.set(path, those.add(response));
+    response.on('close', () => those.delete(response));
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     return;
@@ -28,7 +31,8 @@ const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }
   request.on('end', () => {
     const object = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { metadata: object };
     object.metadata = { ...object.metadata, resourceVersion: String(++revision) };
-    for (const watcher of watchers) watcher.write(`${JSON.stringify({ type: 'ADDED', object })}\n`);
+    for (const watcher of watchers.get(path) ?? [])
+      watcher.write(`${JSON.stringify({ type: 'ADDED', object })}\n`);
     response.writeHead(201, { 'content-type': 'application/json' });
     response.end(JSON.stringify(object));
   });
