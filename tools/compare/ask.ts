@@ -10,7 +10,7 @@ export interface Question {
   readonly path: string;
   readonly body?: string | Uint8Array;
   /** Lower-case names; an empty value leaves out what would be sent by default. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export interface Answer {

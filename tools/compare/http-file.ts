@@ -1,7 +1,7 @@
 /**
  * Requests as the HTTP clients of editors write them: parts that begin with `###` and a title, each of a request line, headers
  * up to an empty line, and a body. `{{name}}` is a value that was given, `{{title:path.to.value}}` comes from the answer to
- * an earlier request of that title. Lines that begin with `#` are comments. Headers that are not sent: `compare: head` leaves out the
+ * an earlier request of that title. A header may come several times. Lines that begin with `#` are comments. Headers that are not sent: `compare: head` leaves out the
  * body, `compare: nothing` all of the answer, `until: 403` asks again until that is the status.
  */
 import type { Question } from './ask.ts';
@@ -13,7 +13,7 @@ export interface HttpRequest {
   readonly line: number;
   /** The request line: method and path. */
   readonly head: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Question['headers'] & object;
   readonly body: string;
   /** What of the answers is compared. */
   readonly shown: 'all' | 'head' | 'nothing';
@@ -35,13 +35,15 @@ export function parseHttpFile(text: string): readonly HttpRequest[] {
     if (from === -1) continue;
     const gap = lines.indexOf('', from);
     const end = gap === -1 ? lines.length : gap;
-    const headers = Object.fromEntries(lines.slice(from + 1, end).map((each) => headerOf(each)));
-    const { compare = 'all', until, ...sent } = headers;
+    const sent: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of lines.slice(from + 1, end).map((each) => headerOf(each)))
+      sent[name] = sent[name] === undefined ? value : [sent[name], value].flat();
+    const { compare = 'all', until, ...headers } = sent;
     requests.push({
       title: title.trim(),
       line,
       head: lines[from]!,
-      headers: sent,
+      headers,
       body: lines
         .slice(end + 1)
         .join('\n')
@@ -87,12 +89,15 @@ export function filledIn(
   const fill = (text: string): string =>
     text.replace(/\{\{([^{}]+)\}\}/g, (_all, name: string) => valueOf(name, about));
   const [method = 'GET', ...path] = fill(head).split(' ');
-  const filled = Object.entries(headers).map(([name, value]) => [name, fill(value)]);
+  const filled = Object.entries(headers).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? fill(value) : value.map((each) => fill(each)),
+  ]);
   return {
     method,
     path: path.join('%20'),
     body: fill(body),
-    headers: Object.fromEntries(filled) as Record<string, string>,
+    headers: Object.fromEntries(filled) as HttpRequest['headers'],
   };
 }
 

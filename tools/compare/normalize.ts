@@ -14,7 +14,12 @@ const ADDRESSES = new Set(['clusterIP', 'nodePort', 'healthCheckNodePort']);
 
 export function normalized(value: Json, field = ''): Json {
   if (Array.isArray(value))
-    return field === 'clusterIPs' ? value.map(() => '*') : value.map((item) => normalized(item, field));
+    return field === 'clusterIPs'
+      ? value.map(() => '*')
+      : inOrder(
+          value.map((item) => normalized(item, field)),
+          field,
+        );
   if (typeof value === 'string') return plain(value, field);
   if (typeof value === 'number') return ADDRESSES.has(field) && value > 0 ? '*' : value;
   if (value === null || typeof value !== 'object') return value;
@@ -23,6 +28,13 @@ export function normalized(value: Json, field = ''): Json {
     .filter(([name]) => name !== 'selfLink')
     .map(([name, inner]): [string, Json] => [name, normalized(inner, name)]);
   return Object.fromEntries(fields.toSorted(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+/** Upstream lists the rules of a user's roles in no order. */
+function inOrder(items: Json[], field: string): Json[] {
+  return field === 'resourceRules' || field === 'nonResourceRules'
+    ? items.toSorted((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
+    : items;
 }
 
 function plain(text: string, field: string): Json {

@@ -6,6 +6,9 @@ import type { RequestContext } from './context.ts';
 const MAX_ID = 64;
 const UNKEPT = 'no-cache, private';
 
+/** Of answers that quote the request: no browser is to find a page in them. */
+export const UNSNIFFED = { 'x-content-type-options': 'nosniff' } as const;
+
 /** What is sent with the answer before anybody has looked at the request. */
 export function firstHeaders(
   headers: Readonly<Record<string, string>>,

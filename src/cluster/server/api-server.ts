@@ -19,10 +19,10 @@ import { devices } from './admission/plugins/devices.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
-import { firstHeaders, withHeaders } from './answer-headers.ts';
+import { firstHeaders, withHeaders, UNSNIFFED } from './answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
-import { asksToImpersonate, impersonated } from './authentication/impersonation.ts';
+import { actAs } from './authentication/impersonation.ts';
 import { LAST_USED, SecretTokens, type SecretTokenIssuer } from './authentication/secret-tokens.ts';
 import { ServiceAccountTokens, type Lookup } from './authentication/service-account-tokens.ts';
 import { SigningKeys } from './authentication/signing-keys.ts';
@@ -30,6 +30,7 @@ import {
   attributesOf,
   firstOf,
   refusal,
+  withoutMarkup,
   type Attributes,
   type Authorizer,
   type Decision,
@@ -221,12 +222,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizer,
     admission: new Admission(
       [
-        escalationGuard,
         ruleGuard,
         expressionGuard,
         devices,
         ...defaultAdmissionPlugins(options.admissionOptions),
         ...(options.admission ?? []),
+        escalationGuard,
       ],
       admissionMetrics(metrics.registry, () => clock.monotonic()),
     ),
@@ -307,7 +308,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     ...(options.audit === undefined ? [] : [auditHandler(options.audit)]),
     answerFailures,
     deadline(limits.requestMs),
-    actAs,
+    actAs(authorizer),
     options.inFlight === undefined ? flows.handler : maxInFlight(options.inFlight),
     authorizeUser,
     aggregation.handler,
@@ -401,15 +402,6 @@ const compressLarge: Handler = async ({ request }, next) => {
   return accepted === undefined ? response : await compressed(response, accepted);
 };
 
-/** From here on the request is made by whom it says. */
-const actAs: Handler = (context, next) =>
-  asksToImpersonate(context.request.headers) ? actAsOther(context, next) : next();
-
-const actAsOther: Handler = async (context, next) => {
-  context.user = await impersonated(context.user, context.request.headers, context.server.authorizer);
-  return await next();
-};
-
 const authorizeUser: Handler = (context, next) => {
   const attributes = attributesOf(context.user, context.info);
   const decision = context.server.authorizer.decide(attributes);
@@ -429,7 +421,10 @@ function answerInstead(
   context.annotations?.set('authorization.k8s.io/decision', answer === 'allow' ? 'allow' : 'forbid');
   context.annotations?.set('authorization.k8s.io/reason', reason);
   if (answer === 'allow') return undefined;
-  if (error === undefined) throw refusal(attributes, decision);
+  if (error === undefined) {
+    context.headers = { ...context.headers, ...UNSNIFFED };
+    throw refusal(attributes, decision);
+  }
   context.annotations?.set('authorization.k8s.io/reason', 'internal error');
   return undecided(context.request.url, error);
 }
@@ -437,9 +432,8 @@ function answerInstead(
 /** Nobody has allowed it, and somebody who might have could not be asked: upstream says so as plain text. */
 function undecided(url: string, why: string): ApiResponse {
   const text = `Internal Server Error: ${JSON.stringify(url)}: ${why}\n`;
-  const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-  return { status: 500, headers, body: Buffer.from(safe) };
+  const headers = { 'content-type': 'text/plain; charset=utf-8', ...UNSNIFFED };
+  return { status: 500, headers, body: Buffer.from(withoutMarkup(text)) };
 }
 
 interface Served {

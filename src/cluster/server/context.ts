@@ -62,6 +62,8 @@ export interface RequestContext {
   readonly info: RequestInfo;
   /** Whom the request is made as. */
   user: UserInfo;
+  /** The verb that allows to act as that user, where it is one of KEP-5284's. */
+  constraint?: string | undefined;
   readonly server: ServerParts;
   /** Somebody else's server answers; its answer goes out as it is. */
   delegated?: boolean;

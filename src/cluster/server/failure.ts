@@ -142,8 +142,9 @@ export function forbidden(
 }
 
 /** A path outside the resources. */
-export function forbiddenPath(user: string, verb: string, path: string): PlatformError {
-  const message = `forbidden: User "${user}" cannot ${verb} path "${path}"`;
+export function forbiddenPath(user: string, verb: string, path: string, reason = ''): PlatformError {
+  const because = reason === '' ? '' : `: ${reason}`;
+  const message = `forbidden: User "${user}" cannot ${verb} path "${path}"${because}`;
   return failure(message, { code: 'forbidden', http: 403, reason: 'Forbidden', bare: true });
 }
 

@@ -30,18 +30,26 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   readonly deleting: DeleteRequest;
   #reservations = NOTHING;
   readonly #window: Window | undefined;
+  readonly #first: (() => Promise<void>) | undefined;
   #isLarge: boolean;
 
   constructor(
     context: ResourceContext,
     operation: Operation,
-    options: { readonly dryRun?: boolean; readonly window?: Window; readonly deleting?: DeleteRequest } = {},
+    options: {
+      readonly dryRun?: boolean;
+      readonly window?: Window;
+      readonly deleting?: DeleteRequest;
+      /** Before anybody validates. */
+      readonly first?: () => Promise<void>;
+    } = {},
   ) {
     this.context = context;
     this.operation = operation;
     this.dryRun = options.dryRun ?? isDryRun(context.info.query.getAll('dryRun'));
     this.deleting = options.deleting ?? {};
     this.#window = options.window;
+    this.#first = options.first;
     this.#isLarge = (context.request.body?.length ?? 0) > LARGE_BYTES;
   }
 
@@ -65,6 +73,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   async validate(object: KubeObject | undefined, old?: KubeObject): Promise<void> {
     const given = this.#reservations.giveBack();
     if (given !== undefined) await given;
+    if (this.#first !== undefined) await this.#first();
     const { admission } = this.context.server;
     const request = this.#request(object, old);
     // What is deleted cannot be changed, but those who change objects are asked as well.
@@ -130,6 +139,10 @@ class GateRequest implements AdmissionRequest {
   readonly warn = (text: string): void => void this.#gate.warnings.push(text);
 
   readonly audit = (key: string, value: string): void => void this.#gate.context.annotations?.set(key, value);
+
+  get addressed(): string {
+    return this.#gate.context.info.name;
+  }
 
   /** CreateOptions, UpdateOptions or DeleteOptions: a patch is one of the first two. */
   get options(): Readonly<Record<string, unknown>> {

@@ -16,7 +16,7 @@ import { statusResponse } from './respond.ts';
 export interface Exchange {
   readonly method: string;
   readonly url: string;
-  /** Lower-case names, no pseudo headers. */
+  /** Lower-case names, no pseudo headers. Several values are joined. */
   readonly headers: Readonly<Record<string, string>>;
   /** Each value of a header that may come more than once. */
   values(name: string): readonly string[];
@@ -42,6 +42,11 @@ export interface Exchange {
   destroy(): void;
   /** Sends a head and gives the connection away; absent when the connection cannot change its protocol. */
   tunnel?(headers: Readonly<Record<string, string>>): Duplex;
+}
+
+/** Headers whose values are told apart by lines, as a group's name may have a comma in it. */
+export function isImpersonation(name: string): boolean {
+  return name.startsWith('impersonate-');
 }
 
 interface Holder {

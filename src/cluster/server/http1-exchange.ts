@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
 import { tooLarge } from './failure.ts';
-import type { Exchange } from './http-exchange.ts';
+import { isImpersonation, type Exchange } from './http-exchange.ts';
 import { Departure, gathered } from './request-stream.ts';
 
 class Http1Exchange implements Exchange {
@@ -163,11 +163,12 @@ function headOf(status: number, fields: Readonly<Record<string, string>>): strin
 }
 
 /** Without what is between two neighbours only: an upgrade that nobody does here. */
-function flatHeaders({ headers }: IncomingMessage): Record<string, string> {
+function flatHeaders(message: IncomingMessage): Record<string, string> {
+  const { headers } = message;
   const flat: Record<string, string> = {};
   for (const name in headers) {
     if (name === 'upgrade') continue;
-    const value = headers[name];
+    const value = isImpersonation(name) ? message.headersDistinct[name]?.join('\n') : headers[name];
     if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
   }
   return flat;

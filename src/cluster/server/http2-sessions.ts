@@ -12,7 +12,7 @@ import {
 import type { TLSSocket } from 'node:tls';
 
 import type { Clock } from '../../base/clock.ts';
-import type { Exchange } from './http-exchange.ts';
+import { isImpersonation, type Exchange } from './http-exchange.ts';
 import { Departure, gathered } from './request-stream.ts';
 
 /** Watches of one informer factory share a connection: client-go opens one for all of its resources. */
@@ -75,11 +75,13 @@ function http2Exchange(
   stream.on('close', () => {
     if (!stream.writableFinished) departure.happened();
   });
+  const values = (name: string): string[] =>
+    raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name);
   return {
     method: String(headers[constants.HTTP2_HEADER_METHOD] ?? 'GET'),
     url: String(headers[constants.HTTP2_HEADER_PATH] ?? '/'),
-    headers: flatHeaders(headers),
-    values: (name) => raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name),
+    headers: flatHeaders(headers, values),
+    values,
     socket,
     hasBody: !stream.endAfterHeaders,
     readBody: (limit) => inTime(stream, { limit, clock }),
@@ -129,12 +131,16 @@ async function inTime(
   }
 }
 
-function flatHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+function flatHeaders(
+  headers: IncomingHttpHeaders,
+  values: (name: string) => readonly string[],
+): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || name.startsWith(':')) continue;
-    flat[name] = typeof value === 'string' ? value : value.join(', ');
+    if (isImpersonation(name)) flat[name] = values(name).join('\n');
+    else flat[name] = typeof value === 'string' ? value : value.join(', ');
   }
   return flat;
 }

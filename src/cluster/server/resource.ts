@@ -80,6 +80,8 @@ export interface Window {
 export interface Strategy {
   /** A PUT has to say which state it changes. */
   readonly conditional?: boolean;
+  /** A PUT makes what is not there. */
+  readonly createdByUpdate?: boolean;
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
   /** After defaulting, before validation. Returns what the answer says beside the object. */

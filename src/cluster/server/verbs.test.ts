@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { configMap, deployment, TestServer } from './testing/test-server.ts';
+import { configMap, deployment, TestServer, type Answer } from './testing/test-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
@@ -182,6 +182,24 @@ test('an update neither marks an object as deleted nor moves it into a namespace
   const moved = { ...high, metadata: { name: 'high', namespace: 'default' } };
   const stayed = await api.call('PUT', `${classes}/high`, moved);
   assert.deepEqual([stayed.status, stayed.body.metadata.namespace], [200, undefined]);
+});
+
+test('a PUT makes what is not there, of some kinds', async () => {
+  await using api = await TestServer.open();
+  const put = (path: string, metadata: object): Promise<Answer> =>
+    api.call('PUT', `/api/v1/namespaces/default/${path}`, { metadata });
+  assert.equal((await put('configmaps/a', { name: 'a' })).status, 404);
+  const { status, body } = await put('endpoints/a', { name: 'a', resourceVersion: '7' });
+  assert.equal(status, 201, body.message ?? '');
+  assert.equal((await put('endpoints/a', { name: 'a' })).body.metadata.uid, body.metadata.uid);
+  const other = await put('endpoints/b', { name: 'b', uid: 'u' });
+  assert.equal(other.status, 409);
+  assert.match(
+    other.body.message ?? '',
+    /Key: \/registry\/services\/endpoints\/default\/b, .* object meta: $/,
+  );
+  assert.equal((await put('endpoints/A_B', { name: 'A_B' })).status, 422);
+  assert.equal((await put('endpoints/c/status', { name: 'c' })).status, 404);
 });
 
 test('a range of limits that nobody names has a name all the same', async () => {

@@ -153,9 +153,6 @@ export async function planUpdate(
   const { uid = '' } = metadata;
   if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);
   const version = metadata.resourceVersion ?? '';
-  if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
-    throw conflict(resource, name, MODIFIED);
-  }
   await gate.pause();
   const owners = metadata.managedFields;
   const isWish = endpoint === 'main' || isNarrow(endpoint);
@@ -171,6 +168,9 @@ export async function planUpdate(
   await gate.pause();
   await gate.mutate(object, old);
   dropRepeatedOwners(object, gate, 'admitted');
+  if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
+    throw conflict(resource, name, MODIFIED);
+  }
   const recorded = object.metadata.managedFields;
   if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
   if (endpoint === 'main' || isNarrow(endpoint)) {
@@ -259,8 +259,8 @@ function desired(object: KubeObject): Json {
 export function otherUid(resource: Resource, { metadata }: KubeObject, uid: string): Error {
   const { name = '', namespace = '' } = metadata;
   const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`;
-  // Upstream's storage refuses it, and says where in the storage that was.
-  const key = keyOf(resource, namespace, name).slice('/registry'.length);
+  // Upstream's storage refuses it, and says where in the storage that was: below its prefix, if it is there.
+  const key = keyOf(resource, namespace, name).slice(metadata.uid === undefined ? 0 : '/registry'.length);
   const place = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg:`;
   return conflict(resource, name, `${place} ${why}`);
 }

@@ -18,6 +18,8 @@ export interface AdmissionRequest {
   readonly namespace: string;
   /** Empty when the server is going to make one up. */
   readonly name: string;
+  /** The name in the path, where there is one. */
+  readonly addressed?: string;
   readonly user: UserInfo;
   readonly dryRun: boolean;
   /** In the request's version; mutating plugins change it in place. Absent for DELETE. */

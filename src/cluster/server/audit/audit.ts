@@ -98,7 +98,7 @@ class AuditRecord {
   }
 
   #event(stage: AuditStage, code: number | undefined, responseBody: Uint8Array | undefined): JsonObject {
-    const { request, info, user, server, annotations } = this.#context;
+    const { request, info, user, constraint, server, annotations } = this.#context;
     const later = stage !== STAGES[0];
     const sent =
       later && this.#wants('Request')
@@ -119,6 +119,7 @@ class AuditRecord {
       verb: info.verb,
       user: userOf(this.#user),
       ...(user !== this.#user && { impersonatedUser: userOf(user) }),
+      ...(constraint !== undefined && { authenticationMetadata: { impersonationConstraint: constraint } }),
       ...(request.headers['user-agent'] !== undefined && { userAgent: request.headers['user-agent'] }),
       ...(info.isResource && { objectRef: this.#reference() }),
       ...(code !== undefined && {

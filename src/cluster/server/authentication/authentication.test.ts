@@ -159,30 +159,35 @@ test('a bootstrap token introduces a machine', async () => {
   await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
 });
 
+type Headers = Readonly<Record<string, string>>;
+
+/** Who one is then, or why not. */
+async function whoIs(api: TestServer, user: UserInfo, headers: Headers): Promise<[number, unknown]> {
+  const request: ApiRequest = {
+    method: 'POST',
+    url: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+    headers,
+    body: Buffer.from('{}'),
+  };
+  const response = await api.server.handle(request, user);
+  const body = JSON.parse(Buffer.from(response.body as Uint8Array).toString()) as {
+    status: { userInfo?: unknown };
+    message?: string;
+  };
+  return [response.status, body.status.userInfo ?? body.message];
+}
+
 test('whoever may impersonate is whom they say, and nobody else is', async () => {
   await using api = await opened();
-  const as = async (user: UserInfo, headers: Record<string, string>): Promise<[number, unknown]> => {
-    const request: ApiRequest = {
-      method: 'POST',
-      url: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
-      headers,
-      body: Buffer.from('{}'),
-    };
-    const response = await api.server.handle(request, user);
-    const body = JSON.parse(Buffer.from(response.body as Uint8Array).toString()) as {
-      status: { userInfo?: unknown };
-      message?: string;
-    };
-    return [response.status, body.status.userInfo ?? body.message];
-  };
+  const as = (user: UserInfo, headers: Headers): Promise<[number, unknown]> => whoIs(api, user, headers);
   const admin: UserInfo = { name: 'root', groups: ['system:masters'] };
   assert.deepEqual(
     await as(admin, {
       'impersonate-user': 'jane',
-      'impersonate-group': 'a, b',
+      'impersonate-group': 'a, c\nb',
       'impersonate-extra-Scope': 'x',
     }),
-    [201, { username: 'jane', groups: ['a', 'b', 'system:authenticated'], extra: { scope: ['x'] } }],
+    [201, { username: 'jane', groups: ['a, c', 'b', 'system:authenticated'], extra: { scope: ['x'] } }],
   );
   const [, robot] = await as(admin, { 'impersonate-user': 'system:serviceaccount:default:robot' });
   assert.deepEqual((robot as { groups: string[] }).groups, [
@@ -193,10 +198,92 @@ test('whoever may impersonate is whom they say, and nobody else is', async () =>
   const jane: UserInfo = { name: 'jane', groups: ['system:authenticated'] };
   assert.deepEqual(await as(jane, { 'impersonate-user': 'root' }), [
     403,
-    'users "root" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
+    'selfsubjectreviews.authentication.k8s.io is forbidden: User "jane" cannot impersonate-on:user-info:create resource "selfsubjectreviews" in API group "authentication.k8s.io" at the cluster scope',
   ]);
-  const [status] = await as(admin, { 'impersonate-group': 'a' });
-  assert.equal(status, 400);
+  const nobody = { 'impersonate-group': 'a\nb', 'impersonate-extra-k': 'v' };
+  assert.deepEqual(await as(admin, nobody), [
+    400,
+    'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a", "b"}, Extra:map[string][]string{"k":[]string{"v"}}} without impersonating a user name',
+  ]);
+});
+
+test('narrower rights to impersonate are for a kind of user and for what is done as them', async () => {
+  await using api = await opened();
+  const on = ['user-info', 'serviceaccount', 'arbitrary-node', 'associated-node'];
+  const apiGroups = ['authentication.k8s.io'];
+  const rules: readonly JsonObject[] = [
+    { apiGroups, resources: ['users'], verbs: ['impersonate:user-info'], resourceNames: ['jane'] },
+    { apiGroups, resources: ['groups'], verbs: ['impersonate:user-info'], resourceNames: ['a', '*', ''] },
+    {
+      apiGroups,
+      resources: ['userextras/example.com/k'],
+      verbs: ['impersonate:user-info'],
+      resourceNames: ['v'],
+    },
+    { apiGroups, resources: ['serviceaccounts'], verbs: ['impersonate:serviceaccount'] },
+    { apiGroups, resources: ['nodes'], verbs: ['impersonate:arbitrary-node'], resourceNames: ['n'] },
+    { apiGroups, resources: ['nodes'], verbs: ['impersonate:associated-node'] },
+    {
+      apiGroups,
+      resources: ['selfsubjectreviews'],
+      verbs: on.map((mode) => `impersonate-on:${mode}:create`),
+    },
+  ];
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const head = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'acting' } };
+  await api.create(`${rbac}/clusterroles`, { ...head, kind: 'ClusterRole', rules });
+  await api.create(`${rbac}/clusterrolebindings`, {
+    ...head,
+    kind: 'ClusterRoleBinding',
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'acting' },
+    subjects: [{ kind: 'ServiceAccount', name: 'robot', namespace: 'default' }],
+  });
+  const robot: UserInfo = {
+    name: 'system:serviceaccount:default:robot',
+    groups: ['system:authenticated'],
+    extra: { 'authentication.kubernetes.io/node-name': ['own'] },
+  };
+  const jane = { 'impersonate-user': 'jane' };
+  const cases: readonly [Headers, number, RegExp][] = [
+    [jane, 201, /^\{"username":"jane","groups":\["system:authenticated"\]\}$/],
+    [
+      { 'impersonate-user': 'john' },
+      403,
+      /^users.authentication.k8s.io "john" is .* cannot impersonate:user-info/,
+    ],
+    [{ ...jane, 'impersonate-group': 'a' }, 201, /"groups":\["a","system:authenticated"\]/],
+    [{ ...jane, 'impersonate-group': 'a\nb' }, 403, /^groups.authentication.k8s.io "b" is forbidden/],
+    [{ ...jane, 'impersonate-group': 'b\nc\nd\ne' }, 201, /"groups":\["b","c","d","e",/],
+    [{ ...jane, 'impersonate-group': '' }, 403, /: impersonating the empty string group is not allowed$/],
+    [
+      { ...jane, 'impersonate-group': 'system:masters' },
+      403,
+      /^groups.authentication.k8s.io "system:masters" .*: impersonating the system:masters group is not allowed$/,
+    ],
+    [{ ...jane, 'impersonate-uid': 'u' }, 403, /^uids.authentication.k8s.io "u" is forbidden/],
+    [{ ...jane, 'impersonate-extra-example.com%2fk': 'v' }, 201, /"extra":\{"example.com\/k":\["v"\]\}/],
+    [
+      { ...jane, 'impersonate-extra-k': 'v' },
+      403,
+      /an invalid key in extra is not allowed: extra.key: Invalid value: "k": must be a domain-prefixed path/,
+    ],
+    [{ ...jane, 'impersonate-extra-example.com%2f%4b': 'v' }, 403, /a non-lowercase key in extra/],
+    [{ 'impersonate-user': 'system:serviceaccount:default:x' }, 201, /"system:serviceaccounts:default"/],
+    [
+      { 'impersonate-user': 'system:serviceaccount:default:X' },
+      403,
+      /cannot impersonate:user-info resource "users"/,
+    ],
+    [{ 'impersonate-user': 'system:node:n' }, 201, /"groups":\["system:nodes","system:authenticated"\]/],
+    [{ 'impersonate-user': 'system:node:m' }, 403, /^nodes.authentication.k8s.io "m" is forbidden/],
+    // All nodes stand in the right to be one's own.
+    [{ 'impersonate-user': 'system:node:own' }, 201, /"username":"system:node:own"/],
+  ];
+  for (const [headers, status, said] of cases) {
+    const [code, body] = await whoIs(api, robot, headers);
+    assert.equal(code, status, JSON.stringify(headers));
+    assert.match(typeof body === 'string' ? body : JSON.stringify(body), said);
+  }
 });
 
 test('a token that is bound to a node ends with it', async () => {

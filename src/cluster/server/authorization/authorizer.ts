@@ -2,6 +2,7 @@
  * May this user do that? Authorizers are asked in order; the first that does not abstain decides, and when all abstain
  * the answer is no (https://kubernetes.io/docs/reference/access-authn-authz/authorization/).
  */
+import { goQuote } from '../../api/field-error.ts';
 import { parseLabelSelector } from '../../api/label-selector-text.ts';
 import { parseFieldSelector, type FieldTerm, type LabelRequirement } from '../../api/selector.ts';
 import type { UserInfo } from '../../api/transport.ts';
@@ -142,10 +143,15 @@ function readable<T>(parse: () => T): T | undefined {
 /** The refusal as upstream words it. */
 export function refusal(attributes: Attributes, decision: Decision): Error {
   const { user, verb, path, group, resource, subresource, namespace, name } = attributes;
-  if (path !== undefined) return forbiddenPath(user.name, verb, path);
-  const full = subresource === '' ? resource : `${resource}/${subresource}`;
-  const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+  if (path !== undefined) return forbiddenPath(user.name, verb, path, decision.reason);
+  const full = goQuote(subresource === '' ? resource : `${resource}/${subresource}`);
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${goQuote(namespace)}`;
   const because = decision.reason === undefined || decision.reason === '' ? '' : `: ${decision.reason}`;
-  const why = `User "${user.name}" cannot ${verb} resource "${full}" in API group "${group}" ${where}${because}`;
-  return forbidden({ group, resource }, name, why);
+  const what = `User ${goQuote(user.name)} cannot ${verb} resource ${full} in API group ${goQuote(group)} ${where}`;
+  return forbidden({ group, resource }, name, `${withoutMarkup(what)}${because}`);
+}
+
+/** What the request says must not become markup in a browser. */
+export function withoutMarkup(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

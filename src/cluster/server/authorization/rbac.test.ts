@@ -166,6 +166,98 @@ test('nobody gives away what they do not have', async () => {
   assert.equal((await as(api, alice, ['PUT', `${RBAC}/clusterroles/fine`, sneaky])).status, 403);
 });
 
+test('whoever touches a role must hold all of it, whatever else is wrong', async () => {
+  await using api = await TestServer.open();
+  const roles = `${RBAC}/namespaces/default/roles`;
+  const bindings = `${RBAC}/namespaces/default/rolebindings`;
+  const group = 'rbac.authorization.k8s.io';
+  const makerRules = [
+    { resources: ['configmaps'], verbs: ['get'] },
+    { apiGroups: [group], resources: ['roles', 'rolebindings', 'clusterroles'], verbs: ['create', 'update'] },
+    { apiGroups: [group], resources: ['roles'], verbs: ['escalate'], resourceNames: ['mine'] },
+  ];
+  await api.create(`${RBAC}/clusterroles`, role('ClusterRole', 'maker', makerRules));
+  for (const name of ['maker', 'lost'])
+    await api.create(
+      `${RBAC}/clusterrolebindings`,
+      binding('ClusterRoleBinding', name, { role: ['ClusterRole', name], subjects: [userSubject('bob')] }),
+    );
+  const nodes = (...verbs: string[]): RuleFacts => ({ resources: ['nodes'], verbs });
+  const others = await api.create(roles, role('Role', 'others', [nodes('get')]));
+  const put = (change: object): readonly ['PUT', string, unknown] => [
+    'PUT',
+    `${roles}/others`,
+    { ...others, ...change },
+  ];
+  const labelled = { metadata: { ...others.metadata, labels: { a: 'b' } } };
+  const finalized = { metadata: { ...others.metadata, finalizers: ['a/b'] } };
+  const aggregated = { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] } };
+  const to = (kind: string, name: string): unknown =>
+    binding('RoleBinding', 'x', { role: [kind, name], subjects: [] });
+  const lost = String.raw`; resolution errors: \[roles.rbac.authorization.k8s.io "lost" not found\]$`;
+  const cases: readonly [readonly ['POST' | 'PUT', string, unknown], number, RegExp][] = [
+    [
+      ['POST', roles, role('Role', 'a/b', [nodes('get')])],
+      403,
+      /^roles.rbac.authorization.k8s.io "a\/b" is forbidden/,
+    ],
+    [
+      ['POST', roles, role('Role', 'x', [nodes('list', 'get'), { resources: ['a'], verbs: ['b'] }])],
+      403,
+      new RegExp(
+        `held:\n{.*"a".*}\n{APIGroups:\\[""\\], Resources:\\["nodes"\\], Verbs:\\["list" "get"\\]}${lost}`,
+      ),
+    ],
+    [put(labelled), 403, /^roles.rbac.authorization.k8s.io "others" is forbidden/],
+    [put({ metadata: { ...others.metadata, resourceVersion: '1' } }), 403, /"others" is forbidden/],
+    [put(finalized), 200, /^$/],
+    [['POST', roles, role('Role', 'mine', [nodes('get')])], 403, /"mine" is forbidden/],
+    [['PUT', `${roles}/mine`, role('Role', 'mine', [nodes('get')])], 201, /^$/],
+    [
+      ['POST', `${RBAC}/clusterroles`, { ...(role('ClusterRole', 'x', []) as object), ...aggregated }],
+      403,
+      /: must have cluster-admin privileges to use the aggregationRule$/,
+    ],
+    [
+      ['POST', bindings, to('Role', 'none')],
+      404,
+      /^rolebindings.rbac.authorization.k8s.io "none" not found$/,
+    ],
+    [['POST', bindings, to('Twist', 'none')], 500, /^unsupported role reference kind: "Twist"$/],
+    [['POST', bindings, to('Role', '')], 400, /^Name parameter required.$/],
+  ];
+  for (const [request, status, message] of cases) {
+    const answer = await as(api, bob, request);
+    assert.equal(answer.status, status, answer.body.message ?? '');
+    assert.match(answer.body.message ?? '', message);
+  }
+});
+
+test('to make something by changing it takes the right to make it', async () => {
+  await using api = await TestServer.open();
+  const resources = ['configmaps', 'endpoints'];
+  await api.create(
+    `${RBAC}/clusterroles`,
+    role('ClusterRole', 'changer', [{ resources, verbs: ['update', 'patch'] }]),
+  );
+  await api.create(
+    `${RBAC}/clusterrolebindings`,
+    binding('ClusterRoleBinding', 'x', { role: ['ClusterRole', 'changer'], subjects: [userSubject('bob')] }),
+  );
+  const named = { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'x' } };
+  const url = '/api/v1/namespaces/default/endpoints/x';
+  const { status, body } = await as(api, bob, ['PUT', url, named]);
+  assert.equal(status, 403);
+  assert.match(
+    body.message ?? '',
+    /^endpoints "x" is forbidden: User "bob" cannot create resource "endpoints"/,
+  );
+  const headers = { 'content-type': 'application/apply-patch+yaml' };
+  const applied = { method: 'PATCH', url: `${MAPS}/x?fieldManager=m`, headers } as const;
+  const config = Buffer.from(JSON.stringify({ ...named, kind: 'ConfigMap' }));
+  assert.equal((await api.server.handle({ ...applied, body: config }, bob)).status, 403);
+});
+
 test('reviews answer for oneself and for others', async () => {
   await using api = await TestServer.open();
   await api.create(

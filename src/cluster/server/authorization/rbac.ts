@@ -38,6 +38,11 @@ export interface RbacResources {
   readonly clusterRoleBindings: Named;
 }
 
+export interface MissingRole {
+  readonly ofCluster: boolean;
+  readonly name: string;
+}
+
 export class Rbac implements Authorizer, Disposable {
   readonly #roles: ResourceCache;
   readonly #clusterRoles: ResourceCache;
@@ -67,19 +72,20 @@ export class Rbac implements Authorizer, Disposable {
     for (const { rule, grant } of this.#granted(asked.user, asked.namespace)) {
       if (ruleAllows(rule, asked)) return { answer: 'allow', reason: `RBAC: allowed by ${grant.text}` };
     }
-    const missing = this.#missingRoles(asked.user, asked.namespace);
+    const missing = this.missingRoles(asked.user, asked.namespace);
     return missing.length === 0
       ? { answer: 'abstain' }
-      : { answer: 'abstain', reason: `RBAC: ${aggregated(missing)}` };
+      : { answer: 'abstain', reason: `RBAC: ${notFoundText(missing)}` };
   }
 
   /** Everything that the user may do there: cluster-wide rules, and with a namespace that namespace's. */
   rulesFor(user: UserInfo, namespace: string): KnownRules {
-    const missing = this.#missingRoles(user, namespace);
+    const missing = this.missingRoles(user, namespace);
     return {
       rules: [...this.#granted(user, namespace)].map(({ rule }) => rule),
-      incomplete: missing.length > 0,
-      ...(missing.length > 0 && { error: aggregated(missing) }),
+      // A role that is not there gives nothing.
+      incomplete: false,
+      ...(missing.length > 0 && { error: notFoundText(missing) }),
     };
   }
 
@@ -103,13 +109,11 @@ export class Rbac implements Authorizer, Disposable {
   }
 
   /** What the user's bindings name and nobody has made: for people who wonder. */
-  #missingRoles(user: UserInfo, namespace: string): readonly string[] {
-    const missing: string[] = [];
+  missingRoles(user: UserInfo, namespace: string): readonly MissingRole[] {
+    const missing: MissingRole[] = [];
     for (const { ofCluster, roleKey } of this.#grants(user, namespace)) {
       if (this.#rulesAt(ofCluster, roleKey) !== undefined) continue;
-      const resource = ofCluster ? 'clusterrole' : 'role';
-      const name = roleKey.slice(roleKey.lastIndexOf('/') + 1);
-      missing.push(`${resource}.${RBAC_GROUP} ${JSON.stringify(name)} not found`);
+      missing.push({ ofCluster, name: roleKey.slice(roleKey.lastIndexOf('/') + 1) });
     }
     return missing;
   }
@@ -172,6 +176,15 @@ export class Rbac implements Authorizer, Disposable {
   [Symbol.dispose](): void {
     this.#stack.dispose();
   }
+}
+
+function notFoundText(missing: readonly MissingRole[]): string {
+  return aggregated(
+    missing.map(
+      ({ ofCluster, name }) =>
+        `${ofCluster ? 'clusterrole' : 'role'}.${RBAC_GROUP} ${JSON.stringify(name)} not found`,
+    ),
+  );
 }
 
 function subjectsOf({ name, groups }: UserInfo): readonly string[] {

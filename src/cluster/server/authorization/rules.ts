@@ -1,4 +1,5 @@
 /** RBAC rules: what one allows, and whether some rules allow all that another does. */
+import { goQuote } from '../../api/field-error.ts';
 import { listAt, objectsAt, type JsonObject } from '../../api/json.ts';
 import type { Attributes } from './authorizer.ts';
 
@@ -58,16 +59,13 @@ export function uncovered(owned: readonly Rule[], wanted: readonly Rule[]): read
     .filter((atom) => !owned.some((rule) => ruleCovers(rule, atom)));
 }
 
-/** A rule for each combination of its verbs, groups, resources and names. */
+/** A rule for each combination of its groups, resources, verbs and names. */
 function atoms(rule: Rule): Rule[] {
   const none = { apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: [] };
-  const urls = rule.verbs.flatMap((verb) =>
-    rule.nonResourceURLs.map((url) => ({ ...none, verbs: [verb], nonResourceURLs: [url] })),
-  );
   const names = rule.resourceNames.length === 0 ? [[]] : rule.resourceNames.map((name) => [name]);
-  const resources = rule.verbs.flatMap((verb) =>
-    rule.apiGroups.flatMap((group) =>
-      rule.resources.flatMap((resource) =>
+  const resources = rule.apiGroups.flatMap((group) =>
+    rule.resources.flatMap((resource) =>
+      rule.verbs.flatMap((verb) =>
         names.map((resourceNames) => ({
           verbs: [verb],
           apiGroups: [group],
@@ -78,7 +76,27 @@ function atoms(rule: Rule): Rule[] {
       ),
     ),
   );
-  return [...urls, ...resources];
+  const urls = rule.nonResourceURLs.flatMap((url) =>
+    rule.verbs.map((verb) => ({ ...none, verbs: [verb], nonResourceURLs: [url] })),
+  );
+  return [...resources, ...urls];
+}
+
+/** One rule for all that is about the same resource (and the same name of it), with the verbs of each. */
+export function compacted(parts: readonly Rule[]): readonly Rule[] {
+  const bySubject = new Map<string, Rule>();
+  const others: Rule[] = [];
+  for (const part of parts) {
+    if (part.nonResourceURLs.length > 0) {
+      others.push(part);
+      continue;
+    }
+    const { apiGroups, resources, resourceNames } = part;
+    const subject = JSON.stringify([apiGroups, resources, resourceNames]);
+    const verbs = [...(bySubject.get(subject)?.verbs ?? []), ...part.verbs];
+    bySubject.set(subject, { ...part, verbs });
+  }
+  return [...others, ...bySubject.values()];
 }
 
 function ruleCovers(owner: Rule, atom: Rule): boolean {
@@ -96,13 +114,12 @@ function ruleCovers(owner: Rule, atom: Rule): boolean {
 
 /** `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`, as refusals list them. */
 export function ruleText(rule: Rule): string {
-  const list = (values: readonly string[]): string =>
-    `[${values.map((value) => JSON.stringify(value)).join(' ')}]`;
+  const list = (values: readonly string[]): string => `[${values.map((value) => goQuote(value)).join(' ')}]`;
   const parts = [
     ...(rule.apiGroups.length > 0 ? [`APIGroups:${list(rule.apiGroups)}`] : []),
     ...(rule.resources.length > 0 ? [`Resources:${list(rule.resources)}`] : []),
-    ...(rule.resourceNames.length > 0 ? [`ResourceNames:${list(rule.resourceNames)}`] : []),
     ...(rule.nonResourceURLs.length > 0 ? [`NonResourceURLs:${list(rule.nonResourceURLs)}`] : []),
+    ...(rule.resourceNames.length > 0 ? [`ResourceNames:${list(rule.resourceNames)}`] : []),
     `Verbs:${list(rule.verbs)}`,
   ];
   return `{${parts.join(', ')}}`;

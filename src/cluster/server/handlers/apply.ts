@@ -6,7 +6,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { applyConflict, badRequest, conflict, notFound, untypedPatch } from '../failure.ts';
+import { applyConflict, badRequest, conflict, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { bodyOf, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
@@ -14,67 +14,45 @@ import type { Resource } from '../resource.ts';
 import { warningHeader } from '../respond.ts';
 import { planUpdate } from '../writing.ts';
 import { showObject, viewOf } from './read.ts';
-import { checkAddress, checkUnchanged, endpointOf, modifyAs, storeNew } from './write.ts';
-
-/** Tries against others that create and delete the same object meanwhile. */
-const MAX_TRIES = 5;
+import { checkAddress, checkUnchanged, endpointOf, makeOrChange, modifyAs, storeNew } from './write.ts';
 
 export async function applyObject(context: ResourceContext): Promise<ApiResponse> {
-  const { server, resource, info } = context;
+  const { resource, info } = context;
   const view = viewOf(context);
   const { query } = info;
   const { configuration, asSent, warnings } = await readConfiguration(context);
   const options = { ...authorOf(context), force: flag(query, 'force'), asSent };
   const endpoint = endpointOf(info.subresource);
-  for (let tries = 1; ; tries++) {
-    try {
-      if ((await server.registry.find(resource, info)) === undefined) {
-        if (endpoint !== 'main') throw notFound(resource, info.name);
-        const { uid } = configuration.metadata;
-        if (uid !== undefined) {
-          const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
-          throw conflict(resource, info.name, why);
-        }
-        const { created, admissionWarnings } = await storeNew(
-          context,
-          merged({}, configuration, options, context),
-          {
-            namespace: info.namespace,
-            dryRun: isDryRun(query.getAll('dryRun')),
-            author: 'applied',
-          },
-        );
-        return showObject(context, created, {
-          status: 201,
-          headers: warningHeader([...warnings, ...admissionWarnings]),
-          view,
-        });
-      }
-      const changed = await modifyAs(context, (old, gate) =>
-        planUpdate(resource, unchanged(merged(old, configuration, options, context), old), {
-          old,
-          endpoint,
-          author: 'applied',
-          gate,
-        }),
-      );
-      return showObject(context, changed.object, {
-        headers: warningHeader([...warnings, ...changed.admissionWarnings]),
-        view,
-      });
-    } catch (error) {
-      const lostRace =
-        endpoint === 'main' &&
-        (isPlatformError(error, 'already-exists') || isPlatformError(error, 'not-found'));
-      if (!lostRace || tries >= MAX_TRIES || !(await changedSides(context, error))) throw error;
+  const change = async (): Promise<ApiResponse> => {
+    const changed = await modifyAs(context, (old, gate) =>
+      planUpdate(resource, unchanged(merged(old, configuration, options, context), old), {
+        old,
+        endpoint,
+        author: 'applied',
+        gate,
+      }),
+    );
+    const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
+    return showObject(context, changed.object, { headers, view });
+  };
+  if (endpoint !== 'main') return await change();
+  const make = async (): Promise<ApiResponse> => {
+    const { uid } = configuration.metadata;
+    if (uid !== undefined) {
+      const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+      throw conflict(resource, info.name, why);
     }
-  }
-}
-
-/** Somebody made it after we had not found it, or took it away after we had. */
-async function changedSides({ server, resource, info }: ResourceContext, error: unknown): Promise<boolean> {
-  const there = (await server.registry.find(resource, info)) !== undefined;
-  return there === isPlatformError(error, 'already-exists');
+    const object = merged({}, configuration, options, context);
+    const { created, admissionWarnings } = await storeNew(context, object, {
+      namespace: info.namespace,
+      dryRun: isDryRun(query.getAll('dryRun')),
+      author: 'applied',
+      unasked: true,
+    });
+    const headers = warningHeader([...warnings, ...admissionWarnings]);
+    return showObject(context, created, { status: 201, headers, view });
+  };
+  return await makeOrChange(context, { make, change });
 }
 
 /** What is applied says what it is. */

@@ -1,11 +1,19 @@
-import { PlatformError } from '../../../base/errors.ts';
+import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
 import { parseLargeJson, type Decoded } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
-import { isJsonObject, objectAt, sharing, type JsonObject, type JsonValue } from '../../api/json.ts';
+import {
+  isJsonObject,
+  objectAt,
+  sharing,
+  type JsonObject,
+  type JsonValue,
+  jsonCopy,
+} from '../../api/json.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import type { ApiResponse } from '../../api/transport.ts';
+import { attributesOf, refusal } from '../authorization/authorizer.ts';
 import type { ResourceContext } from '../context.ts';
 import { AdmissionGate } from '../gate.ts';
 import { authorOf } from '../authorship.ts';
@@ -18,7 +26,14 @@ import { warningHeader } from '../respond.ts';
 import { shownAs, storedAs } from '../resource.ts';
 import { prepared } from '../view.ts';
 import type { CachedObject } from '../watch-cache.ts';
-import { otherNamespace, planUpdate, prepareCreate, type Authorship, type Endpoint } from '../writing.ts';
+import {
+  otherNamespace,
+  otherUid,
+  planUpdate,
+  prepareCreate,
+  type Authorship,
+  type Endpoint,
+} from '../writing.ts';
 import { patchFailure, undecodable, type PatchSubject } from './patch-failure.ts';
 import { showObject, viewOf } from './read.ts';
 
@@ -49,11 +64,18 @@ export async function createObject(context: ResourceContext): Promise<ApiRespons
 export async function storeNew(
   context: ResourceContext,
   object: KubeObject,
-  how: { readonly namespace: string; readonly dryRun: boolean; readonly author: Authorship },
+  how: {
+    readonly namespace: string;
+    readonly dryRun: boolean;
+    readonly author: Authorship;
+    /** What was asked for, and allowed, is a change. */
+    readonly unasked?: boolean;
+  },
 ): Promise<{ readonly created: CachedObject; readonly admissionWarnings: readonly string[] }> {
   const { server, resource } = context;
   const { clock, random, registry } = server;
-  await using gate = new AdmissionGate(context, 'CREATE');
+  const { unasked = false } = how;
+  await using gate = new AdmissionGate(context, 'CREATE', unasked ? { first: () => mayCreate(context) } : {});
   const ready = await prepareCreate(resource, object, {
     ...how,
     clock,
@@ -67,6 +89,33 @@ export async function storeNew(
   gate.written();
   await prepared(resource, () => [created]);
   return { created, admissionWarnings: gate.warnings };
+}
+
+async function mayCreate({ server, user, info }: ResourceContext): Promise<void> {
+  const attributes = { ...attributesOf(user, info), verb: 'create' };
+  const decision = await server.authorizer.decide(attributes);
+  if (decision.answer !== 'allow') throw refusal(attributes, decision);
+}
+
+/** Tries against others that create and delete the same object meanwhile. */
+const MAX_TRIES = 5;
+
+/** Makes what is not there and changes what is, whatever others do to it meanwhile. */
+export async function makeOrChange(
+  context: ResourceContext,
+  { make, change }: Readonly<Record<'make' | 'change', () => Promise<ApiResponse>>>,
+): Promise<ApiResponse> {
+  const { server, resource, info } = context;
+  const isThere = async (): Promise<boolean> => (await server.registry.find(resource, info)) !== undefined;
+  for (let tries = 1; ; tries++) {
+    const there = await isThere();
+    try {
+      return await (there ? change() : make());
+    } catch (error) {
+      const lostRace = isPlatformError(error, there ? 'not-found' : 'already-exists');
+      if (!lostRace || tries >= MAX_TRIES || (await isThere()) === there) throw error;
+    }
+  }
 }
 
 const ENDPOINTS: readonly Endpoint[] = ['status', 'approval', 'ephemeralcontainers', 'resize'];
@@ -108,15 +157,30 @@ export async function updateObject(context: ResourceContext): Promise<ApiRespons
   checkAddress(context, sent);
   const endpoint = endpointOf(info.subresource);
   const author = authorOf(context);
-  const version = sent.metadata.resourceVersion ?? '';
-  const changed = await modifyAs(context, (old, gate) => {
-    if (resource.strategy.conditional === true && (version === '' || version === '0')) {
-      throw revisionRequired(resource);
-    }
-    return planUpdate(resource, sharing(sent, old), { old, endpoint, author, gate });
-  });
-  const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
-  return showObject(context, changed.object, { headers, view });
+  const { resourceVersion: version = '', uid = '' } = sent.metadata;
+  const change = async (): Promise<ApiResponse> => {
+    const changed = await modifyAs(context, (old, gate) => {
+      if (resource.strategy.conditional === true && (version === '' || version === '0')) {
+        throw revisionRequired(resource);
+      }
+      return planUpdate(resource, sharing(sent, old), { old, endpoint, author, gate });
+    });
+    const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
+    return showObject(context, changed.object, { headers, view });
+  };
+  if (resource.strategy.createdByUpdate !== true || endpoint !== 'main') return await change();
+  const make = async (): Promise<ApiResponse> => {
+    const { name, namespace } = info;
+    if (uid !== '') throw otherUid(resource, { ...sent, metadata: { name, namespace } }, uid);
+    const object = jsonCopy(sent);
+    delete object.metadata.resourceVersion;
+    const dryRun = isDryRun(info.query.getAll('dryRun'));
+    const how = { namespace, dryRun, author, unasked: true };
+    const { created, admissionWarnings } = await storeNew(context, object, how);
+    const headers = warningHeader([...warnings, ...admissionWarnings]);
+    return showObject(context, created, { status: 201, headers, view });
+  };
+  return await makeOrChange(context, { make, change });
 }
 
 /** The object must say the same name and namespace as the path, or nothing. */

@@ -64,10 +64,26 @@ const CONDITIONAL = [
   'volumeattachments',
 ];
 
+/** Kinds that a PUT makes where they are not. */
+const CREATED_BY_UPDATE = [
+  'clusterrolebindings',
+  'clusterroles',
+  'endpoints',
+  'events',
+  'leasecandidates',
+  'leases',
+  'limitranges',
+  'rolebindings',
+  'roles',
+  'runtimeclasses',
+  'services',
+];
+
 export function strategies(choices: StrategyChoices): Readonly<Record<string, Strategy>> {
-  const special = specialStrategies(choices);
-  const conditional = CONDITIONAL.map((resource) => [resource, { ...special[resource], conditional: true }]);
-  return { ...special, ...(Object.fromEntries(conditional) as Record<string, Strategy>) };
+  const all: Record<string, Strategy> = { ...specialStrategies(choices) };
+  for (const resource of CONDITIONAL) all[resource] = { ...all[resource], conditional: true };
+  for (const resource of CREATED_BY_UPDATE) all[resource] = { ...all[resource], createdByUpdate: true };
+  return all;
 }
 
 function specialStrategies(choices: StrategyChoices): Readonly<Record<string, Strategy>> {
