@@ -260,6 +260,14 @@ test('patches of three kinds, and none of an unknown one', async () => {
     'content-type': 'application/json-patch+json',
   });
   assert.equal(json.body.spec?.['replicas'], 3);
+  for (const [patch, format] of [
+    [[], 'json-patch'],
+    [{}, 'merge-patch'],
+    [{}, 'strategic-merge-patch'],
+  ] as const) {
+    const same = await api.call('PATCH', url, patch, { 'content-type': `application/${format}+json` });
+    assert.deepEqual(same.body, json.body, format);
+  }
   const containers = [{ name: 'side', image: 'b' }];
   const strategic = await api.call(
     'PATCH',

@@ -277,9 +277,9 @@ export function patchedObject(
     throw patchFailure(subject, `strict decoding error: ${decoded.unknown.join(', ')}`);
   }
   const warnings = inOrder(checkUnknown(decoded.unknown, kind, query), patch);
-  checkKind(decoded.object, kind);
   const { object: shared } = decoded;
   const object = { ...shared, metadata: { ...objectAt(shared, 'metadata') } } as KubeObject;
+  checkKind(object, kind);
   kind.applyDefaults(object, old);
   return { object, warnings };
 }
