@@ -38,16 +38,19 @@ test('growth is bounded while the heap is large, and left to V8 again when it is
   heap.total = 200e6;
   await clock.advance(10_000);
   assert.deepEqual(heap.growths, [30]);
-  heap.total = 70e6;
+  heap.total = 60e6;
   await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30]);
+  assert.deepEqual(heap.growths, [30, 100]);
   heap.total = 40e6;
   await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 0]);
+  assert.deepEqual(heap.growths, [30, 100, 0]);
+  heap.total = 60e6;
+  await clock.advance(10_000);
+  assert.deepEqual(heap.growths, [30, 100, 0]);
   bound[Symbol.dispose]();
   heap.total = 200e6;
   await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 0]);
+  assert.deepEqual(heap.growths, [30, 100, 0]);
 });
 
 test('what a burst of work has left is collected once, when it is over', async () => {

@@ -13,8 +13,9 @@ const LOOK_MS = 2000;
 const LARGE_BYTES = 80e6;
 /** Smaller than this again it is left alone. */
 const SMALL_BYTES = 56e6;
-/** Of what was in use after the last collection. */
+/** Of what was in use after the last collection; or by so many bytes for as long as that is more. */
 const PERCENT = 30;
+const ROOM_BYTES = 60e6;
 /** More than this between two looks is work; less are probes, leases and metrics. */
 const BURST_BYTES = 2e6;
 /** As much garbage as makes a collection worth its pause. */
@@ -46,17 +47,17 @@ const v8Heap: Heap = {
 };
 
 export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
-  let isBound = false;
+  let growth = 0;
   let timer: Disposable;
   /** In use at the last look, and after the last collection. */
   let [before, live] = [0, 0];
   let isBurst = true;
   const look = (): void => {
     const size = heap.size();
-    if (isBound ? size < SMALL_BYTES : size > LARGE_BYTES) {
-      isBound = !isBound;
-      heap.setGrowth(isBound ? PERCENT : 0);
-    }
+    const isBound = size > (growth === 0 ? LARGE_BYTES : SMALL_BYTES);
+    // A small part of a small heap would have it collected all the time.
+    const wanted = isBound ? Math.max(PERCENT, Math.round((ROOM_BYTES / size) * 100)) : 0;
+    if (wanted !== growth) heap.setGrowth((growth = wanted));
     const used = heap.used();
     const allocated = used - before;
     isBurst ||= allocated > BURST_BYTES;
