@@ -33,6 +33,14 @@ export interface FrameEncoder {
   frame(type: string, object: CachedObject): Uint8Array;
 }
 
+interface Frame {
+  readonly type: string;
+  readonly form: string;
+  readonly bytes: Uint8Array;
+}
+
+const NO_FRAMES: readonly Frame[] = [];
+
 /** A change, shared by all watchers: each frame is encoded once per event type and form. */
 export class CachedEvent {
   readonly revision: number;
@@ -40,7 +48,8 @@ export class CachedEvent {
   readonly current: CachedObject;
   readonly previous: CachedObject | undefined;
   readonly deleted: boolean;
-  #frames: Map<string, Uint8Array> | undefined;
+  /** Few: watchers mostly want the same. */
+  #frames: readonly Frame[] = NO_FRAMES;
 
   constructor(current: CachedObject, previous: CachedObject | undefined, deleted: boolean) {
     this.revision = current.revision;
@@ -56,24 +65,21 @@ export class CachedEvent {
 
   /** Watchers that come later encode it anew. */
   forgetFrames(): void {
-    this.#frames = undefined;
+    this.#frames = NO_FRAMES;
   }
 
   /** The frame in the encoding that `encoder.form` names, made when no watcher has needed it yet. */
   frame(type: string, encoder: FrameEncoder): Uint8Array {
-    const id = `${type} ${encoder.form}`;
-    this.#frames ??= new Map();
-    let frame = this.#frames.get(id);
-    if (frame === undefined) {
-      // An object that leaves a selector is shown in its last matching state, at the revision at which it left.
-      const left = type === 'DELETED' && !this.deleted && this.previous !== undefined;
-      const shown = left
-        ? new CachedObject(this.current.key, this.previous.stored, this.revision)
-        : this.current;
-      frame = encoder.frame(type, shown);
-      this.#frames.set(id, frame);
-    }
-    return frame;
+    const { form } = encoder;
+    for (const made of this.#frames) if (made.type === type && made.form === form) return made.bytes;
+    // An object that leaves a selector is shown in its last matching state, at the revision at which it left.
+    const left = type === 'DELETED' && !this.deleted && this.previous !== undefined;
+    const shown = left
+      ? new CachedObject(this.current.key, this.previous.stored, this.revision)
+      : this.current;
+    const bytes = encoder.frame(type, shown);
+    this.#frames = [...this.#frames, { type, form, bytes }];
+    return bytes;
   }
 }
 

@@ -86,8 +86,9 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #clock: Clock;
   readonly #store: Store;
   #queue: Uint8Array[] = [];
-  #wake: (() => void) | undefined;
-  /** It waits for its turn to be woken. */
+  /** Who reads has asked for more than there was. */
+  #waiting: ((result: IteratorResult<Uint8Array>) => void) | undefined;
+  /** It waits for its turn to be answered. */
   #called = false;
   readonly #turns: Turns;
   #ended = false;
@@ -287,7 +288,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (this.#ended) return;
     this.#queue.push(frame);
     if (!this.#started || this.#held !== undefined) this.#owed++;
-    if (this.#queue.length - this.#owed > MAX_BEHIND && this.#wake === undefined) {
+    if (this.#queue.length - this.#owed > MAX_BEHIND && this.#waiting === undefined) {
       const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
       this.#queue.push(this.#request.view.frameOf('ERROR', slow));
       this.#end();
@@ -298,12 +299,21 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
 
   /** What comes until its turn is written with it. */
   #call(): void {
-    if (this.#called || this.#wake === undefined) return;
+    if (this.#called || this.#waiting === undefined) return;
     this.#called = true;
-    this.#turns.add(() => {
-      this.#called = false;
-      this.#wake?.();
-    });
+    this.#turns.add(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    this.#called = false;
+    this.#answer();
+  };
+
+  /** Whoever waits, with what there is. */
+  #answer(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(this.#queued() ?? { done: true, value: undefined });
   }
 
   #started = false;
@@ -314,28 +324,24 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (this.#ended) return;
     this.#ended = true;
     this.#resources.dispose();
-    this.#wake?.();
+    this.#answer();
   }
 
-  async next(): Promise<IteratorResult<Uint8Array>> {
+  next(): Promise<IteratorResult<Uint8Array>> {
     this.#started = true;
-    for (;;) {
-      while (this.#initial !== undefined) {
-        const some = await this.#someInitial(this.#initial);
-        if (some !== undefined) return { done: false, value: some };
-      }
-      if (this.#queue.length > 0) {
-        return { done: false, value: this.#taken() };
-      }
-      if (this.#ended) return { done: true, value: undefined };
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-      this.#wake = undefined;
-    }
+    if (this.#initial !== undefined) return this.#first(this.#initial);
+    const result = this.#queued();
+    if (result !== undefined) return Promise.resolve(result);
+    return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  /** What is to be written next; there is something. */
+  /** What is to be written next; undefined when there is nothing yet. */
+  #queued(): IteratorResult<Uint8Array> | undefined {
+    if (this.#queue.length > 0) return { done: false, value: this.#taken() };
+    return this.#ended ? { done: true, value: undefined } : undefined;
+  }
+
+  /** There is something. */
   #taken(): Uint8Array {
     let count = 0;
     for (let size = 0; count < this.#queue.length && size < TAKEN_BYTES; count++) {
@@ -346,7 +352,16 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     return frames.length === 1 ? frames[0]! : joined(frames);
   }
 
-  /** Some of the present state; undefined when all of it has been taken. */
+  /** Some of the present state; what has come after it when all of it has been taken. */
+  async #first(initial: Initial): Promise<IteratorResult<Uint8Array>> {
+    while (this.#initial !== undefined) {
+      const value = await this.#someInitial(initial);
+      if (value !== undefined) return { done: false, value };
+    }
+    return await this.next();
+  }
+
+  /** Undefined when nothing of this slice is shown. */
   async #someInitial(initial: Initial): Promise<Uint8Array | undefined> {
     const frames: Uint8Array[] = [];
     let size = 0;
