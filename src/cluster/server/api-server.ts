@@ -286,7 +286,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     { name: 'log', live: true, check: () => {} },
     // Under the name that probes exclude it by, whatever the store is.
     { name: 'etcd', live: true, check: async () => void (await store.revision()) },
-    { name: 'informer-sync', live: false, check: () => cache.waitFor(0) },
+    { name: 'informer-sync', live: false, check: async () => cache.waitFor(0) },
     ...startUp.checks,
     {
       name: 'autoregister-completion',

@@ -63,13 +63,15 @@ export class Registry {
     this.#sharedStore = options.sharedStore;
   }
 
-  /** Resolves once the cache holds everything that was acknowledged before the call. */
-  async fresh(): Promise<void> {
-    await this.#cache.waitFor(this.#sharedStore ? await this.#store.revision() : this.#lastWritten);
+  /** Resolves once the cache holds everything that was acknowledged before the call; undefined when it does already. */
+  fresh(): Promise<void> | undefined {
+    if (this.#sharedStore) return this.#store.revision().then((revision) => this.#cache.waitFor(revision));
+    return this.#cache.waitFor(this.#lastWritten);
   }
 
   async find(resource: Resource, ref: Ref): Promise<CachedObject | undefined> {
-    await this.fresh();
+    const late = this.fresh();
+    if (late !== undefined) await late;
     return this.#cache.resource(resource.prefix).get(keyOf(resource, ref.namespace, ref.name));
   }
 
@@ -97,7 +99,7 @@ export class Registry {
       const value = encodeForStorage(attempt);
       await pauseAfter(value.length);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
-      const put: Op = { type: 'put', key, value, ...(await this.#lease(resource)) };
+      const put = await this.#put(resource, key, value);
       const result = await this.#store.txn(compares, [put, ...claims.ops]);
       if (result.succeeded) return this.#written(key, value, result.revision);
       if (result.current[0] !== undefined) throw alreadyExists(resource, name);
@@ -140,10 +142,7 @@ export class Registry {
         return { type: change.type, object: new CachedObject(key, value, current.revision) };
       }
       const compares = [{ key, modRevision: current.revision }, ...claims.compares];
-      const op: Op =
-        object === undefined
-          ? { type: 'delete', key }
-          : { type: 'put', key, value, ...(await this.#lease(resource)) };
+      const op: Op = object === undefined ? { type: 'delete', key } : await this.#put(resource, key, value);
       const result = await this.#store.txn(compares, [op, ...claims.ops]);
       if (result.succeeded) return { type: change.type, object: this.#written(key, value, result.revision) };
       const newest = result.current[0];
@@ -177,9 +176,10 @@ export class Registry {
     return this.#cache.resource(prefix).get(key) !== undefined;
   }
 
-  async #lease(resource: Resource): Promise<{ lease?: number }> {
+  #put(resource: Resource, key: string, value: Uint8Array): Op | Promise<Op> {
     const seconds = resource.strategy.leaseSeconds;
-    return seconds === undefined ? {} : { lease: await this.#leases.get(seconds) };
+    if (seconds === undefined) return { type: 'put', key, value };
+    return this.#leases.get(seconds).then((lease) => ({ type: 'put', key, value, lease }));
   }
 }
 

@@ -441,9 +441,12 @@ export class WatchCache implements AsyncDisposable {
     return cache;
   }
 
-  /** Resolves once everything up to `revision` has been applied; `unavailable` after three seconds. */
-  async waitFor(revision: number): Promise<void> {
-    if (revision <= this.#revision) return;
+  /** Resolves once everything up to `revision` has been applied; `unavailable` after three seconds. Undefined: it has been. */
+  waitFor(revision: number): Promise<void> | undefined {
+    return revision <= this.#revision ? undefined : this.#waitFor(revision);
+  }
+
+  async #waitFor(revision: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { revision, wake: resolve };
     using stack = new DisposableStack();
