@@ -31,15 +31,16 @@ export function parsePropagation(
 
 export function checkPreconditions(resource: Resource, object: KubeObject, request: DeleteRequest): void {
   const { uid, resourceVersion } = request;
-  const { metadata } = object;
-  if (uid !== undefined && uid !== metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`;
-    throw conflict(resource, metadata.name ?? '', why);
-  }
-  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion ?? ''}`;
-    throw conflict(resource, metadata.name ?? '', why);
-  }
+  const { name = '', uid: own = '', resourceVersion: current = '' } = object.metadata;
+  const mismatch = (what: string, [wanted, found]: readonly [string, string], happened: string): Error => {
+    const why = `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found})`;
+    // Upstream names the kind where others name the resource.
+    const on = { group: resource.group, resource: resource.kind };
+    return conflict(on, name, `${why}. The object might have been ${happened}`);
+  };
+  if (uid !== undefined && uid !== own) throw mismatch('UID', [uid, own], 'deleted and then recreated');
+  if (resourceVersion !== undefined && resourceVersion !== current)
+    throw mismatch('ResourceVersion', [resourceVersion, current], 'modified');
 }
 
 /** Nothing holds this deleted object back any longer. */

@@ -20,13 +20,17 @@ export function bodyOf(request: ApiRequest): Uint8Array {
   return body;
 }
 
-/** Decodes an object of `kind`; apiVersion and kind are filled in where absent and refused where different. */
-export async function decodeBody(request: ApiRequest, kind: ObjectType): Promise<Decoded> {
+/**
+ * Decodes an object of `kind`; apiVersion and kind are filled in where absent and refused where different. What is of the
+ * version `also` means the same.
+ */
+export async function decodeBody(request: ApiRequest, kind: ObjectType, also?: string): Promise<Decoded> {
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
   const decoded = await decodeAs(format, body, kind, (value) =>
-    checkHead(headOf(value, kind.kind, body), kind),
+    checkHead(headOf(value, kind.kind, body), kind, also),
   );
+  if (also !== undefined && decoded.object['apiVersion'] === also) delete decoded.object['apiVersion'];
   checkKind(decoded.object, kind);
   return decoded;
 }
@@ -80,9 +84,13 @@ export function checkKind(object: JsonObject, kind: ObjectType): void {
 }
 
 /** What upstream's registry of all types says to an object of another one. */
-function checkHead(sent: { readonly apiVersion: string; readonly kind: string }, kind: ObjectType): void {
+function checkHead(
+  sent: { readonly apiVersion: string; readonly kind: string },
+  kind: ObjectType,
+  also = '',
+): void {
   const expected = apiVersionOf(kind.group, kind.version);
-  const apiVersion = sent.apiVersion === '' ? expected : sent.apiVersion;
+  const apiVersion = sent.apiVersion === '' || sent.apiVersion === also ? expected : sent.apiVersion;
   const name = sent.kind === '' ? kind.kind : sent.kind;
   if (apiVersion === expected && name === kind.kind) return;
   const { group, version } = parseApiVersion(apiVersion);

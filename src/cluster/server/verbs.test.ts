@@ -36,7 +36,7 @@ test('an object is created, read, changed and deleted', async () => {
   assert.equal(wrong.status, 409);
   assert.match(
     wrong.body.message ?? '',
-    /Precondition failed: UID in precondition: other, UID in object meta: /,
+    /on ConfigMap "a": the UID in the precondition \(other\) does not match the UID in record/,
   );
   const gone = await api.call('DELETE', `${MAPS}/a`);
   assert.deepEqual([gone.body.kind, gone.body.status], ['Status', 'Success']);

@@ -164,6 +164,10 @@ test('two budgets for one pod, another name, and preconditions', async () => {
   await podNamed(api, 'a');
   const uid = (await evict(api, 'a', { preconditions: { uid: 'other' } })).body;
   assert.equal(uid.reason, 'Conflict');
+  assert.match(
+    uid.message ?? '',
+    /on Pod "a": the UID in the precondition \(other\) does not match the UID in record/,
+  );
   const named = await api.call('POST', `${PODS}/a/eviction`, {
     apiVersion: 'policy/v1',
     kind: 'Eviction',
@@ -173,7 +177,64 @@ test('two budgets for one pod, another name, and preconditions', async () => {
   await budget(api, { disruptionsAllowed: 1 });
   await budget(api, { disruptionsAllowed: 1 }, { selector: {} }, 'all');
   const answer = await evict(api, 'a');
-  assert.equal(answer.body.code, 500);
+  assert.deepEqual([answer.status, answer.body.code], [500, 500]);
   assert.match(answer.body.message ?? '', /^This pod has more than one PodDisruptionBudget/);
   assert.equal((await evict(api, 'nobody')).status, 404);
+});
+
+test('what an eviction says is read as a delete and a creation are', async () => {
+  await using api = await TestServer.open();
+  await podNamed(api, 'a');
+  const dryRun = ['All'];
+  const cases: readonly [JsonObject, number, RegExp][] = [
+    [
+      { deleteOptions: { dryRun: ['Some'] } },
+      422,
+      /^DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported/,
+    ],
+    [{ deleteOptions: { propagationPolicy: 'Twist' } }, 422, /propagationPolicy: Unsupported value: "Twist"/],
+    [{ deleteOptions: { propagationPolicy: 'Orphan', orphanDependents: true } }, 422, /cannot be both set$/],
+    [
+      { deleteOptions: { ignoreStoreReadErrorWithClusterBreakingPotential: true } },
+      422,
+      /^Eviction.policy "a" is invalid: deleteOptions.ignoreStore.*: Invalid value: true: can not be set for pod/,
+    ],
+    [
+      { metadata: { name: 'a', namespace: 'other' } },
+      400,
+      /^the namespace of the provided object does not match/,
+    ],
+    [{ apiVersion: 'policy/v1beta1', deleteOptions: { dryRun } }, 201, /^$/],
+    [{ apiVersion: 'policy/v2', deleteOptions: { dryRun } }, 400, /./],
+  ];
+  const path = `${PODS}/a/eviction`;
+  const named = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'a' } };
+  for (const [change, status, message] of cases) {
+    const answer = await api.call('POST', path, { ...named, ...change });
+    assert.equal(answer.status, status, JSON.stringify(change));
+    assert.match(answer.body.message ?? '', message);
+  }
+  const both = await api.call('POST', `${path}?dryRun=All`, {
+    ...named,
+    deleteOptions: { dryRun: ['Some'] },
+  });
+  assert.equal(both.body.message, 'Non-matching dry-run options in request and content: [All] and [Some]');
+  const warned = await api.call('POST', `${path}?dryRun=All`, { ...named, what: 1 });
+  assert.equal(warned.headers['warning'], '299 - "unknown field \\"what\\""');
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  assert.equal((await api.call('POST', `${path}?dryRun=All`, named, { accept })).status, 406);
+});
+
+test('what an eviction takes from a budget belongs to the server', async () => {
+  await using api = await TestServer.open();
+  await podNamed(api, 'a');
+  await budget(api, { disruptionsAllowed: 2, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 });
+  await evict(api, 'a');
+  const { metadata } = await read(api, `${BUDGETS}/pdb`);
+  const entries = metadata.managedFields as unknown as JsonObject[];
+  const own = entries.find(({ manager }) => manager === 'kube-apiserver');
+  assert.equal(own?.['subresource'], 'status');
+  assert.deepEqual(own['fieldsV1'], {
+    'f:status': { 'f:disruptionsAllowed': {}, 'f:disruptedPods': { '.': {}, 'f:a': {} } },
+  });
 });

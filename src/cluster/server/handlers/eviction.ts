@@ -1,9 +1,11 @@
 /** policy/v1 Eviction: a delete that disruption budgets may refuse (https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/). */
 import { rfc3339 } from '../../../base/clock.ts';
 import { assert, isPlatformError } from '../../../base/errors.ts';
+import { invalid } from '../../api/field-error.ts';
 import {
   getOwn,
   isJsonObject,
+  jsonEqual,
   listAt,
   numberAt,
   objectAt,
@@ -12,22 +14,29 @@ import {
   stringAt,
   type JsonObject,
 } from '../../api/json.ts';
+import { recordUpdate } from '../../api/managed-fields/managed-fields.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import { selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { listOf } from '../admission/lookup.ts';
+import { authored } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { parsePropagation, type DeleteRequest } from '../deletion.ts';
-import { badRequest, conflict, disruptionRefused, forbidden } from '../failure.ts';
+import { checkPreconditions, parsePropagation, type DeleteRequest } from '../deletion.ts';
+import { badRequest, disruptionRefused, forbidden, invalidObject, unexplained } from '../failure.ts';
 import { admitCreation } from '../gate.ts';
+import { negotiate } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Changed } from '../registry.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
-import { respondWith } from '../respond.ts';
+import { jsonResponse, warningHeader } from '../respond.ts';
+import { toBytes } from '../view.ts';
+import { checkDeleteOptions } from '../write-options.ts';
+import { otherNamespace } from '../writing.ts';
 import { remove } from './remove.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+const BREAKING = 'ignoreStoreReadErrorWithClusterBreakingPotential';
 const BUDGETS = ['policy', 'v1', 'poddisruptionbudgets'] as const;
 
 /** Evictions that the controller has not seen the end of; more are not kept track of. */
@@ -42,24 +51,40 @@ interface Eviction {
 
 export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
   const { info, request } = context;
+  // It is no pod that is shown, so that there is no table.
+  negotiate(request.headers['accept'], { protobuf: true, table: false });
   const kind = evictionType();
-  const { object, unknown } = await decodeBody(request, kind);
-  checkUnknown(unknown, kind, info.query);
+  const { object, unknown } = await decodeBody(request, kind, 'policy/v1beta1');
+  const warnings = checkUnknown(unknown, kind, info.query);
+  const namespace = stringAt(object, 'metadata', 'namespace');
+  if (namespace !== '' && namespace !== info.namespace) throw otherNamespace();
   if (stringAt(object, 'metadata', 'name') !== info.name) {
     throw badRequest('name in URL does not match name in Eviction object');
   }
   const options = objectAt(object, 'deleteOptions');
-  const eviction: Eviction = {
-    request: deleteRequestOf(options),
-    dryRun: isDryRun([...info.query.getAll('dryRun'), ...(listAt(options, 'dryRun') as string[])]),
-  };
+  if (options[BREAKING] === true) {
+    const why = 'can not be set for pod eviction, try after removing the option';
+    const about = { group: 'policy', kind: 'Eviction', name: info.name };
+    throw invalidObject(about, [invalid(`deleteOptions.${BREAKING}`, true, why)]);
+  }
+  const dryRun = dryRunOf(info.query.getAll('dryRun'), listAt(options, 'dryRun') as string[]);
   await admitCreation(context, object as KubeObject);
+  const eviction: Eviction = { request: deleteRequestOf(options, dryRun), dryRun: isDryRun(dryRun) };
   const several = await evict(context, eviction);
-  if (!several) return respondWith({ ...SUCCESS, code: 201 }, 201);
+  const headers = warningHeader(warnings);
+  if (!several) return jsonResponse(201, toBytes({ ...SUCCESS, code: 201 }), headers);
   const message =
     'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
-  // As upstream: what was asked for is answered, and the answer is a failure.
-  return respondWith({ ...SUCCESS, status: 'Failure', message, code: 500 }, 201);
+  return jsonResponse(500, toBytes({ ...SUCCESS, status: 'Failure', message, code: 500 }), headers);
+}
+
+/** Where both the query and the options have a say they must say the same. */
+function dryRunOf(query: readonly string[], options: readonly string[]): readonly string[] {
+  const asked = query.filter((value) => value !== '');
+  if (options.length === 0) return asked;
+  if (asked.length === 0 || jsonEqual([...asked], [...options])) return options;
+  const shown = `[${asked.join(' ')}] and [${options.join(' ')}]`;
+  throw unexplained(`Non-matching dry-run options in request and content: ${shown}`);
 }
 
 function evictionType(): ObjectType {
@@ -68,15 +93,16 @@ function evictionType(): ObjectType {
   return builtinType(schema);
 }
 
-function deleteRequestOf(options: JsonObject): DeleteRequest {
+function deleteRequestOf(options: JsonObject, dryRun: readonly string[]): DeleteRequest {
   const preconditions = objectAt(options, 'preconditions');
   const uid = stringAt(preconditions, 'uid');
   const resourceVersion = stringAt(preconditions, 'resourceVersion');
-  const policy = stringAt(options, 'propagationPolicy');
-  const orphan = getOwn(options, 'orphanDependents');
+  const propagationPolicy = options['propagationPolicy'] as string | undefined;
+  const orphanDependents = options['orphanDependents'] as boolean | undefined;
+  checkDeleteOptions({ propagationPolicy, orphanDependents, dryRun });
   return {
     gracePeriodSeconds: numberAt(options, 'gracePeriodSeconds'),
-    propagationPolicy: parsePropagation(policy, typeof orphan === 'boolean' ? orphan : undefined),
+    propagationPolicy: parsePropagation(propagationPolicy, orphanDependents),
     ...(uid !== '' && { uid }),
     ...(resourceVersion !== '' && { resourceVersion }),
   };
@@ -175,6 +201,11 @@ async function takeFromBudget(
 ): Promise<void> {
   const resource = server.resources.get(...BUDGETS);
   const ref = { namespace: info.namespace, name: metadata.name ?? '' };
+  const author = authored(resource, {
+    manager: 'kube-apiserver',
+    subresource: 'status',
+    clock: server.clock,
+  });
   await server.registry.modify(resource, ref, {
     dryRun,
     change(budget) {
@@ -191,7 +222,9 @@ async function takeFromBudget(
         const conditions = objectsAt(status, 'conditions');
         status['conditions'] = withoutDisruptions(conditions, count(budget, 'observedGeneration'), now);
       }
-      return { type: 'put', object: { ...budget, status } };
+      const object = { ...budget, metadata: { ...budget.metadata }, status };
+      recordUpdate(budget, object, author);
+      return { type: 'put', object };
     },
   });
 }
@@ -267,18 +300,7 @@ async function mark(context: ResourceContext, request: DeleteRequest): Promise<C
   const { server, resource, info } = context;
   return await server.registry.modify(resource, info, {
     change(pod) {
-      const { metadata } = pod;
-      const mismatch = (what: string, wanted: string, found = ''): Error =>
-        conflict(
-          resource,
-          info.name,
-          `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found}). The object might have been ${what === 'UID' ? 'deleted and then recreated' : 'modified'}`,
-        );
-      const { uid, resourceVersion } = request;
-      if (uid !== undefined && uid !== metadata.uid) throw mismatch('UID', uid, metadata.uid);
-      if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
-        throw mismatch('ResourceVersion', resourceVersion, metadata.resourceVersion);
-      }
+      checkPreconditions(resource, pod, request);
       const conditions = objectsAt(pod, 'status', 'conditions');
       const before = conditions.find(({ type }) => type === 'DisruptionTarget');
       const condition = {
@@ -289,7 +311,6 @@ async function mark(context: ResourceContext, request: DeleteRequest): Promise<C
         lastTransitionTime:
           (before?.['status'] === 'True' ? before['lastTransitionTime'] : undefined) ??
           rfc3339(server.clock.now()),
-        ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
       };
       const others = conditions.filter(({ type }) => type !== 'DisruptionTarget');
       const status = { ...pod.status, conditions: [...others, condition] };
