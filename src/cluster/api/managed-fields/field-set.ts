@@ -112,7 +112,7 @@ export class FieldSet {
   /** Every member's path, in FieldsV1's order. */
   *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
     if (this.member) yield prefix;
-    for (const step of [...this.children.keys()].toSorted()) {
+    for (const step of sorted(this.children)) {
       yield* this.children.get(step)!.paths([...prefix, step]);
     }
   }
@@ -125,7 +125,7 @@ export class FieldSet {
   #makeJson(): JsonObject {
     const json: JsonObject = {};
     if (this.member && this.children.size > 0) json['.'] = {};
-    for (const step of [...this.children.keys()].sort()) json[step] = this.children.get(step)!.toJson();
+    for (const step of sorted(this.children)) json[step] = this.children.get(step)!.toJson();
     return json;
   }
 
@@ -134,6 +134,12 @@ export class FieldSet {
     if (!isJsonObject(json)) return FieldSet.empty;
     return parsed.get(JSON.stringify(json), () => parse(json, false, 0));
   }
+}
+
+/** Most sets are small and in order, and sorting is expensive. */
+function sorted(children: ReadonlyMap<string, FieldSet>): readonly string[] {
+  const steps = [...children.keys()];
+  return steps.every((step, i) => i === 0 || steps[i - 1]! < step) ? steps : steps.sort();
 }
 
 const subtract = (a: FieldSet, b: FieldSet): FieldSet => a.difference(b);

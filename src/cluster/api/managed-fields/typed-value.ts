@@ -142,7 +142,9 @@ export function compare(
   const changes = new Changes();
   for (const name of bothNames(before, after)) {
     const step = fieldStep(name);
-    const [old, now, zero] = [getOwn(before, name), getOwn(after, name), zeros.get(name)];
+    const old = getOwn(before, name);
+    const now = getOwn(after, name);
+    const zero = zeros.get(name);
     // What replicas of one template have in common. Metadata is never the same twice.
     const change =
       old === undefined && name !== 'metadata' && isJsonObject(now)
@@ -186,7 +188,8 @@ function compareAt(
   if (Array.isArray(before) && jsonEqual(before, after)) return SAME;
   // Nothing on either side is told apart as a whole: none at all from an empty one.
   if (isNothing(before) && isNothing(after)) return jsonEqual(before, after) ? SAME : OTHER_VALUE;
-  const [old, now] = [shapeOf(before, schema), shapeOf(after, schema)];
+  const old = shapeOf(before, schema);
+  const now = shapeOf(after, schema);
   if (old === 'object' && now === 'object')
     return compareMembers(membersOf(before), membersOf(after), schema);
   if (old === 'items' && now === 'items') return compareItems(before, after, schema);
@@ -198,7 +201,8 @@ function compareMembers(before: JsonObject, after: JsonObject, schema: ValueSche
   const zeros = zerosOf(schema);
   let changes: Changes | undefined;
   for (const name of bothNames(before, after)) {
-    const [old, now] = [getOwn(before, name), getOwn(after, name)];
+    const old = getOwn(before, name);
+    const now = getOwn(after, name);
     if (old === now) continue;
     const zero = zeros.get(name);
     const change = compareAt(old ?? zero, now ?? zero, below(schema, name));
