@@ -24,9 +24,9 @@ export function getOwn(target: JsonObject, key: string): JsonValue | undefined {
 /** Descends by own properties; undefined as soon as something on the way is not an object. */
 export function getPath(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
   let current = value;
-  for (const key of path) {
+  for (let i = 0; i < path.length; i++) {
     if (!isJsonObject(current)) return undefined;
-    current = getOwn(current, key);
+    current = getOwn(current, path[i]!);
   }
   return current;
 }
@@ -50,10 +50,13 @@ export function numberAt(value: JsonValue | undefined, ...path: readonly string[
 }
 
 /** The objects of the list at a path, none where there is no list. */
-export function objectsAt(value: JsonValue | undefined, ...path: readonly string[]): JsonObject[] {
+export function objectsAt(value: JsonValue | undefined, ...path: readonly string[]): readonly JsonObject[] {
   const found = getPath(value, ...path);
-  return Array.isArray(found) ? found.filter((item) => isJsonObject(item)) : [];
+  if (!Array.isArray(found)) return NOTHING;
+  return found.every(isJsonObject) ? found : found.filter(isJsonObject);
 }
+
+const NOTHING: readonly never[] = Object.freeze([]);
 
 /** The values of the list at a path, none where there is no list. */
 export function listAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue[] {

@@ -18,7 +18,8 @@ function made(data: JsonObject): JsonObject {
   return object;
 }
 
-const entriesOf = (object: JsonObject): JsonObject[] => objectsAt(object, 'metadata', 'managedFields');
+const entriesOf = (object: JsonObject): readonly JsonObject[] =>
+  objectsAt(object, 'metadata', 'managedFields');
 
 test('an owner of whom nothing changes keeps the entry that it has', () => {
   const live = made({ a: '1' });

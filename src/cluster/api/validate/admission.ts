@@ -125,7 +125,7 @@ export function validateValidatingPolicy(policy: JsonObject): FieldError[] {
   }
   if (annotations.length > MAX_ANNOTATIONS) {
     const detail = `must not have more than ${MAX_ANNOTATIONS} auditAnnotations`;
-    errors.push(invalid('spec.auditAnnotations', annotations, detail));
+    errors.push(invalid('spec.auditAnnotations', [...annotations], detail));
   }
   const keys = new Set<string>();
   for (const [index, annotation] of annotations.entries()) {

@@ -10,6 +10,16 @@ export const IMMUTABLE = 'field is immutable';
 export const BAD_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 export const BAD_CIDR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
+/** No complaints. */
+export const NONE: readonly FieldError[] = Object.freeze([]);
+
+/** All of several lists: most are empty on every write, and spreading empty lists costs more than looking at them. */
+export function joined(...lists: readonly (readonly FieldError[])[]): FieldError[] {
+  const errors: FieldError[] = [];
+  for (let i = 0; i < lists.length; i++) if (lists[i]!.length > 0) errors.push(...lists[i]!);
+  return errors;
+}
+
 /** The path of a member: `spec` and `replicas` make `spec.replicas`. */
 export function child(field: string, key: string): string {
   return field === '' ? key : `${field}.${key}`;
@@ -134,7 +144,8 @@ export function named(
 }
 
 export function formed(value: string, at: string, rule: (value: string) => string[]): FieldError[] {
-  return rule(value).map((detail) => invalid(at, value, detail));
+  const details = rule(value);
+  return details.length === 0 ? [] : details.map((detail) => invalid(at, value, detail));
 }
 
 /** Texts without which the object means nothing. */

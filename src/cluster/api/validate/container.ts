@@ -9,7 +9,7 @@ import {
   type FieldError,
 } from '../field-error.ts';
 import { isJsonObject, listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
-import { formed, notSupported, tooMany } from './checks.ts';
+import { formed, joined, NONE, notSupported, tooMany } from './checks.ts';
 import { validateEnvironment } from './environment.ts';
 import { validateDevices, validateMounts } from './mounts.ts';
 import { dns1123Label, portName, portNumber } from './names.ts';
@@ -36,19 +36,19 @@ export function validateContainers(spec: JsonObject, field: string, context: Con
   const at = `${field}.containers`;
   if (containers.length === 0) return [required(at)];
   const names = new Set<string>();
-  const errors = containers.flatMap((container, index) => {
+  const errors: FieldError[] = [];
+  for (let index = 0; index < containers.length; index++) {
+    const container = containers[index]!;
     const here = `${at}[${index}]`;
-    const found = validateCommon(container, here, context);
+    errors.push(...validateCommon(container, here, context));
     const name = stringAt(container, 'name');
-    if (names.has(name)) found.push(duplicate(`${here}.name`, name));
+    if (names.has(name)) errors.push(duplicate(`${here}.name`, name));
     names.add(name);
-    return [
-      ...found,
-      ...validateHooks(container, here, context.graceSeconds),
-      ...validateRestarts(container, here, 'regular'),
-    ];
-  });
-  return [...errors, ...checkHostPorts(containers, at)];
+    errors.push(...validateHooks(container, here, context.graceSeconds));
+    errors.push(...validateRestarts(container, here, 'regular'));
+  }
+  errors.push(...checkHostPorts(containers, at));
+  return errors;
 }
 
 const SERVING = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'];
@@ -59,6 +59,7 @@ export function validateInitContainers(
   field: string,
   context: ContainerContext,
 ): FieldError[] {
+  if (spec['initContainers'] === undefined) return [];
   const at = `${field}.initContainers`;
   const names = new Set(objectsAt(spec, 'containers').map((container) => stringAt(container, 'name')));
   return objectsAt(spec, 'initContainers').flatMap((container, index) => {
@@ -111,6 +112,7 @@ export function validateEphemeralContainers(
   field: string,
   context: ContainerContext,
 ): FieldError[] {
+  if (spec['ephemeralContainers'] === undefined) return [];
   const others = new Set(
     ['containers', 'initContainers'].flatMap((list) =>
       objectsAt(spec, list).map((container) => stringAt(container, 'name')),
@@ -154,19 +156,19 @@ export function validatePadding(container: JsonObject, at: string): FieldError[]
 
 function validateCommon(container: JsonObject, at: string, context: ContainerContext): FieldError[] {
   const name = stringAt(container, 'name');
-  return [
-    ...(name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label)),
-    ...(stringAt(container, 'image') === '' ? [required(`${at}.image`)] : []),
-    ...choice(container, 'terminationMessagePolicy', { at, supported: ['File', 'FallbackToLogsOnError'] }),
-    ...validatePorts(container, at),
-    ...validateEnvironment(container, at),
-    ...validateMounts(container, at, context.volumes),
-    ...validateDevices(container, at, context.volumes),
-    ...choice(container, 'imagePullPolicy', { at, supported: ['Always', 'IfNotPresent', 'Never'] }),
-    ...validateResources(container, `${at}.resources`, context.claims),
-    ...validateResizePolicy(container, at, context.restartPolicy),
-    ...validateContainerSecurity(container, at, context.hostUsers),
-  ];
+  return joined(
+    name === '' ? [required(`${at}.name`)] : formed(name, `${at}.name`, dns1123Label),
+    stringAt(container, 'image') === '' ? [required(`${at}.image`)] : NONE,
+    choice(container, 'terminationMessagePolicy', { at, supported: ['File', 'FallbackToLogsOnError'] }),
+    validatePorts(container, at),
+    validateEnvironment(container, at),
+    validateMounts(container, at, context.volumes),
+    validateDevices(container, at, context.volumes),
+    choice(container, 'imagePullPolicy', { at, supported: ['Always', 'IfNotPresent', 'Never'] }),
+    validateResources(container, `${at}.resources`, context.claims),
+    validateResizePolicy(container, at, context.restartPolicy),
+    validateContainerSecurity(container, at, context.hostUsers),
+  );
 }
 
 function choice(
@@ -175,9 +177,9 @@ function choice(
   how: { readonly at: string; readonly supported: readonly string[] },
 ): FieldError[] {
   const value = stringAt(container, key);
+  if (how.supported.includes(value)) return [];
   const field = `${how.at}.${key}`;
-  if (value === '') return [required(field)];
-  return how.supported.includes(value) ? [] : [unsupported(field, value, how.supported)];
+  return value === '' ? [required(field)] : [unsupported(field, value, how.supported)];
 }
 
 function validateHooks(container: JsonObject, at: string, graceSeconds: number | undefined): FieldError[] {
@@ -231,6 +233,7 @@ const RESIZED = ['cpu', 'memory'];
 const RESIZE_POLICIES = ['NotRequired', 'RestartContainer'];
 
 function validateResizePolicy(container: JsonObject, at: string, podPolicy: string): FieldError[] {
+  if (container['resizePolicy'] === undefined) return [];
   const field = `${at}.resizePolicy`;
   const seen = new Set<string>();
   return objectsAt(container, 'resizePolicy').flatMap((policy, index) => {
@@ -252,14 +255,16 @@ const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
 function validatePorts(container: JsonObject, field: string): FieldError[] {
   const names = new Set<string>();
-  return objectsAt(container, 'ports').flatMap((port, index) => {
-    const errors: FieldError[] = [];
+  const errors: FieldError[] = [];
+  const ports = objectsAt(container, 'ports');
+  for (let index = 0; index < ports.length; index++) {
+    const port = ports[index]!;
     const at = `${field}.ports[${index}]`;
     const name = stringAt(port, 'name');
     const misnamed = name === '' ? [] : formed(name, `${at}.name`, portName);
     errors.push(...misnamed);
     if (name !== '' && misnamed.length === 0 && names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    if (misnamed.length === 0) names.add(name);
+    if (name !== '' && misnamed.length === 0) names.add(name);
     const number = numberAt(port, 'containerPort') ?? 0;
     if (number === 0) errors.push(required(`${at}.containerPort`));
     else errors.push(...portNumber(number).map((detail) => invalid(`${at}.containerPort`, number, detail)));
@@ -267,22 +272,26 @@ function validatePorts(container: JsonObject, field: string): FieldError[] {
     if (hostPort !== 0) {
       errors.push(...portNumber(hostPort).map((detail) => invalid(`${at}.hostPort`, hostPort, detail)));
     }
-    return [...errors, ...choice(port, 'protocol', { at, supported: PROTOCOLS })];
-  });
+    errors.push(...choice(port, 'protocol', { at, supported: PROTOCOLS }));
+  }
+  return errors;
 }
 
 function checkHostPorts(containers: readonly JsonObject[], field: string): FieldError[] {
   const taken = new Set<string>();
-  return containers.flatMap((container, index) =>
-    objectsAt(container, 'ports').flatMap((port, position) => {
+  const errors: FieldError[] = [];
+  for (let index = 0; index < containers.length; index++) {
+    const ports = objectsAt(containers[index], 'ports');
+    for (let position = 0; position < ports.length; position++) {
+      const port = ports[position]!;
       const number = numberAt(port, 'hostPort') ?? 0;
-      if (number === 0) return [];
+      if (number === 0) continue;
       const key = `${stringAt(port, 'protocol')}/${stringAt(port, 'hostIP')}/${number}`;
-      if (taken.has(key)) return [duplicate(`${field}[${index}].ports[${position}].hostPort`, key)];
+      if (taken.has(key)) errors.push(duplicate(`${field}[${index}].ports[${position}].hostPort`, key));
       taken.add(key);
-      return [];
-    }),
-  );
+    }
+  }
+  return errors;
 }
 
 /** On the host's network a port is the host's; templates may leave that to the pod's defaults. */

@@ -12,14 +12,16 @@ const ONE_OF =
 const ONLY_ONE = 'may not have more than one field specified at a time';
 
 export function validateEnvironment(container: JsonObject, field: string): FieldError[] {
-  return [
-    ...objectsAt(container, 'env').flatMap((variable, index) =>
-      validateVariable(variable, `${field}.env[${index}]`),
-    ),
-    ...objectsAt(container, 'envFrom').flatMap((source, index) =>
-      validateSource(source, `${field}.envFrom`, `${field}.envFrom[${index}]`),
-    ),
-  ];
+  const errors: FieldError[] = [];
+  const variables = objectsAt(container, 'env');
+  for (let i = 0; i < variables.length; i++) {
+    errors.push(...validateVariable(variables[i]!, `${field}.env[${i}]`));
+  }
+  const sources = objectsAt(container, 'envFrom');
+  for (let i = 0; i < sources.length; i++) {
+    errors.push(...validateSource(sources[i]!, `${field}.envFrom`, `${field}.envFrom[${i}]`));
+  }
+  return errors;
 }
 
 function validateVariable(variable: JsonObject, at: string): FieldError[] {

@@ -159,7 +159,7 @@ function validateVersions(spec: JsonObject): FieldError[] {
     errors.push(...validateDeprecation(version, `${at}.deprecationWarning`));
   }
   if (new Set(names).size < names.length) {
-    errors.push(invalid('spec.versions', versions, 'must contain unique version names'));
+    errors.push(invalid('spec.versions', [...versions], 'must contain unique version names'));
   }
   if (versions.filter((version) => version['storage'] === true).length !== 1) {
     const detail = 'must have exactly one version marked as storage version';

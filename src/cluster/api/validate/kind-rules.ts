@@ -68,7 +68,13 @@ import {
 } from './persistent-volume.ts';
 import { validatePodTemplate } from './pod-template.ts';
 import { validateEphemeralUpdate, validateResize } from './pod-subresources.ts';
-import { validatePod, validatePodCreate, validatePodStatus, validatePodUpdate } from './pod.ts';
+import {
+  validatePod,
+  validatePodCreate,
+  validatePodProfiles,
+  validatePodStatus,
+  validatePodUpdate,
+} from './pod.ts';
 import {
   validateDisruptionBudget,
   validateDisruptionBudgetStatus,
@@ -130,6 +136,11 @@ export interface Rules {
   /** `create` and `update` look at the metadata themselves. */
   readonly whole?: boolean;
   readonly object?: (object: JsonObject) => FieldError[];
+  /**
+   * After `object`: what judges the spec and nothing that can change beside it. It is not asked again about the very spec
+   * that is stored.
+   */
+  readonly spec?: (object: JsonObject) => FieldError[];
   /** Only of new objects. */
   readonly create?: (object: JsonObject) => FieldError[];
   readonly update?: (object: JsonObject, old: JsonObject) => FieldError[];
@@ -162,7 +173,8 @@ export const RULES: Readonly<Record<string, Rules>> = {
   '/Pod': {
     name: 'subdomain',
     create: validatePodCreate,
-    object: validatePod,
+    object: validatePodProfiles,
+    spec: validatePod,
     update: validatePodUpdate,
     status: validatePodStatus,
     endpoints: {
@@ -208,13 +220,13 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   'apps/Deployment': {
     name: 'subdomain',
-    object: validateDeployment,
+    spec: validateDeployment,
     update: validateWorkloadUpdate,
     status: workloadStatus('deployment'),
   },
   'apps/ReplicaSet': {
     name: 'subdomain',
-    object: validateReplicaSet,
+    spec: validateReplicaSet,
     update: validateWorkloadUpdate,
     status: workloadStatus('replicated'),
   },
@@ -261,7 +273,7 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   '/ReplicationController': {
     name: 'subdomain',
-    object: validateReplicationController,
+    spec: validateReplicationController,
     status: workloadStatus('replicated'),
   },
   '/ResourceQuota': {

@@ -49,12 +49,14 @@ export function validateMetadata(
     errors.push(...asPrefix(rule)(base).map((detail) => invalid('metadata.generateName', base, detail)));
   }
   if (name === '') errors.push(required('metadata.name', 'name or generateName is required'));
-  else errors.push(...rule(name).map((detail) => invalid('metadata.name', name, detail)));
+  else for (const detail of rule(name)) errors.push(invalid('metadata.name', name, detail));
   const namespace = stringAt(metadata, 'namespace');
   if (rules.clusterScoped === true) {
     if (namespace !== '') errors.push(forbidden('metadata.namespace', 'not allowed on this type'));
   } else if (namespace !== '') {
-    errors.push(...dns1123Label(namespace).map((detail) => invalid('metadata.namespace', namespace, detail)));
+    for (const detail of dns1123Label(namespace)) {
+      errors.push(invalid('metadata.namespace', namespace, detail));
+    }
   }
   errors.push(...validateGeneration(metadata));
   errors.push(...validateLabels(metadata['labels'], 'metadata.labels'));
@@ -66,6 +68,7 @@ export function validateMetadata(
 /** What changed objects of every kind are held to, before the rules of their own. */
 export function validatePrefix(object: JsonObject): FieldError[] {
   const base = stringAt(object, 'metadata', 'generateName');
+  if (base === '') return [];
   return pathSegmentPrefix(base).map((detail) => invalid('metadata.generateName', base, detail));
 }
 
@@ -76,20 +79,23 @@ function validateGeneration({ generation }: JsonObject): FieldError[] {
 
 export function validateLabels(labels: JsonValue | undefined, field: string): FieldError[] {
   if (!isJsonObject(labels)) return [];
-  return Object.entries(labels).flatMap(([key, value]) => [
-    ...qualifiedName(key).map((detail) => invalid(field, key, detail)),
-    ...labelValue(textOf(value)).map((detail) => invalid(field, value, detail)),
-  ]);
+  const errors: FieldError[] = [];
+  for (const key of Object.keys(labels)) {
+    const value = labels[key];
+    for (const detail of qualifiedName(key)) errors.push(invalid(field, key, detail));
+    for (const detail of labelValue(textOf(value))) errors.push(invalid(field, value, detail));
+  }
+  return errors;
 }
 
 export function validateAnnotations(annotations: JsonValue | undefined, field: string): FieldError[] {
   if (!isJsonObject(annotations)) return [];
   const errors: FieldError[] = [];
   let size = 0;
-  for (const [key, value] of Object.entries(annotations)) {
+  for (const key of Object.keys(annotations)) {
     // Annotation keys may be in any case; the rest is as for labels.
-    errors.push(...qualifiedName(key.toLowerCase()).map((detail) => invalid(field, key, detail)));
-    size += Buffer.byteLength(key) + Buffer.byteLength(textOf(value));
+    for (const detail of qualifiedName(key.toLowerCase())) errors.push(invalid(field, key, detail));
+    size += Buffer.byteLength(key) + Buffer.byteLength(textOf(annotations[key]));
   }
   if (size > MAX_ANNOTATIONS) errors.push(tooLong(field, MAX_ANNOTATIONS));
   return errors;
@@ -115,7 +121,7 @@ function validateOwners(metadata: JsonObject): FieldError[] {
     if (first === undefined) first = name;
     else {
       const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${name}`;
-      errors.push(invalid(field, owners, detail));
+      errors.push(invalid(field, [...owners], detail));
     }
   }
   return errors;
@@ -137,6 +143,7 @@ export function validateStandardFinalizer(name: string, field: string): FieldErr
 
 function validateFinalizers(metadata: JsonObject, custom: boolean): FieldError[] {
   const field = 'metadata.finalizers';
+  if (metadata['finalizers'] === undefined) return [];
   const finalizers = listAt(metadata, 'finalizers').map((item) => textOf(item));
   const errors = finalizers.flatMap((name) => validateFinalizerName(name, field));
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
@@ -178,7 +185,11 @@ export function validateMetadataUpdate(object: JsonObject, old: JsonObject): Fie
       );
     }
   }
-  for (const key of FIXED) errors.push(...immutable(object, old, ['metadata', key]));
+  const now = objectAt(object, 'metadata');
+  const before = objectAt(old, 'metadata');
+  for (const key of FIXED) {
+    if (!jsonEqual(now[key], before[key])) errors.push(invalid(`metadata.${key}`, now[key], IMMUTABLE));
+  }
   return errors;
 }
 

@@ -15,6 +15,7 @@ export function validateMounts(
   field: string,
   volumes: ReadonlyMap<string, JsonObject>,
 ): FieldError[] {
+  if (container['volumeMounts'] === undefined) return [];
   const devices = pairs(container, 'volumeDevices', 'devicePath');
   const devicePaths = new Set(devices.values());
   const paths = new Set<string>();
@@ -82,6 +83,7 @@ export function validateDevices(
   field: string,
   volumes: ReadonlyMap<string, JsonObject>,
 ): FieldError[] {
+  if (container['volumeDevices'] === undefined) return [];
   const mounts = pairs(container, 'volumeMounts', 'mountPath');
   const mountPaths = new Set(mounts.values());
   const [names, paths] = [new Set<string>(), new Set<string>()];

@@ -17,6 +17,7 @@ function mismatch(what: string, pattern: string, example: string): string {
 }
 
 export function dns1123Label(value: string): string[] {
+  if (value.length <= 63 && LABEL.test(value)) return [];
   const long = value.length > 63 ? [tooLong(63)] : [];
   if (!LABEL.test(value) && SUBDOMAIN.test(value)) return [...long, 'must not contain dots'];
   return [
@@ -34,6 +35,7 @@ export function dns1123Label(value: string): string[] {
 }
 
 export function dns1123Subdomain(value: string): string[] {
+  if (value.length <= 253 && SUBDOMAIN.test(value)) return [];
   return [
     ...(value.length > 253 ? [tooLong(253)] : []),
     ...(SUBDOMAIN.test(value)
@@ -49,6 +51,7 @@ export function dns1123Subdomain(value: string): string[] {
 }
 
 export function dns1035Label(value: string): string[] {
+  if (value.length <= 63 && RFC1035_LABEL.test(value)) return [];
   return [
     ...(value.length > 63 ? [tooLong(63)] : []),
     ...(RFC1035_LABEL.test(value)
@@ -78,6 +81,7 @@ const QUALIFIED_FORM = mismatch(
 );
 
 export function qualifiedName(value: string): string[] {
+  if (value.length <= 63 && QUALIFIED.test(value)) return [];
   const slash = value.indexOf('/');
   const name = slash === -1 ? value : value.slice(slash + 1);
   const errors: string[] = [];
@@ -98,6 +102,7 @@ export function qualifiedName(value: string): string[] {
 }
 
 export function labelValue(value: string): string[] {
+  if (value.length <= 63 && LABEL_VALUE.test(value)) return [];
   return [
     ...(value.length > 63 ? [tooLong(63, 'bytes')] : []),
     ...(LABEL_VALUE.test(value)

@@ -119,6 +119,7 @@ export function validateSpread(
   field: string,
   isPod: boolean,
 ): FieldError[] {
+  if (constraints.length === 0) return [];
   const pairOf = (constraint: JsonObject): string =>
     `{${stringAt(constraint, 'topologyKey')}, ${stringAt(constraint, 'whenUnsatisfiable')}}`;
   return constraints.flatMap((constraint, index) => {

@@ -11,6 +11,14 @@ const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
 const LOCALHOST = 'localhost/';
 
+/** Most pods have none of those that name profiles. */
+function hasProfiles(annotations: JsonObject): boolean {
+  for (const key in annotations) {
+    if (key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER) || key.startsWith(APPARMOR)) return true;
+  }
+  return false;
+}
+
 const LISTS = ['initContainers', 'containers', 'ephemeralContainers'];
 
 /** `field` is where the annotations are. */
@@ -28,6 +36,7 @@ export function validatePodAnnotations(
   if (cost !== undefined && !isInt32(textOf(cost))) {
     errors.push(invalid(`${field}[${DELETION_COST}]`, cost, 'must be a 32bit integer'));
   }
+  if (!hasProfiles(annotations)) return errors;
   const seccomp = Object.entries(annotations).filter(
     ([key]) => key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER),
   );
@@ -66,6 +75,7 @@ export function validateProfilesMatch(
   field: string,
 ): FieldError[] {
   const errors: FieldError[] = [];
+  if (!hasProfiles(annotations)) return errors;
   const compare = (
     profile: JsonObject[string],
     key: string,
@@ -122,12 +132,13 @@ function profileMismatch(
 /** Some annotations say what a pod is, so that they come and go with it. */
 export function validateAnnotationsUpdate(now: JsonObject, before: JsonObject, field: string): FieldError[] {
   const errors: FieldError[] = [];
+  if (now === before) return errors;
   const say = (key: string, verb: string): void => {
     const at = `${field}[${key}]`;
     if (key.startsWith(APPARMOR)) errors.push(forbidden(at, `may not ${verb} AppArmor annotations`));
     if (key === MIRROR) errors.push(forbidden(at, `may not ${verb} mirror pod annotation`));
   };
-  for (const [key, value] of Object.entries(before)) if (now[key] !== value) say(key, 'remove or update');
+  for (const key of Object.keys(before)) if (now[key] !== before[key]) say(key, 'remove or update');
   for (const key of Object.keys(now)) if (before[key] === undefined) say(key, 'add');
   return errors;
 }

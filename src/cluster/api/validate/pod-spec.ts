@@ -12,7 +12,7 @@ import {
 } from '../json.ts';
 import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
-import { formed, longerThan, notSupported } from './checks.ts';
+import { formed, joined, longerThan, NONE, notSupported } from './checks.ts';
 import {
   validateContainers,
   validateEphemeralContainers,
@@ -49,53 +49,52 @@ export function validatePodSpec(spec: JsonObject, field: string, rules: PodSpecR
   });
   const context: ContainerContext = {
     volumes,
-    claims: new Set(
-      objectsAt(spec, 'resourceClaims')
-        .map((claim) => stringAt(claim, 'name'))
-        .filter((name) => name !== ''),
-    ),
+    claims: spec['resourceClaims'] === undefined ? NO_CLAIMS : claimNames(spec),
     hostUsers: spec['hostUsers'],
     graceSeconds: grace,
     restartPolicy: stringAt(spec, 'restartPolicy'),
     isPod,
   };
   const { affinity, resources } = spec;
-  return [
-    ...(grace === undefined ? [required(`${field}.terminationGracePeriodSeconds`)] : []),
-    ...errors,
-    ...validateClaims(spec, field),
-    ...validateContainers(spec, field, context),
-    ...validateInitContainers(spec, field, context),
-    ...validateEphemeralContainers(spec, field, context),
-    ...(isJsonObject(resources) ? validatePodResources(spec, field, context) : []),
-    ...validateHostNetwork(spec, field, isPod),
-    ...chosen(spec, field, 'restartPolicy', ['Always', 'OnFailure', 'Never']),
-    ...chosen(spec, field, 'dnsPolicy', ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
-    ...validateLabels(spec['nodeSelector'], `${field}.nodeSelector`),
-    ...validatePodSecurity(spec, field),
-    ...(isJsonObject(affinity) ? validateAffinity(affinity, `${field}.affinity`) : []),
-    ...validateDns(spec, field),
-    ...validateGates(spec, field),
-    ...validateSpread(
-      objectsAt(spec, 'topologySpreadConstraints'),
-      `${field}.topologySpreadConstraints`,
-      isPod,
-    ),
-    ...validateHostProcesses(spec, field),
-    ...validateHostUsers(spec, field),
-    ...validateHostname(spec, field),
-    ...named(spec, field, ['serviceAccountName', 'nodeName'], dns1123Subdomain),
-    ...validateDeadline(spec, field),
-    ...named(spec, field, ['hostname', 'subdomain'], dns1123Label),
-    ...validateTolerations(objectsAt(spec, 'tolerations'), `${field}.tolerations`),
-    ...validateHostAliases(spec, field),
-    ...named(spec, field, ['priorityClassName'], dns1123Subdomain),
-    ...validateRuntimeClass(spec, field),
-    ...validatePreemption(spec, field),
-    ...validateOverhead(spec, field),
-    ...validateSystem(spec, field),
-    ...validateFileReferences(spec, field),
-  ];
+  return joined(
+    grace === undefined ? [required(`${field}.terminationGracePeriodSeconds`)] : NONE,
+    errors,
+    validateClaims(spec, field),
+    validateContainers(spec, field, context),
+    validateInitContainers(spec, field, context),
+    validateEphemeralContainers(spec, field, context),
+    isJsonObject(resources) ? validatePodResources(spec, field, context) : NONE,
+    validateHostNetwork(spec, field, isPod),
+    chosen(spec, field, 'restartPolicy', ['Always', 'OnFailure', 'Never']),
+    chosen(spec, field, 'dnsPolicy', ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
+    validateLabels(spec['nodeSelector'], `${field}.nodeSelector`),
+    validatePodSecurity(spec, field),
+    isJsonObject(affinity) ? validateAffinity(affinity, `${field}.affinity`) : NONE,
+    validateDns(spec, field),
+    validateGates(spec, field),
+    validateSpread(objectsAt(spec, 'topologySpreadConstraints'), `${field}.topologySpreadConstraints`, isPod),
+    validateHostProcesses(spec, field),
+    validateHostUsers(spec, field),
+    validateHostname(spec, field),
+    named(spec, field, ['serviceAccountName', 'nodeName'], dns1123Subdomain),
+    validateDeadline(spec, field),
+    named(spec, field, ['hostname', 'subdomain'], dns1123Label),
+    validateTolerations(objectsAt(spec, 'tolerations'), `${field}.tolerations`),
+    validateHostAliases(spec, field),
+    named(spec, field, ['priorityClassName'], dns1123Subdomain),
+    validateRuntimeClass(spec, field),
+    validatePreemption(spec, field),
+    validateOverhead(spec, field),
+    validateSystem(spec, field),
+    validateFileReferences(spec, field),
+  );
+}
+
+const NO_CLAIMS: ReadonlySet<string> = new Set();
+
+function claimNames(spec: JsonObject): ReadonlySet<string> {
+  const names = objectsAt(spec, 'resourceClaims').map((claim) => stringAt(claim, 'name'));
+  return new Set(names.filter((name) => name !== ''));
 }
 
 /** What holds of pods and not of templates, whose pods somebody fills in. */
@@ -111,8 +110,9 @@ export function validatePodOnly(spec: JsonObject, field: string): FieldError[] {
     }
   }
   for (const list of ['containers', 'initContainers']) {
-    for (const [index, container] of objectsAt(spec, list).entries()) {
-      errors.push(...validatePadding(container, `${field}.${list}[${index}]`));
+    const containers = objectsAt(spec, list);
+    for (let index = 0; index < containers.length; index++) {
+      errors.push(...validatePadding(containers[index]!, `${field}.${list}[${index}]`));
     }
   }
   return errors;
@@ -124,6 +124,7 @@ function chosen(
   ...[key, supported]: readonly [string, readonly string[]]
 ): FieldError[] {
   const value = stringAt(spec, key);
+  if (supported.includes(value)) return [];
   return value === '' ? [required(`${field}.${key}`)] : notSupported(value, `${field}.${key}`, supported);
 }
 
@@ -132,10 +133,12 @@ function named(
   field: string,
   ...[keys, rule]: readonly [readonly string[], (value: string) => string[]]
 ): FieldError[] {
-  return keys.flatMap((key) => {
+  const errors: FieldError[] = [];
+  for (const key of keys) {
     const value = stringAt(spec, key);
-    return value === '' ? [] : rule(value).map((detail) => invalid(`${field}.${key}`, value, detail));
-  });
+    if (value !== '') errors.push(...formed(value, `${field}.${key}`, rule));
+  }
+  return errors;
 }
 
 function validateRuntimeClass(spec: JsonObject, field: string): FieldError[] {
@@ -201,22 +204,26 @@ function validateHostname(spec: JsonObject, field: string): FieldError[] {
 
 /** Files of variables are where an init container can have written them (KEP-3721). */
 function validateFileReferences(spec: JsonObject, field: string): FieldError[] {
-  const volumes = new Map(objectsAt(spec, 'volumes').map((volume) => [stringAt(volume, 'name'), volume]));
-  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
-    objectsAt(spec, list).flatMap((container, index) =>
-      objectsAt(container, 'env').flatMap((variable, position) => {
-        const reference = getPath(variable, 'valueFrom', 'fileKeyRef');
-        if (!isJsonObject(reference)) return [];
+  const errors: FieldError[] = [];
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers']) {
+    const containers = objectsAt(spec, list);
+    for (let index = 0; index < containers.length; index++) {
+      const variables = objectsAt(containers[index], 'env');
+      for (let position = 0; position < variables.length; position++) {
+        const reference = getPath(variables[position], 'valueFrom', 'fileKeyRef');
+        if (!isJsonObject(reference)) continue;
         const at = `${field}.${list}[${index}].env[${position}].valueFrom.fileKeyRef.volumeName`;
         const name = stringAt(reference, 'volumeName');
-        const volume = volumes.get(name);
-        if (volume === undefined) return [notFound(at, name)];
-        return volume['emptyDir'] === undefined
-          ? [invalid(at, name, 'referenced volume must be of type emptyDir')]
-          : [];
-      }),
-    ),
-  );
+        // Of several of one name the last counts.
+        const volume = objectsAt(spec, 'volumes').findLast((item) => stringAt(item, 'name') === name);
+        if (volume === undefined) errors.push(notFound(at, name));
+        else if (volume['emptyDir'] === undefined) {
+          errors.push(invalid(at, name, 'referenced volume must be of type emptyDir'));
+        }
+      }
+    }
+  }
+  return errors;
 }
 
 const MAX_DEADLINE = 2_147_483_647;

@@ -53,6 +53,7 @@ export function validateDns(spec: JsonObject, field: string): FieldError[] {
 }
 
 export function validateHostAliases(spec: JsonObject, field: string): FieldError[] {
+  if (spec['hostAliases'] === undefined) return [];
   return objectsAt(spec, 'hostAliases').flatMap((alias, index) => {
     const at = `${field}.hostAliases[${index}]`;
     const ip = stringAt(alias, 'ip');
@@ -66,6 +67,7 @@ export function validateHostAliases(spec: JsonObject, field: string): FieldError
 }
 
 export function validateGates(spec: JsonObject, field: string): FieldError[] {
+  if (spec['readinessGates'] === undefined && spec['schedulingGates'] === undefined) return [];
   const names = new Set<string>();
   const errors = objectsAt(spec, 'readinessGates').flatMap((gate, index) =>
     formed(stringAt(gate, 'conditionType'), `${field}.readinessGates[${index}].conditionType`, qualifiedName),
@@ -87,6 +89,7 @@ const CLAIM: readonly GoMember[] = [
 ];
 
 export function validateClaims(spec: JsonObject, field: string): FieldError[] {
+  if (spec['resourceClaims'] === undefined) return [];
   const names = new Set<string>();
   return objectsAt(spec, 'resourceClaims').flatMap((claim, index) => {
     const at = `${field}.resourceClaims[${index}]`;

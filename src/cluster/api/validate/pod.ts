@@ -11,7 +11,7 @@ import {
   stringAt,
   type JsonObject,
 } from '../json.ts';
-import { formed, isDualStack, notSupported, unchanged, validIp } from './checks.ts';
+import { formed, isDualStack, joined, notSupported, unchanged, validIp } from './checks.ts';
 import { dns1123Subdomain, qualifiedName } from './names.ts';
 import {
   validatePodAnnotations,
@@ -22,14 +22,17 @@ import { validatePodOnly, validatePodSpec } from './pod-spec.ts';
 
 const LISTS = ['containers', 'initContainers'] as const;
 
+/** What annotations say that means something for the pod. */
+export function validatePodProfiles(pod: JsonObject): FieldError[] {
+  const annotations = objectAt(pod, 'metadata', 'annotations');
+  return validatePodAnnotations(annotations, objectAt(pod, 'spec'), 'metadata.annotations');
+}
+
+/** The spec. The name, by which claims are made for it, never changes. */
 export function validatePod(pod: JsonObject): FieldError[] {
   const spec = objectAt(pod, 'spec');
   const name = stringAt(pod, 'metadata', 'name');
-  return [
-    ...validatePodAnnotations(objectAt(pod, 'metadata', 'annotations'), spec, 'metadata.annotations'),
-    ...validatePodSpec(spec, 'spec', { isPod: true, name }),
-    ...validatePodOnly(spec, 'spec'),
-  ];
+  return joined(validatePodSpec(spec, 'spec', { isPod: true, name }), validatePodOnly(spec, 'spec'));
 }
 
 /** What only running pods get, and what new ones cannot have together. */
@@ -42,12 +45,12 @@ export function validatePodCreate(pod: JsonObject): FieldError[] {
   if (stringAt(spec, 'nodeName') !== '' && listAt(spec, 'schedulingGates').length > 0) {
     errors.push(forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
   }
-  return [...errors, ...validateProfilesMatch(objectAt(pod, 'metadata', 'annotations'), spec, 'spec')];
+  return joined(errors, validateProfilesMatch(objectAt(pod, 'metadata', 'annotations'), spec, 'spec'));
 }
 
 export function validatePodAnnotationsUpdate(pod: JsonObject, old: JsonObject): FieldError[] {
-  const [now, before] = [pod, old].map((object) => objectAt(object, 'metadata', 'annotations'));
-  return validateAnnotationsUpdate(now ?? {}, before ?? {}, 'metadata.annotations');
+  const now = objectAt(pod, 'metadata', 'annotations');
+  return validateAnnotationsUpdate(now, objectAt(old, 'metadata', 'annotations'), 'metadata.annotations');
 }
 
 const CHANGEABLE =
@@ -58,6 +61,8 @@ export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[
   const spec = objectAt(pod, 'spec');
   const before = objectAt(old, 'spec');
   const errors = validatePodAnnotationsUpdate(pod, old);
+  // A binding says on which node a pod is without asking whether a node can have that name.
+  if (spec === before) return joined(nodeNamed(spec), errors);
   for (const list of LISTS) {
     if (listAt(spec, list).length !== listAt(before, list).length) {
       return [...errors, forbidden(`spec.${list}`, 'pod updates may not add or remove containers')];
@@ -72,6 +77,11 @@ export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[
   if (listAt(before, 'schedulingGates').length > 0) errors.push(...validatePlacement(munged, before));
   if (!jsonEqual(munged, before)) errors.push(forbidden('spec', CHANGEABLE));
   return errors;
+}
+
+function nodeNamed(spec: JsonObject): FieldError[] {
+  const name = stringAt(spec, 'nodeName');
+  return name === '' ? [] : formed(name, 'spec.nodeName', dns1123Subdomain);
 }
 
 function put(target: JsonObject, key: string, value: JsonObject[string]): void {
@@ -128,7 +138,7 @@ function validateNarrowing(now: JsonObject[string], was: JsonObject[string]): Fi
   if (terms === undefined || olds === undefined || olds.length === 0) return [];
   if (terms.length !== olds.length) {
     const detail = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
-    return [invalid(at, terms, detail)];
+    return [invalid(at, [...terms], detail)];
   }
   const grows = (term: JsonObject, old: JsonObject, key: string): boolean => {
     const before = listAt(old, key);
@@ -270,7 +280,7 @@ function validateAddresses(status: JsonObject, list: 'podIPs' | 'hostIPs'): Fiel
   const errors = addresses.flatMap((address, index) => validIp(address, `${at}[${index}]`));
   if (addresses.length < 2) return errors;
   if (!isDualStack(addresses) || addresses.length > 2) {
-    errors.push(invalid(at, items, 'may specify no more than one IP for each IP family'));
+    errors.push(invalid(at, [...items], 'may specify no more than one IP for each IP family'));
   }
   for (const [index, address] of addresses.entries()) {
     if (addresses.indexOf(address) < index) errors.push(duplicate(`${at}[${index}]`, items[index]));

@@ -82,9 +82,9 @@ export function validateResourceQuantity(name: string, value: JsonObject[string]
   const quantity = tryParseQuantity(textOf(value));
   if (quantity === undefined) return [];
   const errors = quantity.nano < 0n ? [invalid(at, textOf(value), NOT_NEGATIVE)] : [];
+  const isCounted = COUNTED.includes(name) || isExtended(name);
   // To the thousandth, as upstream looks at it.
-  const whole = (quantity.nano / 1_000_000n) % 1000n === 0n;
-  if (!whole && (COUNTED.includes(name) || isExtended(name))) {
+  if (isCounted && (quantity.nano / 1_000_000n) % 1000n !== 0n) {
     errors.push(invalid(at, textOf(value), 'must be an integer'));
   }
   return errors;

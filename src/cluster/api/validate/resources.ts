@@ -2,7 +2,7 @@
 import { duplicate, forbidden, invalid, notFound, required, type FieldError } from '../field-error.ts';
 import { objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
-import { formed } from './checks.ts';
+import { formed, joined } from './checks.ts';
 import { dns1123Label } from './names.ts';
 import {
   isHugePages,
@@ -33,12 +33,14 @@ export function validateRequirements(
   const limits = objectAt(requirements, 'limits');
   const requests = objectAt(requirements, 'requests');
   const errors: FieldError[] = [];
-  for (const [name, value] of Object.entries(limits)) {
+  for (const name of Object.keys(limits)) {
+    const value = limits[name];
     const at = `${field}.limits[${name}]`;
     errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
     errors.push(...wholePages(name, value, at));
   }
-  for (const [name, value] of Object.entries(requests)) {
+  for (const name of Object.keys(requests)) {
+    const value = requests[name];
     const at = `${field}.requests[${name}]`;
     errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
     errors.push(...compareToLimit(name, { requests, limits, field }), ...wholePages(name, value, at));
@@ -47,11 +49,13 @@ export function validateRequirements(
   if (names.some(isHugePages) && !names.some((name) => name === 'cpu' || name === 'memory')) {
     errors.push(forbidden(field, 'HugePages require cpu or memory'));
   }
-  return [...errors, ...validateClaims(requirements, `${field}.claims`, how.claims)];
+  if (requirements['claims'] === undefined) return errors;
+  return joined(errors, validateClaims(requirements, `${field}.claims`, how.claims));
 }
 
 function wholePages(name: string, value: JsonObject[string], at: string): FieldError[] {
-  const size = isHugePages(name) ? tryParseQuantity(name.slice('hugepages-'.length)) : undefined;
+  if (!isHugePages(name)) return [];
+  const size = tryParseQuantity(name.slice('hugepages-'.length));
   const quantity = tryParseQuantity(textOf(value));
   if (size === undefined || quantity === undefined || divides(size, quantity)) return [];
   return [invalid(at, textOf(value), `${textOf(value)} is not positive integer multiple of ${name}`)];
@@ -66,6 +70,7 @@ function compareToLimit(
   how: { readonly requests: JsonObject; readonly limits: JsonObject; readonly field: string },
 ): FieldError[] {
   const { requests, limits, field } = how;
+  if (limits[name] === undefined && mayOvercommit(name)) return [];
   const value = textOf(requests[name]);
   const request = tryParseQuantity(value);
   const limit = tryParseQuantity(textOf(limits[name]));

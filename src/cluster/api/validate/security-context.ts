@@ -18,7 +18,7 @@ import {
   textOf,
   type JsonObject,
 } from '../json.ts';
-import { longerThan, notSupported } from './checks.ts';
+import { joined, longerThan, notSupported } from './checks.ts';
 import { validateDescendingPath } from './paths.ts';
 import { validateWindowsOptions } from './windows-options.ts';
 
@@ -70,9 +70,10 @@ function validateProfileName(name: string, at: string): FieldError[] {
 export function validatePodSecurity(spec: JsonObject, field: string): FieldError[] {
   const context = objectAt(spec, 'securityContext');
   const at = `${field}.securityContext`;
-  const errors = ['fsGroup', 'runAsUser', 'runAsGroup'].flatMap((key) =>
-    validateId(context[key], `${at}.${key}`),
-  );
+  const errors: FieldError[] = [];
+  for (const key of ['fsGroup', 'runAsUser', 'runAsGroup']) {
+    if (context[key] !== undefined) errors.push(...validateId(context[key], `${at}.${key}`));
+  }
   for (const [index, group] of listAt(context, 'supplementalGroups').entries()) {
     errors.push(...validateId(group, `${at}.supplementalGroups[${index}]`));
   }
@@ -104,8 +105,10 @@ function chosen(
 const IPC_SYSCTL = /^kernel\.(sem|shm.*|msg.*)$|^fs\.mqueue\./;
 
 function validateSysctls(spec: JsonObject, context: JsonObject, at: string): FieldError[] {
+  const sysctls = objectsAt(context, 'sysctls');
+  if (sysctls.length === 0) return [];
   const names = new Set<string>();
-  return objectsAt(context, 'sysctls').flatMap((sysctl, index) => {
+  return sysctls.flatMap((sysctl, index) => {
     const here = `${at}.sysctls[${index}].name`;
     const name = stringAt(sysctl, 'name');
     const errors: FieldError[] = [];
@@ -132,7 +135,10 @@ export function validateContainerSecurity(
   const context = container['securityContext'];
   if (!isJsonObject(context)) return [];
   const at = `${field}.securityContext`;
-  const errors = ['runAsUser', 'runAsGroup'].flatMap((key) => validateId(context[key], `${at}.${key}`));
+  const errors: FieldError[] = [];
+  for (const key of ['runAsUser', 'runAsGroup']) {
+    if (context[key] !== undefined) errors.push(...validateId(context[key], `${at}.${key}`));
+  }
   const { procMount } = context;
   if (procMount !== undefined) {
     errors.push(...notSupported(procMount, `${at}.procMount`, ['Default', 'Unmasked']));
@@ -151,11 +157,7 @@ export function validateContainerSecurity(
       errors.push(invalid(at, goShown(context, CONTEXT), detail));
     }
   }
-  return [
-    ...errors,
-    ...validateWindowsOptions(context, at),
-    ...validateProfile(context, 'appArmorProfile', at),
-  ];
+  return joined(errors, validateWindowsOptions(context, at), validateProfile(context, 'appArmorProfile', at));
 }
 
 const texts = (...names: readonly string[]): GoMember[] => names.map((name) => ({ name }));

@@ -1,6 +1,6 @@
 import { invalid, unsupported, type FieldError } from '../field-error.ts';
 import { stringAt, type JsonObject } from '../json.ts';
-import { notSupported } from './checks.ts';
+import { formed, notSupported } from './checks.ts';
 import { labelValue, qualifiedName } from './names.ts';
 
 const OPERATORS = ['Equal', 'Exists'];
@@ -8,16 +8,14 @@ const NUMERIC = ['Lt', 'Gt'];
 export const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 export function validateTolerations(tolerations: readonly JsonObject[], field: string): FieldError[] {
-  return tolerations.flatMap((toleration, index) => {
+  const errors: FieldError[] = [];
+  for (let index = 0; index < tolerations.length; index++) {
+    const toleration = tolerations[index]!;
     const at = `${field}[${index}]`;
-    const errors: FieldError[] = [];
-    const [key, operator, value, effect] = [
-      stringAt(toleration, 'key'),
-      stringAt(toleration, 'operator'),
-      stringAt(toleration, 'value'),
-      stringAt(toleration, 'effect'),
-    ];
-    if (key !== '') errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
+    const key = stringAt(toleration, 'key');
+    const operator = stringAt(toleration, 'operator');
+    const effect = stringAt(toleration, 'effect');
+    if (key !== '') errors.push(...formed(key, `${at}.key`, qualifiedName));
     else if (operator !== 'Exists') {
       errors.push(
         invalid(
@@ -32,10 +30,10 @@ export function validateTolerations(tolerations: readonly JsonObject[], field: s
         invalid(`${at}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
       );
     }
-    errors.push(...validateValue(operator, value, `${at}.operator`));
+    errors.push(...validateValue(operator, stringAt(toleration, 'value'), `${at}.operator`));
     if (effect !== '') errors.push(...notSupported(effect, `${at}.effect`, EFFECTS));
-    return errors;
-  });
+  }
+  return errors;
 }
 
 /** Upstream puts what is wrong with the value on the operator. */

@@ -27,12 +27,15 @@ export interface CheckedVolumes {
   readonly errors: readonly FieldError[];
 }
 
+const NO_VOLUMES: CheckedVolumes = { volumes: new Map(), errors: [] };
+
 /** `podName` is '' for a template, whose pods have no names yet. */
 export function validateVolumes(
   volumes: readonly JsonObject[],
   field: string,
   pod: { readonly isPod: boolean; readonly name: string },
 ): CheckedVolumes {
+  if (volumes.length === 0) return NO_VOLUMES;
   const errors: FieldError[] = [];
   const right = new Map<string, JsonObject>();
   const made = new Set(

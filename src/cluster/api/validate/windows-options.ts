@@ -1,6 +1,6 @@
 /** What pods for Windows say of whom they run as. */
 import { invalid, type FieldError } from '../field-error.ts';
-import { getPath, isJsonObject, objectsAt, type JsonObject } from '../json.ts';
+import { getPath, isJsonObject, objectsAt, type JsonObject, type JsonValue } from '../json.ts';
 import { formed } from './checks.ts';
 import { dns1123Subdomain } from './names.ts';
 
@@ -58,19 +58,26 @@ function userComplaints(text: string): string[] {
   return errors;
 }
 
+const LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+
+const hostProcess = (holder: JsonObject): JsonValue | undefined =>
+  getPath(holder, 'securityContext', 'windowsOptions', 'hostProcess');
+
 /** Containers that are processes of a Windows host: all of a pod's or none, on the host's network. */
 export function validateHostProcesses(spec: JsonObject, field: string): FieldError[] {
-  const path = ['securityContext', 'windowsOptions', 'hostProcess'];
-  const ofPod = getPath(spec, ...path);
+  const ofPod = hostProcess(spec);
   const errors: FieldError[] = [];
-  let [all, hosted] = [0, 0];
-  for (const list of ['initContainers', 'containers', 'ephemeralContainers']) {
-    for (const [index, container] of objectsAt(spec, list).entries()) {
-      const own = getPath(container, ...path);
+  let all = 0;
+  let hosted = 0;
+  for (const list of LISTS) {
+    const containers = objectsAt(spec, list);
+    for (let index = 0; index < containers.length; index++) {
+      const own = hostProcess(containers[index]!);
       all++;
       if (typeof ofPod === 'boolean' && typeof own === 'boolean' && ofPod !== own) {
         const detail = `pod hostProcess value must be identical if both are specified, was ${ofPod}`;
-        errors.push(invalid(`${field}.${list}[${index}].${path.join('.')}`, own, detail));
+        const at = `${field}.${list}[${index}].securityContext.windowsOptions.hostProcess`;
+        errors.push(invalid(at, own, detail));
       }
       if ((own ?? ofPod) === true) hosted++;
     }

@@ -96,7 +96,7 @@ function anonymousOf(config: JsonObject, errors: FieldError[]): AnonymousConfigu
   const conditions = objectsAt(config, 'anonymous', 'conditions');
   if (!enabled && conditions.length > 0) {
     const why = 'enabled should be set to true when conditions are defined';
-    errors.push(invalid('anonymous.conditions', conditions, why));
+    errors.push(invalid('anonymous.conditions', [...conditions], why));
   }
   return { enabled, paths: conditions.map((condition) => stringAt(condition, 'path')) };
 }

@@ -132,7 +132,10 @@ test('what the webhook must not do, and what it fails at, is told', async () => 
     return body.message ?? '';
   };
   assert.match(await ask(), /conversion webhook for example.com\/v2, Kind=Widget failed: no way/);
-  answer = (request) => ({ result: { status: 'Success' }, convertedObjects: objectsAt(request, 'objects') });
+  answer = (request) => ({
+    result: { status: 'Success' },
+    convertedObjects: [...objectsAt(request, 'objects')],
+  });
   assert.match(await ask(), /expected example.com\/v1, Kind=Widget, got example.com\/v2/);
   answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
   assert.match(await ask(), /expected 1 converted objects, got 0/);

@@ -39,7 +39,7 @@ function identity(user: UserInfo | undefined): JsonObject {
 }
 
 function conditions(request: KubeObject): JsonObject[] {
-  return objectsAt(request, 'status', 'conditions');
+  return [...objectsAt(request, 'status', 'conditions')];
 }
 
 /** Answers are not the signer's: as long as there are as many, they stay what they were. */

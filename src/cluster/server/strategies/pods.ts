@@ -66,7 +66,7 @@ export const podStrategy: Strategy = {
 function resizedContainers(spec: Json, old: Json, list: string): Json[] | undefined {
   const [now, before] = [objectsAt(spec, list), objectsAt(old, list)];
   if (now.length !== before.length) return undefined;
-  if (now.some((container, at) => container['name'] !== before[at]!['name'])) return now;
+  if (now.some((container, at) => container['name'] !== before[at]!['name'])) return [...now];
   return now.map(({ resources, resizePolicy }, at) => {
     const { resources: _resources, resizePolicy: _policy, ...rest } = before[at]!;
     return {

@@ -71,8 +71,9 @@ function podStatus(request: AdmissionRequest, node: string): void {
   if (!jsonEqual(object?.metadata.labels ?? {}, old?.metadata.labels ?? {})) {
     throw refused(request, `node ${quoted} cannot update labels through pod status`);
   }
-  const claims = (of: KubeObject | undefined): JsonObject[] =>
-    objectsAt(of, 'status', 'resourceClaimStatuses');
+  const claims = (of: KubeObject | undefined): JsonObject[] => [
+    ...objectsAt(of, 'status', 'resourceClaimStatuses'),
+  ];
   if (!jsonEqual(claims(object), claims(old))) {
     throw refused(request, `node ${quoted} cannot update resource claim statues`);
   }
@@ -171,7 +172,7 @@ function ownNode(request: AdmissionRequest, node: string): void {
       `node ${quoted} is not allowed to update configSource to a new non-nil configSource`,
     );
   }
-  if (!jsonEqual(objectsAt(object, 'spec', 'taints'), objectsAt(old, 'spec', 'taints'))) {
+  if (!jsonEqual([...objectsAt(object, 'spec', 'taints')], [...objectsAt(old, 'spec', 'taints')])) {
     throw refused(request, `node ${quoted} is not allowed to modify taints`);
   }
   if (bad.length > 0) throw refused(request, `is not allowed to modify labels: ${bad.join(', ')}`);

@@ -28,7 +28,7 @@ export function serviceAccount(options: { readonly mountTokens: boolean }): Admi
       }
       const secrets = objectsAt(account, 'imagePullSecrets');
       if (objectsAt(spec, 'imagePullSecrets').length === 0 && secrets.length > 0) {
-        spec['imagePullSecrets'] = structuredClone(secrets);
+        spec['imagePullSecrets'] = structuredClone([...secrets]);
       }
     },
     validate(request) {
