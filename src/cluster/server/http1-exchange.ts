@@ -20,6 +20,7 @@ class Http1Exchange implements Exchange {
   readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #departure = new Departure();
+  #isRead = false;
 
   constructor(message: IncomingMessage, response: ServerResponse) {
     const { headers } = message;
@@ -54,9 +55,13 @@ class Http1Exchange implements Exchange {
 
   readBody(limit: number): Uint8Array | Promise<Uint8Array> {
     const message = this.#message;
-    // Most come together with their heads: there is nothing to wait for then.
-    const whole = message.complete && !message.destroyed ? (message.read() as Buffer | null) : null;
-    if (whole === null) return gathered(message, limit);
+    // Most bodies come together with their heads: there is nothing to wait for then.
+    const isThere = message.readableLength === Number(this.headers['content-length']) && !message.destroyed;
+    if (!isThere) return gathered(message, limit);
+    const whole = message.read() as Buffer;
+    this.#isRead = true;
+    // Its end is still to come, for Node.
+    message.resume();
     if (whole.length > limit) throw tooLarge(limit);
     return whole;
   }
@@ -73,7 +78,7 @@ class Http1Exchange implements Exchange {
   ): void {
     const response = this.#response;
     // A body that was not read to its end leaves the connection unusable.
-    if (this.hasBody && !this.#message.complete) response.setHeader('connection', 'close');
+    if (this.hasBody && !this.#isRead && !this.#message.complete) response.setHeader('connection', 'close');
     response.writeHead(status, fields);
     response.end(body);
   }
