@@ -296,15 +296,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     { name: 'shutdown', live: false, check: () => stop.signal.throwIfAborted() },
     ...(options.healthChecks ?? []),
   ];
-  const counted: Handler = async (context, next) => {
-    const begun = clock.monotonic();
-    metrics.begin(context);
-    return metrics.answered(context, await next(), clock.monotonic() - begun);
-  };
   const answer = chained([
-    counted,
-    compressLarge,
-    present,
     ...(options.audit === undefined ? [] : [auditHandler(options.audit)]),
     answerFailures,
     deadline(limits.requestMs),
@@ -319,7 +311,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const info = parseRequest(request.method, request.url);
     const headers = firstHeaders(request.headers, random);
     const context: RequestContext = { request, info, user, server: parts, headers, warnings: [] };
-    return withHeaders(await answer(context), context.headers);
+    const begun = clock.monotonic();
+    metrics.begin(context);
+    let response = await answer(context);
+    for (const touch of TOUCHES) {
+      const touched = touch(context, response);
+      response = touched instanceof Promise ? await touched : touched;
+    }
+    response = metrics.answered(context, response, clock.monotonic() - begun);
+    return withHeaders(response, context.headers);
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
@@ -396,11 +396,14 @@ async function nameOf({ info, request }: RequestContext): Promise<string> {
   return name ?? generateName ?? '';
 }
 
-const compressLarge: Handler = async ({ request }, next) => {
-  const accepted = request.headers['accept-encoding'];
-  const response = await next();
-  return accepted === undefined ? response : await compressed(response, accepted);
-};
+/** What is done to an answer at last, in this order. Most are good as they are: nobody waits for those. */
+const TOUCHES: readonly ((
+  context: RequestContext,
+  response: ApiResponse,
+) => ApiResponse | Promise<ApiResponse>)[] = [
+  present,
+  ({ request }, response) => compressed(response, request.headers['accept-encoding']),
+];
 
 const authorizeUser: Handler = (context, next) => {
   const attributes = attributesOf(context.user, context.info);

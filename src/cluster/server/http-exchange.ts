@@ -115,7 +115,8 @@ export async function serve(exchange: Exchange, server: ApiServer, standingOf: S
   } catch (error) {
     answer = server.refuse(error, exchange.headers);
   }
-  await send(exchange, answer);
+  const sending = send(exchange, answer);
+  if (sending !== undefined) await sending;
 }
 
 /** Asks for the client's signal only when somebody else does. */
@@ -143,16 +144,30 @@ function readBody(exchange: Exchange): Uint8Array | Promise<Uint8Array> {
   return exchange.readBody(MAX_BODY_BYTES);
 }
 
-async function send(exchange: Exchange, answer: ApiResponse): Promise<void> {
+/** Undefined when it is all on its way. */
+function send(exchange: Exchange, answer: ApiResponse): Promise<void> | undefined {
   const { status, headers, body, tunnel } = answer;
-  if (tunnel !== undefined) return give(exchange, headers, tunnel);
+  if (tunnel !== undefined) {
+    give(exchange, headers, tunnel);
+    return undefined;
+  }
   const isHead = exchange.method === 'HEAD';
   if (body instanceof Uint8Array) {
     const bodyless = status === 304 || status === 204;
-    const length = bodyless ? {} : { 'content-length': body.length };
-    return exchange.answer(status, { ...headers, ...length }, isHead || bodyless ? undefined : body);
+    const fields = bodyless ? headers : { ...headers, 'content-length': body.length };
+    exchange.answer(status, fields, isHead || bodyless ? undefined : body);
+    return undefined;
   }
-  if (isHead) return exchange.answer(status, headers, undefined);
+  if (!isHead) return stream(exchange, answer, body);
+  exchange.answer(status, headers, undefined);
+  return undefined;
+}
+
+async function stream(
+  exchange: Exchange,
+  { status, headers }: ApiResponse,
+  body: AsyncIterable<Uint8Array>,
+): Promise<void> {
   const iterator = body[Symbol.asyncIterator]();
   try {
     // The first bytes decide whether there is a stream at all; a watch has its headers at once.

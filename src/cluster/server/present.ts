@@ -5,7 +5,7 @@ import { parseLargeJson } from '../api/decode.ts';
 import type { JsonValue } from '../api/json.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import { writeYaml, writeYamlItem } from '../api/yaml-writer.ts';
-import type { Handler } from './context.ts';
+import type { RequestContext } from './context.ts';
 import { JsonIndenter } from './indent-json.ts';
 import { ListBody, wholeBody } from './list-body.ts';
 import { parseAccept } from './negotiate.ts';
@@ -16,28 +16,28 @@ const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
 /** Text that is sent at once. */
 const PIECE_CHARACTERS = 32 * 1024;
 
-export const present: Handler = async (context, next) => {
-  const response = await next();
+export function present(context: RequestContext, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
   const { request, info, delegated, server } = context;
   if (delegated === true) return response;
   if (response.headers['content-type'] !== 'application/json' || info.verb === 'watch') return response;
   const accept = request.headers['accept'];
   const isYaml = accept?.includes('yaml') === true && parseAccept(accept)[0]?.type === 'application/yaml';
   if (!isYaml && !wantsIndented(info.query, request.headers['user-agent'])) return response;
-  const body = await formatted(response.body, isYaml ? yamlOf : indented, server.clock);
-  if (!isYaml) return { ...response, body };
-  return { ...response, headers: { ...response.headers, 'content-type': 'application/yaml' }, body };
-};
+  return formatted(response, isYaml, server.clock);
+}
 
 type Format = (body: ApiResponse['body'], slice: Slice) => AsyncGenerator<Uint8Array>;
 
-async function formatted(
-  body: ApiResponse['body'],
-  format: Format,
-  clock: Clock,
-): Promise<ApiResponse['body']> {
+async function formatted(response: ApiResponse, isYaml: boolean, clock: Clock): Promise<ApiResponse> {
+  const { body, headers } = response;
+  const format: Format = isYaml ? yamlOf : indented;
   const pieces = new ListBody(() => format(body, new Slice(clock)));
-  return body instanceof Uint8Array && body.length < LARGE_BYTES ? await wholeBody(pieces) : pieces;
+  const isSmall = body instanceof Uint8Array && body.length < LARGE_BYTES;
+  return {
+    ...response,
+    headers: isYaml ? { ...headers, 'content-type': 'application/yaml' } : headers,
+    body: isSmall ? await wholeBody(pieces) : pieces,
+  };
 }
 
 async function* indented(body: ApiResponse['body'], slice: Slice): AsyncGenerator<Uint8Array> {

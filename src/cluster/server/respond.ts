@@ -84,12 +84,17 @@ export function warningHeader(warnings: readonly string[]): Readonly<Record<stri
 }
 
 /** Compresses a large whole body for a client that takes gzip. */
-export async function compressed(
+export function compressed(
   response: ApiResponse,
   acceptEncoding: string | undefined,
-): Promise<ApiResponse> {
+): ApiResponse | Promise<ApiResponse> {
   const { body, headers } = response;
-  if (!acceptsGzip(acceptEncoding) || headers['content-encoding'] !== undefined) return response;
+  if (
+    acceptEncoding === undefined ||
+    !acceptsGzip(acceptEncoding) ||
+    headers['content-encoding'] !== undefined
+  )
+    return response;
   const smaller = { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
   if (body instanceof ListBody) {
     const gzip = createGzip({ level: 1 });
@@ -98,5 +103,5 @@ export async function compressed(
     return { ...response, headers: smaller, body: gzip };
   }
   if (!(body instanceof Uint8Array) || body.length < GZIP_MIN_BYTES) return response;
-  return { ...response, headers: smaller, body: await compressBytes(body, { level: 1 }) };
+  return compressBytes(body, { level: 1 }).then((less) => ({ ...response, headers: smaller, body: less }));
 }

@@ -63,6 +63,7 @@ export const AUTHENTICATED = 'system:authenticated';
 
 export class Authentication {
   readonly #parts: AuthenticationParts;
+  readonly #holders = new WeakMap<Credentials, UserInfo>();
 
   constructor(parts: AuthenticationParts) {
     this.#parts = parts;
@@ -73,30 +74,38 @@ export class Authentication {
   }
 
   async authenticate(credentials: Credentials): Promise<UserInfo> {
+    const { token } = credentials;
     try {
-      const user = await this.#userOf(credentials);
+      const user = this.#without(credentials) ?? (await this.#ofToken(token ?? ''));
       this.#parts.attempted?.('success');
       return user;
     } catch (error) {
-      this.#parts.attempted?.(credentials.token === undefined ? 'failure' : 'error');
+      this.#parts.attempted?.(token === undefined ? 'failure' : 'error');
       throw error;
     }
   }
 
-  async #userOf({
-    certificate,
-    fingerprint,
-    stranger,
-    proxied,
-    token,
-    path,
-  }: Credentials): Promise<UserInfo> {
+  /** Undefined when it is the token that counts. */
+  #without(credentials: Credentials): UserInfo | undefined {
+    const { certificate, stranger, proxied, token, path } = credentials;
     if (proxied !== undefined) return withAuthenticated(proxied);
-    if (certificate !== undefined) return withAuthenticated(userOfSubject(certificate, fingerprint));
-    if (token === undefined) {
-      if (stranger === true || !this.#letsIn(path)) throw unauthorized();
-      return ANONYMOUS;
+    if (certificate !== undefined) return this.#holderOf(credentials);
+    if (token !== undefined) return undefined;
+    if (stranger === true || !this.#letsIn(path)) throw unauthorized();
+    return ANONYMOUS;
+  }
+
+  /** A connection has the same credentials with each of its requests. */
+  #holderOf(credentials: Credentials): UserInfo {
+    let holder = this.#holders.get(credentials);
+    if (holder === undefined) {
+      holder = withAuthenticated(userOfSubject(credentials.certificate ?? {}, credentials.fingerprint));
+      this.#holders.set(credentials, holder);
     }
+    return holder;
+  }
+
+  async #ofToken(token: string): Promise<UserInfo> {
     const { found, error } = await this.review(token, this.audiences);
     if (found !== undefined) return found.user;
     this.#parts.log?.debug('unable to authenticate the request', { error: error ?? 'invalid bearer token' });
