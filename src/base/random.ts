@@ -16,7 +16,8 @@ let taken = 0;
 function chance(n: number): Buffer {
   if (n > BLOCK / 4) return randomBytes(n);
   if (block.length - taken < n) [block, taken] = [randomBytes(BLOCK), 0];
-  const bytes = Buffer.from(block.subarray(taken, taken + n));
+  const bytes = Buffer.allocUnsafe(n);
+  block.copy(bytes, 0, taken, taken + n);
   // It may become a key: nobody else is to find it.
   block.fill(0, taken, taken + n);
   taken += n;
@@ -46,7 +47,7 @@ export function uuid(random: Random): string {
   const b = random.bytes(16);
   b[6] = (b[6]! & 0x0f) | 0x40;
   b[8] = (b[8]! & 0x3f) | 0x80;
-  const hex = Buffer.from(b).toString('hex');
+  const hex = Buffer.from(b.buffer, b.byteOffset, b.length).toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

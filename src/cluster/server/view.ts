@@ -111,15 +111,15 @@ export function viewFor(options: {
   });
   const include = includeOf(query);
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
-  const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'object') {
-    const verbatim = resource.conversion === undefined;
-    const view = jsonView({ ...json, verbatim, form: resource.apiVersion }, (object) =>
-      bytesOf(resource, object),
-    );
-    if (resource.type.wire === undefined) return view;
-    return { ...view, itemForm: 'item', item: (object) => itemOf(resource, object) };
+    let view = include === 'Metadata' ? objectViews.get(resource) : undefined;
+    if (view === undefined) {
+      view = objectView(resource, { include, metaVersion });
+      if (include === 'Metadata') objectViews.set(resource, view);
+    }
+    return view;
   }
+  const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'metadata') {
     const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.peek(), metaVersion));
     return jsonView({ ...json, form: metaVersion }, encode, (bookmark) =>
@@ -140,6 +140,22 @@ export function viewFor(options: {
     );
   };
   return { ...tableView(true), later: tableView(false) };
+}
+
+/** The view that nearly everybody wants. */
+const objectViews = new WeakMap<Resource, View>();
+
+function objectView(resource: Resource, facts: Pick<View, 'include' | 'metaVersion'>): View {
+  const { apiVersion, conversion, type } = resource;
+  const form = {
+    shape: 'object',
+    format: 'json',
+    verbatim: conversion === undefined,
+    form: apiVersion,
+  } as const;
+  const view = jsonView({ ...facts, ...form }, (object) => bytesOf(resource, object));
+  if (type.wire === undefined) return view;
+  return { ...view, itemForm: 'item', item: (object) => itemOf(resource, object) };
 }
 
 /** The name of the type in upstream's source, which some messages have. */

@@ -10,9 +10,10 @@ export function checkTransaction(compares: readonly Compare[], ops: readonly Op[
     throw new PlatformError('invalid', `transaction: ${ops.length} operations, at most ${MAX_OPS}`);
   }
   for (const compare of compares) checkKey(compare.key);
+  for (const op of ops) checkKey(op.key);
+  if (ops.length < 2) return;
   const seen = new Set<string>();
   for (const op of ops) {
-    checkKey(op.key);
     if (seen.has(op.key)) throw new PlatformError('invalid', `transaction: key "${op.key}" is written twice`);
     seen.add(op.key);
   }

@@ -93,9 +93,8 @@ interface Outcome {
 }
 
 interface Waiting {
-  readonly request: Request;
-  /** Values that go along, in the order of the request's slices. */
-  readonly pack: ((packer: ValuePacker) => Request) | undefined;
+  /** What makes it of the values that go along, where there are some. */
+  readonly request: Request | ((packer: ValuePacker) => Request);
   readonly settle: (result: Result, values: Uint8Array) => Outcome;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -158,14 +157,16 @@ class WorkerStore implements SqliteStore {
 
   async txn(compares: readonly Compare[], ops: readonly Op[]): Promise<TxnResult> {
     checkTransaction(compares, ops);
-    const request: Request = { kind: 'txn', compares, ops: [] };
     const pack = (packer: ValuePacker): Request => ({
-      ...request,
-      ops: ops.map((op): WireOp =>
-        op.type === 'put' ? [op.key, ...packer.add(op.value), op.lease ?? 0] : [op.key],
-      ),
+      kind: 'txn',
+      compares,
+      ops: ops.map((op): WireOp => {
+        if (op.type !== 'put') return [op.key];
+        const [at, length] = packer.add(op.value);
+        return [op.key, at, length, op.lease ?? 0];
+      }),
     });
-    return this.#ask(request, (result, values) => transacted(ops, result as ResultOf<'txn'>, values), pack);
+    return await this.#ask(pack, (result, values) => transacted(ops, result as ResultOf<'txn'>, values));
   }
 
   watch(options: WatchOptions, onBatch: (batch: WatchBatch) => void): Promise<AsyncDisposable> {
@@ -248,15 +249,11 @@ class WorkerStore implements SqliteStore {
     });
   }
 
-  #ask<T>(
-    request: Request,
-    settle: (result: Result, values: Uint8Array) => Outcome,
-    pack?: (packer: ValuePacker) => Request,
-  ): Promise<T> {
+  #ask<T>(request: Waiting['request'], settle: (result: Result, values: Uint8Array) => Outcome): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closing !== undefined) return reject(closed());
       if (this.#failed !== undefined) return reject(this.#failed);
-      this.#waiting.push({ request, pack, settle, resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.push({ request, settle, resolve: resolve as (value: unknown) => void, reject });
       this.#flushSoon();
     });
   }
@@ -276,7 +273,9 @@ class WorkerStore implements SqliteStore {
     const waiting = this.#waiting;
     this.#waiting = [];
     const packer = new ValuePacker();
-    const requests = waiting.map(({ request, pack }) => pack?.(packer) ?? request);
+    const requests = waiting.map(({ request }) =>
+      typeof request === 'function' ? request(packer) : request,
+    );
     const values = packer.pack();
     this.#inFlight = waiting;
     this.#worker.postMessage({ requests, values } satisfies Batch, [values.buffer]);

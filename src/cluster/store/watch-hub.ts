@@ -5,7 +5,7 @@
 import { PlatformError } from '../../base/errors.ts';
 import { compareKeys } from './key-index.ts';
 import { closed, expired } from './requests.ts';
-import type { WatchBatch, WatchOptions } from './store.ts';
+import type { WatchBatch, WatchEvent, WatchOptions } from './store.ts';
 
 /** A piece of history from before the window: `batches` hold every event of the range up to `through`. */
 export interface OlderBatches {
@@ -235,11 +235,11 @@ export function restrict(
   batch: WatchBatch,
   { start, end }: { readonly start: string; readonly end: string },
 ): WatchBatch | undefined {
-  const events = batch.events.filter(
-    ({ kv }) => compareKeys(kv.key, start) >= 0 && compareKeys(kv.key, end) < 0,
-  );
-  if (events.length === 0) return undefined;
-  return events.length === batch.events.length ? batch : { revision: batch.revision, events };
+  const isWithin = ({ kv }: WatchEvent): boolean =>
+    compareKeys(kv.key, start) >= 0 && compareKeys(kv.key, end) < 0;
+  if (batch.events.every(isWithin)) return batch.events.length === 0 ? undefined : batch;
+  const events = batch.events.filter(isWithin);
+  return events.length === 0 ? undefined : { revision: batch.revision, events };
 }
 
 function bytesOf(batch: WatchBatch): number {

@@ -7,21 +7,32 @@ const SOURCES = ['clusterTrustBundle', 'podCertificate'];
 
 /** Takes out of a pod's spec, in place, what belongs to features that are off; `old` may go on using them. */
 export function dropDisabledFields(spec: JsonObject, old: JsonObject = {}): void {
-  if (old['schedulingGroup'] === undefined) delete spec['schedulingGroup'];
-  const containers = LISTS.flatMap((list) => objectsAt(spec, list));
-  const had = LISTS.flatMap((list) => objectsAt(old, list));
-  if (!had.some((container) => objectAt(container, 'lifecycle')['stopSignal'] !== undefined)) {
-    for (const container of containers) dropStopSignal(container);
-  }
+  if (spec['schedulingGroup'] !== undefined && old['schedulingGroup'] === undefined)
+    delete spec['schedulingGroup'];
+  const stopped = withStopSignal(spec);
+  if (stopped.length > 0 && withStopSignal(old).length === 0) for (const one of stopped) dropStopSignal(one);
+  const projected = projections(spec);
+  if (projected.length === 0) return;
+  const before = projections(old);
   for (const source of SOURCES) {
-    if (projections(old).some((projection) => projection[source] !== undefined)) continue;
-    for (const projection of projections(spec)) delete projection[source];
+    if (before.some((projection) => projection[source] !== undefined)) continue;
+    for (const projection of projected) delete projection[source];
   }
 }
 
+function withStopSignal(spec: JsonObject): JsonObject[] {
+  const found: JsonObject[] = [];
+  for (const list of LISTS) {
+    for (const container of objectsAt(spec, list)) {
+      const { lifecycle } = container;
+      if (isJsonObject(lifecycle) && lifecycle['stopSignal'] !== undefined) found.push(container);
+    }
+  }
+  return found;
+}
+
 function dropStopSignal(container: JsonObject): void {
-  const { lifecycle } = container;
-  if (!isJsonObject(lifecycle) || lifecycle['stopSignal'] === undefined) return;
+  const lifecycle = objectAt(container, 'lifecycle');
   delete lifecycle['stopSignal'];
   if (Object.keys(lifecycle).length === 0) delete container['lifecycle'];
 }
