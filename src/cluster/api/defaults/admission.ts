@@ -1,6 +1,6 @@
 /** Webhooks and policies of admission, and flow control: what guards the API. */
 import { getPath, isJsonObject, objectsAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, isEmpty } from './fill.ts';
+import { ensureObject, fill, fillEmpty, isEmpty } from './fill.ts';
 
 const MATCHING: JsonObject = { matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {} };
 
@@ -52,8 +52,5 @@ export function priorityLevelDefaults(level: JsonObject): void {
   if (!isJsonObject(limited)) return;
   fill(limited, { nominalConcurrencyShares: 30, lendablePercent: 0 });
   const queuing = getPath(limited, 'limitResponse', 'queuing');
-  if (!isJsonObject(queuing)) return;
-  for (const [key, value] of Object.entries({ queues: 64, handSize: 8, queueLengthLimit: 50 })) {
-    if (isEmpty(queuing[key])) queuing[key] = value;
-  }
+  if (isJsonObject(queuing)) fillEmpty(queuing, { queues: 64, handSize: 8, queueLengthLimit: 50 });
 }

@@ -3,9 +3,24 @@ import { formatQuantity, tryParseQuantity } from '../quantity.ts';
 
 /** Sets each of `values` that `target` does not have; objects in `values` are copied. */
 export function fill(target: JsonObject, values: JsonObject): void {
-  for (const [key, value] of Object.entries(values)) {
-    if (target[key] === undefined && value !== undefined) target[key] = jsonCopy(value);
+  for (const key in values) {
+    if (target[key] !== undefined) continue;
+    const value = values[key];
+    if (value !== undefined) target[key] = jsonCopy(value);
   }
+}
+
+/** Sets each of `values` that is empty in `target`. */
+export function fillEmpty(target: JsonObject, values: JsonObject): void {
+  for (const key in values) if (isEmpty(target[key])) target[key] = values[key];
+}
+
+const NONE: readonly JsonObject[] = [];
+
+/** The objects of a list: the list itself, where nothing else is in it. Defaults are looked for in many lists. */
+export function objectsIn(list: JsonValue | undefined): readonly JsonObject[] {
+  if (!Array.isArray(list)) return NONE;
+  return list.every(isJsonObject) ? list : list.filter(isJsonObject);
 }
 
 /** The object at `key`, made when absent. */

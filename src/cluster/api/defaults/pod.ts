@@ -1,8 +1,8 @@
 import { formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
 import { imageTag } from './image-tag.ts';
-import { getPath, isJsonObject, numberAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, isEmpty } from './fill.ts';
+import { getPath, isJsonObject, numberAt, stringAt, type JsonObject } from '../json.ts';
+import { ensureObject, fill, fillEmpty, isEmpty, objectsIn } from './fill.ts';
 
 const POD_SPEC: JsonObject = {
   restartPolicy: 'Always',
@@ -17,6 +17,14 @@ const CONTAINER: JsonObject = {
   terminationMessagePath: '/dev/termination-log',
   terminationMessagePolicy: 'File',
 };
+
+const SPEC_NAMES = ['restartPolicy', 'dnsPolicy', 'schedulerName'];
+const TERMINATION = ['terminationMessagePath', 'terminationMessagePolicy'];
+const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'];
+const HOOKS = ['postStart', 'preStop'];
+/** Lists of containers: those of a new pod, and of any pod. */
+const CONTAINERS = ['initContainers', 'containers'];
+const ALL_CONTAINERS = [...CONTAINERS, 'ephemeralContainers'];
 
 /** A thousandth, in quantities' billionths. */
 const MILLI = 1_000_000n;
@@ -43,9 +51,7 @@ export function podDefaults(pod: JsonObject): void {
   podSpecDefaults(spec);
   if (spec['enableServiceLinks'] === undefined) spec['enableServiceLinks'] = true;
   if (spec['hostNetwork'] === true) hostPorts(spec);
-  for (const list of ['initContainers', 'containers']) {
-    for (const container of objectsAt(spec, list)) requestsFromLimits(container);
-  }
+  for (const list of CONTAINERS) for (const container of objectsIn(spec[list])) requestsFromLimits(container);
   if (isJsonObject(spec['resources'])) podResources(spec, spec['resources']);
 }
 
@@ -89,56 +95,52 @@ export function templateDefaults(template: JsonObject, done?: JsonObject): void 
 
 function podSpecDefaults(spec: JsonObject): void {
   fill(spec, POD_SPEC);
-  for (const key of ['restartPolicy', 'dnsPolicy', 'schedulerName']) {
-    if (spec[key] === '') spec[key] = POD_SPEC[key];
-  }
-  for (const sysctl of objectsAt(spec, 'securityContext', 'sysctls')) fill(sysctl, { value: '' });
+  for (const key of SPEC_NAMES) if (spec[key] === '') spec[key] = POD_SPEC[key];
+  for (const sysctl of objectsIn(getPath(spec, 'securityContext', 'sysctls'))) fill(sysctl, { value: '' });
   // The deprecated name and the new one say the same.
   if (isEmpty(spec['serviceAccountName'])) {
     if (!isEmpty(spec['serviceAccount'])) spec['serviceAccountName'] = spec['serviceAccount'];
   } else spec['serviceAccount'] = spec['serviceAccountName'];
-  for (const container of containersOf(spec)) containerDefaults(container);
+  for (const list of ALL_CONTAINERS) {
+    for (const container of objectsIn(spec[list])) containerDefaults(container);
+  }
   roundUpAmounts(spec['resources']);
   roundUp(spec['overhead']);
-  for (const volume of objectsAt(spec, 'volumes')) volumeDefaults(volume);
-}
-
-function containersOf(spec: JsonObject): JsonObject[] {
-  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((key) => objectsAt(spec, key));
+  for (const volume of objectsIn(spec['volumes'])) volumeDefaults(volume);
 }
 
 function containerDefaults(container: JsonObject): void {
-  for (const key of ['terminationMessagePath', 'terminationMessagePolicy']) {
-    if (container[key] === '') container[key] = CONTAINER[key];
-  }
+  for (const key of TERMINATION) if (container[key] === '') container[key] = CONTAINER[key];
   fill(container, CONTAINER);
   roundUpAmounts(container['resources']);
   if (isEmpty(container['imagePullPolicy'])) {
     container['imagePullPolicy'] = pullPolicy(stringAt(container, 'image'));
   }
-  for (const port of objectsAt(container, 'ports')) if (isEmpty(port['protocol'])) port['protocol'] = 'TCP';
-  for (const env of objectsAt(container, 'env')) {
-    const fieldRef = getPath(env, 'valueFrom', 'fieldRef');
-    if (isJsonObject(fieldRef) && isEmpty(fieldRef['apiVersion'])) fieldRef['apiVersion'] = 'v1';
-    const resourceRef = getPath(env, 'valueFrom', 'resourceFieldRef');
-    if (isJsonObject(resourceRef)) fill(resourceRef, { divisor: '0' });
-    const fileKeyRef = getPath(env, 'valueFrom', 'fileKeyRef');
-    if (isJsonObject(fileKeyRef)) fill(fileKeyRef, { optional: false });
+  for (const port of objectsIn(container['ports'])) if (isEmpty(port['protocol'])) port['protocol'] = 'TCP';
+  for (const { valueFrom } of objectsIn(container['env'])) {
+    if (isJsonObject(valueFrom)) referenceDefaults(valueFrom);
   }
-  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+  for (const name of PROBES) {
     const probe = container[name];
     if (!isJsonObject(probe)) continue;
-    for (const [key, value] of Object.entries(PROBE)) {
-      if (isEmpty(probe[key]) && value !== undefined) probe[key] = value;
-    }
+    fillEmpty(probe, PROBE);
     handlerDefaults(probe);
     const grpc = probe['grpc'];
     if (isJsonObject(grpc)) fill(grpc, { service: '' });
   }
-  for (const name of ['postStart', 'preStop']) {
-    const handler = getPath(container, 'lifecycle', name);
+  const { lifecycle } = container;
+  if (!isJsonObject(lifecycle)) return;
+  for (const name of HOOKS) {
+    const handler = lifecycle[name];
     if (isJsonObject(handler)) handlerDefaults(handler);
   }
+}
+
+/** Where the value of a variable comes from. */
+function referenceDefaults({ fieldRef, resourceFieldRef, fileKeyRef }: JsonObject): void {
+  if (isJsonObject(fieldRef) && isEmpty(fieldRef['apiVersion'])) fieldRef['apiVersion'] = 'v1';
+  if (isJsonObject(resourceFieldRef)) fill(resourceFieldRef, { divisor: '0' });
+  if (isJsonObject(fileKeyRef)) fill(fileKeyRef, { optional: false });
 }
 
 function roundUpAmounts(resources: JsonObject[string]): void {
@@ -150,7 +152,8 @@ function roundUpAmounts(resources: JsonObject[string]): void {
 /** Nobody gets less than a thousandth of anything. */
 function roundUp(amounts: JsonObject[string]): void {
   if (!isJsonObject(amounts)) return;
-  for (const [name, value] of Object.entries(amounts)) {
+  for (const name in amounts) {
+    const value = amounts[name];
     // Texts are canonical by now: only what ends like this is finer.
     if (typeof value !== 'string' || !/[un]$/.test(value)) continue;
     const quantity = tryParseQuantity(value);
@@ -175,32 +178,37 @@ function pullPolicy(image: string): string {
 }
 
 function volumeDefaults(volume: JsonObject): void {
-  const sources = Object.keys(volume).filter((key) => key !== 'name');
-  if (sources.length === 0) volume['emptyDir'] = {};
-  for (const name of sources) {
+  let hasSource = false;
+  for (const name in volume) {
+    if (name === 'name') continue;
+    hasSource = true;
     const source = volume[name];
-    const defaults = VOLUME_SOURCES[name];
-    if (!isJsonObject(source)) continue;
-    if (defaults !== undefined) fill(source, defaults);
-    downwardDefaults(source);
-    if (name === 'image' && isEmpty(source['pullPolicy'])) {
-      source['pullPolicy'] = pullPolicy(stringAt(source, 'reference'));
-    }
-    for (const projection of objectsAt(source, 'sources')) {
-      const token = projection['serviceAccountToken'];
-      if (isJsonObject(token)) fill(token, { expirationSeconds: 3600 });
-      if (isJsonObject(projection['downwardAPI'])) downwardDefaults(projection['downwardAPI']);
-    }
-    const claim = getPath(source, 'volumeClaimTemplate', 'spec');
-    if (isJsonObject(claim)) {
-      fill(claim, { volumeMode: 'Filesystem' });
-      roundUpAmounts(claim['resources']);
-    }
+    if (isJsonObject(source)) sourceDefaults(source, name);
+  }
+  if (!hasSource) volume['emptyDir'] = {};
+}
+
+function sourceDefaults(source: JsonObject, name: string): void {
+  const defaults = VOLUME_SOURCES[name];
+  if (defaults !== undefined) fill(source, defaults);
+  downwardDefaults(source);
+  if (name === 'image' && isEmpty(source['pullPolicy'])) {
+    source['pullPolicy'] = pullPolicy(stringAt(source, 'reference'));
+  }
+  for (const projection of objectsIn(source['sources'])) {
+    const token = projection['serviceAccountToken'];
+    if (isJsonObject(token)) fill(token, { expirationSeconds: 3600 });
+    if (isJsonObject(projection['downwardAPI'])) downwardDefaults(projection['downwardAPI']);
+  }
+  const claim = getPath(source, 'volumeClaimTemplate', 'spec');
+  if (isJsonObject(claim)) {
+    fill(claim, { volumeMode: 'Filesystem' });
+    roundUpAmounts(claim['resources']);
   }
 }
 
 function downwardDefaults(source: JsonObject): void {
-  for (const item of objectsAt(source, 'items')) {
+  for (const item of objectsIn(source['items'])) {
     const { fieldRef } = item;
     if (isJsonObject(fieldRef) && isEmpty(fieldRef['apiVersion'])) fieldRef['apiVersion'] = 'v1';
   }
@@ -208,10 +216,12 @@ function downwardDefaults(source: JsonObject): void {
 
 /** On the host's network a container's port is a port of the host. */
 function hostPorts(spec: JsonObject): void {
-  for (const container of [...objectsAt(spec, 'initContainers'), ...objectsAt(spec, 'containers')]) {
-    for (const port of objectsAt(container, 'ports')) {
-      if (isEmpty(port['hostPort']) && port['containerPort'] !== undefined)
-        port['hostPort'] = port['containerPort'];
+  for (const list of CONTAINERS) {
+    for (const container of objectsIn(spec[list])) {
+      for (const port of objectsIn(container['ports'])) {
+        if (isEmpty(port['hostPort']) && port['containerPort'] !== undefined)
+          port['hostPort'] = port['containerPort'];
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 import { isJsonObject, objectAt, stringAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, isEmpty, roundUp } from './fill.ts';
+import { ensureObject, fill, fillEmpty, isEmpty, roundUp } from './fill.ts';
 
 /** Sources of persistent volumes with the defaults of members that an empty text leaves open too. */
 const SOURCES: Readonly<Record<string, JsonObject>> = {
@@ -29,10 +29,7 @@ function volumeSpecDefaults(spec: JsonObject): void {
   }
   for (const [name, defaults] of Object.entries(SOURCES)) {
     const source = spec[name];
-    if (!isJsonObject(source)) continue;
-    for (const [key, value] of Object.entries(defaults)) {
-      if (isEmpty(source[key]) && value !== undefined) source[key] = value;
-    }
+    if (isJsonObject(source)) fillEmpty(source, defaults);
   }
 }
 
