@@ -23,6 +23,11 @@ export function getOwn(target: JsonObject, key: string): JsonValue | undefined {
 
 /** Descends by own properties; undefined as soon as something on the way is not an object. */
 export function getPath(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
+  return follow(value, path);
+}
+
+/** Of all reads: the path is handed on as it is, and not spread and gathered again. */
+function follow(value: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
   let current = value;
   for (let i = 0; i < path.length; i++) {
     if (!isJsonObject(current)) return undefined;
@@ -33,43 +38,50 @@ export function getPath(value: JsonValue | undefined, ...path: readonly string[]
 
 /** The object at a path, an empty one where there is none. */
 export function objectAt(value: JsonValue | undefined, ...path: readonly string[]): JsonObject {
-  const found = getPath(value, ...path);
+  const found = follow(value, path);
   return isJsonObject(found) ? found : {};
 }
 
 /** The string at a path, '' where there is none. */
 export function stringAt(value: JsonValue | undefined, ...path: readonly string[]): string {
-  const found = getPath(value, ...path);
+  const found = follow(value, path);
   return typeof found === 'string' ? found : '';
 }
 
 /** The number at a path, undefined where there is none. */
 export function numberAt(value: JsonValue | undefined, ...path: readonly string[]): number | undefined {
-  const found = getPath(value, ...path);
+  const found = follow(value, path);
   return typeof found === 'number' ? found : undefined;
 }
 
 /** The objects of the list at a path, none where there is no list. */
 export function objectsAt(value: JsonValue | undefined, ...path: readonly string[]): readonly JsonObject[] {
-  const found = getPath(value, ...path);
-  if (!Array.isArray(found)) return NOTHING;
-  return found.every(isJsonObject) ? found : found.filter(isJsonObject);
+  return objectsIn(follow(value, path));
+}
+
+/** The objects of a list: the list itself, where nothing else is in it. */
+export function objectsIn(list: JsonValue | undefined): readonly JsonObject[] {
+  if (!Array.isArray(list)) return NOTHING;
+  return list.every(isJsonObject) ? list : list.filter(isJsonObject);
 }
 
 const NOTHING: readonly never[] = Object.freeze([]);
 
 /** The values of the list at a path, none where there is no list. */
 export function listAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue[] {
-  const found = getPath(value, ...path);
+  const found = follow(value, path);
   return Array.isArray(found) ? found : [];
 }
 
 /** Equality of JSON values; the order of an object's properties does not count. */
-export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+export function jsonEqual(
+  a: JsonValue | readonly JsonValue[] | undefined,
+  b: JsonValue | readonly JsonValue[] | undefined,
+): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) return Array.isArray(b) && sameItems(a, b);
-  return !Array.isArray(b) && sameMembers(a, b);
+  return isJsonObject(a) && isJsonObject(b) && sameMembers(a, b);
 }
 
 function sameItems(a: readonly JsonValue[], b: readonly JsonValue[]): boolean {

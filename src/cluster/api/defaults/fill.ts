@@ -15,14 +15,6 @@ export function fillEmpty(target: JsonObject, values: JsonObject): void {
   for (const key in values) if (isEmpty(target[key])) target[key] = values[key];
 }
 
-const NONE: readonly JsonObject[] = [];
-
-/** The objects of a list: the list itself, where nothing else is in it. Defaults are looked for in many lists. */
-export function objectsIn(list: JsonValue | undefined): readonly JsonObject[] {
-  if (!Array.isArray(list)) return NONE;
-  return list.every(isJsonObject) ? list : list.filter(isJsonObject);
-}
-
 /** The object at `key`, made when absent. */
 export function ensureObject(target: JsonObject, key: string): JsonObject {
   const present = target[key];

@@ -1,8 +1,8 @@
 import { formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
 import { imageTag } from './image-tag.ts';
-import { getPath, isJsonObject, numberAt, stringAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, fillEmpty, isEmpty, objectsIn } from './fill.ts';
+import { getPath, isJsonObject, numberAt, objectsIn, stringAt, type JsonObject } from '../json.ts';
+import { ensureObject, fill, fillEmpty, isEmpty } from './fill.ts';
 
 const POD_SPEC: JsonObject = {
   restartPolicy: 'Always',
