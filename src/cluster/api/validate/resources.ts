@@ -33,20 +33,25 @@ export function validateRequirements(
   const limits = objectAt(requirements, 'limits');
   const requests = objectAt(requirements, 'requests');
   const errors: FieldError[] = [];
+  let isHuge = false;
+  let isMeasured = false;
   for (const name of Object.keys(limits)) {
     const value = limits[name];
+    isHuge ||= isHugePages(name);
+    isMeasured ||= name === 'cpu' || name === 'memory';
     const at = `${field}.limits[${name}]`;
     errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
     errors.push(...wholePages(name, value, at));
   }
   for (const name of Object.keys(requests)) {
     const value = requests[name];
+    isHuge ||= isHugePages(name);
+    isMeasured ||= name === 'cpu' || name === 'memory';
     const at = `${field}.requests[${name}]`;
     errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
     errors.push(...compareToLimit(name, { requests, limits, field }), ...wholePages(name, value, at));
   }
-  const names = [...Object.keys(limits), ...Object.keys(requests)];
-  if (names.some(isHugePages) && !names.some((name) => name === 'cpu' || name === 'memory')) {
+  if (isHuge && !isMeasured) {
     errors.push(forbidden(field, 'HugePages require cpu or memory'));
   }
   if (requirements['claims'] === undefined) return errors;

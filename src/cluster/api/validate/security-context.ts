@@ -70,6 +70,13 @@ function validateProfileName(name: string, at: string): FieldError[] {
 export function validatePodSecurity(spec: JsonObject, field: string): FieldError[] {
   const context = objectAt(spec, 'securityContext');
   const at = `${field}.securityContext`;
+  const shared: FieldError[] = [];
+  if (spec['shareProcessNamespace'] === true && spec['hostPID'] === true) {
+    const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
+    shared.push(invalid(`${at}.shareProcessNamespace`, true, detail));
+  }
+  // By default there is one with nothing in it.
+  if (isEmpty(context)) return shared;
   const errors: FieldError[] = [];
   for (const key of ['fsGroup', 'runAsUser', 'runAsGroup']) {
     if (context[key] !== undefined) errors.push(...validateId(context[key], `${at}.${key}`));
@@ -77,20 +84,22 @@ export function validatePodSecurity(spec: JsonObject, field: string): FieldError
   for (const [index, group] of listAt(context, 'supplementalGroups').entries()) {
     errors.push(...validateId(group, `${at}.supplementalGroups[${index}]`));
   }
-  if (spec['shareProcessNamespace'] === true && spec['hostPID'] === true) {
-    const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
-    errors.push(invalid(`${at}.shareProcessNamespace`, true, detail));
-  }
-  errors.push(
-    ...validateSysctls(spec, context, at),
-    ...chosen(context, at, 'fsGroupChangePolicy', ['Always', 'OnRootMismatch']),
-    ...validateProfile(context, 'seccompProfile', at),
-    ...validateWindowsOptions(context, at),
-    ...validateProfile(context, 'appArmorProfile', at),
-    ...chosen(context, at, 'supplementalGroupsPolicy', ['Merge', 'Strict']),
-    ...chosen(context, at, 'seLinuxChangePolicy', ['Recursive']),
+  return joined(
+    errors,
+    shared,
+    validateSysctls(spec, context, at),
+    chosen(context, at, 'fsGroupChangePolicy', ['Always', 'OnRootMismatch']),
+    validateProfile(context, 'seccompProfile', at),
+    validateWindowsOptions(context, at),
+    validateProfile(context, 'appArmorProfile', at),
+    chosen(context, at, 'supplementalGroupsPolicy', ['Merge', 'Strict']),
+    chosen(context, at, 'seLinuxChangePolicy', ['Recursive']),
   );
-  return errors;
+}
+
+function isEmpty(context: JsonObject): boolean {
+  for (const _ in context) return false;
+  return true;
 }
 
 function chosen(

@@ -9,9 +9,11 @@ import {
   stringAt,
   textOf,
   type JsonObject,
+  type JsonValue,
 } from '../json.ts';
 import { tryParseQuantity } from '../quantity.ts';
 import { labelValue } from '../validate/names.ts';
+import { APPARMOR, hasProfiles, SECCOMP_CONTAINER, SECCOMP_POD } from '../validate/pod-annotations.ts';
 
 const OLD_LABELS: Readonly<Record<string, string>> = {
   'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -49,12 +51,17 @@ export function nodeTermWarnings(term: JsonObject, at: string, withValues: boole
   });
 }
 
-const OLD_ANNOTATIONS: Readonly<Record<string, string>> = {
-  'scheduler.alpha.kubernetes.io/critical-pod':
+const OLD_ANNOTATIONS: readonly (readonly [key: string, why: string])[] = [
+  [
+    'scheduler.alpha.kubernetes.io/critical-pod',
     'non-functional in v1.16+; use the "priorityClassName" field instead',
-  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
-  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
-};
+  ],
+  ['security.alpha.kubernetes.io/sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
+  [
+    'security.alpha.kubernetes.io/unsafe-sysctls',
+    'non-functional in v1.11+; use the "sysctls" field instead',
+  ],
+];
 
 /** Kinds of volume that nothing serves any more, with the names that upstream gives their fields here. */
 export const OLD_VOLUMES: readonly (readonly [string, string, string])[] = [
@@ -75,23 +82,22 @@ export function podWarnings(holder: JsonObject, at: string): string[] {
   const annotations = objectAt(holder, 'metadata', 'annotations');
   const root = at === '' ? '' : `${at}.`;
   const path = `${root}spec`;
-  return [
-    ...placementWarnings(spec, path),
-    ...Object.entries(OLD_ANNOTATIONS).flatMap(([key, why]) =>
-      annotations[key] === undefined ? [] : [`${root}metadata.annotations[${key}]: ${why}`],
-    ),
-    ...volumeWarnings(spec, path),
-    ...duplicateWarnings(spec, path),
-    ...['memory', 'ephemeral-storage'].flatMap((name) =>
-      fractional(objectAt(spec, 'overhead')[name], `${path}.overhead[${name}]`),
-    ),
-    ...profileWarnings(spec, annotations, root),
-    ...containersOf(spec, path).flatMap(({ container, at: place }) => containerWarnings(container, place)),
-    ...portWarnings(spec, path),
-    ...graceWarnings(spec, path),
-    ...affinityWarnings(spec, path),
-  ];
+  const containers = containersOf(spec, path);
+  const warnings = placementWarnings(spec, path);
+  for (const [key, why] of OLD_ANNOTATIONS) {
+    if (annotations[key] !== undefined) warnings.push(`${root}metadata.annotations[${key}]: ${why}`);
+  }
+  warnings.push(...volumeWarnings(spec, path), ...duplicateWarnings(spec, path));
+  for (const name of IN_BYTES) warnings.push(...fractional(spec['overhead'], name, `${path}.overhead`));
+  warnings.push(...profileWarnings(spec, annotations, { containers, root }));
+  for (const { container, at: place } of containers) warnings.push(...containerWarnings(container, place));
+  warnings.push(...portWarnings(containers), ...graceWarnings(spec, path), ...affinityWarnings(spec, path));
+  return warnings;
 }
+
+const IN_BYTES = ['memory', 'ephemeral-storage'] as const;
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
+const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
 
 function placementWarnings(spec: JsonObject, path: string): string[] {
   const warnings: string[] = [];
@@ -101,15 +107,11 @@ function placementWarnings(spec: JsonObject, path: string): string[] {
   }
   const affinity = objectAt(spec, 'affinity', 'nodeAffinity');
   const at = `${path}.affinity.nodeAffinity`;
-  const [required, preferred] = [
-    'requiredDuringSchedulingIgnoredDuringExecution',
-    'preferredDuringSchedulingIgnoredDuringExecution',
-  ] as const;
-  for (const [index, term] of objectsAt(affinity, required, 'nodeSelectorTerms').entries()) {
-    warnings.push(...nodeTermWarnings(term, `${at}.${required}.nodeSelectorTerms[${index}]`, false));
+  for (const [index, term] of objectsAt(affinity, REQUIRED, 'nodeSelectorTerms').entries()) {
+    warnings.push(...nodeTermWarnings(term, `${at}.${REQUIRED}.nodeSelectorTerms[${index}]`, false));
   }
-  for (const [index, term] of objectsAt(affinity, preferred).entries()) {
-    const here = `${at}.${preferred}[${index}].preference`;
+  for (const [index, term] of objectsAt(affinity, PREFERRED).entries()) {
+    const here = `${at}.${PREFERRED}[${index}].preference`;
     warnings.push(...nodeTermWarnings(objectAt(term, 'preference'), here, true));
   }
   for (const [index, constraint] of objectsAt(spec, 'topologySpreadConstraints').entries()) {
@@ -125,6 +127,7 @@ function placementWarnings(spec: JsonObject, path: string): string[] {
 const NO_SELECTOR = 'a null labelSelector results in matching no pod';
 
 function volumeWarnings(spec: JsonObject, path: string): string[] {
+  if (spec['volumes'] === undefined) return [];
   const tokens = new Set(
     objectsAt(spec, 'volumes').flatMap((volume) =>
       objectsAt(volume, 'projected', 'sources')
@@ -174,17 +177,20 @@ function projectedWarnings(source: JsonObject, at: string, tokens: ReadonlySet<s
 /** Also of claims themselves. */
 export function claimSpecWarnings(spec: JsonObject, at: string): string[] {
   return ['requests', 'limits'].flatMap((list) =>
-    fractional(objectAt(spec, 'resources', list)['storage'], `${at}.resources.${list}[storage]`),
+    fractional(getPath(spec, 'resources', list), 'storage', `${at}.resources.${list}`),
   );
 }
 
-function fractional(value: JsonObject[string], at: string): string[] {
+/** Of an amount in a list of them, which `at` is the path of. */
+function fractional(list: JsonValue | undefined, name: string, at: string): string[] {
+  const value = getPath(list, name);
   const quantity = value === undefined ? undefined : tryParseQuantity(textOf(value));
   if (quantity === undefined || (quantity.nano / 1_000_000n) % 1000n === 0n) return [];
-  return [`${at}: fractional byte value ${goQuote(textOf(value))} is invalid, must be an integer`];
+  return [`${at}[${name}]: fractional byte value ${goQuote(textOf(value))} is invalid, must be an integer`];
 }
 
 function duplicateWarnings(spec: JsonObject, path: string): string[] {
+  if (spec['hostAliases'] === undefined && spec['imagePullSecrets'] === undefined) return [];
   const twice = (list: string, key: string): string[] => {
     const seen = new Set<string>();
     return objectsAt(spec, list).flatMap((item, index) => {
@@ -205,12 +211,13 @@ function duplicateWarnings(spec: JsonObject, path: string): string[] {
   ];
 }
 
-const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
-const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
-const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
-
 /** Profiles that only annotations give. */
-function profileWarnings(spec: JsonObject, annotations: JsonObject, root: string): string[] {
+function profileWarnings(
+  spec: JsonObject,
+  annotations: JsonObject,
+  { containers, root }: { readonly containers: readonly Placed[]; readonly root: string },
+): string[] {
+  if (!hasProfiles(annotations)) return [];
   const at = (key: string): string => `${root}metadata.annotations[${key}]`;
   const fields = 'non-functional in v1.27+; use the "seccompProfile" field instead';
   const warnings: string[] = [];
@@ -218,7 +225,7 @@ function profileWarnings(spec: JsonObject, annotations: JsonObject, root: string
   if (ofPod['seccompProfile'] === undefined && annotations[SECCOMP_POD] !== undefined) {
     warnings.push(`${at(SECCOMP_POD)}: ${fields}`);
   }
-  for (const { container } of containersOf(spec, '')) {
+  for (const { container } of containers) {
     const own = objectAt(container, 'securityContext');
     const name = stringAt(container, 'name');
     const [seccomp, apparmor] = [`${SECCOMP_CONTAINER}${name}`, `${APPARMOR}${name}`];
@@ -238,20 +245,29 @@ interface Placed {
   readonly at: string;
 }
 
-function containersOf(spec: JsonObject, path: string): Placed[] {
-  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
-    objectsAt(spec, list).map((container, index) => ({ container, at: `${path}.${list}[${index}]` })),
-  );
+function containersOf(spec: JsonObject, path: string): readonly Placed[] {
+  const placed: Placed[] = [];
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers']) {
+    const containers = objectsAt(spec, list);
+    for (let i = 0; i < containers.length; i++) {
+      placed.push({ container: containers[i]!, at: `${path}.${list}[${i}]` });
+    }
+  }
+  return placed;
 }
 
 function containerWarnings(container: JsonObject, at: string): string[] {
-  const warnings = ['memory', 'ephemeral-storage'].flatMap((name) =>
-    ['limits', 'requests'].flatMap((list) =>
-      fractional(objectAt(container, 'resources', list)[name], `${at}.resources.${list}[${name}]`),
-    ),
-  );
+  const warnings: string[] = [];
+  for (const name of IN_BYTES) {
+    for (const list of ['limits', 'requests']) {
+      const amounts = getPath(container, 'resources', list);
+      if (amounts !== undefined) warnings.push(...fractional(amounts, name, `${at}.resources.${list}`));
+    }
+  }
+  const variables = objectsAt(container, 'env');
+  if (variables.length < 2) return warnings;
   const seen = new Set<string>();
-  for (const [index, variable] of objectsAt(container, 'env').entries()) {
+  for (const [index, variable] of variables.entries()) {
     const name = stringAt(variable, 'name');
     const value = stringAt(variable, 'value');
     const reference = `$(${name})`;
@@ -272,11 +288,13 @@ interface PlacedPort {
   readonly hostPort: number;
 }
 
-function portWarnings(spec: JsonObject, path: string): string[] {
+function portWarnings(containers: readonly Placed[]): string[] {
   const warnings: string[] = [];
   const all = new Map<string, PlacedPort[]>();
-  for (const { container, at } of containersOf(spec, path)) {
-    for (const [index, port] of objectsAt(container, 'ports').entries()) {
+  for (const { container, at } of containers) {
+    const ports = objectsAt(container, 'ports');
+    for (let index = 0; index < ports.length; index++) {
+      const port = ports[index]!;
       const own = {
         at: `${at}.ports[${index}]`,
         ip: stringAt(port, 'hostIP'),
@@ -289,12 +307,13 @@ function portWarnings(spec: JsonObject, path: string): string[] {
         warnings.push(`${own.at}: hostIP set without hostPort: ${shown}`);
       }
       const key = `${number}/${protocol}`;
-      const others = all.get(key) ?? [];
-      for (const other of others) {
+      const others = all.get(key);
+      for (const other of others ?? []) {
         const relation = portRelation(own, other);
         if (relation !== undefined) warnings.push(`${own.at}: ${relation} port definition with ${other.at}`);
       }
-      all.set(key, [...others, own]);
+      if (others === undefined) all.set(key, [own]);
+      else others.push(own);
     }
   }
   return warnings;
@@ -317,19 +336,16 @@ function graceWarnings(spec: JsonObject, path: string): string[] {
 }
 
 function affinityWarnings(spec: JsonObject, path: string): string[] {
+  if (spec['affinity'] === undefined) return [];
   return ['podAffinity', 'podAntiAffinity'].flatMap((key) => {
     const affinity = objectAt(spec, 'affinity', key);
     const at = `${path}.affinity.${key}`;
     const none = (term: JsonObject, here: string): string[] =>
       term['labelSelector'] === undefined ? [`${here}.labelSelector: ${NO_SELECTOR}`] : [];
-    const [required, preferred] = [
-      'requiredDuringSchedulingIgnoredDuringExecution',
-      'preferredDuringSchedulingIgnoredDuringExecution',
-    ] as const;
     return [
-      ...objectsAt(affinity, required).flatMap((term, index) => none(term, `${at}.${required}[${index}]`)),
-      ...objectsAt(affinity, preferred).flatMap((term, index) =>
-        none(objectAt(term, 'podAffinityTerm'), `${at}.${preferred}[${index}].podAffinityTerm`),
+      ...objectsAt(affinity, REQUIRED).flatMap((term, index) => none(term, `${at}.${REQUIRED}[${index}]`)),
+      ...objectsAt(affinity, PREFERRED).flatMap((term, index) =>
+        none(objectAt(term, 'podAffinityTerm'), `${at}.${PREFERRED}[${index}].podAffinityTerm`),
       ),
     ];
   });
