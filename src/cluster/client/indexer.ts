@@ -1,9 +1,14 @@
 export type IndexFunction<T> = (object: T) => readonly string[];
 
+interface Index<T> {
+  readonly valuesOf: IndexFunction<T>;
+  readonly entries: Map<string, Set<string>>;
+}
+
 /** Objects by key, and by the values of any number of index functions. */
 export class Indexer<T> {
   readonly #objects = new Map<string, T>();
-  readonly #indexes = new Map<IndexFunction<T>, Map<string, Set<string>>>();
+  readonly #indexes: Index<T>[] = [];
 
   get(key: string): T | undefined {
     return this.#objects.get(key);
@@ -19,25 +24,29 @@ export class Indexer<T> {
 
   /** Starts an index over what is there and what comes. */
   addIndex(index: IndexFunction<T>): void {
-    if (this.#indexes.has(index)) return;
+    if (this.#index(index) !== undefined) return;
     const entries = new Map<string, Set<string>>();
-    this.#indexes.set(index, entries);
+    this.#indexes.push({ valuesOf: index, entries });
     for (const [key, object] of this.#objects) for (const value of index(object)) enter(entries, value, key);
   }
 
   byIndex(index: IndexFunction<T>, value: string): readonly T[] {
-    const keys = this.#indexes.get(index)?.get(value);
+    const keys = this.#index(index)?.entries.get(value);
     return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!);
+  }
+
+  #index(valuesOf: IndexFunction<T>): Index<T> | undefined {
+    return this.#indexes.find((index) => index.valuesOf === valuesOf);
   }
 
   /** Returns the object that was there before. */
   set(key: string, object: T): T | undefined {
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
-    for (const [index, entries] of this.#indexes) {
-      const values = index(object);
+    for (const { valuesOf, entries } of this.#indexes) {
+      const values = valuesOf(object);
       if (previous !== undefined) {
-        const before = index(previous);
+        const before = valuesOf(previous);
         // Most changes are of something else.
         if (before.length === values.length && before.every((value, i) => value === values[i])) continue;
         for (const value of before) leave(entries, value, key);
@@ -51,8 +60,8 @@ export class Indexer<T> {
     const previous = this.#objects.get(key);
     if (previous === undefined) return undefined;
     this.#objects.delete(key);
-    for (const [index, entries] of this.#indexes) {
-      for (const value of index(previous)) leave(entries, value, key);
+    for (const { valuesOf, entries } of this.#indexes) {
+      for (const value of valuesOf(previous)) leave(entries, value, key);
     }
     return previous;
   }

@@ -16,6 +16,7 @@ import {
 } from '../client/kinds.ts';
 import { demandOf, failedStatus, needsScale, planDisruption, staleMarkAfter } from './disruption-planner.ts';
 import type { ControllerEnvironment } from './environment.ts';
+import { namespaceIndex } from './namespace-index.ts';
 import { ownershipIndexes } from './ownership.ts';
 import { enqueues, keyOf, queueController, reads, subscribes } from './queue-controller.ts';
 import { canonical } from './template-hash.ts';
@@ -33,7 +34,7 @@ type Scaled = ApiObject & { readonly spec?: { readonly replicas?: number | undef
 /** Works out how many pods of each disruption budget may be evicted. */
 export function createDisruptionController(environment: ControllerEnvironment): Controller {
   const { client, informers, clock, events } = environment;
-  const budgets = informers.informer(podDisruptionBudgets);
+  const budgets = informers.informer(podDisruptionBudgets, { indexes: namespaceIndex });
   const podCache = informers.informer(pods, { indexes: ownershipIndexes });
   const sets = informers.informer(replicaSets, { indexes: ownershipIndexes });
   const deploymentCache = informers.informer(deployments);
@@ -43,7 +44,7 @@ export function createDisruptionController(environment: ControllerEnvironment): 
     selectorFromObject(spec?.selector).matches(pod.metadata?.labels);
   const budgetsOf = (pod: Pod): readonly string[] =>
     budgets
-      .list()
+      .byIndex('namespace', pod.metadata?.namespace ?? '')
       .filter((budget) => selects(budget, pod))
       .map(keyOf);
 

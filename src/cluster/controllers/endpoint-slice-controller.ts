@@ -8,7 +8,8 @@ import { MANAGED_BY, MANAGER, planEndpointSlices, SERVICE_NAME } from './endpoin
 import type { ControllerEnvironment } from './environment.ts';
 import { Expectations } from './expectations.ts';
 import { enqueues, keyOf, queueController, reads, subscribes } from './queue-controller.ts';
-import { backendsOf, hasSelector, namespaceIndex, selects } from './service-backends.ts';
+import { namespaceIndex } from './namespace-index.ts';
+import { backendsOf, hasSelector, selects } from './service-backends.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
 

@@ -5,8 +5,9 @@ import { endpoints, pods, services } from '../client/kinds.ts';
 import { refOf } from './claiming.ts';
 import { ENDPOINTS_MANAGED_BY, planEndpoints } from './endpoints-planner.ts';
 import type { ControllerEnvironment } from './environment.ts';
+import { namespaceIndex } from './namespace-index.ts';
 import { enqueues, keyOf, queueController } from './queue-controller.ts';
-import { backendsOf, hasSelector, namespaceIndex, selects } from './service-backends.ts';
+import { backendsOf, hasSelector, selects } from './service-backends.ts';
 
 /** Keeps the Endpoints object of each service with a selector, for readers from before endpoint slices. */
 export function createEndpointsController(environment: ControllerEnvironment): Controller {

@@ -69,7 +69,9 @@ export function blocks(object: ApiObject, ownerUid: string): boolean {
 }
 
 export function ownerUids(object: ApiObject): readonly string[] {
-  return [...new Set((object.metadata?.ownerReferences ?? []).map((reference) => reference.uid ?? ''))];
+  const references = object.metadata?.ownerReferences;
+  if (references === undefined) return [];
+  return [...new Set(references.map((reference) => reference.uid ?? ''))];
 }
 
 /** The collector's work in an object changed: its owners, or whether and how it is being deleted. */

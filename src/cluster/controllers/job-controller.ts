@@ -10,6 +10,7 @@ import type { ControllerEnvironment } from './environment.ts';
 import { Expectations } from './expectations.ts';
 import { isTracked, podOfJob, TRACKING } from './job-pods.ts';
 import { isJobFinished, planJob, type JobPlan } from './job-planner.ts';
+import { namespaceIndex } from './namespace-index.ts';
 import { isNamespaceTerminating } from './namespace-refusal.ts';
 import { ownershipIndexes, planClaims } from './ownership.ts';
 import { enqueues, keyOf, queueController, splitKey, subscribes } from './queue-controller.ts';
@@ -22,7 +23,7 @@ const OURS = 'kubernetes.io/job-controller';
 /** Runs pods until as many have succeeded as each job asks for. */
 export function createJobController(environment: ControllerEnvironment): Controller {
   const { client, informers, clock, events } = environment;
-  const jobCache = informers.informer(jobs, { indexes: ownershipIndexes });
+  const jobCache = informers.informer(jobs, { indexes: namespaceIndex });
   const podCache = informers.informer(pods, { indexes: ownershipIndexes });
   const expectations = new Expectations(clock);
 
@@ -34,12 +35,8 @@ export function createJobController(environment: ControllerEnvironment): Control
       return controller.kind === jobs.kind ? [`${namespace}/${controller.name ?? ''}`] : [];
     }
     return jobCache
-      .list()
-      .filter(
-        (job) =>
-          job.metadata?.namespace === namespace &&
-          selectorFromObject(job.spec?.selector).matches(pod.metadata?.labels),
-      )
+      .byIndex('namespace', namespace)
+      .filter((job) => selectorFromObject(job.spec?.selector).matches(pod.metadata?.labels))
       .map(keyOf);
   };
 

@@ -7,6 +7,7 @@ import { pods, replicaSets } from '../client/kinds.ts';
 import { refOf, settleClaims } from './claiming.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { Expectations } from './expectations.ts';
+import { namespaceIndex } from './namespace-index.ts';
 import { isNamespaceTerminating } from './namespace-refusal.ts';
 import { getControllerOf, newControllerRef } from '../client/controller-ref.ts';
 import { ownershipIndexes, planClaims } from './ownership.ts';
@@ -48,7 +49,7 @@ export function createReplicaController<T extends ApiObject>(
   { name, type, toSet, withStatus }: ReplicatedKind<T>,
 ): Controller {
   const { client, informers, clock, events } = environment;
-  const sets = informers.informer(type, { indexes: ownershipIndexes });
+  const sets = informers.informer(type, { indexes: { ...ownershipIndexes, ...namespaceIndex } });
   const podCache = informers.informer(pods, { indexes: ownershipIndexes });
   const expectations = new Expectations(clock);
 
@@ -61,12 +62,8 @@ export function createReplicaController<T extends ApiObject>(
       return sets.get(key)?.metadata?.uid === controller.uid ? [key] : [];
     }
     return sets
-      .list()
-      .filter(
-        (set) =>
-          set.metadata?.namespace === namespace &&
-          selectorFromObject(toSet(set).spec?.selector).matches(pod.metadata?.labels),
-      )
+      .byIndex('namespace', namespace)
+      .filter((set) => selectorFromObject(toSet(set).spec?.selector).matches(pod.metadata?.labels))
       .map(keyOf);
   };
 

@@ -1,7 +1,6 @@
 /** Which pods stand behind a service, and on which ports: what endpoint slices and the older Endpoints have in common. */
 import type { Container, Pod, Service, ServicePort } from '../api/generated/core-v1.ts';
 import { selectorFromLabels } from '../api/selector.ts';
-import type { ApiObject } from '../client/contract.ts';
 import { isPodFinished, isPodReady } from './pod-state.ts';
 
 export interface BackendPort {
@@ -20,10 +19,6 @@ export interface Backend {
   readonly serving: boolean;
   readonly terminating: boolean;
 }
-
-export const namespaceIndex = {
-  namespace: (object: ApiObject): readonly string[] => [object.metadata?.namespace ?? ''],
-};
 
 /** A service without selector has its endpoints written by someone else. */
 export function hasSelector(service: Service): boolean {

@@ -64,7 +64,8 @@ export function createAttributesClassProtection(environment: ControllerEnvironme
 /** Claims that the pod's volumes name, and those that are made for its ephemeral volumes. */
 function claimKeys({ metadata, spec }: Pod): readonly string[] {
   const namespace = metadata?.namespace ?? '';
-  return (spec?.volumes ?? []).flatMap((volume) => {
+  if (spec?.volumes === undefined) return [];
+  return spec.volumes.flatMap((volume) => {
     const named = volume.persistentVolumeClaim?.claimName;
     if (named !== undefined) return [`${namespace}/${named}`];
     return volume.ephemeral === undefined

@@ -110,7 +110,13 @@ export function listFrame(head: ListHead): { readonly open: Buffer; readonly clo
   return { open: Buffer.from(`${text.slice(0, -1)},"items":[`), close: Buffer.from(']}\n') };
 }
 
+/** What stands before and after the object in a frame of a JSON watch stream. */
+export function frameAround(type: string): { readonly open: string; readonly close: string } {
+  return { open: `{"type":"${type}","object":`, close: '}\n' };
+}
+
 /** One frame of a JSON watch stream. */
 export function encodeFrame(type: string, object: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')]);
+  const { open, close } = frameAround(type);
+  return Buffer.concat([Buffer.from(open), object, Buffer.from(close)]);
 }

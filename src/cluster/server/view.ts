@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
-import { encodeFrame, type Written } from './encoding.ts';
+import { encodeFrame, frameAround, type Written } from './encoding.ts';
 import { badRequest } from './failure.ts';
 import { negotiate, PROTOBUF, type MetaVersion, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
@@ -181,9 +181,17 @@ function jsonView(
     encode,
     itemForm: 'whole',
     item: encode,
-    frame: (type, object) => encodeFrame(type, encode(object)),
+    frame: facts.verbatim ? verbatimFrame : (type, object) => encodeFrame(type, encode(object)),
     frameOf: (type, object) => encodeFrame(type, (type === 'BOOKMARK' ? bookmark : toBytes)(object)),
   };
+}
+
+function verbatimFrame(type: string, object: CachedObject): Uint8Array {
+  const { open, close } = frameAround(type);
+  const frame = Buffer.allocUnsafe(open.length + object.lengthAs('whole') + close.length);
+  const end = object.writeInto(frame, frame.write(open, 'latin1'), 'whole');
+  frame.write(close, end, 'latin1');
+  return frame;
 }
 
 const METADATA = 'PartialObjectMetadata';
