@@ -72,8 +72,89 @@ test('a bound pod goes in two phases, and a second delete only shortens the wait
   assert.equal(longer.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
   const shorter = await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 5 });
   assert.equal(shorter.body.metadata.deletionTimestamp, '2026-01-01T00:00:05Z');
-  await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 0 });
+  await api.clock.advance(8000);
+  const late = await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 3 });
+  assert.equal(late.body.metadata.deletionTimestamp, '2026-01-01T00:00:08Z');
+  assert.equal(late.body.metadata.deletionGracePeriodSeconds, 1);
+  const last = await api.call('DELETE', `${PODS}/p`, { gracePeriodSeconds: 0 });
+  assert.equal(last.body.metadata.deletionGracePeriodSeconds, 0);
   assert.equal((await api.call('GET', `${PODS}/p`)).status, 404);
+});
+
+test('less than no grace is a second', async () => {
+  await using api = await TestServer.open();
+  await api.create(PODS, pod('p', { nodeName: 'n1' }));
+  const { body } = await api.call('DELETE', `${PODS}/p?gracePeriodSeconds=-7`);
+  assert.equal(body.metadata.deletionGracePeriodSeconds, 1);
+});
+
+test('what goes is shown as it has become by it', async () => {
+  await using api = await TestServer.open();
+  await api.create(PODS, pod('p', { nodeName: 'n1' }));
+  const { body } = await api.call('DELETE', `${PODS}/p?gracePeriodSeconds=0`);
+  const { deletionTimestamp, deletionGracePeriodSeconds, generation } = body.metadata;
+  assert.deepEqual(
+    [deletionTimestamp, deletionGracePeriodSeconds, generation],
+    ['2026-01-01T00:00:00Z', 0, 2],
+  );
+});
+
+test('options of a delete are read from the body or from the query, and refused as upstream does', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const bodies: readonly [unknown, number, string][] = [
+    [
+      [],
+      400,
+      'couldn\'t get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }',
+    ],
+    [
+      { kind: 5 },
+      400,
+      "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string",
+    ],
+    [{ apiVersion: 'a/b/c' }, 400, 'unexpected GroupVersion string: a/b/c'],
+    [
+      { kind: 'ConfigMap', apiVersion: 'v1' },
+      400,
+      'no kind "ConfigMap" is registered for version "v1" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"',
+    ],
+    [
+      { kind: 'Status', apiVersion: 'v1' },
+      400,
+      'converting (v1.Status) to (v1.DeleteOptions): unknown conversion',
+    ],
+    [
+      { gracePeriodSeconds: 'a' },
+      400,
+      'json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64',
+    ],
+    [{ dryRun: ['All'], kind: 'DeleteOptions', apiVersion: 'apps/v1' }, 200, ''],
+  ];
+  for (const [body, status, message] of bodies) {
+    const answer = await api.call('DELETE', `${MAPS}/a`, body);
+    assert.equal(answer.body.message ?? '', message);
+    assert.equal(answer.status, status);
+  }
+  const queries: readonly [string, number, RegExp][] = [
+    ['gracePeriodSeconds=abc', 400, /^strconv.ParseInt: parsing "abc": invalid syntax$/],
+    ['gracePeriodSeconds=99999999999999999999', 400, /value out of range$/],
+    ['dryRun=', 422, /dryRun: Unsupported value: \[""\]: supported values: "All"$/],
+    ['uid=x', 409, /on ConfigMap "a": the UID in the precondition \(x\) does not match/],
+    [
+      'resourceVersion=1',
+      409,
+      /on ConfigMap "a": the ResourceVersion in the precondition \(1\) does not match/,
+    ],
+  ];
+  for (const [query, status, message] of queries) {
+    const answer = await api.call('DELETE', `${MAPS}/a?${query}`);
+    assert.equal(answer.status, status, query);
+    assert.match(answer.body.message ?? '', message);
+  }
+  // Of a query beside a body nothing counts.
+  await api.call('DELETE', `${MAPS}/a?dryRun=All`, { gracePeriodSeconds: 0 });
+  assert.equal((await api.call('GET', `${MAPS}/a`)).status, 404);
 });
 
 test('a pod that no node has goes at once', async () => {
@@ -94,6 +175,7 @@ test('finalizers hold an object until the last is gone', async () => {
   assert.equal((await api.call('GET', `${MAPS}/a`)).status, 200);
   const freed = await api.call('PATCH', `${MAPS}/a`, { metadata: { finalizers: null } }, MERGE);
   assert.equal(freed.status, 200);
+  assert.equal(freed.body.metadata.finalizers, undefined);
   assert.equal((await api.call('GET', `${MAPS}/a`)).status, 404);
 });
 
@@ -140,8 +222,11 @@ test('a collection goes by selector', async () => {
   await using api = await TestServer.open();
   await api.create(MAPS, configMap('a', {}, { app: 'x' }));
   await api.create(MAPS, configMap('b'));
-  const answer = await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`);
+  const answer = await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`, { propagationPolicy: 'Orphan' });
   assert.equal(answer.body.kind, 'ConfigMapList');
+  // As it was, not as it has become.
+  assert.equal(answer.body.items?.[0]?.metadata.deletionTimestamp, undefined);
+  await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`, { propagationPolicy: 'Background' });
   const { body } = await api.call('GET', MAPS);
   assert.deepEqual(
     body.items?.map(({ metadata }) => metadata.name),

@@ -68,24 +68,39 @@ export function planDelete(
   const policy =
     request.propagationPolicy ?? (strategy.orphansDependents === true ? unsaid(metadata) : undefined);
   const finalizers = withPropagation(metadata.finalizers ?? [], policy);
-  const grace = strategy.graceSeconds?.(old, request.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionTimestamp;
   const pending = metadata.deletionGracePeriodSeconds ?? 0;
+  const ends = endOf({ before, pending }, strategy.graceSeconds?.(old, request.gracePeriodSeconds) ?? 0, now);
+  const { grace } = ends;
   const sameFinalizers = finalizers.join() === (metadata.finalizers ?? []).join();
-  if (grace === 0 && finalizers.length === 0 && strategy.isHeldBack?.(old) !== true)
-    return { type: 'delete' };
+  const isOver = grace === 0 && finalizers.length === 0 && strategy.isHeldBack?.(old) !== true;
+  const isSooner = before === undefined || grace < pending;
+  // What has no grace goes as it was.
+  if (isOver && (!isSooner || strategy.graceSeconds === undefined)) return { type: 'delete' };
   // A second delete may only shorten the time that the first one gave.
-  if (before !== undefined && grace >= pending && sameFinalizers) return { type: 'keep' };
-  if (before === undefined || grace < pending) {
-    const start = before === undefined ? now : (timeToMs(before) ?? now) - pending * 1000;
-    metadata.deletionTimestamp = rfc3339(start + grace * 1000);
+  if (!isSooner && sameFinalizers) return { type: 'keep' };
+  if (isSooner) {
+    metadata.deletionTimestamp = rfc3339(ends.at);
     metadata.deletionGracePeriodSeconds = grace;
     if (before === undefined && metadata.generation !== undefined) metadata.generation += 1;
   }
   if (finalizers.length > 0) metadata.finalizers = finalizers;
+  else delete metadata.finalizers;
   const object = { ...old, metadata };
+  if (isOver) return { type: 'delete', last: object };
   strategy.markDeleted?.(object);
   return { type: 'put', object };
+}
+
+/** The end of an object's grace, counted from the first delete; what should have ended is still given a second. */
+function endOf(
+  { before, pending }: { readonly before: string | undefined; readonly pending: number },
+  grace: number,
+  now: number,
+): { readonly at: number; readonly grace: number } {
+  const start = before === undefined ? now : (timeToMs(before) ?? now) - pending * 1000;
+  const at = start + grace * 1000;
+  return at < now ? { at: now, grace: Math.min(grace, 1) } : { at, grace };
 }
 
 /** An earlier choice holds. */

@@ -28,7 +28,8 @@ export interface Ref {
 
 export type Change =
   | { readonly type: 'put'; readonly object: KubeObject }
-  | { readonly type: 'delete' }
+  /** `last` is how it is shown then, when that is not as it was. */
+  | { readonly type: 'delete'; readonly last?: KubeObject }
   /** Leaves everything as it is. */
   | { readonly type: 'keep' };
 
@@ -133,7 +134,8 @@ export class Registry {
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
       const claims = this.#claims(resource, [object, found], { refused, dryRun: options.dryRun === true });
-      const value = object === undefined ? current.stored : encodeForStorage(object);
+      const shown = change.type === 'put' ? change.object : change.last;
+      const value = shown === undefined ? current.stored : encodeForStorage(shown);
       await pauseAfter(value.length);
       // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
       const mayBeSame = object !== undefined && value.length === current.length;

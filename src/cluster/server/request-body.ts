@@ -1,16 +1,14 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
 import { headOf, parseLargeJson, type Decoded } from '../api/decode.ts';
 import { objectAt, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
-import { builtinType, type ObjectType } from '../api/object-type.ts';
+import type { ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema, parseApiVersion } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
 import { parseYaml } from '../api/yaml.ts';
-import { parsePropagation, type DeleteRequest } from './deletion.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
 import { decodeProtobuf, openEnvelope } from './protobuf.ts';
-import { checkDeleteOptions } from './write-options.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -35,7 +33,7 @@ export async function decodeBody(request: ApiRequest, kind: ObjectType, also?: s
   return decoded;
 }
 
-async function decodeAs(
+export async function decodeAs(
   format: BodyFormat,
   body: Uint8Array,
   kind: ObjectType,
@@ -144,55 +142,4 @@ export function isDryRun(values: readonly string[]): boolean {
   if (other !== undefined)
     throw badRequest(`invalid dryRun value: ${JSON.stringify(other)}: supported values: "All"`);
   return given.length > 0;
-}
-
-export interface DeleteOptions extends DeleteRequest {
-  readonly dryRun: boolean;
-}
-
-/** DeleteOptions from the body, else from the query. */
-export async function deleteOptionsOf(request: ApiRequest, query: URLSearchParams): Promise<DeleteOptions> {
-  const options = bodyOf(request).length === 0 ? fromQuery(query) : await fromBody(request);
-  const grace = options['gracePeriodSeconds'];
-  const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
-  const dryRun = [...((options['dryRun'] ?? []) as string[]), ...query.getAll('dryRun')];
-  const propagationPolicy = options['propagationPolicy'] as string | undefined;
-  const orphanDependents = options['orphanDependents'] as boolean | undefined;
-  checkDeleteOptions({ propagationPolicy, orphanDependents, dryRun });
-  return {
-    gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
-    uid: preconditions.uid,
-    resourceVersion: preconditions.resourceVersion,
-    propagationPolicy: parsePropagation(propagationPolicy, orphanDependents),
-    dryRun: isDryRun(dryRun),
-  };
-}
-
-async function fromBody(request: ApiRequest): Promise<JsonObject> {
-  const schema = kindSchema('meta.k8s.io', 'v1', 'DeleteOptions') ?? kindSchema('', 'v1', 'DeleteOptions');
-  if (schema === undefined) throw badRequest('DeleteOptions are not known');
-  const kind = builtinType(schema);
-  const body = bodyOf(request);
-  // Clients send it in the core version, in meta.k8s.io/v1 or in the resource's own group: all mean the same.
-  const format = bodyFormat(request.headers['content-type']);
-  const decoded =
-    format === 'protobuf'
-      ? kind.decode(decodeProtobuf(openEnvelope(body), schema))
-      : await decodeAs(format, body, kind);
-  const sent = stringAt(decoded.object, 'kind');
-  if (sent !== '' && sent !== 'DeleteOptions') throw badRequest(`expected DeleteOptions, got ${sent}`);
-  return decoded.object;
-}
-
-function fromQuery(query: URLSearchParams): JsonObject {
-  const grace = query.get('gracePeriodSeconds');
-  if (grace !== null && !/^\d+$/.test(grace))
-    throw badRequest(`invalid gracePeriodSeconds: ${JSON.stringify(grace)}`);
-  const policy = query.get('propagationPolicy');
-  const orphan = query.get('orphanDependents');
-  return {
-    ...(grace !== null && { gracePeriodSeconds: Number(grace) }),
-    ...(policy !== null && { propagationPolicy: policy }),
-    ...(orphan !== null && { orphanDependents: orphan === 'true' }),
-  };
 }

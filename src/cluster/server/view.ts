@@ -99,15 +99,15 @@ export function viewFor(options: {
   readonly accept: string | undefined;
   readonly query: URLSearchParams;
   readonly clock: Clock;
-  /** Objects one by one, each by itself, or all in one list. */
-  readonly as?: 'object' | 'list' | 'events' | undefined;
+  /** Objects one by one, each by itself, all in one list, or in the list of what is deleted, which nobody watches. */
+  readonly as?: 'object' | 'list' | 'events' | 'deleted' | undefined;
 }): View {
   const { resource, accept, query, clock, as = 'object' } = options;
   const { shape, format, metaVersion } = negotiate(accept, {
     protobuf: resource.type.wire !== undefined,
     table: !resource.declaration.virtual,
-    list: as !== 'object',
-    metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as === 'list' },
+    list: as === 'list' || as === 'events',
+    metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as !== 'object' },
   });
   const include = includeOf(query);
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });

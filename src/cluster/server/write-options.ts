@@ -77,6 +77,5 @@ function validationErrors(value: string): FieldError[] {
 }
 
 function dryRunErrors(values: readonly string[]): FieldError[] {
-  const given = values.filter((value) => value !== '');
-  return given.every((value) => value === 'All') ? [] : [unsupported('dryRun', [...given], ['All'])];
+  return values.every((value) => value === 'All') ? [] : [unsupported('dryRun', [...values], ['All'])];
 }

@@ -190,7 +190,7 @@ export async function planUpdate(
   await gate.pause();
   if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
   await gate.validate(object, old);
-  return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
+  return mayVanish(resource, object) ? { type: 'delete', last: object } : { type: 'put', object };
 }
 
 /** The status endpoint writes the status, and of the metadata what the strategy leaves to it. */

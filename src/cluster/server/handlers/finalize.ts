@@ -30,7 +30,7 @@ export async function finalizeNamespace(context: ResourceContext): Promise<ApiRe
         throw conflict(resource, info.name, MODIFIED);
       const { finalizers: _before, ...spec } = old.spec ?? {};
       const object = { ...old, spec: { ...spec, ...(finalizers.length > 0 && { finalizers }) } };
-      return mayVanish(resource, object) ? { type: 'delete' } : { type: 'put', object };
+      return mayVanish(resource, object) ? { type: 'delete', last: object } : { type: 'put', object };
     },
   });
   return showObject(context, changed.object);

@@ -9,9 +9,9 @@ import { prepared, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 
-const SHOWN_AS: Readonly<Record<string, 'list' | 'events'>> = {
+const SHOWN_AS: Readonly<Record<string, 'list' | 'events' | 'deleted'>> = {
   list: 'list',
-  deletecollection: 'list',
+  deletecollection: 'deleted',
   watch: 'events',
 };
 

@@ -4,12 +4,11 @@ import { isPlatformError } from '../../../base/errors.ts';
 import { Slice } from '../../../base/yield-to-loop.ts';
 import { AdmissionGate } from '../gate.ts';
 import { planDelete, type DeleteRequest } from '../deletion.ts';
-import type { CachedObject } from '../cached-object.ts';
 import { listResponse } from '../list-body.ts';
 import { listOptionsOf } from '../list-options.ts';
 import { listObjects } from '../listing.ts';
 import type { Changed } from '../registry.ts';
-import { deleteOptionsOf } from '../request-body.ts';
+import { deleteOptionsOf } from '../delete-options.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
 import { selectionOf } from '../selection.ts';
 import { shownAs } from '../resource.ts';
@@ -47,8 +46,7 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
     request: options,
     dryRun,
   });
-  const unsaid = options.propagationPolicy === undefined ? resource.strategy.orphaningWarning : undefined;
-  const headers = warningHeader([...changed.warnings, ...(unsaid === undefined ? [] : [unsaid])]);
+  const headers = warningHeader(changed.warnings);
   if (changed.type !== 'delete' || RETURNS_OBJECT.has(resource.resource))
     return showObject(context, changed.object, { headers, view });
   const { uid } = changed.object.object.metadata;
@@ -92,13 +90,15 @@ export async function remove(
   });
   if (changed.type !== 'keep') gate.written();
   await prepared(resource, () => [changed.object]);
-  return { ...changed, warnings: [...new Set(gate.warnings)] };
+  const unsaid =
+    what.request.propagationPolicy === undefined ? resource.strategy.orphaningWarning : undefined;
+  return { ...changed, warnings: [...new Set(gate.warnings), ...(unsaid === undefined ? [] : [unsaid])] };
 }
 
 /** Objects of a collection that are deleted at once: they share the store's commits. */
 const AT_ONCE = 8;
 
-/** Deletes what a list with the same query would show; answers with that list. */
+/** Deletes what a list with the same query would show, and answers with that list. */
 export async function deleteCollection(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const view = viewOf(context);
@@ -110,19 +110,19 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
     { ...asked, limit: limitOf(asked), resource, selection: selectionOf({ resource, namespace, query }) },
     server,
   );
-  const removed: (CachedObject | undefined)[] = [];
-  const waiting = objects.entries();
+  const waiting = objects.values();
+  const warnings = new Set<string>();
   const state = { failed: false };
   // A store in memory answers within the same turn.
   const slice = new Slice(server.clock);
   const work = async (): Promise<void> => {
-    for (const [i, object] of waiting) {
+    for (const object of waiting) {
       if (slice.over) await slice.next();
       if (state.failed) return;
       const { name = '', namespace: from = '' } = object.peek().metadata;
       try {
         const changed = await remove(context, { name, namespace: from, request: options, dryRun });
-        removed[i] = changed.object;
+        for (const warning of changed.warnings) warnings.add(warning);
       } catch (error) {
         // Gone in the meantime: that is what was asked for.
         if (isPlatformError(error, 'not-found')) continue;
@@ -132,7 +132,13 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const shown = removed.filter((object) => object !== undefined);
-  const { clock } = server;
-  return await listResponse({ ...page, resource, view, objects: shown, clock });
+  // As they were before.
+  const { status, headers, body } = await listResponse({
+    ...page,
+    resource,
+    view,
+    objects,
+    clock: server.clock,
+  });
+  return { status, headers: { ...headers, ...warningHeader([...warnings]) }, body };
 }

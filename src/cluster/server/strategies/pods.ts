@@ -55,7 +55,8 @@ export const podStrategy: Strategy = {
     const phase = stringAt(pod, 'status', 'phase');
     // Nobody runs it: neither a node that has it nor one that still has to stop it.
     if (stringAt(pod, 'spec', 'nodeName') === '' || phase === 'Succeeded' || phase === 'Failed') return 0;
-    return typeof wanted === 'number' ? Math.max(wanted, 0) : 30;
+    if (typeof wanted !== 'number') return 30;
+    return wanted < 0 ? 1 : wanted;
   },
 };
 

@@ -1,0 +1,102 @@
+/** DeleteOptions: of the body, else of the query. Both say the same, and are refused in different words. */
+import { headOf } from '../api/decode.ts';
+import { isPlatformError } from '../../base/errors.ts';
+import { goQuote } from '../api/field-error.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
+import { builtinType, type ObjectType } from '../api/object-type.ts';
+import { kindSchema } from '../api/schema.ts';
+import type { ApiRequest } from '../api/transport.ts';
+import { parsePropagation, type DeleteRequest } from './deletion.ts';
+import { badRequest } from './failure.ts';
+import { numberOf } from './list-options.ts';
+import { bodyFormat } from './negotiate.ts';
+import { decodeProtobuf, openEnvelope } from './protobuf.ts';
+import { bodyOf, decodeAs } from './request-body.ts';
+import { flag } from './request-info.ts';
+import { checkDeleteOptions } from './write-options.ts';
+
+export interface DeleteOptions extends DeleteRequest {
+  readonly dryRun: boolean;
+}
+
+/** Which of its registries upstream has looked in. */
+const SCHEME = 'k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27';
+/** Kinds of meta/v1 that are of every group. */
+const EVERYWHERE = new Set(['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions', 'Status']);
+
+export async function deleteOptionsOf(request: ApiRequest, query: URLSearchParams): Promise<DeleteOptions> {
+  const options = bodyOf(request).length === 0 ? fromQuery(query) : await fromBody(request);
+  const grace = options['gracePeriodSeconds'];
+  const preconditions = (options['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
+  const dryRun = (options['dryRun'] ?? []) as string[];
+  const propagationPolicy = options['propagationPolicy'] as string | undefined;
+  const orphanDependents = options['orphanDependents'] as boolean | undefined;
+  checkDeleteOptions({ propagationPolicy, orphanDependents, dryRun });
+  return {
+    gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
+    uid: preconditions.uid,
+    resourceVersion: preconditions.resourceVersion,
+    propagationPolicy: parsePropagation(propagationPolicy, orphanDependents),
+    dryRun: dryRun.length > 0,
+  };
+}
+
+function fromQuery(query: URLSearchParams): JsonObject {
+  const grace = numberOf(query, 'gracePeriodSeconds');
+  const policy = query.get('propagationPolicy');
+  const [uid, resourceVersion] = [query.get('uid') ?? '', query.get('resourceVersion') ?? ''];
+  return {
+    dryRun: query.getAll('dryRun'),
+    ...(grace !== undefined && { gracePeriodSeconds: grace }),
+    ...(policy !== null && { propagationPolicy: policy }),
+    ...(query.has('orphanDependents') && { orphanDependents: flag(query, 'orphanDependents') }),
+    preconditions: { ...(uid !== '' && { uid }), ...(resourceVersion !== '' && { resourceVersion }) },
+  };
+}
+
+async function fromBody(request: ApiRequest): Promise<JsonObject> {
+  const schema = kindSchema('meta.k8s.io', 'v1', 'DeleteOptions') ?? kindSchema('', 'v1', 'DeleteOptions');
+  if (schema === undefined) throw badRequest('DeleteOptions are not known');
+  const kind = builtinType(schema);
+  const body = bodyOf(request);
+  const format = bodyFormat(request.headers['content-type']);
+  if (format === 'protobuf') {
+    const envelope = openEnvelope(body);
+    checkHead(envelope);
+    return kind.decode(decodeProtobuf(envelope, schema)).object;
+  }
+  const check = (value: JsonValue): void => checkHead(headOf(value, kind.kind, body));
+  try {
+    const { object } = await decodeAs(format, body, kind, check);
+    return isJsonObject(object) ? object : {};
+  } catch (error) {
+    throw withoutKind(error, kind);
+  }
+}
+
+/** Clients send them in the core version, in meta.k8s.io/v1 or in the resource's own group: all mean the same. */
+function checkHead({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): void {
+  if (kind === '' || kind === 'DeleteOptions') return;
+  const version = apiVersion === '' ? 'v1' : apiVersion;
+  throw badRequest(
+    EVERYWHERE.has(kind) && version === 'v1'
+      ? `converting (v1.${kind}) to (v1.DeleteOptions): unknown conversion`
+      : `no kind ${goQuote(kind)} is registered for version ${goQuote(version)} in scheme ${goQuote(SCHEME)}`,
+  );
+}
+
+/** What is wrong, without what it was to be and what it looks like. */
+function withoutKind(error: unknown, { kind }: ObjectType): unknown {
+  if (!isPlatformError(error, 'invalid')) return error;
+  const { cause, message } = error;
+  const unread = message.startsWith('the object provided is unrecognized');
+  if (unread && cause instanceof Error)
+    return badRequest(`couldn't get version/kind; json parse error: ${cause.message}`);
+  const known = [
+    `the object provided is unrecognized (must be of type ${kind}): `,
+    `${kind} in version "v1" cannot be handled as a ${kind}: `,
+  ].find((start) => message.startsWith(start));
+  if (known === undefined) return error;
+  const why = message.slice(known.length);
+  return badRequest(unread ? why.replace(/ \([^()]*\)$/, '') : why);
+}
