@@ -10,6 +10,16 @@ export function fill(target: JsonObject, values: JsonObject): void {
   }
 }
 
+/** Sets each of `values` that is absent in `target`, or an empty text. */
+export function fillBlank(target: JsonObject, values: JsonObject): void {
+  for (const key in values) {
+    const present = target[key];
+    if (present !== undefined && present !== '') continue;
+    const value = values[key];
+    if (value !== undefined) target[key] = jsonCopy(value);
+  }
+}
+
 /** Sets each of `values` that is empty in `target`. */
 export function fillEmpty(target: JsonObject, values: JsonObject): void {
   for (const key in values) if (isEmpty(target[key])) target[key] = values[key];

@@ -2,7 +2,7 @@ import { formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { podAmounts } from '../quota/pod-amounts.ts';
 import { imageTag } from './image-tag.ts';
 import { getPath, isJsonObject, numberAt, objectsIn, stringAt, type JsonObject } from '../json.ts';
-import { ensureObject, fill, fillEmpty, isEmpty } from './fill.ts';
+import { ensureObject, fill, fillBlank, fillEmpty, isEmpty } from './fill.ts';
 
 const POD_SPEC: JsonObject = {
   restartPolicy: 'Always',
@@ -18,8 +18,6 @@ const CONTAINER: JsonObject = {
   terminationMessagePolicy: 'File',
 };
 
-const SPEC_NAMES = ['restartPolicy', 'dnsPolicy', 'schedulerName'];
-const TERMINATION = ['terminationMessagePath', 'terminationMessagePolicy'];
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'];
 const HOOKS = ['postStart', 'preStop'];
 /** Lists of containers: those of a new pod, and of any pod. */
@@ -94,8 +92,7 @@ export function templateDefaults(template: JsonObject, done?: JsonObject): void 
 }
 
 function podSpecDefaults(spec: JsonObject): void {
-  fill(spec, POD_SPEC);
-  for (const key of SPEC_NAMES) if (spec[key] === '') spec[key] = POD_SPEC[key];
+  fillBlank(spec, POD_SPEC);
   for (const sysctl of objectsIn(getPath(spec, 'securityContext', 'sysctls'))) fill(sysctl, { value: '' });
   // The deprecated name and the new one say the same.
   if (isEmpty(spec['serviceAccountName'])) {
@@ -110,8 +107,7 @@ function podSpecDefaults(spec: JsonObject): void {
 }
 
 function containerDefaults(container: JsonObject): void {
-  for (const key of TERMINATION) if (container[key] === '') container[key] = CONTAINER[key];
-  fill(container, CONTAINER);
+  fillBlank(container, CONTAINER);
   roundUpAmounts(container['resources']);
   if (isEmpty(container['imagePullPolicy'])) {
     container['imagePullPolicy'] = pullPolicy(stringAt(container, 'image'));
