@@ -53,3 +53,12 @@ test('what is met no more is forgotten, what is met often stays', () => {
   for (let i = 0; i < 20_000; i++) parts.share({ spec: { unique: `${'y'.repeat(100)}${i}` } });
   assert.notEqual(parts.share(thing('d', 'node-number-one')).spec, first.spec);
 });
+
+test('names and uids, which no other object has, push nothing out', () => {
+  const parts = new SharedParts();
+  const first = parts.share(thing('a', 'node-number-one'));
+  for (let i = 0; i < 40_000; i++) {
+    parts.share({ metadata: { name: `with-a-long-name-${i}`, uid: `6f9d3c1e-0000-0000-0000-${i}` } });
+  }
+  assert.equal(parts.share(thing('b', 'node-number-one')).spec, first.spec);
+});

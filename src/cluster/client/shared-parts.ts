@@ -9,6 +9,9 @@ const GENERATION = 512 * 1024;
 /** Levels below the top at which parts are looked for: `spec.containers[].env[]`. */
 const MAX_DEPTH = 4;
 
+/** Of an object's metadata: no other object has the same, and to remember them costs more than all that it shares. */
+const OWN = new Set(['name', 'uid', 'resourceVersion']);
+
 /**
  * Holds equal parts of objects once. Objects of a cluster mostly repeat each other: replicas differ in a name, a uid and
  * some times. Whatever is shared must not be changed, which is a cache's rule anyway.
@@ -25,10 +28,14 @@ export class SharedParts {
     const parts = object as JsonObject;
     for (const key of Object.keys(parts)) {
       const value = parts[key];
-      if (key === 'metadata' && isJsonObject(value)) this.#shareChildren(value, 1);
+      if (key === 'metadata' && isJsonObject(value)) this.#shareMetadata(value);
       else this.#put(parts, key, value, 1);
     }
     return object;
+  }
+
+  #shareMetadata(metadata: JsonObject): void {
+    for (const key of Object.keys(metadata)) if (!OWN.has(key)) this.#put(metadata, key, metadata[key], 1);
   }
 
   #shareChildren(parent: JsonObject | JsonValue[], depth: number): void {
