@@ -145,11 +145,12 @@ export function compare(
     const old = getOwn(before, name);
     const now = getOwn(after, name);
     const zero = zeros.get(name);
-    // What replicas of one template have in common. Metadata is never the same twice.
+    const inner = below(schema, name);
+    // What replicas of one template have in common. Metadata is never the same twice, and data is seldom.
     const change =
-      old === undefined && name !== 'metadata' && isJsonObject(now)
-        ? madeFrom(now, zero, below(schema, name))
-        : compareAt(old ?? zero, now ?? zero, below(schema, name));
+      old === undefined && name !== 'metadata' && inner.type === 'struct' && isJsonObject(now)
+        ? madeFrom(now, zero, inner)
+        : compareAt(old ?? zero, now ?? zero, inner);
     const skipped = ignored.children.get(step);
     changes.add(step, skipped === undefined ? change : withoutTrees(change, skipped));
   }
@@ -198,13 +199,12 @@ function compareAt(
 }
 
 function compareMembers(before: JsonObject, after: JsonObject, schema: ValueSchema): Comparison {
-  const zeros = zerosOf(schema);
   let changes: Changes | undefined;
   for (const name of bothNames(before, after)) {
     const old = getOwn(before, name);
     const now = getOwn(after, name);
     if (old === now) continue;
-    const zero = zeros.get(name);
+    const zero = zerosOf(schema).get(name);
     const change = compareAt(old ?? zero, now ?? zero, below(schema, name));
     if (change !== SAME) (changes ??= new Changes()).add(fieldStep(name), change);
   }

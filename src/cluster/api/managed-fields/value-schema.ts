@@ -39,9 +39,7 @@ export function structSchema(message: MessageSchema): ValueSchema {
     type: 'struct',
     atomic: message.atomic,
     get zeros() {
-      const { always, filled } = message;
-      zeros ??= new Map(always.map((field) => [field.name, filled.includes(field) ? zeroOf(field) : null]));
-      return zeros;
+      return (zeros ??= zerosOf(message));
     },
     field: (name) => {
       const field = message.fields.get(name);
@@ -50,6 +48,10 @@ export function structSchema(message: MessageSchema): ValueSchema {
   };
   ofMessages.set(message, schema);
   return schema;
+}
+
+function zerosOf({ always, filled }: MessageSchema): ReadonlyMap<string, JsonValue> {
+  return new Map(always.map((field) => [field.name, filled.includes(field) ? zeroOf(field) : null]));
 }
 
 function fieldSchema(field: FieldSchema): ValueSchema {
