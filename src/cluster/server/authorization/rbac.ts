@@ -27,6 +27,8 @@ interface Grant {
 
 type GrantsBySubject = ReadonlyMap<string, readonly Grant[]>;
 
+const NO_GRANTS: GrantsBySubject = new Map();
+
 interface Named {
   readonly prefix: string;
 }
@@ -69,8 +71,10 @@ export class Rbac implements Authorizer, Disposable {
   }
 
   decide(asked: Attributes): Decision {
-    for (const { rule, grant } of this.#granted(asked.user, asked.namespace)) {
-      if (ruleAllows(rule, asked)) return { answer: 'allow', reason: `RBAC: allowed by ${grant.text}` };
+    for (const { ofCluster, roleKey, text } of this.#grants(asked.user, asked.namespace)) {
+      for (const rule of this.#rulesAt(ofCluster, roleKey) ?? []) {
+        if (ruleAllows(rule, asked)) return { answer: 'allow', reason: `RBAC: allowed by ${text}` };
+      }
     }
     const missing = this.missingRoles(asked.user, asked.namespace);
     return missing.length === 0
@@ -82,8 +86,10 @@ export class Rbac implements Authorizer, Disposable {
   rulesFor(user: UserInfo, namespace: string): KnownRules {
     const missing = this.missingRoles(user, namespace);
     return {
-      rules: [...this.#granted(user, namespace)].map(({ rule }) => rule),
       // A role that is not there gives nothing.
+      rules: this.#grants(user, namespace).flatMap(
+        ({ ofCluster, roleKey }) => this.#rulesAt(ofCluster, roleKey) ?? [],
+      ),
       incomplete: false,
       ...(missing.length > 0 && { error: notFoundText(missing) }),
     };
@@ -94,18 +100,16 @@ export class Rbac implements Authorizer, Disposable {
     return this.#rulesAt(kind === 'ClusterRole', this.#roleKey(kind, namespace, name));
   }
 
-  *#granted(user: UserInfo, namespace: string): Generator<{ rule: Rule; grant: Grant }> {
-    for (const grant of this.#grants(user, namespace)) {
-      for (const rule of this.#rulesAt(grant.ofCluster, grant.roleKey) ?? []) yield { rule, grant };
-    }
-  }
-
-  *#grants(user: UserInfo, namespace: string): Generator<Grant> {
+  #grants(user: UserInfo, namespace: string): readonly Grant[] {
     const subjects = subjectsOf(user);
-    const sets = [this.#clusterGrants(), ...(namespace === '' ? [] : [this.#namespaceGrants(namespace)])];
-    for (const grants of sets) {
-      for (const subject of subjects) yield* grants.get(subject) ?? [];
-    }
+    const found: Grant[] = [];
+    const add = (grants: GrantsBySubject): void => {
+      if (grants.size === 0) return;
+      for (const subject of subjects) for (const grant of grants.get(subject) ?? []) found.push(grant);
+    };
+    add(this.#clusterGrants());
+    if (namespace !== '') add(this.#namespaceGrants(namespace));
+    return found;
   }
 
   /** What the user's bindings name and nobody has made: for people who wonder. */
@@ -138,6 +142,8 @@ export class Rbac implements Authorizer, Disposable {
     if (known !== undefined) return known;
     const { prefix } = this.#resources.roleBindings;
     const bindings = this.#roleBindings.list(`${prefix}${namespace}/`);
+    // Not remembered: anybody may name namespaces that are not there.
+    if (bindings.length === 0) return NO_GRANTS;
     const grants = this.#index(bindings.map(({ object }) => object));
     this.#namespaces.set(namespace, grants);
     return grants;
