@@ -1,5 +1,6 @@
 /** Which flow schema a request belongs to. */
 import { listAt, numberAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import type { UserInfo } from '../../api/transport.ts';
 import type { Attributes } from '../authorization/authorizer.ts';
 import type { KubeObject } from '../object.ts';
 
@@ -15,7 +16,7 @@ export interface FlowSchema {
 
 export function flowSchemaOf({ metadata, spec = {} }: KubeObject): FlowSchema {
   const rules = objectsAt(spec, 'rules').map((rule) => ({
-    subjects: objectsAt(rule, 'subjects'),
+    subjects: objectsAt(rule, 'subjects').map(subjectTest),
     resources: objectsAt(rule, 'resourceRules').map(resourceRuleOf),
     paths: objectsAt(rule, 'nonResourceRules').map((each) => ({
       verbs: new Set(stringsAt(each, 'verbs')),
@@ -33,7 +34,7 @@ export function flowSchemaOf({ metadata, spec = {} }: KubeObject): FlowSchema {
     matches(asked) {
       return rules.some(
         ({ subjects, resources, paths }) =>
-          subjects.some((subject) => isSubject(subject, asked)) &&
+          subjects.some((isSubject) => isSubject(asked.user)) &&
           (asked.path === undefined
             ? resources.some((rule) => coversResource(rule, asked))
             : paths.some(
@@ -81,23 +82,25 @@ function coversPath(pattern: string, path: string): boolean {
   return pattern.endsWith('/*') && path.startsWith(pattern.slice(0, -1));
 }
 
-function isSubject(subject: JsonObject, { user }: Attributes): boolean {
+/** Each request is held against the subjects of a dozen schemas: what they say is read once. */
+function subjectTest(subject: JsonObject): (user: UserInfo) => boolean {
   switch (subject['kind']) {
     case 'User': {
       const name = stringAt(subject, 'user', 'name');
-      return name === '*' || name === user.name;
+      return (user) => name === '*' || name === user.name;
     }
     case 'Group': {
       const name = stringAt(subject, 'group', 'name');
-      return name === '*' || user.groups.includes(name);
+      return ({ groups }) => name === '*' || groups.includes(name);
     }
     case 'ServiceAccount': {
       const name = stringAt(subject, 'serviceAccount', 'name');
       const prefix = `system:serviceaccount:${stringAt(subject, 'serviceAccount', 'namespace')}:`;
-      return name === '*' ? user.name.startsWith(prefix) : user.name === prefix + name;
+      const wanted = prefix + name;
+      return name === '*' ? (user) => user.name.startsWith(prefix) : (user) => user.name === wanted;
     }
     default:
-      return false;
+      return () => false;
   }
 }
 
