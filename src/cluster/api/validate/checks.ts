@@ -107,28 +107,33 @@ export function isDualStack(addresses: readonly string[]): boolean {
 export function notSpecialIp(address: string, at: string): FieldError[] {
   const family = isIP(address);
   if (family === 0) return [invalid(at, address, 'must be a valid IP address')];
-  const bits = family === 4 ? v4Bits(address) : v6Bits(address);
+  const detail = family === 4 ? special4(address) : special6(v6Bits(address));
+  if (detail === undefined) return [];
+  return [invalid(at, address, detail === UNSPECIFIED ? `${detail} (${address})` : detail)];
+}
+
+const UNSPECIFIED = 'may not be unspecified';
+const LOOPBACK = 'may not be in the loopback range (127.0.0.0/8, ::1/128)';
+const LINK_LOCAL = 'may not be in the link-local range (169.254.0.0/16, fe80::/10)';
+const MULTICAST = 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)';
+
+/** An address has one form, without leading zeros. */
+function special4(address: string): string | undefined {
+  if (address === '0.0.0.0') return UNSPECIFIED;
+  if (address.startsWith('127.')) return LOOPBACK;
+  if (address.startsWith('169.254.')) return LINK_LOCAL;
+  return address.startsWith('224.0.0.') ? MULTICAST : undefined;
+}
+
+function special6(bits: bigint): string | undefined {
   // An IPv4 address in IPv6's clothes is that IPv4 address.
-  const mapped = family === 6 && bits >> 32n === 0xffffn;
-  const v4 = family === 4 || mapped ? bits & 0xffffffffn : undefined;
-  const errors: FieldError[] = [];
-  const say = (applies: boolean, detail: string): void => {
-    if (applies) errors.push(invalid(at, address, detail));
-  };
-  say(v4 === undefined ? bits === 0n : v4 === 0n, `may not be unspecified (${address})`);
-  say(
-    v4 === undefined ? bits === 1n : v4 >> 24n === 127n,
-    'may not be in the loopback range (127.0.0.0/8, ::1/128)',
-  );
-  say(
-    v4 === undefined ? bits >> 118n === 0x3fan : v4 >> 16n === 0xa9fen,
-    'may not be in the link-local range (169.254.0.0/16, fe80::/10)',
-  );
-  say(
-    v4 === undefined ? ((bits >> 112n) & 0xff0fn) === 0xff02n : v4 >> 8n === 0xe00000n,
-    'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)',
-  );
-  return errors;
+  if (bits >> 32n === 0xffffn) {
+    return special4([24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 0xffn).join('.'));
+  }
+  if (bits === 0n) return UNSPECIFIED;
+  if (bits === 1n) return LOOPBACK;
+  if (bits >> 118n === 0x3fan) return LINK_LOCAL;
+  return ((bits >> 112n) & 0xff0fn) === 0xff02n ? MULTICAST : undefined;
 }
 
 /** A text that must be there and have a form. */

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import { duplicate, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
+  isJsonObject,
   jsonEqual,
   listAt,
   numberAt,
-  objectAt,
   objectsAt,
   stringAt,
   textOf,
@@ -104,20 +104,22 @@ function validateSlicePorts(ports: readonly JsonObject[]): FieldError[] {
 }
 
 function validateEndpoint(endpoint: JsonObject, at: string, type: string): FieldError[] {
-  const addresses = listAt(endpoint, 'addresses').map((item) => textOf(item));
-  const { hostname, nodeName } = endpoint;
-  const topology = objectAt(endpoint, 'deprecatedTopology');
-  return [
-    ...(addresses.length === 0 ? [required(`${at}.addresses`, 'must contain at least 1 address')] : []),
-    ...tooMany(`${at}.addresses`, addresses.length, 100),
-    ...addresses.flatMap((address, index) =>
-      validateSliceAddress(address, { list: `${at}.addresses`, index, type }),
-    ),
-    ...(typeof nodeName === 'string' ? formed(nodeName, `${at}.nodeName`, dns1123Subdomain) : []),
-    ...tooMany(`${at}.deprecatedTopology`, Object.keys(topology).length, 16),
-    ...(typeof hostname === 'string' ? formed(hostname, `${at}.hostname`, dns1123Label) : []),
-    ...validateHints(objectAt(endpoint, 'hints'), `${at}.hints`),
-  ];
+  const addresses = listAt(endpoint, 'addresses');
+  const { hostname, nodeName, deprecatedTopology, hints } = endpoint;
+  const errors: FieldError[] = [];
+  if (addresses.length === 0) errors.push(required(`${at}.addresses`, 'must contain at least 1 address'));
+  const list = `${at}.addresses`;
+  errors.push(...tooMany(list, addresses.length, 100));
+  for (let index = 0; index < addresses.length; index++) {
+    errors.push(...validateSliceAddress(textOf(addresses[index]), { list, index, type }));
+  }
+  if (typeof nodeName === 'string') errors.push(...formed(nodeName, `${at}.nodeName`, dns1123Subdomain));
+  if (isJsonObject(deprecatedTopology)) {
+    errors.push(...tooMany(`${at}.deprecatedTopology`, Object.keys(deprecatedTopology).length, 16));
+  }
+  if (typeof hostname === 'string') errors.push(...formed(hostname, `${at}.hostname`, dns1123Label));
+  if (isJsonObject(hints)) errors.push(...validateHints(hints, `${at}.hints`));
+  return errors;
 }
 
 interface SliceAddress {
@@ -126,16 +128,19 @@ interface SliceAddress {
   readonly type: string;
 }
 
+const FAMILIES: Readonly<Record<string, number>> = { IPv4: 4, IPv6: 6 };
+
 function validateSliceAddress(address: string, { list, index, type }: SliceAddress): FieldError[] {
   const at = `${list}[${index}]`;
   if (type === 'FQDN') return validateDomain(address, at);
-  const family = { IPv4: 4, IPv6: 6 }[type];
+  const family = FAMILIES[type];
   if (family === undefined) return [];
   const errors = validIp(address, at);
   if (errors.length > 0) return errors;
   // Upstream says it of the list.
   if (isIP(address) !== family) errors.push(invalid(list, address, `must be an ${type} address`));
-  return [...errors, ...notSpecialIp(address, at)];
+  errors.push(...notSpecialIp(address, at));
+  return errors;
 }
 
 /** A name of two parts or more, and the dot at its end if somebody wrote it. */
