@@ -86,9 +86,9 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     if (!this.dryRun) this.#reservations = NOTHING;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.context.warnings?.push(...this.warnings);
-    await this.#reservations.giveBack();
+    return this.#reservations.giveBack() ?? GIVEN_BACK;
   }
 
   #request(object: KubeObject | undefined, old: KubeObject | undefined): AdmissionRequest {
@@ -101,6 +101,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
 }
 
 const NOTHING = new Reservations([]);
+const GIVEN_BACK = Promise.resolve();
 
 /** What plugins see of a write. Two are made for each: what few ask for is made when they do. */
 class GateRequest implements AdmissionRequest {

@@ -145,7 +145,7 @@ export class FlowControl implements Disposable {
     if (isLongRunning(context.info) && context.info.verb !== 'watch') return next();
     const asked = attributesOf(context.user, context.info);
     const { schema, level } = this.#classify(asked);
-    context.headers = { ...context.headers, ...classification(schema, level) };
+    context.headers = withClassification(context.headers, schema, level);
     return level.queues === undefined
       ? next()
       : this.#inTurn(context, next, { asked, schema, level, queues: level.queues });
@@ -192,8 +192,13 @@ export class FlowControl implements Disposable {
 }
 
 /** Clients learn from the answer what they were taken for. */
-function classification(schema: FlowSchema | undefined, { uid }: Level): Record<string, string> {
+function withClassification(
+  headers: RequestContext['headers'],
+  schema: FlowSchema | undefined,
+  { uid }: Level,
+): Record<string, string> {
   return {
+    ...headers,
     'x-kubernetes-pf-flowschema-uid': schema?.uid ?? '',
     'x-kubernetes-pf-prioritylevel-uid': uid,
   };
