@@ -65,7 +65,8 @@ export function objectsIn(list: JsonValue | undefined): readonly JsonObject[] {
   return list.every(isJsonObject) ? list : list.filter(isJsonObject);
 }
 
-const NOTHING: readonly never[] = Object.freeze([]);
+// Not frozen: loops over what may be a frozen list make an object for every step.
+const NOTHING: readonly never[] = [];
 
 /** The values of the list at a path, none where there is no list. */
 export function listAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue[] {
