@@ -47,7 +47,9 @@ function plain(text: string, field: string): Json {
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
     .replace(/(Too large resource version: \d+, current): \d+/, '$1: *')
     .replace(/(ResourceVersion in the precondition) \(\d{2,}\)/, '$1 (*)')
+    .replace(/(ResourceVersion in object meta): \d+/, '$1: *')
     .replace(/(ResourceVersion in record) \(\d+\)/, '$1 (*)')
+    .replace('Key: /registry/', 'Key: /')
     .replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<name>');
 }
 

@@ -165,9 +165,18 @@ function fillChanged(object: JsonObject, prior: JsonObject, { fill, fields, temp
   const done = isJsonObject(own) && own === getPath(prior, ...template!) ? own : undefined;
   for (const name of fields) {
     const value = object[name];
-    if (value !== undefined) object[name] = unshared(value, prior[name], done);
+    if (name === 'metadata' && isJsonObject(value)) object[name] = unsharedMetadata(value, prior[name]);
+    else if (value !== undefined) object[name] = unshared(value, prior[name], done);
   }
   fill(object, done);
+}
+
+/** Defaults are written to labels alone; what is said of owners may be the prior's, at another place. */
+function unsharedMetadata(metadata: JsonObject, prior: JsonValue | undefined): JsonObject {
+  const own = metadata === prior ? { ...metadata } : metadata;
+  const labels = own['labels'];
+  if (isJsonObject(labels)) own['labels'] = { ...labels };
+  return own;
 }
 
 /** The value with copies of what is the prior's at the same path, but for `kept`. */

@@ -256,6 +256,46 @@ test('a namespace is emptied before it goes', async () => {
   assert.equal(immortal.body.message, 'namespaces "default" is forbidden: this namespace may not be deleted');
 });
 
+test('a namespace is deleted twice: to be emptied, and for good', async () => {
+  await using api = await TestServer.open();
+  const url = '/api/v1/namespaces/n';
+  const metadata = { name: 'n', finalizers: ['x.io/hold'] };
+  await api.create('/api/v1/namespaces', { metadata });
+  const wrong = await api.call('DELETE', url, { preconditions: { uid: 'x' } });
+  assert.match(
+    wrong.body.message ?? '',
+    /on namespaces "n": Precondition failed: UID in precondition: x, UID in/,
+  );
+  const finalized = await api.call('PUT', `${url}/finalize`, { metadata, spec: {}, what: 1 });
+  assert.deepEqual(finalized.body.spec, {});
+  assert.match(String(finalized.headers['warning']), /unknown field/);
+  const marked = await api.call('DELETE', url);
+  assert.equal(marked.body.status?.['phase'], 'Terminating');
+  assert.equal(marked.body.metadata.deletionGracePeriodSeconds, undefined);
+  const again = await api.call('POST', '/api/v1/namespaces', { metadata });
+  assert.equal(again.body.message, 'object is being deleted: namespaces "n" already exists');
+  const inside = await api.call('POST', `${url}/configmaps`, { metadata: { generateName: 'a-' } });
+  assert.match(inside.body.message ?? '', /^configmaps "a-" is forbidden: unable to create new content/);
+  // The whole of it is written there, so that what is not said is gone.
+  const free = await api.call('PUT', `${url}/finalize`, { metadata: { name: 'n' }, spec: {} });
+  assert.equal(free.status, 200, free.body.message ?? '');
+  assert.equal((await api.call('GET', url)).status, 404);
+});
+
+test('while a namespace is held in its spec another delete does nothing', async () => {
+  await using api = await TestServer.open();
+  const url = '/api/v1/namespaces/n';
+  await api.create('/api/v1/namespaces', { metadata: { name: 'n' } });
+  await api.call('DELETE', url);
+  const orphaned = await api.call('DELETE', url, { propagationPolicy: 'Orphan' });
+  assert.equal(orphaned.body.metadata.finalizers, undefined);
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const shown = await api.call('PUT', `${url}/finalize`, { metadata: { name: 'n' } }, { accept });
+  assert.equal(shown.status, 406);
+  const other = { metadata: { name: 'n', uid: 'x' } };
+  assert.equal((await api.call('PUT', `${url}/finalize`, other)).status, 409);
+});
+
 test('logs come from the node', async () => {
   const asked: string[] = [];
   await using api = await TestServer.open({

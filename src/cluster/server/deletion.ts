@@ -33,6 +33,11 @@ export function checkPreconditions(resource: Resource, object: KubeObject, reque
   const { uid, resourceVersion } = request;
   const { name = '', uid: own = '', resourceVersion: current = '' } = object.metadata;
   const mismatch = (what: string, [wanted, found]: readonly [string, string], happened: string): Error => {
+    // Upstream asks at another place there.
+    if (resource.strategy.emptiedFirst === true) {
+      const differ = `${what} in precondition: ${wanted}, ${what} in object meta: ${found}`;
+      return conflict(resource, name, `Precondition failed: ${differ}`);
+    }
     const why = `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found})`;
     // Upstream names the kind where others name the resource.
     const on = { group: resource.group, resource: resource.kind };
@@ -65,6 +70,8 @@ export function planDelete(
   const metadata = { ...old.metadata };
   checkPreconditions(resource, old, request);
   strategy.checkDelete?.(old);
+  const first = strategy.emptiedFirst === true ? planEmptying(resource, old, options) : undefined;
+  if (first !== undefined) return first;
   const policy =
     request.propagationPolicy ?? (strategy.orphansDependents === true ? unsaid(metadata) : undefined);
   const finalizers = withPropagation(metadata.finalizers ?? [], policy);
@@ -88,6 +95,21 @@ export function planDelete(
   else delete metadata.finalizers;
   const object = { ...old, metadata };
   if (isOver) return { type: 'delete', last: object };
+  strategy.markDeleted?.(object);
+  return { type: 'put', object };
+}
+
+/** Until it may be deleted as anything else. */
+function planEmptying(
+  { strategy }: Resource,
+  old: KubeObject,
+  { request, now }: { readonly request: DeleteRequest; readonly now: number },
+): Change | undefined {
+  if (old.metadata.deletionTimestamp !== undefined)
+    return strategy.isHeldBack?.(old) === true ? { type: 'keep' } : undefined;
+  const finalizers = withPropagation(old.metadata.finalizers ?? [], request.propagationPolicy);
+  const { finalizers: _before, ...metadata } = { ...old.metadata, deletionTimestamp: rfc3339(now) };
+  const object = { ...old, metadata: finalizers.length === 0 ? metadata : { ...metadata, finalizers } };
   strategy.markDeleted?.(object);
   return { type: 'put', object };
 }

@@ -76,8 +76,8 @@ export function noSuchPath(): PlatformError {
   });
 }
 
-export function alreadyExists(on: GroupResource, name: string): PlatformError {
-  const message = `${qualified(on)} "${name}" already exists`;
+export function alreadyExists(on: GroupResource, name: string, isGoing = false): PlatformError {
+  const message = `${isGoing ? 'object is being deleted: ' : ''}${qualified(on)} "${name}" already exists`;
   return failure(message, { code: 'already-exists', http: 409, reason: 'AlreadyExists', on, name });
 }
 

@@ -92,7 +92,9 @@ export class Registry {
     await this.fresh();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
-      if (this.#cache.resource(resource.prefix).get(key) !== undefined) throw alreadyExists(resource, name);
+      const there = this.#cache.resource(resource.prefix).get(key);
+      if (there !== undefined)
+        throw alreadyExists(resource, name, there.peek().metadata.deletionTimestamp !== undefined);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
       const attempt = { ...object };
       const claims = this.#claims(resource, [attempt, undefined], { refused, dryRun });

@@ -69,6 +69,8 @@ export interface Asked {
   /** Absent for the server itself. */
   readonly user?: UserInfo | undefined;
   readonly dryRun: boolean;
+  /** At the endpoint that writes what others leave alone. */
+  readonly finalizes?: boolean;
 }
 
 export interface Window {
@@ -105,6 +107,8 @@ export interface Strategy {
   checkDelete?(object: KubeObject): void;
   /** Something other than metadata.finalizers holds a deleted object back. */
   isHeldBack?(object: KubeObject): boolean;
+  /** The first delete marks it, and until what it holds is gone there is no other. */
+  readonly emptiedFirst?: boolean;
   /** Marks an object whose deletion has begun. */
   markDeleted?(object: KubeObject): void;
 }

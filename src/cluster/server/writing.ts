@@ -120,7 +120,7 @@ function dropRepeatedOwners({ metadata }: KubeObject, gate: Gate, when: 'sent' |
   gate.warnings?.push(`${REPEATED_OWNERS[when]} ${advice} ${repeated.join(', ')}`);
 }
 
-export type Endpoint = 'main' | 'status' | 'approval' | Narrow;
+export type Endpoint = 'main' | 'status' | 'approval' | 'finalize' | Narrow;
 
 /** Endpoints that write a part of what the user wants, and nothing else. */
 export type Narrow = 'ephemeralcontainers' | 'resize';
@@ -155,7 +155,8 @@ export async function planUpdate(
   const version = metadata.resourceVersion ?? '';
   await gate.pause();
   const owners = metadata.managedFields;
-  const isWish = endpoint === 'main' || isNarrow(endpoint);
+  const isMain = endpoint === 'main' || endpoint === 'finalize';
+  const isWish = isMain || isNarrow(endpoint);
   const object = isWish ? sent : statusUpdate(resource, sent, old);
   if (isWish) keepServerFields(resource, object, old);
   dropRepeatedOwners(object, gate, 'sent');
@@ -173,8 +174,12 @@ export async function planUpdate(
   }
   const recorded = object.metadata.managedFields;
   if (isNarrow(endpoint)) narrow(resource, object, { old, endpoint });
-  if (endpoint === 'main' || isNarrow(endpoint)) {
-    finishMain(resource, object, { old, dryRun: gate.dryRun === true });
+  if (isMain || isNarrow(endpoint)) {
+    finishMain(resource, object, {
+      old,
+      dryRun: gate.dryRun === true,
+      finalizes: endpoint === 'finalize',
+    });
   } else {
     const now = author === 'applied' ? undefined : author.now;
     resource.strategy.prepareForStatus?.(object, old, { endpoint, now });
@@ -185,7 +190,7 @@ export async function planUpdate(
     object.metadata.resourceVersion = old.metadata.resourceVersion;
   if (author !== 'applied' && isNarrow(endpoint)) recordUpdate(old, object, author);
   await gate.pause();
-  const errors = resource.type.validateUpdate(object, old, endpoint);
+  const errors = resource.type.validateUpdate(object, old, endpoint === 'finalize' ? 'main' : endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.pause();
   if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
@@ -239,12 +244,12 @@ function keepServerFields({ declaration }: Resource, object: KubeObject, old: Ku
 function finishMain(
   resource: Resource,
   object: KubeObject,
-  { old, dryRun }: { readonly old: KubeObject; readonly dryRun: boolean },
+  { old, ...asked }: { readonly old: KubeObject; readonly dryRun: boolean; readonly finalizes: boolean },
 ): void {
   const { declaration, strategy, type } = resource;
   keepServerFields(resource, object, old);
   type.applyDefaults(object, old);
-  strategy.prepareForUpdate?.(object, old, { dryRun });
+  strategy.prepareForUpdate?.(object, old, asked);
   if (declaration.hasGeneration && !jsonEqual(desired(object), desired(old))) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }

@@ -1,7 +1,7 @@
 /** What plugins ask the server for: other objects, as the watch cache has them. */
 import type { PlatformError } from '../../../base/errors.ts';
 import type { ServerParts } from '../context.ts';
-import { forbidden } from '../failure.ts';
+import { forbidden, type StatusCause } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import type { Resource } from '../resource.ts';
 import { keyOf } from '../resource-table.ts';
@@ -59,9 +59,13 @@ export function isFor(
 }
 
 /** The refusal as upstream words it: `pods "web" is forbidden: …`. */
-export function refused(request: AdmissionRequest, why: string): PlatformError {
+export function refused(
+  request: AdmissionRequest,
+  why: string,
+  causes?: readonly StatusCause[],
+): PlatformError {
   const { resource, name, object } = request;
-  return forbidden(resource, name === '' ? (object?.metadata.generateName ?? '') : name, why);
+  return forbidden(resource, name === '' ? (object?.metadata.generateName ?? '') : name, why, causes);
 }
 
 /** Several complaints as one text: one as it is, more in brackets. */

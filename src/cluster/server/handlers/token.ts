@@ -39,6 +39,7 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
     const why = `must match the service account ${field} if specified`;
     throw invalidObject({ ...KIND, name: info.name }, [invalid(`metadata.${field}`, value, why)]);
   }
+  await admitCreation(context, object as KubeObject);
   const account = (await server.registry.get(resource, info)).object;
   const own = account.metadata.uid ?? '';
   const meant = stringAt(sent, 'uid');
@@ -46,7 +47,6 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
     const why = `the UID in the token request (${meant}) does not match the UID of the service account (${own})`;
     throw conflict({ group: KIND.group, resource: KIND.kind }, info.name, why);
   }
-  await admitCreation(context, object as KubeObject);
   const spec = objectAt(object, 'spec');
   const audiences = listAt(spec, 'audiences') as string[];
   const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;

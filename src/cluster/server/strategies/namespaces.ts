@@ -16,23 +16,23 @@ export const namespaceStrategy: Strategy = {
       'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
     };
   },
-  prepareForUpdate(namespace, old) {
-    // Only the finalize endpoint takes finalizers away.
-    namespace.spec = { ...namespace.spec, finalizers: old.spec?.['finalizers'] ?? [] };
+  prepareForUpdate(namespace, old, { finalizes }) {
+    const finalizers = (finalizes === true ? namespace : old).spec?.['finalizers'];
+    const { finalizers: _sent, ...spec } = namespace.spec ?? {};
+    const isEmpty = !Array.isArray(finalizers) || finalizers.length === 0;
+    namespace.spec = isEmpty ? spec : { ...spec, finalizers };
     namespace.metadata.labels = {
       ...namespace.metadata.labels,
       'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
     };
   },
+  emptiedFirst: true,
   isHeldBack(namespace) {
     const finalizers = namespace.spec?.['finalizers'];
     return Array.isArray(finalizers) && finalizers.length > 0;
   },
   markDeleted(namespace) {
     namespace.status = { ...namespace.status, phase: 'Terminating' };
-    // What empties it takes its time: there is no grace to tell of.
-    if (namespaceStrategy.isHeldBack?.(namespace) === true)
-      delete namespace.metadata.deletionGracePeriodSeconds;
   },
 };
 

@@ -1,6 +1,7 @@
 import { forbidden, notFound } from '../../failure.ts';
 import { isTerminating } from '../../strategies/namespaces.ts';
 import type { AdmissionPlugin } from '../admission.ts';
+import { refused } from '../lookup.ts';
 
 const IMMORTAL: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
 
@@ -15,7 +16,8 @@ export const namespaceLifecycle: AdmissionPlugin = {
         resource.group === '' &&
         resource.resource === 'namespaces' &&
         IMMORTAL.has(name),
-  async mutate({ server, resource, namespace, name, operation }) {
+  async mutate(request) {
+    const { server, resource, namespace, name, operation } = request;
     if (operation === 'DELETE') throw forbidden(resource, name, 'this namespace may not be deleted');
     const namespaces = server.resources.get('', 'v1', 'namespaces');
     const found = await server.registry.find(namespaces, { namespace: '', name: namespace });
@@ -27,6 +29,6 @@ export const namespaceLifecycle: AdmissionPlugin = {
       message: `namespace ${namespace} is being terminated`,
       field: 'metadata.namespace',
     };
-    throw forbidden(resource, name, why, [cause]);
+    throw refused(request, why, [cause]);
   },
 };
