@@ -113,7 +113,7 @@ export class ResourceTable {
   /** A resource that is known to be served. */
   get(group: string, version: string, resource: string): Resource {
     const found = this.find(group, version, resource);
-    if (found === undefined) assert(false, `${group}/${version} ${resource} is served`);
+    assert(found !== undefined, `${group}/${version} ${resource} is served`);
     return found;
   }
 }
