@@ -252,6 +252,41 @@ test('bad configurations are refused with the field', async () => {
   }
 });
 
+test('conflicts are told before names, and a live object says its name itself', async () => {
+  await using api = await TestServer.open();
+  await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'one' });
+  await apply(api, `${MAPS}/a`, map({ l: '1' }), { manager: 'two' });
+  const both = await apply(api, `${MAPS}/a`, map({ k: '2', l: '2' }), { manager: 'three' });
+  assert.equal(
+    both.body.message,
+    'Apply failed with 2 conflicts: conflicts with "one":\n- .data.k\nconflicts with "two":\n- .data.l',
+  );
+  const cases: readonly [unknown, number, RegExp][] = [
+    [configMap('b', { k: '2' }), 409, /^Apply failed with 1 conflict: conflict with "one": .data.k$/],
+    [
+      configMap('b', { m: '2' }),
+      400,
+      /^the name of the object \(b\) does not match the name on the URL \(a\)$/,
+    ],
+    [{ apiVersion: 'v1', kind: 'ConfigMap', data: { m: '2' } }, 200, /^$/],
+  ];
+  for (const [body, status, message] of cases) {
+    const answer = await apply(api, `${MAPS}/a`, body, { manager: 'three' });
+    assert.equal(answer.status, status);
+    assert.match(answer.body.message ?? '', message);
+  }
+  const nameless = { apiVersion: 'v1', kind: 'ConfigMap', data: { m: '2' } };
+  assert.equal((await apply(api, `${MAPS}/new`, nameless, { manager: 'one' })).status, 400);
+  const versioned = { ...bare, metadata: { name: 'new', resourceVersion: '5' } };
+  assert.equal((await apply(api, `${MAPS}/new`, versioned, { manager: 'one' })).status, 201);
+  const none = { ...bare, metadata: { name: 'a', resourceVersion: 'abc' } };
+  const refused = await apply(api, `${MAPS}/a`, none, { manager: 'one' });
+  assert.deepEqual(
+    [refused.status, refused.body.message],
+    [500, 'strconv.ParseUint: parsing "abc": invalid syntax'],
+  );
+});
+
 test('an update may forget all owners, and cannot invent them by accident', async () => {
   await using api = await TestServer.open();
   const made = await apply(api, `${MAPS}/a`, map({ k: '1' }), { manager: 'one' });

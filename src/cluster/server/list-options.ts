@@ -86,6 +86,12 @@ function numberProblem(
   return value < least || value > most ? 'value out of range' : undefined;
 }
 
+/** Throws for what is no version of an object that is sent. */
+export function checkSentVersion(text: string): void {
+  const why = text === '' ? undefined : numberProblem(text, /^\d+$/, [0n, 2n ** 64n - 1n]);
+  if (why !== undefined) throw unexplained(`strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`);
+}
+
 /** The number in a resourceVersion; '' and '0' are 0. What is none is the client's fault only in a list. */
 export function parseVersion(text: string, inList = false): number {
   if (text === '') return 0;

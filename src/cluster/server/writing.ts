@@ -10,6 +10,7 @@ import { mayVanish } from './deletion.ts';
 import { badRequest, conflict, MODIFIED } from './failure.ts';
 import type { Json, KubeObject, OwnerReference } from './object.ts';
 import type { Change } from './registry.ts';
+import { checkSentVersion } from './list-options.ts';
 import { keyOf } from './resource-table.ts';
 import type { Resource } from './resource.ts';
 
@@ -170,6 +171,7 @@ export async function planUpdate(
   await gate.mutate(object, old);
   dropRepeatedOwners(object, gate, 'admitted');
   if (version !== '' && version !== '0' && version !== old.metadata.resourceVersion) {
+    checkSentVersion(version);
     throw conflict(resource, name, MODIFIED);
   }
   const recorded = object.metadata.managedFields;

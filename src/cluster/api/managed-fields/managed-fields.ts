@@ -301,7 +301,7 @@ function conflictError(conflicts: readonly Conflict[], entries: Entries): Platfo
   });
   const byWho = Map.groupBy(causes, ({ who }) => who);
   const texts = [...byWho].map(([who, list]) =>
-    list.length === 1
+    causes.length === 1
       ? `conflict with ${who}: ${list[0]!.field}`
       : `conflicts with ${who}:\n${list.map(({ field }) => `- ${field}`).join('\n')}`,
   );

@@ -24,25 +24,26 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const options = { ...authorOf(context), force: flag(query, 'force'), asSent };
   const endpoint = endpointOf(info.subresource);
   const change = async (): Promise<ApiResponse> => {
-    const changed = await modifyAs(context, (old, gate) =>
-      planUpdate(resource, unchanged(merged(old, configuration, options, context), old), {
-        old,
-        endpoint,
-        author: 'applied',
-        gate,
-      }),
-    );
+    const changed = await modifyAs(context, (old, gate) => {
+      const object = merged(old, configuration, options, context);
+      // After conflicts, and what it does not say the live object does.
+      checkAddress(context, object);
+      checkUnchanged(object, old);
+      return planUpdate(resource, object, { old, endpoint, author: 'applied', gate });
+    });
     const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
     return showObject(context, changed.object, { headers, view });
   };
   if (endpoint !== 'main') return await change();
   const make = async (): Promise<ApiResponse> => {
-    const { uid } = configuration.metadata;
+    const { uid } = configuration.metadata ?? {};
     if (uid !== undefined) {
       const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
       throw conflict(resource, info.name, why);
     }
     const object = merged({}, configuration, options, context);
+    checkAddress(context, object);
+    delete object.metadata.resourceVersion;
     const { created, admissionWarnings } = await storeNew(context, object, {
       namespace: info.namespace,
       dryRun: isDryRun(query.getAll('dryRun')),
@@ -71,11 +72,6 @@ function addressOf({ metadata }: KubeObject): { readonly namespace: string; read
   return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' };
 }
 
-function unchanged(object: KubeObject, old: KubeObject): KubeObject {
-  checkUnchanged(object, old);
-  return object;
-}
-
 async function readConfiguration(context: ResourceContext): Promise<{
   readonly configuration: KubeObject;
   readonly asSent: KubeObject;
@@ -94,7 +90,6 @@ async function readConfiguration(context: ResourceContext): Promise<{
   if (configuration.metadata?.managedFields !== undefined)
     throw badRequest('metadata.managedFields must be nil');
   const asSent = { ...configuration, metadata: { ...configuration.metadata } };
-  checkAddress(context, configuration);
   return { configuration, asSent, warnings: validation === 'Warn' ? duplicates.flatMap(linesOf) : [] };
 }
 
