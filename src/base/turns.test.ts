@@ -60,7 +60,9 @@ test('after a round for many the next one waits', async () => {
   round(2);
   for (let i = 0; i < 20; i++) await loop();
   await until(100);
-  await clock.advance(5);
+  await clock.advance(9);
+  await until(100);
+  await clock.advance(1);
   await until(102);
   // After a round for few it does not.
   await loop();

@@ -9,7 +9,7 @@ const TURN_MS = 1;
  * then, for little more, and others get their half of the time.
  */
 const MANY = 50;
-const MIN_PAUSE_MS = 5;
+const MIN_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 20;
 
 /**

@@ -202,6 +202,88 @@ describe('HTTPS', () => {
     message.destroy();
   });
 
+  test('watches of one connection after another, and of a client from before chunks', async () => {
+    const maps = '/api/v1/namespaces/default/configmaps';
+    const raw = async (...requests: readonly string[]): Promise<Promise<string>[]> => {
+      const socket = connectTls({ host: '127.0.0.1', port: listener.port, ca: pki.ca.cert });
+      const head = `host: x\r\nauthorization: Bearer ${pki.adminToken}\r\n`;
+      // All at once: the later ones are read while the first is answered.
+      socket.write(requests.map((line) => `${line}\r\n${head}\r\n`).join(''));
+      const [first] = (await once(socket, 'data')) as [Buffer];
+      return [text(socket).then((rest) => String(first) + rest)];
+    };
+    const watch = `GET ${maps}?watch=1&timeoutSeconds=2&fieldSelector=metadata.name%3Dchunked`;
+    const [[three], [old]] = await Promise.all([
+      raw(`${watch} HTTP/1.1`, `${watch} HTTP/1.1`, 'GET /version HTTP/1.1\r\nconnection: close'),
+      raw(`${watch} HTTP/1.0`),
+    ]);
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'chunked' }, data: { method } };
+      const headers = {
+        authorization: `Bearer ${pki.adminToken}`,
+        'content-type': 'application/json',
+      };
+      const path = method === 'POST' ? maps : `${maps}/chunked`;
+      const body = method === 'DELETE' ? '' : JSON.stringify(object);
+      assert.ok((await ask(path, { method, headers, body })).status < 300);
+    }
+    const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
+    const dechunked = (answer: string): [body: string, rest: string] => {
+      let body = '';
+      for (let left = bodyOf(answer); ;) {
+        const [size = ''] = left.split('\r\n', 1);
+        const from = size.length + 2;
+        const to = from + Number.parseInt(size, 16);
+        assert.equal(left.slice(to, to + 2), '\r\n');
+        body += left.slice(from, to);
+        left = left.slice(to + 2);
+        if (to === from) return [body, left];
+      }
+    };
+    const types = (body: string): unknown[] => {
+      const lines = body.trim().split('\n');
+      return lines.map((line) => (JSON.parse(line) as { type: string }).type);
+    };
+    const [first, behind] = dechunked((await three) ?? '');
+    const [second, last] = dechunked(behind);
+    for (const body of [first, second, bodyOf((await old) ?? '')])
+      assert.deepEqual(types(body), ['ADDED', 'MODIFIED', 'DELETED']);
+    assert.match(last, /^HTTP\/1\.1 200 OK/);
+  });
+
+  test('a watch whose client reads late has everything, piece by piece', async () => {
+    const maps = '/api/v1/namespaces/default/configmaps';
+    const authorization = `Bearer ${pki.adminToken}`;
+    const watch = await open(`${maps}?watch=1&labelSelector=large`, { headers: { authorization } });
+    watch.pause();
+    const count = 60;
+    for (let i = 0; i < count; i++) {
+      const metadata = { name: `large-${i}`, labels: { large: 'yes' } };
+      const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { x: 'x'.repeat(200_000) } };
+      const headers = { authorization, 'content-type': 'application/json' };
+      const made = await ask(maps, { method: 'POST', headers, body: JSON.stringify(object) });
+      assert.equal(made.status, 201);
+    }
+    let seen = '';
+    for await (const chunk of watch as AsyncIterable<Buffer>) {
+      seen += String(chunk);
+      if (seen.split('\n').length > count) break;
+    }
+    const names = seen
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { object: { metadata: { name: string } } }).object.metadata.name);
+    assert.deepEqual(
+      names,
+      Array.from({ length: count }, (_, i) => `large-${i}`),
+    );
+    const removed = await ask(`${maps}?labelSelector=large`, {
+      method: 'DELETE',
+      headers: { authorization },
+    });
+    assert.equal(removed.status, 200);
+  });
+
   test('a further address hears only those it is for', async () => {
     const heard = async (host: string): Promise<boolean> => {
       const socket = connectTls({ host, port: listener.port, ca: pki.ca.cert, servername: 'localhost' });

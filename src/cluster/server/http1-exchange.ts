@@ -12,6 +12,24 @@ import { tooLarge } from './failure.ts';
 import { isImpersonation, type Exchange } from './http-exchange.ts';
 import { Departure, gathered } from './request-stream.ts';
 
+/** Longer ones are not copied once more. */
+const MAX_CHUNK = 256 * 1024;
+const CRLF = Buffer.from('\r\n');
+
+let last: { readonly bytes: Uint8Array; readonly chunk: Buffer } = { bytes: CRLF, chunk: CRLF };
+
+/**
+ * As a chunk of a chunked body (RFC 9112, section 7.1). Node makes four writes of it, which costs a watcher as much as
+ * encrypting what it is sent; and what goes to one watcher mostly goes to the next as well.
+ */
+function chunkOf(bytes: Uint8Array): Buffer {
+  if (last.bytes !== bytes) {
+    const size = Buffer.from(`${bytes.length.toString(16)}\r\n`);
+    last = { bytes, chunk: Buffer.concat([size, bytes, CRLF]) };
+  }
+  return last.chunk;
+}
+
 class Http1Exchange implements Exchange {
   readonly method: string;
   readonly url: string;
@@ -84,20 +102,27 @@ class Http1Exchange implements Exchange {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#response.write(bytes);
+    const { socket, chunkedEncoding } = this.#response;
+    // Without a socket it waits behind another answer on the same connection.
+    const isPlain = !chunkedEncoding || bytes.length === 0 || bytes.length > MAX_CHUNK;
+    if (isPlain || socket === null) return this.#response.write(bytes);
+    return socket.write(chunkOf(bytes));
   }
 
   drained(): Promise<void> {
     const response = this.#response;
+    const { socket } = response;
     return new Promise((resolve) => {
       if (response.destroyed) return resolve();
       const done = (): void => {
         response.off('drain', done);
         response.off('close', done);
+        socket?.off('drain', done);
         resolve();
       };
       response.on('drain', done);
       response.on('close', done);
+      socket?.on('drain', done);
     });
   }
 
