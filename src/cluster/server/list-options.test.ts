@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { TestServer } from './testing/test-server.ts';
+import { TestServer, type Answer } from './testing/test-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const MATCH = 'resourceVersionMatch: Forbidden: resourceVersionMatch';
@@ -41,6 +41,11 @@ const REFUSED: readonly (readonly [query: string, status: number, message: strin
     'watch=1&sendInitialEvents=true&allowWatchBookmarks=true',
     422,
     `${OPTIONS}resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan`,
+  ],
+  [
+    'watch=1&continue=abc',
+    422,
+    `${OPTIONS}resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided`,
   ],
   [
     'watch=1&resourceVersion=-5',
@@ -114,4 +119,17 @@ test('older kinds answer a delete with a Status, others with what is gone', asyn
     await api.create(url, { metadata: { name: 'one' }, ...object });
     assert.equal((await api.call('DELETE', `${url}/one`)).body.kind, kind, url);
   }
+});
+
+test('what rows carry is of no interest but for a table', async () => {
+  await using api = await TestServer.open();
+  const path = '/api/v1/namespaces/default/configmaps?includeObject=Twist';
+  const as = (kind: string): Promise<Answer> =>
+    api.call('GET', path, undefined, { accept: `application/json;as=${kind};v=v1;g=meta.k8s.io` });
+  assert.equal((await as('PartialObjectMetadataList')).status, 200);
+  assert.equal((await api.call('GET', path)).status, 200);
+  assert.equal(
+    (await as('Table')).body.message,
+    `Unable to convert to Table as requested: includeObject: Invalid value: "Twist": must be 'Metadata', 'Object', 'None', or empty`,
+  );
 });

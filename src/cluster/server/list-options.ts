@@ -53,12 +53,16 @@ function listErrors(options: ListOptions): FieldError[] {
 }
 
 function watchErrors(options: ListOptions): FieldError[] {
-  const { resourceVersionMatch: match, continueToken, sendInitialEvents } = options;
+  const { resourceVersion, continueToken, sendInitialEvents } = options;
+  const isPlain = options.resourceVersionMatch === '' && sendInitialEvents === undefined;
+  // What begins with the present state is as if it had asked for that.
+  const asks = isPlain && (resourceVersion === '' || resourceVersion === '0');
+  const match = asks ? 'NotOlderThan' : options.resourceVersionMatch;
   const errors: FieldError[] = [];
   if (sendInitialEvents !== undefined && match !== 'NotOlderThan')
     errors.push(forbidden(MATCH, `sendInitialEvents requires setting ${MATCH} to NotOlderThan`));
   if (match === '') return errors;
-  if (sendInitialEvents === undefined)
+  if (sendInitialEvents === undefined && !asks)
     errors.push(forbidden(MATCH, `${MATCH} is forbidden for watch unless sendInitialEvents is provided`));
   if (match !== 'NotOlderThan') errors.push(unsupported(MATCH, match, ['NotOlderThan']));
   if (continueToken !== '') errors.push(forbidden(MATCH, `${MATCH} is forbidden when continue is provided`));

@@ -1,5 +1,6 @@
 /** How a cached object is shown: in the version, shape and encoding that a client asked for. */
 import type { Clock } from '../../base/clock.ts';
+import { goQuote } from '../api/field-error.ts';
 import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
 import { encodeFrame, frameAround, type Written } from './encoding.ts';
@@ -109,7 +110,7 @@ export function viewFor(options: {
     list: as === 'list' || as === 'events',
     metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as !== 'object' },
   });
-  const include = includeOf(query);
+  const include = shape === 'table' ? includeOf(query) : 'Metadata';
   if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
   if (shape === 'object') {
     let view = include === 'Metadata' ? objectViews.get(resource) : undefined;
@@ -237,7 +238,8 @@ function includeOf(query: URLSearchParams): IncludeObject {
   const value = query.get('includeObject') ?? '';
   if (value === '') return 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw badRequest(`invalid value for includeObject: ${JSON.stringify(value)}`);
+  const why = `includeObject: Invalid value: ${goQuote(value)}: must be 'Metadata', 'Object', 'None', or empty`;
+  throw badRequest(`Unable to convert to Table as requested: ${why}`);
 }
 
 export function versionOf(revision: number): Record<string, unknown> {
