@@ -223,6 +223,8 @@ test('what an eviction says is read as a delete and a creation are', async () =>
   assert.equal(warned.headers['warning'], '299 - "unknown field \\"what\\""');
   const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
   assert.equal((await api.call('POST', `${path}?dryRun=All`, named, { accept })).status, 406);
+  await budget(api, { disruptionsAllowed: 0 });
+  assert.equal((await evict(api, 'a', { propagationPolicy: 'Twist' })).status, 429);
 });
 
 test('what an eviction takes from a budget belongs to the server', async () => {

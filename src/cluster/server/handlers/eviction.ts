@@ -28,7 +28,7 @@ import { admitCreation } from '../gate.ts';
 import { negotiate } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Changed } from '../registry.ts';
-import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
 import { toBytes } from '../view.ts';
 import { checkDeleteOptions } from '../write-options.ts';
@@ -45,7 +45,8 @@ const MAX_DISRUPTED = 2000;
 const MAX_TRIES = 20;
 
 interface Eviction {
-  readonly request: DeleteRequest;
+  /** Looked at when it comes to the delete: a budget that refuses says so first. */
+  readonly request: () => DeleteRequest;
   readonly dryRun: boolean;
 }
 
@@ -69,7 +70,10 @@ export async function evictPod(context: ResourceContext): Promise<ApiResponse> {
   }
   const dryRun = dryRunOf(info.query.getAll('dryRun'), listAt(options, 'dryRun') as string[]);
   await admitCreation(context, object as KubeObject);
-  const eviction: Eviction = { request: deleteRequestOf(options, dryRun), dryRun: isDryRun(dryRun) };
+  const eviction: Eviction = {
+    request: () => deleteRequestOf(options, dryRun),
+    dryRun: dryRun.length > 0,
+  };
   const several = await evict(context, eviction);
   const headers = warningHeader(warnings);
   if (!several) return jsonResponse(201, toBytes({ ...SUCCESS, code: 201 }), headers);
@@ -119,7 +123,7 @@ async function evict(context: ResourceContext, eviction: Eviction): Promise<bool
       return false;
     } catch (error) {
       // It may have become ready meanwhile: then the budget counts.
-      const again = isPlatformError(error, 'conflict') && eviction.request.resourceVersion === undefined;
+      const again = isPlatformError(error, 'conflict') && eviction.request().resourceVersion === undefined;
       if (!again || tries >= MAX_TRIES) throw error;
     }
   }
@@ -184,7 +188,7 @@ async function removeUnready(
   try {
     await removePod(context, eviction, pod);
   } catch (error) {
-    if (!isPlatformError(error, 'conflict') || eviction.request.resourceVersion !== undefined) throw error;
+    if (!isPlatformError(error, 'conflict') || eviction.request().resourceVersion !== undefined) throw error;
     throw stillProcessed(budget.metadata.name ?? '');
   }
 }
@@ -280,8 +284,9 @@ function whyNone(budget: KubeObject, name: string): string {
 async function removePod(context: ResourceContext, eviction: Eviction, seen?: KubeObject): Promise<void> {
   const { info } = context;
   const { dryRun } = eviction;
-  const resourceVersion = eviction.request.resourceVersion ?? seen?.metadata.resourceVersion;
-  const request: DeleteRequest = { ...eviction.request, resourceVersion };
+  const asked = eviction.request();
+  const resourceVersion = asked.resourceVersion ?? seen?.metadata.resourceVersion;
+  const request: DeleteRequest = { ...asked, resourceVersion };
   const marked = dryRun ? undefined : (await mark(context, request)).object.revision;
   await remove(context, {
     admitted: true,
