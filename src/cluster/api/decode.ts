@@ -25,7 +25,7 @@ export interface Decoded {
 }
 
 /** As many as upstream's decoder keeps of what strict decoding refuses. */
-const MAX_COMPLAINTS = 100;
+export const MAX_COMPLAINTS = 100;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

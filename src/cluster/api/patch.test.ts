@@ -200,6 +200,23 @@ test('strategic merge: $setElementOrder orders what it names, others stay where 
   );
 });
 
+test('strategic merge: what is listed comes in the order that is asked for', () => {
+  const patch = (order: JsonValue, ...listed: JsonObject[]): JsonObject => ({
+    spec: { '$setElementOrder/containers': order, containers: listed },
+  });
+  const document = containers({ name: 'a' }, { name: 'b' });
+  const [a, b] = [{ name: 'a', image: 'x' }, { name: 'b' }];
+  assert.deepEqual(strategic(document, patch([b, { name: 'a' }], b, a)), containers(b, a));
+  assert.deepEqual(strategic(document, patch([b], { name: 'a', $patch: 'delete' })), containers(b));
+  const told =
+    /^The order in patch list:\n\[map\[.*\]\]\n doesn't match \$setElementOrder list:\n\[map\[name:b\].*\]\n$/;
+  assert.throws(() => strategic(document, patch([b], a)), { message: told });
+  assert.throws(() => strategic(document, patch([b, { name: 'a' }], a, b)), { message: told });
+  assert.throws(() => strategic(document, patch([{ x: 'b' }], a)), {
+    message: 'map: map[x:b] does not contain declared merge key: name',
+  });
+});
+
 test('strategic merge: $retainKeys drops the members of a union that are not named', () => {
   assert.deepEqual(
     strategic(

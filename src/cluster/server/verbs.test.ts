@@ -290,6 +290,33 @@ test('patches of three kinds, and none of an unknown one', async () => {
   assert.match(strict.body.message ?? '', /strict decoding error: unknown field "spec.colour"/);
 });
 
+test('what is wrong with a patch itself, and what it makes another kind of', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const json = { 'content-type': 'application/json-patch+json' };
+  const operations =
+    '[{"op":"add","path":"/data","value":{"a":"b"},"extra":1},{"op":"test","op":"add","path":"/data/c","value":"d","zip":0}]';
+  const complaints = [
+    'json patch unknown field "[0].extra"',
+    'json patch duplicate field "[1].op"',
+    'json patch unknown field "[1].zip"',
+  ];
+  const warned = await api.call('PATCH', `${MAPS}/a`, operations, json);
+  assert.deepEqual(
+    warned.headers['warning']?.split(', '),
+    complaints.map((text) => `299 - ${JSON.stringify(text)}`),
+  );
+  const strict = await api.call('PATCH', `${MAPS}/a?fieldValidation=Strict`, operations, json);
+  assert.equal(strict.status, 422);
+  assert.ok(strict.body.message?.endsWith(`: strict decoding error: ${complaints.join(', ')}`));
+  const other = await api.call('PATCH', `${MAPS}/a`, { kind: 'Secret' }, MERGE);
+  assert.equal(other.status, 422);
+  assert.match(
+    other.body.message ?? '',
+    /^ "" is invalid: patch: Invalid value: .*: converting \(v1\.Secret\)/,
+  );
+});
+
 test('status and spec are written apart', async () => {
   await using api = await TestServer.open();
   const made = await api.create(DEPLOYMENTS, { ...(deployment('web') as object), status: { replicas: 9 } });

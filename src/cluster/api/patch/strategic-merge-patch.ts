@@ -49,6 +49,8 @@ function mergeObject(document: JsonObject, patch: JsonObject, schema: MessageSch
     if (!Array.isArray(list) || !Array.isArray(order)) continue;
     const original = getOwn(document, name);
     const mergeKey = schema?.fields.get(name)?.patchMergeKey;
+    const sent = getOwn(patch, name);
+    if (Array.isArray(sent)) checkOrder(sent, order, mergeKey);
     setOwn(
       result,
       name,
@@ -56,6 +58,33 @@ function mergeObject(document: JsonObject, patch: JsonObject, schema: MessageSch
     );
   }
   return result;
+}
+
+/** What the patch lists must come in the order that it asks for. */
+function checkOrder(
+  sent: readonly JsonValue[],
+  order: readonly JsonValue[],
+  mergeKey: string | undefined,
+): void {
+  if (sent.length === 0 || order.length === 0) return;
+  const isDeletion = (item: JsonValue): boolean => isJsonObject(item) && item[PATCH] === 'delete';
+  const listed = mergeKey === undefined ? sent : sent.filter((item) => !isDeletion(item));
+  const keyOf = (item: JsonValue): JsonValue | undefined =>
+    mergeKey === undefined || !isJsonObject(item) ? item : getOwn(item, mergeKey);
+  let at = 0;
+  for (const wanted of order) {
+    const key = keyOf(wanted);
+    if (key === undefined) throw keyless(wanted, mergeKey);
+    if (at < listed.length && jsonEqual(keyOf(listed[at]!), key)) at++;
+  }
+  if (at === listed.length) return;
+  throw told(
+    `The order in patch list:\n${goText([...sent])}\n doesn't match $setElementOrder list:\n${goText([...order])}\n`,
+  );
+}
+
+function keyless(item: JsonValue, mergeKey = ''): PlatformError {
+  return told(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
 }
 
 /** A copy of the document's own level, without what `$retainKeys` does not name. */
@@ -130,9 +159,7 @@ function mergeList(list: readonly JsonValue[], patch: readonly JsonValue[], fiel
     if (key === undefined || key === null) {
       // A directive that is none is seen before.
       const directive = item[PATCH];
-      throw told(
-        `map: ${goText(directive === undefined ? item : clean(item))} does not contain declared merge key: ${mergeKey}`,
-      );
+      throw keyless(directive === undefined ? item : clean(item), mergeKey);
     }
     const same = (other: JsonValue): boolean =>
       isJsonObject(other) && jsonEqual(getOwn(other, mergeKey), key);

@@ -15,10 +15,12 @@ export function patchFailure(subject: PatchSubject, why: string): PlatformError 
   return invalidObject({ group: '', kind: '', name: '' }, [invalid('patch', value, why)]);
 }
 
+const PREFIX = /^.* cannot be handled as an? [^:]+: /;
+
 /** From a failure of the decoder; anything else is passed on as it is. */
 export function undecodable(error: unknown, subject: PatchSubject): unknown {
-  if (!isPlatformError(error, 'invalid') || error.details['reason'] !== 'BadRequest') return error;
-  const why = errorMessage(error).replace(/^.* cannot be handled as an? [^:]+: /, '');
+  if (!isPlatformError(error, 'invalid') || !PREFIX.test(errorMessage(error))) return error;
+  const why = errorMessage(error).replace(PREFIX, '');
   return patchFailure(subject, subject.strategic ? conversionText(why) : why);
 }
 

@@ -1,6 +1,6 @@
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
-import { parseLargeJson, type Decoded } from '../../api/decode.ts';
+import { MAX_COMPLAINTS, parseLargeJson, type Decoded } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
 import {
   isJsonObject,
@@ -219,7 +219,8 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
 export interface Patch {
   readonly format: Exclude<PatchFormat, 'apply'>;
   readonly value: JsonValue;
-  readonly duplicates: readonly string[];
+  /** What strict decoding refuses about the patch itself. */
+  readonly complaints: readonly string[];
 }
 
 export async function readPatch({ request }: ResourceContext): Promise<Patch> {
@@ -227,12 +228,39 @@ export async function readPatch({ request }: ResourceContext): Promise<Patch> {
   if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
   const { value, duplicates } = await parsedPatch(body, format);
-  if (format === 'json' || isJsonObject(value)) return { format, value, duplicates };
+  if (format === 'json') return { format, value, complaints: complaintsAbout(value, duplicates) };
+  if (isJsonObject(value)) return { format, value, complaints: duplicates.map(twice) };
   if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
   throw undecodedPatch(
     format,
     `json: cannot unmarshal ${jsonTypeName(value)} into Go value of type map[string]interface {}`,
   );
+}
+
+function twice(path: string): string {
+  return `duplicate field "${path}"`;
+}
+
+const OPERATION = new Set(['op', 'path', 'from', 'value']);
+
+/** Members of operations that mean nothing, and such as come twice. */
+function complaintsAbout(operations: JsonValue, duplicates: readonly string[]): string[] {
+  if (!Array.isArray(operations)) return [];
+  const complaints: string[] = [];
+  for (const [index, operation] of operations.entries()) {
+    if (!isJsonObject(operation)) continue;
+    for (const name of Object.keys(operation)) {
+      const at = `[${index}].${name}`;
+      if (!OPERATION.has(name)) complaints.push(`unknown field "${at}"`);
+      else if (duplicates.length > 0)
+        complaints.push(...duplicates.filter((path) => isWithin(path, at)).map(twice));
+    }
+  }
+  return complaints.slice(0, MAX_COMPLAINTS).map((complaint) => `json patch ${complaint}`);
+}
+
+function isWithin(path: string, at: string): boolean {
+  return path.startsWith(at) && (path.length === at.length || '.['.includes(path[at.length]!));
 }
 
 async function parsedPatch(
@@ -268,28 +296,21 @@ export function patchedObject(
   const subject: PatchSubject =
     patch.format === 'strategic' ? { strategic: true, patch: patch.value } : { strategic: false, result };
   let decoded: Decoded;
+  let object: KubeObject;
   try {
-    decoded = kind.decode(result, { duplicates: patch.duplicates, prior: old });
+    decoded = kind.decode(result, { prior: old });
+    object = { ...decoded.object, metadata: { ...objectAt(decoded.object, 'metadata') } } as KubeObject;
+    checkKind(object, kind);
   } catch (error) {
     throw undecodable(error, subject);
   }
-  if (decoded.unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
-    throw patchFailure(subject, `strict decoding error: ${decoded.unknown.join(', ')}`);
+  const unknown = [...patch.complaints, ...decoded.unknown].slice(0, MAX_COMPLAINTS);
+  if (unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
+    throw patchFailure(subject, `strict decoding error: ${unknown.join(', ')}`);
   }
-  const warnings = inOrder(checkUnknown(decoded.unknown, kind, query), patch);
-  const { object: shared } = decoded;
-  const object = { ...shared, metadata: { ...objectAt(shared, 'metadata') } } as KubeObject;
-  checkKind(object, kind);
+  const warnings = checkUnknown(unknown, kind, query);
   kind.applyDefaults(object, old);
   return { object, warnings };
-}
-
-/** What the patch itself says twice comes first. */
-function inOrder(warnings: readonly string[], { duplicates, format }: Patch): readonly string[] {
-  const twice = new Set(duplicates.map((path) => `duplicate field "${path}"`));
-  const own = warnings.filter((warning) => twice.has(warning));
-  const others = warnings.filter((warning) => !twice.has(warning));
-  return [...own.map((warning) => (format === 'json' ? `json patch ${warning}` : warning)), ...others];
 }
 
 /** What the patch leaves alone is the same in the result and in the document. */
