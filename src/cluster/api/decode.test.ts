@@ -4,7 +4,7 @@ import { decodeJson, decodeValue, headOf } from './decode.ts';
 import { getPath, listAt, objectAt, type JsonObject, type JsonValue } from './json.ts';
 import { frozen } from './testing/frozen.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
-import { decodeYaml } from './yaml.ts';
+import { decodeYaml, parseYaml } from './yaml.ts';
 
 function kind(group: string, version: string, name: string): KindSchema {
   const found = kindSchema(group, version, name);
@@ -178,6 +178,25 @@ test('scalars come out in their canonical form', () => {
   });
   assert.throws(() => decodeJson(bytes({ data: { a: 'no base64!' } }), kind('', 'v1', 'Secret')), {
     code: 'invalid',
+  });
+});
+
+test('YAML scalars mean what they mean to Go', async () => {
+  const text = `
+a: [yes, on, n, Off, TRUE, tRUE, "y"]
+b: [0644, 0o17, -012, 0x1F, 0b11, 1_000, 08, +1]
+c: [1:30, 190:20:30.5, 2001-01-01, 2001-01-01T00:00:00Z]
+d: [1e3, .5, 5., ~, !!binary aGVsbG8=, !!str 5]
+e: &e {x: 1}
+f: {<<: *e, yes: 2}`;
+  const { value } = await parseYaml(Buffer.from(text));
+  assert.deepEqual(value, {
+    a: [true, true, false, false, true, 'tRUE', 'y'],
+    b: [420, 15, -10, 31, 3, 1000, 8, 1],
+    c: ['1:30', '190:20:30.5', '2001-01-01', '2001-01-01T00:00:00Z'],
+    d: [1000, 0.5, 5, null, 'hello', '5'],
+    e: { x: 1 },
+    f: { x: 1, true: 2 },
   });
 });
 

@@ -1,3 +1,5 @@
+import type { ScalarTag, SchemaOptions } from 'yaml';
+
 import { PlatformError, errorMessage } from '../../base/errors.ts';
 import { decodeValue, type Decoded } from './decode.ts';
 import type { JsonValue } from './json.ts';
@@ -10,6 +12,30 @@ export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<D
   return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
 }
 
+const BINARY = 'tag:yaml.org,2002:binary';
+
+/**
+ * Scalars mean what they mean to Go's parser: those of YAML 1.1 (`yes` is true, `0644` is octal, `1_000` a thousand), but
+ * for times and base 60, which stay texts; and octal numbers of YAML 1.2 as well.
+ */
+const READING: SchemaOptions = {
+  schema: 'yaml-1.1',
+  customTags: (tags) => [
+    ...tags.filter((tag) => typeof tag === 'string' || !isForeign(tag as ScalarTag)),
+    {
+      tag: 'tag:yaml.org,2002:int',
+      default: true,
+      test: /^[-+]?0o[0-7_]+$/,
+      resolve: (text: string) => Number(text.replaceAll(/[-+_]/g, '')) * (text.startsWith('-') ? -1 : 1),
+    },
+    { tag: BINARY, resolve: (text: string) => Buffer.from(text, 'base64').toString('utf8') },
+  ],
+};
+
+function isForeign({ tag, format }: ScalarTag): boolean {
+  return format === 'TIME' || tag === 'tag:yaml.org,2002:timestamp' || tag === BINARY;
+}
+
 /**
  * Parses one YAML document. `duplicates` is empty, or one message about all keys that occur twice: Go's, which clients
  * look for. Throws `invalid`.
@@ -19,7 +45,7 @@ export async function parseYaml(bytes: Uint8Array): Promise<{ value: JsonValue; 
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     const lineCounter = new LineCounter();
-    const document = parseDocument(text, { uniqueKeys: false, logLevel: 'silent', lineCounter });
+    const document = parseDocument(text, { ...READING, uniqueKeys: false, logLevel: 'silent', lineCounter });
     const first = document.errors[0];
     if (first !== undefined) throw first;
     // JSON in between makes dates, maps and the like plain.

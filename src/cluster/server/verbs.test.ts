@@ -349,7 +349,7 @@ test('scale reads and writes replicas', async () => {
 
 test('YAML bodies are read; other types and large bodies are refused', async () => {
   await using api = await TestServer.open();
-  const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\n';
+  const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yaml\n';
   assert.equal((await api.call('POST', MAPS, yaml, { 'content-type': 'application/yaml' })).status, 201);
   assert.equal((await api.call('POST', MAPS, yaml, { 'content-type': 'text/plain' })).status, 415);
   assert.equal((await api.call('POST', MAPS, '{', {})).status, 400);
