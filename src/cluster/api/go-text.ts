@@ -8,3 +8,23 @@ export function goText(value: JsonValue): string {
   const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return `map[${entries.map(([key, item]) => `${key}:${goText(item ?? null)}`).join(' ')}]`;
 }
+
+/** Go's type of decoded JSON. */
+export function goTypeOf(value: JsonValue): string {
+  if (Array.isArray(value)) return '[]interface {}';
+  if (isJsonObject(value)) return 'map[string]interface {}';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+/** As fmt's %#v prints decoded JSON: `map[string]interface {}{"a":1}`. */
+export function goSyntax(value: JsonValue): string {
+  if (value === null) return 'interface {}(nil)';
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const items = Array.isArray(value)
+    ? value.map((item) => goSyntax(item))
+    : Object.keys(value)
+        .toSorted()
+        .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key] ?? null)}`);
+  return `${goTypeOf(value)}{${items.join(', ')}}`;
+}

@@ -167,6 +167,61 @@ test('lists with keys are joined and owned item by item, with the default of a m
   );
 });
 
+test('what has not the shape of its kind is told with the keys of its lists', async () => {
+  await using api = await TestServer.open();
+  const refused = async (url: string, object: object): Promise<string> => {
+    const { status, body } = await apply(api, url, object, { manager: 'one' });
+    assert.equal(status, 500);
+    return (body.message ?? '').replace(/^failed to create typed patch object \(.*?\): /, '');
+  };
+  const ofMap: readonly [object, string][] = [
+    [{ data: { k: true } }, '.data.k: expected string, got &value.valueUnstructured{Value:true}'],
+    [
+      { data: { k: { a: [1] } } },
+      '.data.k: expected string, got &value.valueUnstructured{Value:map[string]interface {}{"a":[]interface {}{1}}}',
+    ],
+    [{ data: ['x'] }, '.data: expected map, got &{[x]}'],
+    [{ immutable: 'x' }, '.immutable: expected boolean, got &{x}'],
+    [
+      { data: { k: 1 }, zip: 1, nada: 2 },
+      'errors:\n  .data.k: expected string, got &value.valueUnstructured{Value:1}\n  .nada: field not declared in schema',
+    ],
+    [
+      { metadata: { name: 'a', finalizers: [1] } },
+      '.metadata.finalizers[=1]: expected string, got &value.valueUnstructured{Value:1}',
+    ],
+    [
+      { metadata: { name: 'a', ownerReferences: ['x'] } },
+      '.metadata.ownerReferences: element 0: associative list with keys may not have non-map elements',
+    ],
+  ];
+  for (const [wrong, told] of ofMap) assert.equal(await refused(`${MAPS}/a`, { ...bare, ...wrong }), told);
+  const time = await refused(`${MAPS}/a`, { ...bare, metadata: { name: 'a', creationTimestamp: 'x' } });
+  assert.match(
+    time,
+    /^failed to convert new object \(\/a; \/v1, Kind=ConfigMap\) to proper version: .*: parsing time "x"/,
+  );
+  const withSpec = (spec: object): object => ({ ...(deployment('web') as object), spec });
+  assert.equal(
+    await refused(`${DEPLOYMENTS}/web`, withSpec({ replicas: 'two' })),
+    '.spec.replicas: expected numeric (int or float), got string',
+  );
+  const containers = [{ name: 'c', zip: 1 }];
+  assert.equal(
+    await refused(`${DEPLOYMENTS}/web`, withSpec({ template: { spec: { containers } } })),
+    '.spec.template.spec.containers[name="c"].zip: field not declared in schema',
+  );
+  // A key that is not there is an empty one, which is for validation to judge.
+  const nameless = await apply(
+    api,
+    `${DEPLOYMENTS}/web`,
+    withSpec({ template: { spec: { containers: [{ image: 'x' }] } } }),
+    { manager: 'one' },
+  );
+  assert.equal(nameless.status, 422);
+  assert.match(nameless.body.message ?? '', /spec\.template\.spec\.containers\[0\]\.name: Required value/);
+});
+
 test('the status endpoint owns the status alone', async () => {
   await using api = await TestServer.open();
   await apply(api, `${DEPLOYMENTS}/web`, deployment('web'), { manager: 'one' });

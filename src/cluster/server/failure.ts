@@ -105,6 +105,17 @@ export function untypedPatch(
   return failure(message, { code: 'invalid', http: 500, reason: '' });
 }
 
+/** An applied configuration that has the shape of its kind, and a value in it that is none. */
+export function unconvertible(
+  on: { readonly group: string; readonly version: string; readonly kind: string },
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  why: string,
+): PlatformError {
+  const kind = `${on.group}/${on.version}, Kind=${on.kind}`;
+  const message = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version: unable to convert unstructured object to ${kind}: ${why}`;
+  return failure(message, { code: 'invalid', http: 500, reason: '' });
+}
+
 /** Of several unknown fields of one object the first by name is told. */
 function typedProblems(problems: readonly string[]): readonly string[] {
   const byParent = new Map<string, string>();

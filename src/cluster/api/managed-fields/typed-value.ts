@@ -44,7 +44,7 @@ function below(schema: ValueSchema, name = ''): ValueSchema {
 }
 
 /** Throws `invalid` for an item of which nobody can say which one it is. */
-function itemStep(item: JsonValue, schema: ValueSchema): string {
+export function itemStep(item: JsonValue, schema: ValueSchema): string {
   if (schema.type !== 'list' || schema.listType !== 'map') return valueStep(item);
   const keys: JsonObject = {};
   for (const key of schema.keys) {

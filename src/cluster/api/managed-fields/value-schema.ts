@@ -3,8 +3,11 @@ import type { JsonValue } from '../json.ts';
 import type { FieldSchema, MessageSchema } from '../schema.ts';
 import { zeroOf } from '../zero-values.ts';
 
+/** `any`: whatever is no list and no map. */
+export type ScalarType = 'string' | 'numeric' | 'boolean' | 'any';
+
 export type ValueSchema =
-  | { readonly type: 'scalar' }
+  | { readonly type: 'scalar'; readonly of: ScalarType }
   /** Lists and objects without a schema: objects by key, lists as a whole. */
   | { readonly type: 'untyped' }
   | {
@@ -26,7 +29,10 @@ export type ValueSchema =
     };
 
 export const UNTYPED: ValueSchema = { type: 'untyped' };
-const SCALAR: ValueSchema = { type: 'scalar' };
+const TEXT: ValueSchema = { type: 'scalar', of: 'string' };
+const NUMBER: ValueSchema = { type: 'scalar', of: 'numeric' };
+const BOOLEAN: ValueSchema = { type: 'scalar', of: 'boolean' };
+const ANY: ValueSchema = { type: 'scalar', of: 'any' };
 
 const ofMessages = new WeakMap<MessageSchema, ValueSchema>();
 const ofFields = new WeakMap<FieldSchema, ValueSchema>();
@@ -67,7 +73,7 @@ function makeFieldSchema(field: FieldSchema): ValueSchema {
   if (field.kind === 'map') return { type: 'map', atomic: field.atomic, element };
   if (field.kind === 'list') {
     if (field.listType === 'map') {
-      const keyDefault = (key: string): JsonValue | undefined => field.message?.fields.get(key)?.defaultValue;
+      const keyDefault = (key: string): JsonValue | undefined => defaultOf(field.message?.fields.get(key));
       return { type: 'list', listType: 'map', keys: field.listMapKeys, keyDefault, element };
     }
     return { type: 'list', listType: field.listType ?? 'atomic', element };
@@ -76,6 +82,11 @@ function makeFieldSchema(field: FieldSchema): ValueSchema {
   if (single.type !== 'struct' || (!field.atomic && !field.granular)) return single;
   const zeros: ReadonlyMap<string, JsonValue> = field.atomic ? new Map() : single.zeros;
   return { type: 'struct', atomic: field.atomic, field: (name) => single.field(name), zeros };
+}
+
+/** What is always written has its zero value when nobody sets it. */
+function defaultOf(field: FieldSchema | undefined): JsonValue | undefined {
+  return field?.defaultValue ?? (field?.always === true ? zeroOf(field) : undefined);
 }
 
 function elementSchema(field: FieldSchema): ValueSchema {
@@ -90,8 +101,17 @@ function elementSchema(field: FieldSchema): ValueSchema {
     case 'schemaOrStrings':
       return UNTYPED;
     case 'strings':
-      return { type: 'list', listType: 'atomic', element: () => SCALAR };
+      return { type: 'list', listType: 'atomic', element: () => TEXT };
+    case 'int32':
+    case 'int64':
+    case 'double':
+      return NUMBER;
+    case 'boolean':
+      return BOOLEAN;
+    case 'quantity':
+    case 'intOrString':
+      return ANY;
     default:
-      return SCALAR;
+      return TEXT;
   }
 }

@@ -21,7 +21,7 @@ function make(schema: Structural): ValueSchema {
     return { type: 'list', listType: 'map', keys: listMapKeys, keyDefault, element };
   }
   if (schema.type !== 'object') {
-    return schema.type === '' && !schema.intOrString ? UNTYPED : { type: 'scalar' };
+    return schema.type === '' && !schema.intOrString ? UNTYPED : { type: 'scalar', of: 'any' };
   }
   const atomic = schema.mapType === 'atomic';
   if (isSchema(additional)) return { type: 'map', atomic, element: () => ownershipOf(additional) };

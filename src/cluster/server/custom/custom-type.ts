@@ -98,7 +98,7 @@ export function customType({
     zeros: new Map([['metadata', {}]]),
     field: (name) => {
       if (name === 'metadata' && meta.ownership.type === 'struct') return meta.ownership.field('metadata');
-      if (HEAD.has(name)) return { type: 'scalar' };
+      if (HEAD.has(name)) return { type: 'scalar', of: 'string' };
       return content.type === 'struct' ? content.field(name) : UNTYPED;
     },
   };

@@ -1,18 +1,22 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
+import type { Decoded } from '../../api/decode.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
+import { typeProblems } from '../../api/managed-fields/type-problems.ts';
+import type { ObjectType } from '../../api/object-type.ts';
 import { isJsonObject, sharing, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { applyConflict, badRequest, conflict, untypedPatch } from '../failure.ts';
+import { applyConflict, badRequest, conflict, unconvertible, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { bodyOf, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
 import type { Resource } from '../resource.ts';
 import { warningHeader } from '../respond.ts';
 import { planUpdate } from '../writing.ts';
+import { undecodedReason } from './patch-failure.ts';
 import { showObject, viewOf } from './read.ts';
 import { checkAddress, checkUnchanged, endpointOf, makeOrChange, modifyAs, storeNew } from './write.ts';
 
@@ -72,6 +76,28 @@ function addressOf({ metadata }: KubeObject): { readonly namespace: string; read
   return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' };
 }
 
+/** The configuration as an object of its type, with nothing but what it says. */
+export function typed(value: JsonValue, type: ObjectType): KubeObject {
+  const address = {
+    namespace: stringAt(value, 'metadata', 'namespace'),
+    name: stringAt(value, 'metadata', 'name'),
+  };
+  const problems = type.wire === undefined ? [] : typeProblems(value, type.ownership);
+  if (problems.length > 0) throw untypedPatch(type, address, problems);
+  const { object, unknown } = decodedAs(value, type, address);
+  if (unknown.length > 0) throw untypedPatch(type, address, unknown);
+  return object as KubeObject;
+}
+
+function decodedAs(value: JsonValue, type: ObjectType, address: ReturnType<typeof addressOf>): Decoded {
+  try {
+    return type.decode(value, { asSent: true });
+  } catch (error) {
+    const why = undecodedReason(error);
+    throw why === undefined || type.wire === undefined ? error : unconvertible(type, address, why);
+  }
+}
+
 async function readConfiguration(context: ResourceContext): Promise<{
   readonly configuration: KubeObject;
   readonly asSent: KubeObject;
@@ -80,13 +106,11 @@ async function readConfiguration(context: ResourceContext): Promise<{
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
   checkType(value, resource);
-  const { object, unknown } = resource.type.decode(value, { asSent: true });
+  const configuration = typed(value, resource.type);
   const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);
   const validation = fieldValidationOf(info.query);
   if (twice[0] !== undefined && validation === 'Strict')
     throw badRequest(`error strict decoding YAML: ${twice[0]}`);
-  const configuration = object as KubeObject;
-  if (unknown.length > 0) throw untypedPatch(resource, addressOf(configuration), unknown);
   if (configuration.metadata?.managedFields !== undefined)
     throw badRequest('metadata.managedFields must be nil');
   const asSent = { ...configuration, metadata: { ...configuration.metadata } };

@@ -17,10 +17,16 @@ export function patchFailure(subject: PatchSubject, why: string): PlatformError 
 
 const PREFIX = /^.* cannot be handled as an? [^:]+: /;
 
+/** Why the decoder did not take something; undefined for other failures. */
+export function undecodedReason(error: unknown): string | undefined {
+  const message = errorMessage(error);
+  return isPlatformError(error, 'invalid') && PREFIX.test(message) ? message.replace(PREFIX, '') : undefined;
+}
+
 /** From a failure of the decoder; anything else is passed on as it is. */
 export function undecodable(error: unknown, subject: PatchSubject): unknown {
-  if (!isPlatformError(error, 'invalid') || !PREFIX.test(errorMessage(error))) return error;
-  const why = errorMessage(error).replace(PREFIX, '');
+  const why = undecodedReason(error);
+  if (why === undefined) return error;
   return patchFailure(subject, subject.strategic ? conversionText(why) : why);
 }
 

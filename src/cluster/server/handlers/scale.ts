@@ -10,7 +10,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { conflict, methodNotAllowed, MODIFIED, untypedPatch } from '../failure.ts';
+import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
 import { patchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change } from '../registry.ts';
@@ -20,7 +20,7 @@ import { shownAs, storedAs, type Resource } from '../resource.ts';
 import { respondWith } from '../respond.ts';
 import { AdmissionGate, type Window } from '../gate.ts';
 import { otherUid, planUpdate } from '../writing.ts';
-import { checkType, merged } from './apply.ts';
+import { checkType, merged, typed } from './apply.ts';
 import { checkAddress, patchedObject, readPatch } from './write.ts';
 
 function scaleKind(): ObjectType {
@@ -129,16 +129,7 @@ async function configurationOf(
 ): Promise<KubeObject> {
   const { value } = await parseYaml(bodyOf(context.request));
   checkType(value, { apiVersion: 'autoscaling/v1', kind: 'Scale' });
-  const { object, unknown } = kind.decode(value, { asSent: true });
-  const scale = object as KubeObject;
-  if (unknown.length > 0) {
-    const on = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
-    throw untypedPatch(
-      on,
-      { namespace: scale.metadata?.namespace ?? '', name: scale.metadata?.name ?? '' },
-      unknown,
-    );
-  }
+  const scale = typed(value, kind);
   checkAddress(context, scale);
   const { apiVersion, kind: scaled } = context.resource;
   const { name, namespace } = scale.metadata;
