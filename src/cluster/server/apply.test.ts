@@ -222,6 +222,23 @@ test('what has not the shape of its kind is told with the keys of its lists', as
   assert.match(nameless.body.message ?? '', /spec\.template\.spec\.containers\[0\]\.name: Required value/);
 });
 
+test('who joins the owners of what is there has written at no time', async () => {
+  await using api = await TestServer.open();
+  await apply(api, `${MAPS}/a`, map({ k: 'v', l: 'w' }), { manager: 'one' });
+  const joined = await apply(api, `${MAPS}/a`, map({ k: 'v' }), { manager: 'two' });
+  const times = (object: KubeObject): unknown[] =>
+    objectsAt(object, 'metadata', 'managedFields').map(({ manager, time }) => [manager, typeof time]);
+  assert.deepEqual(times(joined.body), [
+    ['two', 'undefined'],
+    ['one', 'string'],
+  ]);
+  const changed = await apply(api, `${MAPS}/a`, map({ k: 'v', m: 'x' }), { manager: 'two' });
+  assert.deepEqual(times(changed.body), [
+    ['one', 'string'],
+    ['two', 'string'],
+  ]);
+});
+
 test('the status endpoint owns the status alone', async () => {
   await using api = await TestServer.open();
   await apply(api, `${DEPLOYMENTS}/web`, deployment('web'), { manager: 'one' });

@@ -251,10 +251,10 @@ export function applyConfiguration(
   if ('conflicts' in result && mayTakeOver(live, result.conflicts, options)) result = apply(true);
   if ('conflicts' in result) throw conflictError(result.conflicts, before);
   const object = jsonCopy(result.object) as JsonObject;
-  const entries = entriesOf(result.owners, before, acting);
+  // Who only joins the owners of what is there has written at no time.
+  const entries = entriesOf(result.owners, before, { ...acting, time: '' });
   const mine = entries.get(key);
-  const unchanged = mine !== undefined && before.get(key)?.fields.equals(mine.fields) === true;
-  if (mine !== undefined && !(unchanged && sameWithoutOwners(live, object))) {
+  if (mine !== undefined && !sameWithoutOwners(live, object)) {
     entries.set(key, changed(mine, { time: options.now }));
   }
   writeEntries(object, entries);
@@ -324,12 +324,12 @@ function describe({ manager, subresource, applied, apiVersion }: Entry): string 
 }
 
 function sameWithoutOwners(a: JsonObject, b: JsonObject): boolean {
-  const strip = (object: JsonObject): string => {
+  const strip = (object: JsonObject): JsonObject => {
     const metadata = getOwn(object, 'metadata');
     const { managedFields: _owners, ...rest } = isJsonObject(metadata) ? metadata : {};
-    return JSON.stringify({ ...object, metadata: rest });
+    return { ...object, metadata: rest };
   };
-  return strip(a) === strip(b);
+  return jsonEqual(strip(a), strip(b));
 }
 
 /** Joins the oldest updaters of the main endpoint when there are too many. */
