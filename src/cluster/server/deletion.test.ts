@@ -226,6 +226,9 @@ test('a collection goes by selector', async () => {
   assert.equal(answer.body.kind, 'ConfigMapList');
   // As it was, not as it has become.
   assert.equal(answer.body.items?.[0]?.metadata.deletionTimestamp, undefined);
+  // The version is the list's, not that of each object.
+  const shown = await api.call('DELETE', `${MAPS}?resourceVersion=1&dryRun=All`);
+  assert.equal(shown.status, 200);
   await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`, { propagationPolicy: 'Background' });
   const { body } = await api.call('GET', MAPS);
   assert.deepEqual(

@@ -139,6 +139,8 @@ function mediaType(contentType: string | undefined): string {
 
 export function bodyFormat(contentType: string | undefined): BodyFormat {
   const type = mediaType(contentType);
+  const [, ...parameters] = contentType?.includes(';') === true ? contentType.split(';') : [];
+  if (parameters.some((one) => one.trim() !== '' && !one.includes('='))) throw unsupportedMediaType(OFFERED);
   if (type === '' || type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
   if (type === PROTOBUF) return 'protobuf';

@@ -102,8 +102,11 @@ const AT_ONCE = 8;
 export async function deleteCollection(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const view = viewOf(context);
-  const { dryRun, ...options } = await deleteOptionsOf(request, info.query);
   const { query, namespace } = info;
+  // The version in a query is that of the list.
+  const ofObjects = new URLSearchParams(query);
+  ofObjects.delete('resourceVersion');
+  const { dryRun, ...options } = await deleteOptionsOf(request, ofObjects);
   const asked = listOptionsOf(query, false);
   await prepared(resource, () => server.cache.resource(resource.prefix).list(resource.prefix));
   const { objects, ...page } = await listObjects(

@@ -118,6 +118,8 @@ function logQuery(query: URLSearchParams): URLSearchParams {
     }
     passed.set('sinceTime', sinceTime);
   }
+  // A feature that is off (KEP-3288).
+  if (query.has('stream')) errors.push(forbiddenField('stream', 'may not be specified'));
   if (errors.length > 0) throw fieldErrorsError(errors);
   return passed;
 }
