@@ -1,4 +1,5 @@
 /** What Kubernetes takes and warns of: old ways of saying things, and things that are seldom meant. */
+import { append } from '../../base/append.ts';
 import { goQuote } from './field-error.ts';
 import {
   getPath,
@@ -171,7 +172,7 @@ function serviceWarnings(service: JsonObject): string[] {
     );
   }
   for (const [index, address] of listAt(spec, 'clusterIPs').entries()) {
-    warnings.push(...addressWarnings(textOf(address), `spec.clusterIPs[${index}]`));
+    append(warnings, addressWarnings(textOf(address), `spec.clusterIPs[${index}]`));
   }
   if (headless) {
     const ignored = 'is ignored for headless services';
@@ -180,12 +181,12 @@ function serviceWarnings(service: JsonObject): string[] {
     if (spec['sessionAffinity'] !== 'None') warnings.push(`spec.SessionAffinity ${ignored}`);
   }
   for (const [index, address] of external.entries()) {
-    warnings.push(...addressWarnings(address, `spec.externalIPs[${index}]`));
+    append(warnings, addressWarnings(address, `spec.externalIPs[${index}]`));
   }
   if (external.length > 0 && !headless && type !== 'ExternalName') {
     warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
   }
-  warnings.push(...addressWarnings(stringAt(spec, 'loadBalancerIP'), 'spec.loadBalancerIP'));
+  append(warnings, addressWarnings(stringAt(spec, 'loadBalancerIP'), 'spec.loadBalancerIP'));
   if (type === 'ExternalName' && external.length > 0) {
     warnings.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
   }

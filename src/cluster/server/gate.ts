@@ -1,4 +1,5 @@
 /** The admission of one request's writes. */
+import { append } from '../../base/append.ts';
 import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
@@ -87,7 +88,7 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.context.warnings?.push(...this.warnings);
+    if (this.context.warnings !== undefined) append(this.context.warnings, this.warnings);
     return this.#reservations.giveBack() ?? GIVEN_BACK;
   }
 

@@ -317,6 +317,14 @@ test('what is wrong with a patch itself, and what it makes another kind of', asy
   );
 });
 
+test('everything that is wrong is told, however much it is', async () => {
+  await using api = await TestServer.open();
+  const labels = Object.fromEntries(Array.from({ length: 150_000 }, (_, index) => [`-${index}`, '']));
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', labels } };
+  const { status, body } = await api.call('POST', MAPS, object);
+  assert.deepEqual([status, body.reason], [422, 'Invalid']);
+});
+
 test('status and spec are written apart', async () => {
   await using api = await TestServer.open();
   const made = await api.create(DEPLOYMENTS, { ...(deployment('web') as object), status: { replicas: 9 } });

@@ -1,5 +1,6 @@
 /** The steps between a decoded object and its transaction: defaults, strategy, validation, metadata. */
 import { USERS_METADATA } from './resource.ts';
+import { append } from '../../base/append.ts';
 import { rfc3339, type Clock } from '../../base/clock.ts';
 import { nameSuffix, uuid, type Random } from '../../base/random.ts';
 import { fieldErrorsError } from '../api/field-error.ts';
@@ -79,14 +80,18 @@ export async function prepareCreate(
   resource.type.applyDefaults(object);
   const asked = { user: options.user, dryRun: gate.dryRun === true };
   const told = resource.strategy.prepareForCreate?.(object, asked) ?? [];
-  gate.warnings?.push(...told);
+  warn(gate, told);
   await gate.pause();
   const errors = resource.type.validateCreate(object);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.pause();
-  gate.warnings?.push(...resource.type.warnings(object));
+  warn(gate, resource.type.warnings(object));
   await gate.validate(object);
   return object;
+}
+
+function warn({ warnings }: Gate, told: readonly string[]): void {
+  if (warnings !== undefined) append(warnings, told);
 }
 
 /** Only the server says these of a new object. */
@@ -195,7 +200,7 @@ export async function planUpdate(
   const errors = resource.type.validateUpdate(object, old, endpoint === 'finalize' ? 'main' : endpoint);
   if (errors.length > 0) throw fieldErrorsError(errors);
   await gate.pause();
-  if (endpoint === 'main') gate.warnings?.push(...resource.type.warnings(object, old));
+  if (endpoint === 'main') warn(gate, resource.type.warnings(object, old));
   await gate.validate(object, old);
   return mayVanish(resource, object) ? { type: 'delete', last: object } : { type: 'put', object };
 }

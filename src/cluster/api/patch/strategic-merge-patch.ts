@@ -3,6 +3,7 @@
  * (https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/), with its directives
  * `$patch`, `$retainKeys`, `$setElementOrder/<list>` and `$deleteFromPrimitiveList/<list>`.
  */
+import { append } from '../../../base/append.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { goText } from '../go-text.ts';
 import {
@@ -198,13 +199,13 @@ function ordered(
   while (wanted.length > 0 || others.length > 0) {
     const [next] = wanted;
     const [other] = others;
-    if (next === undefined) result.push(...others.splice(0));
-    else if (other === undefined) result.push(...wanted.splice(0));
+    if (next === undefined) append(result, others.splice(0));
+    else if (other === undefined) append(result, wanted.splice(0));
     else {
       const position = before.get(keyOf(next));
       const otherPosition = before.get(keyOf(other)) ?? Number.POSITIVE_INFINITY;
       const first = position === undefined || position < otherPosition ? wanted : others;
-      result.push(...first.splice(0, 1));
+      append(result, first.splice(0, 1));
     }
   }
   return result;

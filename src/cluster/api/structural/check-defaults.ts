@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { invalid, type FieldError } from '../field-error.ts';
 import { embeddedErrors } from './embedded.ts';
 import { ruleLanguage } from './lazy-rules.ts';
@@ -19,7 +20,7 @@ function defaultErrors(schema: Structural, path: string): FieldError[] {
     prune(value, schema, unknown, '#');
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
     const wrong = embeddedErrors(value, schema);
-    if (wrong.length === 0) wrong.push(...validateValue(value, schema));
+    if (wrong.length === 0) append(wrong, validateValue(value, schema));
     if (wrong.length === 0 && hasRules(schema)) {
       const check = ruleLanguage().ruleCheck(schema, false);
       // Both as a value that was there and as one that comes.
@@ -31,9 +32,9 @@ function defaultErrors(schema: Structural, path: string): FieldError[] {
       errors.push({ ...error, field: `${path}.default${below}` });
     }
   }
-  if (schema.items !== undefined) errors.push(...defaultErrors(schema.items, `${path}.items`));
+  if (schema.items !== undefined) append(errors, defaultErrors(schema.items, `${path}.items`));
   for (const [name, property] of schema.properties) {
-    errors.push(...defaultErrors(property, `${path}.properties[${name}]`));
+    append(errors, defaultErrors(property, `${path}.properties[${name}]`));
   }
   return errors;
 }

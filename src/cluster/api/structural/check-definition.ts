@@ -1,4 +1,5 @@
 /** Everything that is wrong with one schema of a CustomResourceDefinition. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import { stringAt, type JsonObject } from '../json.ts';
 import { checkDefaults } from './check-defaults.ts';
@@ -61,9 +62,11 @@ export function checkDefinitionSchema(
   const structural = isBeyond || shape.length > 0 ? undefined : parseStructural(schema);
   const defaults = structural === undefined ? [] : checkDefaults(structural, at);
   const keywords = checkKeywords(schema, at);
-  errors.push(...shape, ...defaults, ...keywords);
+  append(errors, shape);
+  append(errors, defaults);
+  append(errors, keywords);
   if (structural !== undefined && defaults.length === 0 && !isKnown && hasRules(structural)) {
-    errors.push(...ruleLanguage().checkRules(structural, at, keywords));
+    append(errors, ruleLanguage().checkRules(structural, at, keywords));
   }
   if (errors.length > 0 || !isBeyond) return errors;
   return [invalid(at, '', "OpenAPIV3Schema 'schema' is not supported")];

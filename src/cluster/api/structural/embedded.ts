@@ -1,4 +1,5 @@
 /** Objects of their own inside of others (x-kubernetes-embedded-resource): their head is as that of any object. */
+import { append } from '../../../base/append.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { fieldErrorText, invalid, required, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, stringAt, type JsonObject, type JsonValue } from '../json.ts';
@@ -53,9 +54,9 @@ export function embeddedErrors(value: JsonValue, schema: Structural, path = ''):
     if (child === undefined) continue;
     const known = schema.properties.get(name);
     if (known !== undefined)
-      errors.push(...embeddedErrors(child, known, path === '' ? name : `${path}.${name}`));
+      append(errors, embeddedErrors(child, known, path === '' ? name : `${path}.${name}`));
     else if (isSchema(schema.additional)) {
-      errors.push(...embeddedErrors(child, schema.additional, `${path}[${name}]`));
+      append(errors, embeddedErrors(child, schema.additional, `${path}[${name}]`));
     }
   }
   return errors;
@@ -86,7 +87,10 @@ function headErrors(object: JsonObject, path: string): FieldError[] {
       },
     };
     const found = validateMetadata(named, { name: 'path-segment', custom: true });
-    errors.push(...found.map((error) => ({ ...error, field: `${path}.${error.field}` })));
+    append(
+      errors,
+      found.map((error) => ({ ...error, field: `${path}.${error.field}` })),
+    );
     const base = stringAt(metadata, 'generateName');
     const at = `${path}.metadata.generateName`;
     for (const part of ['/', '%']) {

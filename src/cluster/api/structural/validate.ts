@@ -1,4 +1,5 @@
 /** A value against a structural schema, in the words of upstream's validator. */
+import { append } from '../../../base/append.ts';
 import { goQuote, invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonObject, type JsonValue } from '../json.ts';
 import { tooMany } from '../validate/checks.ts';
@@ -182,7 +183,7 @@ function checkItems(
     errors.push(invalid(path, value.length, `${path} in body should have at least ${minItems} items`));
   }
   if (maxItems !== undefined && value.length > maxItems) {
-    errors.push(...tooMany(path, value.length, maxItems));
+    append(errors, tooMany(path, value.length, maxItems));
   }
   if (uniqueItems && value.some((item, index) => value.slice(0, index).some((one) => jsonEqual(one, item)))) {
     errors.push(invalid(path, [...value], `${path} in body shouldn't contain duplicates`));
@@ -201,7 +202,7 @@ function checkObject(
     errors.push(invalid(path, count, `${path} in body should have at least ${minProperties} properties`));
   }
   if (maxProperties !== undefined && count > maxProperties) {
-    errors.push(...tooMany(path, count, maxProperties));
+    append(errors, tooMany(path, count, maxProperties));
   }
   for (const [name, child] of isSchema(additional) ? Object.entries(value) : []) {
     if (child === undefined || properties.has(name)) continue;
@@ -224,7 +225,7 @@ function checkBranches(value: JsonValue, checks: Checks, path: string, errors: F
   /** The branch that the value came closest to says what is missing. */
   const closest = (all: readonly FieldError[][]): void => {
     const [best] = all.toSorted((a, b) => a.length - b.length);
-    errors.push(...(best ?? []));
+    append(errors, best ?? []);
   };
   const any = checks.anyOf.map(problems);
   if (any.length > 0 && any.every((found) => found.length > 0)) {
@@ -240,7 +241,7 @@ function checkBranches(value: JsonValue, checks: Checks, path: string, errors: F
   }
   const all = checks.allOf.map(problems);
   const failed = all.filter((found) => found.length > 0);
-  errors.push(...failed.flat());
+  append(errors, failed.flat());
   if (failed.length > 0) {
     bad(`must validate all the schemas (allOf)${failed.length === all.length ? '. None validated' : ''}`);
   }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { child, formed, oneOf, tooMany } from './checks.ts';
@@ -32,10 +33,8 @@ export function validateRule(rule: JsonObject, at: string): FieldError[] {
   for (const [index, version] of listAt(rule, 'apiVersions').entries()) {
     if (version === '') errors.push(required(`${at}.apiVersions[${index}]`));
   }
-  errors.push(
-    ...validateResources(rule, at),
-    ...oneOf(rule, 'scope', { field: at, supported: SCOPES, emptyToo: true }),
-  );
+  append(errors, validateResources(rule, at));
+  append(errors, oneOf(rule, 'scope', { field: at, supported: SCOPES, emptyToo: true }));
   return errors;
 }
 
@@ -98,7 +97,7 @@ export function validateConditions(holder: JsonObject, at: string): FieldError[]
       const errors: FieldError[] = [];
       if (stringAt(condition, 'expression').trim() === '') errors.push(required(`${here}.expression`));
       if (name === '') errors.push(required(`${here}.name`));
-      else errors.push(...formed(name, `${here}.name`, qualifiedName));
+      else append(errors, formed(name, `${here}.name`, qualifiedName));
       if (name !== '' && names.has(name)) errors.push(duplicate(`${here}.name`, name));
       names.add(name);
       return errors;
@@ -121,7 +120,7 @@ export function validateValidatingPolicy(policy: JsonObject): FieldError[] {
     errors.push(required('spec.validations', detail), required('spec.auditAnnotations', detail));
   }
   for (const [index, validation] of validations.entries()) {
-    errors.push(...validateValidation(validation, `spec.validations[${index}]`));
+    append(errors, validateValidation(validation, `spec.validations[${index}]`));
   }
   if (annotations.length > MAX_ANNOTATIONS) {
     const detail = `must not have more than ${MAX_ANNOTATIONS} auditAnnotations`;
@@ -132,7 +131,7 @@ export function validateValidatingPolicy(policy: JsonObject): FieldError[] {
     const at = `spec.auditAnnotations[${index}]`;
     const key = stringAt(annotation, 'key');
     const value = stringAt(annotation, 'valueExpression').trim();
-    errors.push(...formed(`${stringAt(policy, 'metadata', 'name')}/${key}`, `${at}.key`, qualifiedName));
+    append(errors, formed(`${stringAt(policy, 'metadata', 'name')}/${key}`, `${at}.key`, qualifiedName));
     if (value === '') errors.push(required(`${at}.valueExpression`, 'valueExpression is not specified'));
     else if (Buffer.byteLength(value) > MAX_VALUE_EXPRESSION) {
       const detail = `must not exceed ${MAX_VALUE_EXPRESSION} bytes in length`;
@@ -152,7 +151,7 @@ export function validateMutatingPolicy(policy: JsonObject): FieldError[] {
     errors.push(required('spec.mutations', 'mutations must contain at least one item'));
   }
   for (const [index, mutation] of mutations.entries()) {
-    errors.push(...validateMutation(mutation, `spec.mutations[${index}]`));
+    append(errors, validateMutation(mutation, `spec.mutations[${index}]`));
   }
   const supported = ['Never', 'IfNeeded'];
   return [...errors, ...oneOf(spec, 'reinvocationPolicy', { field: 'spec', supported, required: true })];
@@ -202,17 +201,18 @@ function validatePolicy(spec: JsonObject, operations = OPERATIONS): FieldError[]
     emptyToo: true,
   });
   const { paramKind, matchConstraints } = spec;
-  if (isJsonObject(paramKind)) errors.push(...validateParamKind(paramKind));
+  if (isJsonObject(paramKind)) append(errors, validateParamKind(paramKind));
   if (!isJsonObject(matchConstraints)) errors.push(required('spec.matchConstraints'));
   else {
     const at = 'spec.matchConstraints';
-    errors.push(...validateMatch(matchConstraints, at));
+    append(errors, validateMatch(matchConstraints, at));
     if (listAt(matchConstraints, 'resourceRules').length === 0) {
       errors.push(required(`${at}.resourceRules`));
     }
-    if (operations !== OPERATIONS) errors.push(...validateMutable(matchConstraints, at, operations));
+    if (operations !== OPERATIONS) append(errors, validateMutable(matchConstraints, at, operations));
   }
-  errors.push(...validateConditions(spec, 'spec'), ...validateVariables(spec));
+  append(errors, validateConditions(spec, 'spec'));
+  append(errors, validateVariables(spec));
   return errors;
 }
 
@@ -257,10 +257,10 @@ function validateMatch(match: JsonObject, at: string): FieldError[] {
       const names = listAt(rule, 'resourceNames').map((name) => textOf(name));
       for (const [position, name] of names.entries()) {
         const nameAt = `${here}.resourceNames[${position}]`;
-        errors.push(...formed(name, nameAt, pathSegment));
+        append(errors, formed(name, nameAt, pathSegment));
         if (names.indexOf(name) < position) errors.push(duplicate(nameAt, name));
       }
-      errors.push(...validateRule(rule, here));
+      append(errors, validateRule(rule, here));
     }
   }
   return errors;
@@ -317,8 +317,8 @@ function validateBinding(binding: JsonObject): FieldError[] {
   const policy = stringAt(spec, 'policyName');
   const errors =
     policy === '' ? [required('spec.policyName')] : formed(policy, 'spec.policyName', dns1123Subdomain);
-  if (isJsonObject(paramRef)) errors.push(...validateParamRef(paramRef));
-  if (isJsonObject(matchResources)) errors.push(...validateMatch(matchResources, 'spec.matchResources'));
+  if (isJsonObject(paramRef)) append(errors, validateParamRef(paramRef));
+  if (isJsonObject(matchResources)) append(errors, validateMatch(matchResources, 'spec.matchResources'));
   return errors;
 }
 
@@ -346,9 +346,9 @@ function validateParamRef(reference: JsonObject): FieldError[] {
   const { selector } = reference;
   const both = 'name and selector are mutually exclusive';
   const errors: FieldError[] = [];
-  if (name !== '') errors.push(...formed(name, `${at}.name`, pathSegment));
+  if (name !== '') append(errors, formed(name, `${at}.name`, pathSegment));
   if (name !== '' && isJsonObject(selector)) errors.push(forbidden(`${at}.name`, both));
-  if (isJsonObject(selector)) errors.push(...validateLabelSelector(selector, `${at}.selector`));
+  if (isJsonObject(selector)) append(errors, validateLabelSelector(selector, `${at}.selector`));
   if (name !== '' && isJsonObject(selector)) errors.push(forbidden(`${at}.selector`, both));
   if (name === '' && !isJsonObject(selector)) {
     errors.push(required(at, 'one of name or selector must be specified'));

@@ -1,4 +1,5 @@
 /** APIServices: where a group's version is served from. */
+import { append } from '../../../base/append.ts';
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { formed, needed } from './checks.ts';
@@ -10,12 +11,13 @@ export function validateApiService(object: JsonObject): FieldError[] {
   const spec = objectAt(object, 'spec');
   const [group, version] = [stringAt(spec, 'group'), stringAt(spec, 'version')];
   const errors = ['generateName', 'name'].flatMap((key) => validateName(object, key, `${version}.${group}`));
-  if (group !== '') errors.push(...formed(group, 'spec.group', dns1123Subdomain));
+  if (group !== '') append(errors, formed(group, 'spec.group', dns1123Subdomain));
   else if (version !== 'v1') {
     errors.push(required('spec.group', 'only v1 may have an empty group and it better be legacy kube'));
   }
-  errors.push(...formed(version, 'spec.version', dns1035Label));
-  errors.push(...priority(spec, 'groupPriorityMinimum', 20_000), ...priority(spec, 'versionPriority', 1000));
+  append(errors, formed(version, 'spec.version', dns1035Label));
+  append(errors, priority(spec, 'groupPriorityMinimum', 20_000));
+  append(errors, priority(spec, 'versionPriority', 1000));
   const bundle = Buffer.from(stringAt(spec, 'caBundle'), 'base64');
   const insecure = spec['insecureSkipTLSVerify'] === true;
   const { service } = spec;
@@ -28,10 +30,13 @@ export function validateApiService(object: JsonObject): FieldError[] {
     }
     return errors;
   }
-  errors.push(...needed(service, 'spec.service', 'namespace', 'name'));
+  append(errors, needed(service, 'spec.service', 'namespace', 'name'));
   const port = numberAt(service, 'port') ?? 0;
   const wrong = portNumber(port).map((detail) => `port is not valid: ${detail}`);
-  errors.push(...wrong.map((detail) => invalid('spec.service.port', port, detail)));
+  append(
+    errors,
+    wrong.map((detail) => invalid('spec.service.port', port, detail)),
+  );
   if (insecure && bundle.length > 0) {
     errors.push(invalid('spec.insecureSkipTLSVerify', true, 'may not be true if caBundle is present'));
   }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { autoscalerV2 } from '../autoscaler-versions.ts';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
@@ -66,10 +67,10 @@ function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
   if (minimum !== undefined && maximum < minimum) {
     errors.push(invalid('spec.maxReplicas', maximum, 'must be greater than or equal to `minReplicas`'));
   }
-  errors.push(...validateReference(objectAt(spec, 'scaleTargetRef'), 'spec.scaleTargetRef', rules.target));
+  append(errors, validateReference(objectAt(spec, 'scaleTargetRef'), 'spec.scaleTargetRef', rules.target));
   const metrics = objectsAt(spec, 'metrics');
   for (const [index, metric] of metrics.entries()) {
-    errors.push(...validateMetric(metric, `spec.metrics[${index}]`, rules.described));
+    append(errors, validateMetric(metric, `spec.metrics[${index}]`, rules.described));
   }
   // What runs on nothing can only be woken by what is measured outside of it.
   if (minimum === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External')) {
@@ -78,7 +79,7 @@ function validateSpec(autoscaler: JsonObject, rules: SpecRules): FieldError[] {
   }
   for (const direction of ['scaleUp', 'scaleDown']) {
     const rules = objectAt(spec, 'behavior')[direction];
-    if (isJsonObject(rules)) errors.push(...validateRules(rules, `spec.behavior.${direction}`));
+    if (isJsonObject(rules)) append(errors, validateRules(rules, `spec.behavior.${direction}`));
   }
   return errors;
 }
@@ -123,7 +124,7 @@ function validateMetric(metric: JsonObject, at: string, rule: GroupRule): FieldE
   if (expected === undefined) errors.push(unsupported(`${at}.type`, type, Object.keys(SOURCES)));
   const [first] = given;
   if (first !== undefined) {
-    errors.push(...validateSource(objectAt(metric, first), { kind: first, at: `${at}.${first}`, rule }));
+    append(errors, validateSource(objectAt(metric, first), { kind: first, at: `${at}.${first}`, rule }));
   }
   // Upstream says it at both ends of its look at the sources.
   if (expected === undefined) errors.push(unsupported(`${at}.type`, type, Object.keys(SOURCES)));
@@ -148,11 +149,12 @@ function validateSource(source: JsonObject, { kind, at, rule }: SourceAt): Field
   const target = objectAt(source, 'target');
   const errors: FieldError[] = [];
   if (kind === 'object') {
-    errors.push(...validateReference(objectAt(source, 'describedObject'), `${at}.describedObject`, rule));
+    append(errors, validateReference(objectAt(source, 'describedObject'), `${at}.describedObject`, rule));
   }
-  if (kind === 'resource' || kind === 'containerResource') errors.push(...validateMeasured(source, kind, at));
-  else errors.push(...validateIdentifier(objectAt(source, 'metric'), `${at}.metric`));
-  errors.push(...validateTarget(target, `${at}.target`), ...validateChoice(target, kind, `${at}.target`));
+  if (kind === 'resource' || kind === 'containerResource') append(errors, validateMeasured(source, kind, at));
+  else append(errors, validateIdentifier(objectAt(source, 'metric'), `${at}.metric`));
+  append(errors, validateTarget(target, `${at}.target`));
+  append(errors, validateChoice(target, kind, `${at}.target`));
   return errors;
 }
 
@@ -161,7 +163,7 @@ function validateMeasured(source: JsonObject, kind: string, at: string): FieldEr
   const name = stringAt(source, 'name');
   const errors = name === '' ? [required(`${at}.name`, 'must specify a resource name')] : [];
   if (kind === 'resource') return errors;
-  if (name !== '') errors.push(...validateContainerResourceName(name, `${at}.name`));
+  if (name !== '') append(errors, validateContainerResourceName(name, `${at}.name`));
   const container = stringAt(source, 'container');
   return [
     ...errors,
@@ -248,7 +250,7 @@ function validateRules(rules: JsonObject, at: string): FieldError[] {
   }
   const { selectPolicy } = rules;
   if (selectPolicy !== undefined) {
-    errors.push(...notSupported(selectPolicy, `${at}.selectPolicy`, ['Disabled', 'Max', 'Min']));
+    append(errors, notSupported(selectPolicy, `${at}.selectPolicy`, ['Disabled', 'Max', 'Min']));
   }
   if (listAt(rules, 'policies').length === 0) {
     errors.push(required(`${at}.policies`, 'must specify at least one Policy'));

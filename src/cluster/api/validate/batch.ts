@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   goShown,
@@ -54,9 +55,9 @@ export function validateJob(job: JsonObject): FieldError[] {
     errors.push(required('spec.selector'), invalid('spec.template.metadata.labels', labels, detail));
   } else {
     const complaints = validateLabelSelector(selector, 'spec.selector');
-    errors.push(...complaints);
+    append(errors, complaints);
     if (complaints.length === 0) {
-      errors.push(...validateSelected(selector, objectAt(spec, 'template'), 'spec.template'));
+      append(errors, validateSelected(selector, objectAt(spec, 'template'), 'spec.template'));
     }
   }
   const completions = numberAt(spec, 'completions') ?? 0;
@@ -120,17 +121,18 @@ function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
     ...validateManagedBy(spec, field),
     ...validateCompletionMode(spec, field),
   ];
-  if (isJsonObject(spec['podFailurePolicy'])) errors.push(...validateFailurePolicy(spec, field));
-  if (isJsonObject(spec['successPolicy'])) errors.push(...validateSuccessPolicy(spec, field));
+  if (isJsonObject(spec['podFailurePolicy'])) append(errors, validateFailurePolicy(spec, field));
+  if (isJsonObject(spec['successPolicy'])) append(errors, validateSuccessPolicy(spec, field));
   const failed = spec['podFailurePolicy'] !== undefined;
-  errors.push(
-    ...given(spec, 'podReplacementPolicy', {
+  append(
+    errors,
+    given(spec, 'podReplacementPolicy', {
       field,
       supported: failed ? ['Failed'] : ['Failed', 'TerminatingOrFailed'],
     }),
-    ...validatePodTemplate(template, `${field}.template`),
-    ...validateRestarts(stringAt(template, 'spec', 'restartPolicy'), field, failed),
   );
+  append(errors, validatePodTemplate(template, `${field}.template`));
+  append(errors, validateRestarts(stringAt(template, 'spec', 'restartPolicy'), field, failed));
   return errors;
 }
 
@@ -231,8 +233,8 @@ function validateFailurePolicy(spec: JsonObject, field: string): FieldError[] {
     }
     const codes = rule['onExitCodes'];
     const patterns = objectsAt(rule, 'onPodConditions');
-    if (isJsonObject(codes)) errors.push(...validateExitCodes(codes, `${here}.onExitCodes`, containers));
-    errors.push(...validatePodConditions(patterns, `${here}.onPodConditions`));
+    if (isJsonObject(codes)) append(errors, validateExitCodes(codes, `${here}.onExitCodes`, containers));
+    append(errors, validatePodConditions(patterns, `${here}.onPodConditions`));
     if (isJsonObject(codes) && patterns.length > 0) {
       errors.push(inconsistent(here, 'specifying both OnExitCodes and OnPodConditions is not supported'));
     } else if (!isJsonObject(codes) && patterns.length === 0) {
@@ -266,7 +268,7 @@ function validateExitCodes(
   if (values.length === 0) {
     errors.push(invalid(`${at}.values`, codes['values'], 'at least one value is required'));
   }
-  errors.push(...tooMany(`${at}.values`, values.length, 255));
+  append(errors, tooMany(`${at}.values`, values.length, 255));
   const seen = new Set<unknown>();
   for (const [index, value] of values.entries()) {
     const here = `${at}.values[${index}]`;
@@ -337,12 +339,12 @@ function validateSuccessRule(rule: JsonObject, at: string, completions: number):
   if (typeof indexes === 'string') {
     const here = `${at}.succeededIndexes`;
     const counted = countIndexes(indexes, completions);
-    errors.push(...longerThan(indexes, 64 * 1024, here));
+    append(errors, longerThan(indexes, 64 * 1024, here));
     if (typeof counted === 'number') total = counted;
     else errors.push(invalid(here, indexes, `error parsing succeededIndexes: ${counted}`));
   }
   if (count === undefined) return errors;
-  errors.push(...notNegative(rule, at, 'succeededCount'));
+  append(errors, notNegative(rule, at, 'succeededCount'));
   if (count > completions) {
     const detail = `must be less than or equal to ${completions} (the number of specified completions)`;
     errors.push(invalid(`${at}.succeededCount`, count, detail));

@@ -1,4 +1,5 @@
 /** Names of those who sign certificates, and of the bundles by which one knows them. */
+import { append } from '../../../base/append.ts';
 import { invalid, required, tooLong, type FieldError } from '../field-error.ts';
 import { dns1123Label, dns1123Subdomain } from './names.ts';
 
@@ -17,11 +18,17 @@ export function signerName(name: string, at: string): FieldError[] {
   }
   const errors: FieldError[] = domain.length > MAX_DOMAIN ? [tooLong(at, MAX_DOMAIN)] : [];
   const labels = domain.split('.');
-  errors.push(...firstComplaint(labels, dns1123Label).map((why) => invalid(at, domain, why)));
+  append(
+    errors,
+    firstComplaint(labels, dns1123Label).map((why) => invalid(at, domain, why)),
+  );
   if (labels.length < 2) {
     errors.push(invalid(at, domain, 'should be a domain with at least two segments separated by dots'));
   }
-  errors.push(...firstComplaint(path.split('.'), dns1123Subdomain).map((why) => invalid(at, path, why)));
+  append(
+    errors,
+    firstComplaint(path.split('.'), dns1123Subdomain).map((why) => invalid(at, path, why)),
+  );
   const longest = MAX_DOMAIN + 1 + MAX_PATH;
   return name.length > longest ? [...errors, tooLong(at, longest)] : errors;
 }

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   forbidden,
@@ -91,18 +92,19 @@ function validateRequest(request: JsonObject, may: Tolerated): FieldError[] {
     errors.push(invalid('spec.request', spec['request'], 'PEM block type must be CERTIFICATE REQUEST'));
   }
   const signer = stringAt(spec, 'signerName');
-  errors.push(
-    ...validateUsages(spec, may),
-    ...(signer === LEGACY && !may.legacySigner
+  append(errors, validateUsages(spec, may));
+  append(
+    errors,
+    signer === LEGACY && !may.legacySigner
       ? [invalid('spec.signerName', signer, 'the legacy signerName is not allowed via this API version')]
-      : signerName(signer, 'spec.signerName')),
+      : signerName(signer, 'spec.signerName'),
   );
   const seconds = numberAt(spec, 'expirationSeconds');
   if (seconds !== undefined && seconds < MIN_SECONDS) {
     const detail = `may not specify a duration less than ${MIN_SECONDS} seconds (10 minutes)`;
     errors.push(invalid('spec.expirationSeconds', seconds, detail));
   }
-  errors.push(...validateConditions(request, may));
+  append(errors, validateConditions(request, may));
   const complaint = certificateComplaint(stringAt(request, 'status', 'certificate'));
   if (complaint !== undefined && !may.arbitraryCertificate) {
     errors.push(invalid('status.certificate', '<certificate data>', complaint));

@@ -1,5 +1,6 @@
 /** The small checks that most kinds are made of. Each returns its complaints, mostly none. */
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { invalid, required, tooLong, unsupported, type FieldError } from '../field-error.ts';
 import { getPath, jsonEqual, numberAt, stringAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
 import { tryParseQuantity } from '../quantity.ts';
@@ -16,7 +17,7 @@ export const NONE: readonly FieldError[] = Object.freeze([]);
 /** All of several lists: most are empty on every write, and spreading empty lists costs more than looking at them. */
 export function joined(...lists: readonly (readonly FieldError[])[]): FieldError[] {
   const errors: FieldError[] = [];
-  for (let i = 0; i < lists.length; i++) if (lists[i]!.length > 0) errors.push(...lists[i]!);
+  for (let i = 0; i < lists.length; i++) append(errors, lists[i]!);
   return errors;
 }
 

@@ -1,4 +1,5 @@
 /** Containers of all three lists of a pod: what holds for each, and what only for one kind of them. */
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   forbidden,
@@ -40,14 +41,14 @@ export function validateContainers(spec: JsonObject, field: string, context: Con
   for (let index = 0; index < containers.length; index++) {
     const container = containers[index]!;
     const here = `${at}[${index}]`;
-    errors.push(...validateCommon(container, here, context));
+    append(errors, validateCommon(container, here, context));
     const name = stringAt(container, 'name');
     if (names.has(name)) errors.push(duplicate(`${here}.name`, name));
     names.add(name);
-    errors.push(...validateHooks(container, here, context.graceSeconds));
-    errors.push(...validateRestarts(container, here, 'regular'));
+    append(errors, validateHooks(container, here, context.graceSeconds));
+    append(errors, validateRestarts(container, here, 'regular'));
   }
-  errors.push(...checkHostPorts(containers, at));
+  append(errors, checkHostPorts(containers, at));
   return errors;
 }
 
@@ -72,7 +73,7 @@ export function validateInitContainers(
     if (names.has(name)) errors.push(duplicate(`${here}.name`, name));
     if (name !== '') names.add(name);
     // They run one after the other, so that only a container's own ports can meet; upstream calls each the first.
-    errors.push(...checkHostPorts([container], at));
+    append(errors, checkHostPorts([container], at));
     if (container['restartPolicy'] === 'Always') {
       return [...errors, ...validateHooks(container, here, context.graceSeconds)];
     }
@@ -188,12 +189,12 @@ function validateHooks(container: JsonObject, at: string, graceSeconds: number |
   for (const key of ['postStart', 'preStop']) {
     const handler = isJsonObject(lifecycle) ? lifecycle[key] : undefined;
     if (isJsonObject(handler)) {
-      errors.push(...validateHandler(handler, `${at}.lifecycle.${key}`, { graceSeconds, hook: true }));
+      append(errors, validateHandler(handler, `${at}.lifecycle.${key}`, { graceSeconds, hook: true }));
     }
   }
   for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     const probe = container[key];
-    if (isJsonObject(probe)) errors.push(...validateProbe(probe, `${at}.${key}`, key));
+    if (isJsonObject(probe)) append(errors, validateProbe(probe, `${at}.${key}`, key));
   }
   return errors;
 }
@@ -212,18 +213,16 @@ function validateRestarts(container: JsonObject, at: string, kind: 'init' | 'reg
       ? [required(`${at}.restartPolicy`, 'must specify restartPolicy when restart rules are used')]
       : notSupported(policy, `${at}.restartPolicy`, ['Always', 'Never', 'OnFailure']);
   if (policy === undefined && kind === 'init') return errors;
-  errors.push(...tooMany(`${at}.restartPolicyRules`, rules.length, MAX_RULES));
+  append(errors, tooMany(`${at}.restartPolicyRules`, rules.length, MAX_RULES));
   for (const [index, rule] of rules.entries()) {
     const here = `${at}.restartPolicyRules[${index}]`;
     const { exitCodes } = rule;
-    errors.push(...notSupported(rule['action'] ?? '', `${here}.action`, ACTIONS));
+    append(errors, notSupported(rule['action'] ?? '', `${here}.action`, ACTIONS));
     if (isJsonObject(exitCodes)) {
       const operator = exitCodes['operator'] ?? '';
       const values = listAt(exitCodes, 'values');
-      errors.push(
-        ...notSupported(operator, `${here}.exitCodes.operator`, ['In', 'NotIn']),
-        ...tooMany(`${here}.exitCodes.values`, values.length, MAX_EXIT_CODES),
-      );
+      append(errors, notSupported(operator, `${here}.exitCodes.operator`, ['In', 'NotIn']));
+      append(errors, tooMany(`${here}.exitCodes.values`, values.length, MAX_EXIT_CODES));
     } else errors.push(required(`${here}.exitCodes`, 'must be specified'));
   }
   return errors;
@@ -242,8 +241,8 @@ function validateResizePolicy(container: JsonObject, at: string, podPolicy: stri
     const restart = stringAt(policy, 'restartPolicy');
     if (seen.has(name)) errors.push(duplicate(`${field}[${index}]`, name));
     seen.add(name);
-    errors.push(...(name === '' ? [required(field)] : notSupported(name, field, RESIZED)));
-    errors.push(...(restart === '' ? [required(field)] : notSupported(restart, field, RESIZE_POLICIES)));
+    append(errors, name === '' ? [required(field)] : notSupported(name, field, RESIZED));
+    append(errors, restart === '' ? [required(field)] : notSupported(restart, field, RESIZE_POLICIES));
     if (podPolicy === 'Never' && restart !== 'NotRequired') {
       errors.push(invalid(field, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
     }
@@ -262,17 +261,24 @@ function validatePorts(container: JsonObject, field: string): FieldError[] {
     const at = `${field}.ports[${index}]`;
     const name = stringAt(port, 'name');
     const misnamed = name === '' ? [] : formed(name, `${at}.name`, portName);
-    errors.push(...misnamed);
+    append(errors, misnamed);
     if (name !== '' && misnamed.length === 0 && names.has(name)) errors.push(duplicate(`${at}.name`, name));
     if (name !== '' && misnamed.length === 0) names.add(name);
     const number = numberAt(port, 'containerPort') ?? 0;
     if (number === 0) errors.push(required(`${at}.containerPort`));
-    else errors.push(...portNumber(number).map((detail) => invalid(`${at}.containerPort`, number, detail)));
+    else
+      append(
+        errors,
+        portNumber(number).map((detail) => invalid(`${at}.containerPort`, number, detail)),
+      );
     const hostPort = numberAt(port, 'hostPort') ?? 0;
     if (hostPort !== 0) {
-      errors.push(...portNumber(hostPort).map((detail) => invalid(`${at}.hostPort`, hostPort, detail)));
+      append(
+        errors,
+        portNumber(hostPort).map((detail) => invalid(`${at}.hostPort`, hostPort, detail)),
+      );
     }
-    errors.push(...choice(port, 'protocol', { at, supported: PROTOCOLS }));
+    append(errors, choice(port, 'protocol', { at, supported: PROTOCOLS }));
   }
   return errors;
 }

@@ -1,4 +1,5 @@
 /** How much of a device one allocation may take, where several share it. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, textOf, type JsonObject, type JsonValue } from '../json.ts';
 import {
@@ -61,7 +62,7 @@ function validateValues(values: readonly string[], { most, usual }: Sizes, at: s
     }
   });
   const many = tooMany(at, values.length, MAX_VALUES);
-  errors.push(...many);
+  append(errors, many);
   let isUsualIn = false;
   if (many.length === 0) {
     const seen = new Set<number>();

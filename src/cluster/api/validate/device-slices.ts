@@ -1,4 +1,5 @@
 /** What drivers say of the devices of a node, or of many (ResourceSlice). */
+import { append } from '../../../base/append.ts';
 import { invalid, required, tooLong, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -53,9 +54,9 @@ function validateSpec(spec: JsonObject, old: JsonObject | undefined): FieldError
     ...validatePool(objectAt(spec, 'pool')),
   ];
   if (old !== undefined) {
-    errors.push(...unchanged({ spec }, old, 'spec.pool.name', 'spec.driver', 'spec.nodeName'));
+    append(errors, unchanged({ spec }, old, 'spec.pool.name', 'spec.driver', 'spec.nodeName'));
   }
-  errors.push(...validatePlace(spec));
+  append(errors, validatePlace(spec));
   if (spec['sharedCounters'] !== undefined && spec['devices'] !== undefined) {
     errors.push(invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed'));
   }
@@ -106,15 +107,16 @@ function validatePlace(spec: JsonObject): FieldError[] {
   if (nodeName === '') {
     errors.push(invalid('spec.nodeName', '', 'must be either unset or set to a non-empty string'));
   } else if (typeof nodeName === 'string')
-    errors.push(...formed(nodeName, 'spec.nodeName', dns1123Subdomain));
+    append(errors, formed(nodeName, 'spec.nodeName', dns1123Subdomain));
   if (isJsonObject(nodeSelector)) {
-    errors.push(...validateNodeSelector(nodeSelector, 'spec.nodeSelector'));
+    append(errors, validateNodeSelector(nodeSelector, 'spec.nodeSelector'));
     if (listAt(nodeSelector, 'nodeSelectorTerms').length !== 1) {
       const at = 'spec.nodeSelector.nodeSelectorTerms';
       errors.push(invalid(at, nodeSelector['nodeSelectorTerms'], 'must have exactly one node selector term'));
     }
   }
-  errors.push(...onlyTrue(spec, 'allNodes', 'spec'), ...onlyTrue(spec, 'perDeviceNodeSelection', 'spec'));
+  append(errors, onlyTrue(spec, 'allNodes', 'spec'));
+  append(errors, onlyTrue(spec, 'perDeviceNodeSelection', 'spec'));
   const places = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'];
   const given = places.filter((key) => spec[key] !== undefined && spec[key] !== '' && spec[key] !== false);
   const detail = `exactly one of ${places.map((key) => `\`${key}\``).join(', ')} is required`;
@@ -141,18 +143,18 @@ function validateDevice(device: JsonObject, { at, before, perDevice }: DevicePla
     errors.push(invalid(at, size, detail));
   }
   for (const [key, attribute] of Object.entries(attributes)) {
-    errors.push(...attributeName(key, `${at}.attributes`));
-    errors.push(...validateAttribute(attribute, keyed(`${at}.attributes`, key)));
+    append(errors, attributeName(key, `${at}.attributes`));
+    append(errors, validateAttribute(attribute, keyed(`${at}.attributes`, key)));
   }
   const isShared = device['allowMultipleAllocations'] === true;
   for (const [key, amount] of Object.entries(capacity)) {
-    errors.push(...attributeName(key, `${at}.capacity`));
+    append(errors, attributeName(key, `${at}.capacity`));
     if (isJsonObject(amount))
-      errors.push(...validateCapacity(amount, keyed(`${at}.capacity`, key), isShared));
+      append(errors, validateCapacity(amount, keyed(`${at}.capacity`, key), isShared));
   }
   if (before === undefined || !jsonEqual(before['taints'], device['taints'])) {
     const limits = { at: `${at}.taints`, most: MAX_TAINTS };
-    errors.push(...validateList(objectsAt(device, 'taints'), limits, validateTaint));
+    append(errors, validateList(objectsAt(device, 'taints'), limits, validateTaint));
   }
   const keyOf = (one: JsonObject): JsonValue => stringAt(one, 'counterSet');
   const limits = { at: `${at}.consumesCounters`, most: MAX_CONSUMED_SETS, keyOf };
@@ -232,9 +234,9 @@ function validateDevicePlace(device: JsonObject, at: string, perDevice: boolean)
   }
   const errors: FieldError[] = [];
   if (nodeName === '') errors.push(invalid(`${at}.nodeName`, '', 'must not be empty'));
-  else if (typeof nodeName === 'string') errors.push(...formed(nodeName, `${at}.nodeName`, dns1123Subdomain));
-  if (isJsonObject(nodeSelector)) errors.push(...validateNodeSelector(nodeSelector, `${at}.nodeSelector`));
-  errors.push(...onlyTrue(device, 'allNodes', at));
+  else if (typeof nodeName === 'string') append(errors, formed(nodeName, `${at}.nodeName`, dns1123Subdomain));
+  if (isJsonObject(nodeSelector)) append(errors, validateNodeSelector(nodeSelector, `${at}.nodeSelector`));
+  append(errors, onlyTrue(device, 'allNodes', at));
   const given = places.filter(
     (key) => device[key] !== undefined && device[key] !== '' && device[key] !== false,
   );

@@ -1,5 +1,6 @@
 /** What a claim got, who uses it, and what drivers say of the devices (ResourceClaim's status). */
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { forbidden, goQuote, invalid, type FieldError } from '../field-error.ts';
 import {
   getOwn,
@@ -151,12 +152,10 @@ function validateDeviceStatus(device: JsonObject, at: string, allocated: Readonl
     });
   }
   const conditions = objectsAt(device, 'conditions');
-  errors.push(
-    ...tooMany(`${at}.conditions`, conditions.length, MAX_CONDITIONS),
-    ...conditionErrors(conditions, `${at}.conditions`),
-  );
+  append(errors, tooMany(`${at}.conditions`, conditions.length, MAX_CONDITIONS));
+  append(errors, conditionErrors(conditions, `${at}.conditions`));
   const data = device['data'];
-  if (data !== undefined) errors.push(...validateRaw(data, `${at}.data`));
+  if (data !== undefined) append(errors, validateRaw(data, `${at}.data`));
   const network = device['networkData'];
   return [...errors, ...(isJsonObject(network) ? validateNetwork(network, `${at}.networkData`) : [])];
 }

@@ -1,4 +1,5 @@
 /** Classes of devices, and claims to them (resource.k8s.io). */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -208,7 +209,7 @@ function validateDemand(request: JsonObject, at: string): FieldError[] {
     name === ''
       ? [required(`${at}.deviceClassName`)]
       : formed(name, `${at}.deviceClassName`, dns1123Subdomain);
-  errors.push(...validateSelectors(request, at));
+  append(errors, validateSelectors(request, at));
   const count = numberAt(request, 'count') ?? 0;
   const mode = stringAt(request, 'allocationMode');
   if (mode === 'All') {
@@ -220,7 +221,7 @@ function validateDemand(request: JsonObject, at: string): FieldError[] {
     if (count <= 0) errors.push(invalid(`${at}.count`, count, 'must be greater than zero'));
   } else errors.push(unsupported(`${at}.allocationMode`, mode, ['All', 'ExactCount']));
   for (const [index, toleration] of objectsAt(request, 'tolerations').entries()) {
-    errors.push(...validateToleration(toleration, `${at}.tolerations[${index}]`));
+    append(errors, validateToleration(toleration, `${at}.tolerations[${index}]`));
   }
   return errors;
 }
@@ -234,7 +235,7 @@ function validateToleration(toleration: JsonObject, at: string): FieldError[] {
       errors.push(invalid(`${at}.value`, toleration['value'], 'must be empty for operator `Exists`'));
     }
   } else if (operator === 'Equal') {
-    errors.push(...validateLabelValue(stringAt(toleration, 'value'), `${at}.value`));
+    append(errors, validateLabelValue(stringAt(toleration, 'value'), `${at}.value`));
   } else if (operator === '') errors.push(required(`${at}.operator`));
   else errors.push(unsupported(`${at}.operator`, operator, ['Equal', 'Exists']));
   return [...errors, ...oneOf(toleration, 'effect', { field: at, supported: TAINT_EFFECTS })];

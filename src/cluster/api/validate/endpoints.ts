@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { duplicate, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -32,7 +33,7 @@ export function validateEndpoints(endpoints: JsonObject): FieldError[] {
     }
     for (const [name, list] of Object.entries({ addresses, notReadyAddresses: notReady })) {
       for (const [position, address] of list.entries()) {
-        errors.push(...validateAddress(address, `${at}.${name}[${position}]`));
+        append(errors, validateAddress(address, `${at}.${name}[${position}]`));
       }
     }
     const ports = objectsAt(subset, 'ports');
@@ -40,10 +41,14 @@ export function validateEndpoints(endpoints: JsonObject): FieldError[] {
       const portAt = `${at}.ports[${position}]`;
       const name = stringAt(port, 'name');
       if (ports.length > 1 && name === '') errors.push(required(`${portAt}.name`));
-      else if (name !== '') errors.push(...formed(name, `${portAt}.name`, dns1123Label));
+      else if (name !== '') append(errors, formed(name, `${portAt}.name`, dns1123Label));
       const number = numberAt(port, 'port') ?? 0;
-      errors.push(...portNumber(number).map((detail) => invalid(`${portAt}.port`, number, detail)));
-      errors.push(...validateProtocol(port, portAt), ...validateAppProtocol(port, portAt));
+      append(
+        errors,
+        portNumber(number).map((detail) => invalid(`${portAt}.port`, number, detail)),
+      );
+      append(errors, validateProtocol(port, portAt));
+      append(errors, validateAppProtocol(port, portAt));
     }
     return errors;
   });
@@ -74,14 +79,14 @@ function validateSlice(slice: JsonObject, looksAtEndpoints: boolean): FieldError
   const type = stringAt(slice, 'addressType');
   if (type === '') errors.push(required('addressType'));
   else if (!ADDRESS_TYPES.includes(type)) errors.push(unsupported('addressType', type, ADDRESS_TYPES));
-  errors.push(...validateSlicePorts(objectsAt(slice, 'ports')));
+  append(errors, validateSlicePorts(objectsAt(slice, 'ports')));
   if (!looksAtEndpoints) return errors;
   const endpoints = objectsAt(slice, 'endpoints');
   if (endpoints.length > MAX_ENDPOINTS) {
     return [...errors, ...tooMany('endpoints', endpoints.length, MAX_ENDPOINTS)];
   }
   for (const [index, endpoint] of endpoints.entries()) {
-    errors.push(...validateEndpoint(endpoint, `endpoints[${index}]`, type));
+    append(errors, validateEndpoint(endpoint, `endpoints[${index}]`, type));
   }
   return errors;
 }
@@ -109,16 +114,16 @@ function validateEndpoint(endpoint: JsonObject, at: string, type: string): Field
   const errors: FieldError[] = [];
   if (addresses.length === 0) errors.push(required(`${at}.addresses`, 'must contain at least 1 address'));
   const list = `${at}.addresses`;
-  errors.push(...tooMany(list, addresses.length, 100));
+  append(errors, tooMany(list, addresses.length, 100));
   for (let index = 0; index < addresses.length; index++) {
-    errors.push(...validateSliceAddress(textOf(addresses[index]), { list, index, type }));
+    append(errors, validateSliceAddress(textOf(addresses[index]), { list, index, type }));
   }
-  if (typeof nodeName === 'string') errors.push(...formed(nodeName, `${at}.nodeName`, dns1123Subdomain));
+  if (typeof nodeName === 'string') append(errors, formed(nodeName, `${at}.nodeName`, dns1123Subdomain));
   if (isJsonObject(deprecatedTopology)) {
-    errors.push(...tooMany(`${at}.deprecatedTopology`, Object.keys(deprecatedTopology).length, 16));
+    append(errors, tooMany(`${at}.deprecatedTopology`, Object.keys(deprecatedTopology).length, 16));
   }
-  if (typeof hostname === 'string') errors.push(...formed(hostname, `${at}.hostname`, dns1123Label));
-  if (isJsonObject(hints)) errors.push(...validateHints(hints, `${at}.hints`));
+  if (typeof hostname === 'string') append(errors, formed(hostname, `${at}.hostname`, dns1123Label));
+  if (isJsonObject(hints)) append(errors, validateHints(hints, `${at}.hints`));
   return errors;
 }
 
@@ -139,7 +144,7 @@ function validateSliceAddress(address: string, { list, index, type }: SliceAddre
   if (errors.length > 0) return errors;
   // Upstream says it of the list.
   if (isIP(address) !== family) errors.push(invalid(list, address, `must be an ${type} address`));
-  errors.push(...notSpecialIp(address, at));
+  append(errors, notSpecialIp(address, at));
   return errors;
 }
 

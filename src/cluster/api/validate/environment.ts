@@ -1,4 +1,5 @@
 /** A container's environment: its variables and where they come from. */
+import { append } from '../../../base/append.ts';
 import { invalid, required, type FieldError } from '../field-error.ts';
 import { isJsonObject, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { formed } from './checks.ts';
@@ -15,11 +16,11 @@ export function validateEnvironment(container: JsonObject, field: string): Field
   const errors: FieldError[] = [];
   const variables = objectsAt(container, 'env');
   for (let i = 0; i < variables.length; i++) {
-    errors.push(...validateVariable(variables[i]!, `${field}.env[${i}]`));
+    append(errors, validateVariable(variables[i]!, `${field}.env[${i}]`));
   }
   const sources = objectsAt(container, 'envFrom');
   for (let i = 0; i < sources.length; i++) {
-    errors.push(...validateSource(sources[i]!, `${field}.envFrom`, `${field}.envFrom[${i}]`));
+    append(errors, validateSource(sources[i]!, `${field}.envFrom`, `${field}.envFrom[${i}]`));
   }
   return errors;
 }
@@ -31,15 +32,15 @@ function validateVariable(variable: JsonObject, at: string): FieldError[] {
   if (!isJsonObject(from)) return errors;
   const field = `${at}.valueFrom`;
   const { fieldRef, resourceFieldRef, fileKeyRef } = from;
-  if (isJsonObject(fieldRef)) errors.push(...validateFieldRef(fieldRef, `${field}.fieldRef`, ENV_FIELDS));
+  if (isJsonObject(fieldRef)) append(errors, validateFieldRef(fieldRef, `${field}.fieldRef`, ENV_FIELDS));
   if (isJsonObject(resourceFieldRef)) {
-    errors.push(...validateResourceRef(resourceFieldRef, `${field}.resourceFieldRef`, false));
+    append(errors, validateResourceRef(resourceFieldRef, `${field}.resourceFieldRef`, false));
   }
   for (const source of ['configMapKeyRef', 'secretKeyRef']) {
     const reference = from[source];
-    if (isJsonObject(reference)) errors.push(...validateKeyRef(reference, `${field}.${source}`));
+    if (isJsonObject(reference)) append(errors, validateKeyRef(reference, `${field}.${source}`));
   }
-  if (isJsonObject(fileKeyRef)) errors.push(...validateFileRef(fileKeyRef, `${field}.fileKeyRef`));
+  if (isJsonObject(fileKeyRef)) append(errors, validateFileRef(fileKeyRef, `${field}.fileKeyRef`));
   const given = SOURCES.filter((source) => from[source] !== undefined).length;
   if (given === 0) errors.push(invalid(field, '', ONE_OF));
   else if (stringAt(variable, 'value') !== '') {
@@ -74,10 +75,11 @@ function validateSource(source: JsonObject, field: string, at: string): FieldErr
   const given = ['configMapRef', 'secretRef'].filter((key) => source[key] !== undefined);
   for (const key of given) {
     const name = stringAt(source, key, 'name');
-    errors.push(
-      ...(name === ''
+    append(
+      errors,
+      name === ''
         ? [required(`${at}.${key}.name`)]
-        : formed(name, `${at}.${key}.name`, asPrefix(dns1123Subdomain))),
+        : formed(name, `${at}.${key}.name`, asPrefix(dns1123Subdomain)),
     );
   }
   // Upstream complains of the list and not of its item.

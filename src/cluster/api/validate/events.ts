@@ -1,4 +1,5 @@
 /** Events: loose in the core group, where clients of every age write them, and strict in their own. */
+import { append } from '../../../base/append.ts';
 import { goShown, invalid, required, type FieldError, type GoMember } from '../field-error.ts';
 import {
   isJsonObject,
@@ -84,7 +85,7 @@ const SETTLED = [
 
 export function validateStrictEventUpdate(event: JsonObject, old: JsonObject): FieldError[] {
   const errors = [...validateLoosely(event, STRICT), ...validateMetadataUpdate(event, old)];
-  if (!jsonEqual(event['series'], old['series'])) errors.push(...validateSeries(event));
+  if (!jsonEqual(event['series'], old['series'])) append(errors, validateSeries(event));
   for (const name of SETTLED) {
     const [now, before] = [event, old].map((one) => one[STRICT(name)]);
     if (jsonEqual(now, before)) continue;
@@ -141,13 +142,11 @@ function validateLoosely(event: JsonObject, names: Names): FieldError[] {
     const at = names === CORE ? 'reportingComponent' : 'reportingController';
     const controller = stringAt(event, names('reportingComponent'));
     if (controller === '') errors.push(required(at));
-    errors.push(
-      ...formed(controller, at, qualifiedName),
-      ...validateText(event, 'reportingInstance'),
-      ...validateText(event, 'action'),
-      ...validateText(event, 'reason'),
-      ...validateLength(stringAt(event, names('message')), 'message', LONGEST_NOTE),
-    );
+    append(errors, formed(controller, at, qualifiedName));
+    append(errors, validateText(event, 'reportingInstance'));
+    append(errors, validateText(event, 'action'));
+    append(errors, validateText(event, 'reason'));
+    append(errors, validateLength(stringAt(event, names('message')), 'message', LONGEST_NOTE));
   }
   return [...errors, ...formed(namespace, 'namespace', dns1123Subdomain)];
 }

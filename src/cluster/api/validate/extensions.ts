@@ -1,4 +1,5 @@
 /** CustomResourceDefinitions. Fields are named as in upstream's internal type, into which v1 is converted first. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   getOwn,
@@ -155,8 +156,8 @@ function validateVersions(spec: JsonObject): FieldError[] {
   const names = versions.map((version) => stringAt(version, 'name'));
   for (const [index, version] of versions.entries()) {
     const at = `spec.versions[${index}]`;
-    errors.push(...joined(dns1035Label(names[index] ?? ''), `${at}.name`, names[index] ?? ''));
-    errors.push(...validateDeprecation(version, `${at}.deprecationWarning`));
+    append(errors, joined(dns1035Label(names[index] ?? ''), `${at}.name`, names[index] ?? ''));
+    append(errors, validateDeprecation(version, `${at}.deprecationWarning`));
   }
   if (new Set(names).size < names.length) {
     errors.push(invalid('spec.versions', [...versions], 'must contain unique version names'));
@@ -166,10 +167,11 @@ function validateVersions(spec: JsonObject): FieldError[] {
     errors.push(invalid('spec.versions', getOwn(spec, 'versions') ?? null, detail));
   }
   // Upstream looks at the first version's name as at one of its own as well.
-  errors.push(
-    ...(versions.length === 0 || names[0] === ''
+  append(
+    errors,
+    versions.length === 0 || names[0] === ''
       ? []
-      : joined(dns1035Label(names[0] ?? ''), 'spec.version', names[0] ?? '')),
+      : joined(dns1035Label(names[0] ?? ''), 'spec.version', names[0] ?? ''),
   );
   return errors;
 }
@@ -208,7 +210,7 @@ function validateNames(names: JsonObject, path: string): FieldError[] {
     listAt(names, key).flatMap((item, index) =>
       joined(dns1035Label(textOf(item)), at(`${key}[${index}]`), textOf(item)),
     );
-  errors.push(...list('shortNames'));
+  append(errors, list('shortNames'));
   const listKind = stringAt(names, 'listKind');
   if (listKind !== '' && stringAt(names, 'kind') === listKind) {
     errors.push(invalid(at('listKind'), listKind, 'kind and listKind may not be the same'));
@@ -327,15 +329,16 @@ function validateConversion(conversion: JsonObject, old: JsonObject | undefined)
     errors.push(unsupported(`${path}.strategy`, strategy, ['None', 'Webhook']));
   }
   if (strategy === 'Webhook') {
-    errors.push(
-      ...(isJsonObject(config)
+    append(
+      errors,
+      isJsonObject(config)
         ? [
             ...validateClient(config, `${path}.webhookClientConfig`),
             ...validateTrust(config, old, `${path}.webhookClientConfig.caBundle`),
           ]
-        : [required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook')]),
-      ...validateReviewVersions(versions, `${path}.conversionReviewVersions`),
+        : [required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook')],
     );
+    append(errors, validateReviewVersions(versions, `${path}.conversionReviewVersions`));
     return errors;
   }
   const detail = 'should not be set when strategy is not set to Webhook';

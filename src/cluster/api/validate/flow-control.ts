@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -47,9 +48,9 @@ export function validateFlowSchema(schema: JsonObject): FieldError[] {
   const level = stringAt(spec, 'priorityLevelConfiguration', 'name');
   const levelAt = 'spec.priorityLevelConfiguration.name';
   if (level === '') errors.push(required(levelAt, 'must reference a priority level'));
-  else errors.push(...formed(level, levelAt, dns1123Subdomain));
+  else append(errors, formed(level, levelAt, dns1123Subdomain));
   for (const [index, rule] of objectsAt(spec, 'rules').entries()) {
-    errors.push(...validateRule(rule, `spec.rules[${index}]`));
+    append(errors, validateRule(rule, `spec.rules[${index}]`));
   }
   const fixed = Object.hasOwn(MANDATORY_SCHEMAS, name) ? MANDATORY_SCHEMAS[name] : undefined;
   if (fixed !== undefined && !jsonEqual(spec, fixed)) {
@@ -86,7 +87,7 @@ function validateRule(rule: JsonObject, at: string): FieldError[] {
     errors.push(required(`${at}.subjects`, 'subjects must contain at least one value'));
   }
   for (const [index, subject] of subjects.entries()) {
-    errors.push(...validateSubject(subject, `${at}.subjects[${index}]`));
+    append(errors, validateSubject(subject, `${at}.subjects[${index}]`));
   }
   const resourceRules = objectsAt(rule, 'resourceRules');
   const pathRules = objectsAt(rule, 'nonResourceRules');
@@ -95,28 +96,33 @@ function validateRule(rule: JsonObject, at: string): FieldError[] {
   }
   for (const [index, item] of resourceRules.entries()) {
     const here = `${at}.resourceRules[${index}]`;
-    errors.push(
-      ...validateVerbs(item, here),
-      ...validateList(item, {
+    append(errors, validateVerbs(item, here));
+    append(
+      errors,
+      validateList(item, {
         key: 'apiGroups',
         at: here,
         missing: 'resource rules must supply at least one api group',
         others: 'api groups',
       }),
-      ...validateList(item, {
+    );
+    append(
+      errors,
+      validateList(item, {
         key: 'resources',
         at: here,
         missing: 'resource rules must supply at least one resource',
         others: 'resources',
       }),
-      ...validateNamespaces(item, here),
     );
+    append(errors, validateNamespaces(item, here));
   }
   for (const [index, item] of pathRules.entries()) {
     const here = `${at}.nonResourceRules[${index}]`;
-    errors.push(
-      ...validateVerbs(item, here),
-      ...validateList(item, {
+    append(errors, validateVerbs(item, here));
+    append(
+      errors,
+      validateList(item, {
         key: 'nonResourceURLs',
         at: here,
         missing: 'nonResourceURLs must contain at least one value',
@@ -225,7 +231,7 @@ function validateNamed(named: JsonObject, kind: string, at: string): FieldError[
   const name = stringAt(named, 'name');
   const errors = name === '' ? [required(`${at}.name`)] : [];
   if (kind !== 'ServiceAccount') return errors;
-  if (name !== '' && name !== '*') errors.push(...formed(name, `${at}.name`, dns1123Subdomain));
+  if (name !== '' && name !== '*') append(errors, formed(name, `${at}.name`, dns1123Subdomain));
   const namespace = stringAt(named, 'namespace');
   return [
     ...errors,
@@ -251,10 +257,10 @@ export function validatePriorityLevel(level: JsonObject): FieldError[] {
   if (type === 'Exempt') {
     if (limited !== undefined)
       errors.push(forbidden('spec.limited', 'must be nil if the type is not Limited'));
-    if (isJsonObject(exempt)) errors.push(...validateShares(exempt, 'spec.exempt'));
+    if (isJsonObject(exempt)) append(errors, validateShares(exempt, 'spec.exempt'));
   } else if (type === 'Limited') {
     if (exempt !== undefined) errors.push(forbidden('spec.exempt', 'must be nil if the type is Limited'));
-    if (isJsonObject(limited)) errors.push(...validateLimited(limited));
+    if (isJsonObject(limited)) append(errors, validateLimited(limited));
     else errors.push(required('spec.limited', 'must not be empty when type is Limited'));
   } else errors.push(unsupported('spec.type', type, ['Exempt', 'Limited']));
   return [...errors, ...validateFixedLevel(name, spec), ...validatePriorityLevelStatus(level)];
@@ -299,13 +305,13 @@ function validateLimited(limited: JsonObject): FieldError[] {
   const here = `${at}.limitResponse`;
   const { queuing } = response;
   const type = stringAt(response, 'type');
-  errors.push(...notSupported(type, `${here}.type`, ['Queue', 'Reject']));
+  append(errors, notSupported(type, `${here}.type`, ['Queue', 'Reject']));
   if (response['type'] === 'Reject' && queuing !== undefined) {
     const detail = 'must be nil if limited.limitResponse.type is not Limited';
     errors.push(forbidden(`${here}.queuing`, detail));
   }
   if (response['type'] === 'Queue') {
-    if (isJsonObject(queuing)) errors.push(...validateQueuing(queuing, `${here}.queuing`));
+    if (isJsonObject(queuing)) append(errors, validateQueuing(queuing, `${here}.queuing`));
     else {
       const detail = 'must not be empty if limited.limitResponse.type is Limited';
       errors.push(required(`${here}.queuing`, detail));

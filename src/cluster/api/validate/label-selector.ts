@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { validateLabels } from './metadata.ts';
@@ -22,10 +23,14 @@ export function validateLabelSelector(selector: JsonObject, field: string): Fiel
       }
     } else errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
     const key = stringAt(item, 'key');
-    errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
+    append(
+      errors,
+      qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)),
+    );
     for (const [position, value] of values.entries()) {
-      errors.push(
-        ...labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${position}]`, value, detail)),
+      append(
+        errors,
+        labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${position}]`, value, detail)),
       );
     }
   }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { goQuote, invalid, required, tooLong, forbidden, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -46,7 +47,10 @@ export function validateMetadata(
   const rule = NAME_RULES[rules.name];
   const base = stringAt(metadata, 'generateName');
   if (base !== '') {
-    errors.push(...asPrefix(rule)(base).map((detail) => invalid('metadata.generateName', base, detail)));
+    append(
+      errors,
+      asPrefix(rule)(base).map((detail) => invalid('metadata.generateName', base, detail)),
+    );
   }
   if (name === '') errors.push(required('metadata.name', 'name or generateName is required'));
   else for (const detail of rule(name)) errors.push(invalid('metadata.name', name, detail));
@@ -58,10 +62,11 @@ export function validateMetadata(
       errors.push(invalid('metadata.namespace', namespace, detail));
     }
   }
-  errors.push(...validateGeneration(metadata));
-  errors.push(...validateLabels(metadata['labels'], 'metadata.labels'));
-  errors.push(...validateAnnotations(metadata['annotations'], 'metadata.annotations'));
-  errors.push(...validateOwners(metadata), ...validateFinalizers(metadata, rules.custom === true));
+  append(errors, validateGeneration(metadata));
+  append(errors, validateLabels(metadata['labels'], 'metadata.labels'));
+  append(errors, validateAnnotations(metadata['annotations'], 'metadata.annotations'));
+  append(errors, validateOwners(metadata));
+  append(errors, validateFinalizers(metadata, rules.custom === true));
   return errors;
 }
 

@@ -1,4 +1,5 @@
 /** Where a container sees its volumes: as folders and as block devices. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, notFound, required, type FieldError } from '../field-error.ts';
 import { getPath, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { notSupported } from './checks.ts';
@@ -37,15 +38,13 @@ export function validateMounts(
     }
     // From here on upstream names the list and not the item.
     const [subPath, expression] = [stringAt(mount, 'subPath'), stringAt(mount, 'subPathExpr')];
-    errors.push(...validateDescendingPath(subPath, `${list}.subPath`));
+    append(errors, validateDescendingPath(subPath, `${list}.subPath`));
     if (subPath !== '' && expression !== '') {
       errors.push(invalid(`${at}.subPathExpr`, expression, 'subPathExpr and subPath are mutually exclusive'));
     }
-    errors.push(
-      ...validateDescendingPath(expression, `${list}.subPathExpr`),
-      ...validatePropagation(mount, container, `${list}.mountPropagation`),
-      ...validateRecursion(mount, `${list}.recursiveReadOnly`),
-    );
+    append(errors, validateDescendingPath(expression, `${list}.subPathExpr`));
+    append(errors, validatePropagation(mount, container, `${list}.mountPropagation`));
+    append(errors, validateRecursion(mount, `${list}.recursiveReadOnly`));
     return errors;
   });
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 
 /** Kubernetes' forms of names, with its words for what breaks them. Each check returns the complaints, mostly none. */
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -93,7 +94,11 @@ export function qualifiedName(value: string): string[] {
   if (slash !== -1) {
     const prefix = value.slice(0, slash);
     if (prefix === '') errors.push('prefix part must be non-empty');
-    else errors.push(...dns1123Subdomain(prefix).map((error) => `prefix part ${error}`));
+    else
+      append(
+        errors,
+        dns1123Subdomain(prefix).map((error) => `prefix part ${error}`),
+      );
   }
   if (name === '') errors.push('name part must be non-empty');
   else if (name.length > 63) errors.push(`name part ${tooLong(63, 'bytes')}`);

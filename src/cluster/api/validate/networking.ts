@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -46,13 +47,13 @@ export function validateIngress(ingress: JsonObject): FieldError[] {
     const detail = 'either `defaultBackend` or `rules` must be specified';
     errors.push(invalid('spec', spec['rules'], detail));
   }
-  if (isJsonObject(defaultBackend)) errors.push(...validateBackend(defaultBackend, 'spec.defaultBackend'));
-  for (const [index, rule] of rules.entries()) errors.push(...validateRule(rule, `spec.rules[${index}]`));
+  if (isJsonObject(defaultBackend)) append(errors, validateBackend(defaultBackend, 'spec.defaultBackend'));
+  for (const [index, rule] of rules.entries()) append(errors, validateRule(rule, `spec.rules[${index}]`));
   for (const [index, tls] of objectsAt(spec, 'tls').entries()) {
-    errors.push(...validateTls(tls, `spec.tls[${index}]`));
+    append(errors, validateTls(tls, `spec.tls[${index}]`));
   }
   if (typeof ingressClassName === 'string') {
-    errors.push(...formed(ingressClassName, 'spec.ingressClassName', dns1123Subdomain));
+    append(errors, formed(ingressClassName, 'spec.ingressClassName', dns1123Subdomain));
   }
   return errors;
 }
@@ -83,14 +84,14 @@ function validateRule(rule: JsonObject, at: string): FieldError[] {
   const errors: FieldError[] = [];
   if (host !== '') {
     if (isIP(host) !== 0) errors.push(invalid(`${at}.host`, host, NOT_AN_ADDRESS));
-    errors.push(...validateHost(host, `${at}.host`));
+    append(errors, validateHost(host, `${at}.host`));
   }
   const { http } = rule;
   if (!isJsonObject(http)) return errors;
   const paths = objectsAt(http, 'paths');
   if (paths.length === 0) errors.push(required(`${at}.http.paths`));
   for (const [index, path] of paths.entries()) {
-    errors.push(...validatePath(path, `${at}.http.paths[${index}]`));
+    append(errors, validatePath(path, `${at}.http.paths[${index}]`));
   }
   return errors;
 }
@@ -138,9 +139,12 @@ function validateBackend(backend: JsonObject, at: string): FieldError[] {
   const number = numberAt(service, 'port', 'number') ?? 0;
   if (port !== '' && number !== 0) {
     errors.push(invalid(at, '', 'cannot set both port name & port number'));
-  } else if (port !== '') errors.push(...formed(port, `${at}.service.port.name`, portName));
+  } else if (port !== '') append(errors, formed(port, `${at}.service.port.name`, portName));
   else if (number !== 0) {
-    errors.push(...portNumber(number).map((detail) => invalid(`${at}.service.port.number`, number, detail)));
+    append(
+      errors,
+      portNumber(number).map((detail) => invalid(`${at}.service.port.number`, number, detail)),
+    );
   } else errors.push(required(at, 'port name or number is required'));
   return errors;
 }
@@ -192,7 +196,7 @@ function validateParameters(parameters: JsonObject): FieldError[] {
   } else if (scope === 'Namespace') {
     if (typeof namespace !== 'string') {
       errors.push(required(`${at}.namespace`, "`parameters.scope` is set to 'Namespace'"));
-    } else errors.push(...formed(namespace, `${at}.namespace`, dns1123Label));
+    } else append(errors, formed(namespace, `${at}.namespace`, dns1123Label));
   } else errors.push(unsupported(`${at}.scope`, scope, ['Cluster', 'Namespace']));
   return errors;
 }
@@ -210,9 +214,13 @@ export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
   ] as const) {
     for (const [index, rule] of objectsAt(spec, direction).entries()) {
       const at = `spec.${direction}[${index}]`;
-      errors.push(
-        ...objectsAt(rule, 'ports').flatMap((port, i) => validatePolicyPort(port, `${at}.ports[${i}]`)),
-        ...objectsAt(rule, peers).flatMap((peer, i) => validatePeer(peer, `${at}.${peers}[${i}]`)),
+      append(
+        errors,
+        objectsAt(rule, 'ports').flatMap((port, i) => validatePolicyPort(port, `${at}.ports[${i}]`)),
+      );
+      append(
+        errors,
+        objectsAt(rule, peers).flatMap((peer, i) => validatePeer(peer, `${at}.${peers}[${i}]`)),
       );
     }
   }
@@ -238,19 +246,25 @@ function validatePolicyPort(entry: JsonObject, at: string): FieldError[] {
       errors.push(invalid(`${at}.endPort`, endPort, 'may not be specified when `port` is not specified'));
     }
   } else if (typeof port === 'number') {
-    errors.push(...portNumber(port).map((detail) => invalid(`${at}.port`, port, detail)));
+    append(
+      errors,
+      portNumber(port).map((detail) => invalid(`${at}.port`, port, detail)),
+    );
     if (typeof endPort === 'number') {
       if (endPort < port) {
         // What is shown is the port.
         errors.push(invalid(`${at}.endPort`, port, 'must be greater than or equal to `port`'));
       }
-      errors.push(...portNumber(endPort).map((detail) => invalid(`${at}.endPort`, endPort, detail)));
+      append(
+        errors,
+        portNumber(endPort).map((detail) => invalid(`${at}.endPort`, endPort, detail)),
+      );
     }
   } else {
     if (endPort !== undefined) {
       errors.push(invalid(`${at}.endPort`, endPort, 'may not be specified when `port` is non-numeric'));
     }
-    errors.push(...formed(textOf(port), `${at}.port`, portName));
+    append(errors, formed(textOf(port), `${at}.port`, portName));
   }
   return errors;
 }
@@ -259,8 +273,8 @@ function validatePeer(peer: JsonObject, at: string): FieldError[] {
   const errors: FieldError[] = [];
   const { ipBlock } = peer;
   const selectors = ['podSelector', 'namespaceSelector'].filter((key) => isJsonObject(peer[key]));
-  for (const key of selectors) errors.push(...validateLabelSelector(objectAt(peer, key), `${at}.${key}`));
-  if (isJsonObject(ipBlock)) errors.push(...validateBlock(ipBlock, `${at}.ipBlock`));
+  for (const key of selectors) append(errors, validateLabelSelector(objectAt(peer, key), `${at}.${key}`));
+  if (isJsonObject(ipBlock)) append(errors, validateBlock(ipBlock, `${at}.ipBlock`));
   if (selectors.length === 0 && ipBlock === undefined) {
     errors.push(required(at, 'must specify a peer'));
   } else if (selectors.length > 0 && ipBlock !== undefined) {
@@ -287,14 +301,14 @@ export function validateIpAddress(address: JsonObject): FieldError[] {
   const field = 'spec.parentRef';
   const errors: FieldError[] = [];
   const group = stringAt(parent, 'group');
-  if (group !== '') errors.push(...formed(group, `${field}.group`, dns1123Subdomain));
+  if (group !== '') append(errors, formed(group, `${field}.group`, dns1123Subdomain));
   for (const key of ['resource', 'name']) {
     const value = stringAt(parent, key);
     if (value === '') errors.push(required(`${field}.${key}`));
-    else errors.push(...formed(value, `${field}.${key}`, pathSegment));
+    else append(errors, formed(value, `${field}.${key}`, pathSegment));
   }
   const namespace = stringAt(parent, 'namespace');
-  if (namespace !== '') errors.push(...formed(namespace, `${field}.namespace`, pathSegment));
+  if (namespace !== '') append(errors, formed(namespace, `${field}.namespace`, pathSegment));
   return errors;
 }
 

@@ -1,4 +1,5 @@
 /** What nodes are wanted: terms of pods' affinity, volumes and device slices. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { formed } from './checks.ts';
@@ -53,10 +54,14 @@ function validateExpression(item: JsonObject, at: string, anyValue: boolean): Fi
       errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
   }
   const key = stringAt(item, 'key');
-  errors.push(...qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)));
+  append(
+    errors,
+    qualifiedName(key).map((detail) => invalid(`${at}.key`, key, detail)),
+  );
   for (const [index, value] of anyValue ? [] : values.entries()) {
-    errors.push(
-      ...labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${index}]`, value, detail)),
+    append(
+      errors,
+      labelValue(textOf(value)).map((detail) => invalid(`${at}.values[${index}]`, value, detail)),
     );
   }
   return errors;
@@ -78,7 +83,7 @@ function validateField(item: JsonObject, at: string): FieldError[] {
     return [...errors, invalid(`${at}.key`, key, 'not a valid field selector key')];
   }
   for (const [index, value] of values.entries()) {
-    errors.push(...formed(textOf(value), `${at}.values[${index}]`, dns1123Subdomain));
+    append(errors, formed(textOf(value), `${at}.values[${index}]`, dns1123Subdomain));
   }
   return errors;
 }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   forbidden,
@@ -62,7 +63,7 @@ export function validateSecret(secret: JsonObject): FieldError[] {
     const missing = type === 'kubernetes.io/ssh-auth' ? textOf(data[key]) === '' : !Object.hasOwn(data, key);
     if (missing) errors.push(required(`data[${key}]`));
     else if (type.startsWith('kubernetes.io/dockerc'))
-      errors.push(...validateJson(data[key], `data[${key}]`));
+      append(errors, validateJson(data[key], `data[${key}]`));
   }
   if (
     type === 'kubernetes.io/basic-auth' &&
@@ -206,8 +207,9 @@ function validateTaints(taints: readonly JsonObject[]): FieldError[] {
     const wrong = labelValue(value);
     const errors = formed(key, `${at}.key`, qualifiedName);
     if (wrong.length > 0) errors.push(invalid(`${at}.value`, value, wrong.join(';')));
-    errors.push(
-      ...(effect === '' ? [required(`${at}.effect`)] : notSupported(effect, `${at}.effect`, EFFECTS)),
+    append(
+      errors,
+      effect === '' ? [required(`${at}.effect`)] : notSupported(effect, `${at}.effect`, EFFECTS),
     );
     const identity = `${key}:${effect}`;
     const detail = 'taints must be unique by key and effect pair';
@@ -255,7 +257,7 @@ export function validateNodeUpdate(node: JsonObject, old: JsonObject): FieldErro
     const detail = 'node updates may not change providerID except from "" to valid';
     errors.push(forbidden('spec.providerID', detail));
   }
-  errors.push(...validateTaints(objectsAt(node, 'spec', 'taints')));
+  append(errors, validateTaints(objectsAt(node, 'spec', 'taints')));
   if (stringAt(node, 'spec', 'externalID') !== stringAt(old, 'spec', 'externalID')) {
     errors.push(forbidden('spec.externalID', 'may not be updated'));
   }

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -111,13 +112,13 @@ export function validateInlineSpec(spec: JsonObject, field: string): FieldError[
   if (Object.keys(objectAt(spec, 'capacity')).length > 0) refuse('capacity');
   if (spec['csi'] === undefined) errors.push(required(`${field}.csi`, `has to be specified ${INLINE}`));
   if (listAt(spec, 'accessModes').length === 0) errors.push(required(`${field}.accessModes`));
-  errors.push(...validateAccessModes(spec, field));
+  append(errors, validateAccessModes(spec, field));
   const policy = stringAt(spec, 'persistentVolumeReclaimPolicy');
   if (policy !== '' && policy !== 'Retain') {
     errors.push(forbidden(`${field}.persistentVolumeReclaimPolicy`, `may only be Retain ${INLINE}`));
   }
   if (spec['nodeAffinity'] !== undefined) refuse('nodeAffinity');
-  errors.push(...validateSources(spec, field, ''));
+  append(errors, validateSources(spec, field, ''));
   if (stringAt(spec, 'storageClassName') !== '') refuse('storageClassName');
   const mode = stringAt(spec, 'volumeMode');
   if (mode !== '' && mode !== 'Filesystem') {
@@ -150,7 +151,8 @@ function validateCapacity(spec: JsonObject, field: string): FieldError[] {
   }
   for (const [name, value] of Object.entries(capacity)) {
     const here = `${at}[${name}]`;
-    errors.push(...basicAmount(value, here), ...positiveQuantity(value, here));
+    append(errors, basicAmount(value, here));
+    append(errors, positiveQuantity(value, here));
   }
   return errors;
 }
@@ -312,16 +314,17 @@ export function validateClaimSpec(spec: JsonObject, field: string, anyGroup = fa
     errors.push(required(`${field}.accessModes`, 'at least 1 access mode is required'));
   }
   if (isJsonObject(spec['selector'])) {
-    errors.push(...validateLabelSelector(spec['selector'], `${field}.selector`));
+    append(errors, validateLabelSelector(spec['selector'], `${field}.selector`));
   }
-  errors.push(...validateAccessModes(spec, field));
+  append(errors, validateAccessModes(spec, field));
   const storage = getPath(spec, 'resources', 'requests', 'storage');
   const at = `${field}.resources[storage]`;
-  errors.push(...(storage === undefined ? [required(at)] : positiveQuantity(storage, at)));
-  errors.push(
-    ...named(spec, 'storageClassName', { field, rule: dns1123Subdomain, optional: true }),
-    ...validateMode(spec, field),
-    ...['dataSource', 'dataSourceRef'].flatMap((key) => validateDataSource(spec, key, { field, anyGroup })),
+  append(errors, storage === undefined ? [required(at)] : positiveQuantity(storage, at));
+  append(errors, named(spec, 'storageClassName', { field, rule: dns1123Subdomain, optional: true }));
+  append(errors, validateMode(spec, field));
+  append(
+    errors,
+    ['dataSource', 'dataSourceRef'].flatMap((key) => validateDataSource(spec, key, { field, anyGroup })),
   );
   const { dataSource, dataSourceRef } = spec;
   if (isJsonObject(dataSource) && isJsonObject(dataSourceRef)) {
@@ -354,7 +357,7 @@ function validateDataSource(
   if (group === '' && kind !== 'PersistentVolumeClaim') {
     errors.push(invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
   }
-  if (group !== '' && !anyGroup) errors.push(...formed(group, `${at}.apiGroup`, dns1123Subdomain));
+  if (group !== '' && !anyGroup) append(errors, formed(group, `${at}.apiGroup`, dns1123Subdomain));
   const namespace = key === 'dataSourceRef' ? stringAt(source, 'namespace') : '';
   return errors.concat(namespace === '' ? [] : formed(namespace, `${at}.namespace`, dns1123Label));
 }
@@ -424,19 +427,19 @@ export function validateVolumeClaimStatus(claim: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
   if (listAt(claim, 'spec', 'accessModes').length === 0) errors.push(required('Spec.accessModes'));
   for (const [name, value] of Object.entries(objectAt(status, 'capacity'))) {
-    errors.push(...basicAmount(value, `status.capacity[${name}]`));
+    append(errors, basicAmount(value, `status.capacity[${name}]`));
   }
   const at = 'status.allocatedResourceStatuses';
   for (const [name, value] of Object.entries(objectAt(status, 'allocatedResourceStatuses'))) {
-    errors.push(...claimResource(name, at));
+    append(errors, claimResource(name, at));
     // The resource is shown, not what is said of it.
     if (!RESIZES.includes(textOf(value))) errors.push(unsupported(at, name, RESIZES));
   }
   for (const [name, value] of Object.entries(objectAt(status, 'allocatedResources'))) {
     const wrong = claimResource(name, 'status.allocatedResources');
     const here = `status.allocatedResources[${name}]`;
-    if (wrong.length === 0) wrong.push(...basicAmount(value, here));
-    errors.push(...(wrong.length > 0 ? wrong : notNegativeQuantity(value, here)));
+    if (wrong.length === 0) append(wrong, basicAmount(value, here));
+    append(errors, wrong.length > 0 ? wrong : notNegativeQuantity(value, here));
   }
   return errors;
 }

@@ -1,4 +1,5 @@
 /** Where pods want to be: near nodes and pods of some kind, far from others, spread over domains. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -24,7 +25,7 @@ export function validateAffinity(affinity: JsonObject, field: string): FieldErro
   if (isJsonObject(nodeAffinity)) {
     const at = `${field}.nodeAffinity`;
     const wanted = nodeAffinity[REQUIRED];
-    if (isJsonObject(wanted)) errors.push(...validateNodeSelector(wanted, `${at}.${REQUIRED}`));
+    if (isJsonObject(wanted)) append(errors, validateNodeSelector(wanted, `${at}.${REQUIRED}`));
     for (const [index, term] of objectsAt(nodeAffinity, PREFERRED).entries()) {
       const here = `${at}.${PREFERRED}[${index}]`;
       errors.push(
@@ -38,14 +39,12 @@ export function validateAffinity(affinity: JsonObject, field: string): FieldErro
     const rules = affinity[key];
     if (!isJsonObject(rules)) continue;
     for (const [index, term] of objectsAt(rules, REQUIRED).entries()) {
-      errors.push(...validatePodTerm(term, `${field}.${key}.${REQUIRED}[${index}]`));
+      append(errors, validatePodTerm(term, `${field}.${key}.${REQUIRED}[${index}]`));
     }
     for (const [index, term] of objectsAt(rules, PREFERRED).entries()) {
       const here = `${field}.${key}.${PREFERRED}[${index}]`;
-      errors.push(
-        ...validateWeight(term, here),
-        ...validatePodTerm(objectAt(term, 'podAffinityTerm'), `${here}.podAffinityTerm`),
-      );
+      append(errors, validateWeight(term, here));
+      append(errors, validatePodTerm(objectAt(term, 'podAffinityTerm'), `${here}.podAffinityTerm`));
     }
   }
   return errors;
@@ -60,13 +59,13 @@ function validatePodTerm(term: JsonObject, at: string): FieldError[] {
   const { labelSelector, namespaceSelector } = term;
   const errors: FieldError[] = [];
   if (isJsonObject(labelSelector)) {
-    errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));
+    append(errors, validateLabelSelector(labelSelector, `${at}.labelSelector`));
   }
   if (isJsonObject(namespaceSelector)) {
-    errors.push(...validateLabelSelector(namespaceSelector, `${at}.namespaceSelector`));
+    append(errors, validateLabelSelector(namespaceSelector, `${at}.namespaceSelector`));
   }
   for (const namespace of listAt(term, 'namespaces')) {
-    errors.push(...formed(textOf(namespace), `${at}.namespace`, dns1123Label));
+    append(errors, formed(textOf(namespace), `${at}.namespace`, dns1123Label));
   }
   return [...errors, ...validateLabelKeys(term, at), ...validateTopologyKey(term, at)];
 }
@@ -91,7 +90,10 @@ function validateLabelKeys(term: JsonObject, at: string): FieldError[] {
     if (!isJsonObject(labelSelector)) {
       errors.push(forbidden(`${at}.${key}`, 'must not be specified when labelSelector is not set'));
     } else {
-      errors.push(...list.flatMap((item, index) => formed(item, `${at}.${key}[${index}]`, qualifiedName)));
+      append(
+        errors,
+        list.flatMap((item, index) => formed(item, `${at}.${key}[${index}]`, qualifiedName)),
+      );
     }
   }
   if (isJsonObject(labelSelector)) {
@@ -128,12 +130,11 @@ export function validateSpread(
     const action = stringAt(constraint, 'whenUnsatisfiable');
     const errors: FieldError[] = [];
     if (skew <= 0) errors.push(invalid(`${at}.maxSkew`, skew, 'must be greater than zero'));
-    errors.push(
-      ...(stringAt(constraint, 'topologyKey') === ''
-        ? [required(`${at}.topologyKey`, 'can not be empty')]
-        : []),
-      ...notSupported(action, `${at}.whenUnsatisfiable`, ['DoNotSchedule', 'ScheduleAnyway']),
+    append(
+      errors,
+      stringAt(constraint, 'topologyKey') === '' ? [required(`${at}.topologyKey`, 'can not be empty')] : [],
     );
+    append(errors, notSupported(action, `${at}.whenUnsatisfiable`, ['DoNotSchedule', 'ScheduleAnyway']));
     const pair = pairOf(constraint);
     // The complaint stands on the first of the two.
     if (constraints.slice(index + 1).some((other) => pairOf(other) === pair)) {
@@ -148,12 +149,12 @@ export function validateSpread(
       errors.push(invalid(`${at}.minDomains`, domains, detail));
     }
     for (const key of ['nodeAffinityPolicy', 'nodeTaintsPolicy']) {
-      errors.push(...oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'], emptyToo: true }));
+      append(errors, oneOf(constraint, key, { field: at, supported: ['Honor', 'Ignore'], emptyToo: true }));
     }
-    errors.push(...(isPod ? validateLabelKeys(constraint, at) : validateSpreadKeys(constraint, at)));
+    append(errors, isPod ? validateLabelKeys(constraint, at) : validateSpreadKeys(constraint, at));
     const { labelSelector } = constraint;
     if (isJsonObject(labelSelector)) {
-      errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));
+      append(errors, validateLabelSelector(labelSelector, `${at}.labelSelector`));
     }
     return errors;
   });
@@ -172,7 +173,7 @@ function validateSpreadKeys(constraint: JsonObject, at: string): FieldError[] {
   }
   for (const [index, key] of keys.entries()) {
     const here = `${at}.matchLabelKeys[${index}]`;
-    errors.push(...formed(key, here, qualifiedName));
+    append(errors, formed(key, here, qualifiedName));
     if (known.has(key)) errors.push(invalid(here, key, 'exists in both matchLabelKeys and labelSelector'));
   }
   return errors;

@@ -1,4 +1,5 @@
 /** Annotations of pods that mean something to the system. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import { getPath, isJsonObject, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { validateDescendingPath } from './paths.ts';
@@ -40,7 +41,7 @@ export function validatePodAnnotations(
   const seccomp = Object.entries(annotations).filter(
     ([key]) => key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER),
   );
-  for (const [key, value] of seccomp) errors.push(...seccompProfile(textOf(value), `${field}.${key}`));
+  for (const [key, value] of seccomp) append(errors, seccompProfile(textOf(value), `${field}.${key}`));
   const names = new Set(
     LISTS.flatMap((list) => objectsAt(spec, list).map((container) => stringAt(container, 'name'))),
   );
@@ -83,7 +84,7 @@ export function validateProfilesMatch(
   ): void => {
     const annotation = annotations[key];
     if (annotation === undefined || !isJsonObject(profile)) return;
-    errors.push(...profileMismatch(profile, textOf(annotation), how));
+    append(errors, profileMismatch(profile, textOf(annotation), how));
   };
   const seccomp = { word: 'seccomp', defaults: ['runtime/default', 'docker/default'] };
   const ofPod = objectAt(spec, 'securityContext');

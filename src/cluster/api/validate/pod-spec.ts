@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, notFound, required, unsupported, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -112,7 +113,7 @@ export function validatePodOnly(spec: JsonObject, field: string): FieldError[] {
   for (const list of ['containers', 'initContainers']) {
     const containers = objectsAt(spec, list);
     for (let index = 0; index < containers.length; index++) {
-      errors.push(...validatePadding(containers[index]!, `${field}.${list}[${index}]`));
+      append(errors, validatePadding(containers[index]!, `${field}.${list}[${index}]`));
     }
   }
   return errors;
@@ -136,7 +137,7 @@ function named(
   const errors: FieldError[] = [];
   for (const key of keys) {
     const value = stringAt(spec, key);
-    if (value !== '') errors.push(...formed(value, `${field}.${key}`, rule));
+    if (value !== '') append(errors, formed(value, `${field}.${key}`, rule));
   }
   return errors;
 }
@@ -252,7 +253,7 @@ function validatePodResources(spec: JsonObject, field: string, context: Containe
   if (resources['claims'] !== undefined) {
     errors.push(forbidden(`${at}.claims`, 'claims may not be set for Resources at pod-level'));
   }
-  errors.push(...validateRequirements(resources, at, { rule: podResourceName, claims: context.claims }));
+  append(errors, validateRequirements(resources, at, { rule: podResourceName, claims: context.claims }));
   const { resources: _own, ...containers } = spec;
   for (const list of ['requests', 'limits'] as const) {
     for (const [name, sum] of podAmounts({ spec: containers }, list, { overhead: false })) {

@@ -1,4 +1,5 @@
 /** Changes of a running pod that have an endpoint of their own. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -56,11 +57,12 @@ export function validateResize(
     errors.push(forbidden('spec', 'Pod running on node without support for resize'));
   }
   const munged = jsonCopy(spec);
-  if (hasResources(spec) || hasResources(before)) errors.push(...validateWhole(munged, before));
+  if (hasResources(spec) || hasResources(before)) append(errors, validateWhole(munged, before));
   const order = LISTS.flatMap((list) => validateOrder(spec, before, list));
   if (order.length > 0) return [...errors, ...order];
-  errors.push(
-    ...LISTS.toReversed().flatMap((list) =>
+  append(
+    errors,
+    LISTS.toReversed().flatMap((list) =>
       objectsAt(spec, list).flatMap((container, index) =>
         validateRemoved(
           container,
@@ -70,12 +72,18 @@ export function validateResize(
         ),
       ),
     ),
-    ...objectsAt(munged, 'containers').flatMap((container, index) => {
+  );
+  append(
+    errors,
+    objectsAt(munged, 'containers').flatMap((container, index) => {
       const was = objectsAt(before, 'containers')[index]!;
       restore(container, was);
       return jsonEqual(container, was) ? [] : [forbidden('spec', ONLY)];
     }),
-    ...objectsAt(munged, 'initContainers').flatMap((container, index) =>
+  );
+  append(
+    errors,
+    objectsAt(munged, 'initContainers').flatMap((container, index) =>
       validateInitResize(
         container,
         objectsAt(before, 'initContainers')[index]!,

@@ -1,5 +1,6 @@
 /** The smaller terms of a pod: names that it resolves, claims that it needs, gates that hold it back. */
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { duplicate, goShown, invalid, required, type FieldError, type GoMember } from '../field-error.ts';
 import { isJsonObject, listAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { BAD_IP, formed } from './checks.ts';
@@ -41,7 +42,7 @@ export function validateDns(spec: JsonObject, field: string): FieldError[] {
   for (const [index, search] of searches.entries()) {
     // A trailing dot is usual in search paths; a dot alone means no search.
     if (search !== '.') {
-      errors.push(...formed(search.replace(/\.$/, ''), `${at}.searches[${index}]`, searchDomain));
+      append(errors, formed(search.replace(/\.$/, ''), `${at}.searches[${index}]`, searchDomain));
     }
   }
   for (const [index, option] of objectsAt(dnsConfig, 'options').entries()) {
@@ -75,7 +76,7 @@ export function validateGates(spec: JsonObject, field: string): FieldError[] {
   for (const [index, gate] of objectsAt(spec, 'schedulingGates').entries()) {
     const at = `${field}.schedulingGates[${index}]`;
     const name = stringAt(gate, 'name');
-    errors.push(...formed(name, at, qualifiedName));
+    append(errors, formed(name, at, qualifiedName));
     if (names.has(name)) errors.push(duplicate(at, name));
     names.add(name);
   }
@@ -97,7 +98,7 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
     const errors: FieldError[] = [];
     if (name === '') errors.push(required(`${at}.name`));
     else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    else errors.push(...formed(name, `${at}.name`, dns1123Label));
+    else append(errors, formed(name, `${at}.name`, dns1123Label));
     names.add(name);
     const given = ['resourceClaimName', 'resourceClaimTemplateName'].filter(
       (key) => claim[key] !== undefined,
@@ -110,7 +111,7 @@ export function validateClaims(spec: JsonObject, field: string): FieldError[] {
       const detail = 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`';
       errors.push(invalid(at, goShown(claim, CLAIM), detail));
     }
-    for (const key of given) errors.push(...formed(stringAt(claim, key), `${at}.${key}`, dns1123Subdomain));
+    for (const key of given) append(errors, formed(stringAt(claim, key), `${at}.${key}`, dns1123Subdomain));
     return errors;
   });
 }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import {
   getPath,
@@ -69,12 +70,13 @@ export function validatePodUpdate(pod: JsonObject, old: JsonObject): FieldError[
     }
   }
   const deadline = validateDeadline(spec, before);
-  errors.push(...deadline);
+  append(errors, deadline);
   if (deadline.length > 0 && spec['activeDeadlineSeconds'] !== undefined) return errors;
-  errors.push(...validateTolerations(spec, before), ...validateGates(spec, before));
+  append(errors, validateTolerations(spec, before));
+  append(errors, validateGates(spec, before));
   const munged = fixedPart(spec, before);
   // Where a pod may go can still be narrowed while its gates hold it back (KEP-3838).
-  if (listAt(before, 'schedulingGates').length > 0) errors.push(...validatePlacement(munged, before));
+  if (listAt(before, 'schedulingGates').length > 0) append(errors, validatePlacement(munged, before));
   if (!jsonEqual(munged, before)) errors.push(forbidden('spec', CHANGEABLE));
   return errors;
 }
@@ -124,7 +126,7 @@ function validatePlacement(munged: JsonObject, before: JsonObject): FieldError[]
   put(munged, 'nodeSelector', before['nodeSelector']);
   const [now, was] = [munged, before].map((spec) => getPath(spec, 'affinity', 'nodeAffinity'));
   if (jsonEqual(now, was)) return errors;
-  errors.push(...validateNarrowing(now, was));
+  append(errors, validateNarrowing(now, was));
   const affinity = munged['affinity'];
   if (!isJsonObject(affinity)) put(munged, 'affinity', was === undefined ? undefined : { nodeAffinity: was });
   else if (before['affinity'] === undefined && Object.keys(affinity).length === 1) delete munged['affinity'];
@@ -268,7 +270,7 @@ function validateClaimStatuses(pod: JsonObject): FieldError[] {
     }
     if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
-    if (claim !== '') errors.push(...formed(claim, at, dns1123Subdomain));
+    if (claim !== '') append(errors, formed(claim, at, dns1123Subdomain));
     return errors;
   });
 }

@@ -1,4 +1,5 @@
 /** Budgets, quotas, ranges and classes: what bounds pods. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, goShown, invalid, required, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -53,13 +54,14 @@ export function validateDisruptionBudget(budget: JsonObject): FieldError[] {
     errors.push(invalid('spec', shown, 'minAvailable and maxUnavailable cannot be both set'));
   }
   for (const key of ['minAvailable', 'maxUnavailable']) {
-    errors.push(...amount(spec[key], `spec.${key}`), ...atMostWhole(spec[key], `spec.${key}`));
+    append(errors, amount(spec[key], `spec.${key}`));
+    append(errors, atMostWhole(spec[key], `spec.${key}`));
   }
-  if (isJsonObject(selector)) errors.push(...validateLabelSelector(selector, 'spec.selector'));
+  if (isJsonObject(selector)) append(errors, validateLabelSelector(selector, 'spec.selector'));
   const { unhealthyPodEvictionPolicy: eviction } = spec;
   if (eviction !== undefined) {
     const supported = ['AlwaysAllow', 'IfHealthyBudget'];
-    errors.push(...notSupported(eviction, 'spec.unhealthyPodEvictionPolicy', supported));
+    append(errors, notSupported(eviction, 'spec.unhealthyPodEvictionPolicy', supported));
   }
   return errors;
 }
@@ -171,7 +173,10 @@ function validateScopeSelector(quota: JsonObject): FieldError[] {
     const values = listAt(term, 'values');
     const found: FieldError[] = [];
     if (!QUOTA_SCOPES.includes(name)) found.push(invalid(`${field}.scopeName`, name, 'unsupported scope'));
-    found.push(...Array.from({ length: misfits(quota, name) }, () => invalid(field, shown, MISFIT)));
+    append(
+      found,
+      Array.from({ length: misfits(quota, name) }, () => invalid(field, shown, MISFIT)),
+    );
     const valued = name === 'PriorityClass' || name === 'VolumeAttributesClass';
     if (QUOTA_SCOPES.includes(name) && !valued && operator !== 'Exists') {
       found.push(invalid(`${field}.operator`, operator, ONLY_EXISTS));
@@ -223,7 +228,7 @@ function validateLimits(limit: JsonObject, type: string, at: string): FieldError
       names.add(name);
       const here = `${at}.${list}[${name}]`;
       const ofPods = type === 'Container' || type === 'Pod';
-      errors.push(...(ofPods ? validateContainerResourceName(name, here) : validateResourceName(name, here)));
+      append(errors, ofPods ? validateContainerResourceName(name, here) : validateResourceName(name, here));
     }
   }
   if (type === 'Pod') {
@@ -238,7 +243,7 @@ function validateLimits(limit: JsonObject, type: string, at: string): FieldError
     const detail = 'either minimum or maximum storage value is required, but neither was provided';
     errors.push(required(`${at}.limits`, detail));
   }
-  for (const name of names) errors.push(...compareLimits(limit, name, at));
+  for (const name of names) append(errors, compareLimits(limit, name, at));
   return errors;
 }
 
@@ -282,7 +287,7 @@ function compareLimits(limit: JsonObject, name: string, at: string): FieldError[
     const detail = `ratio ${ratio.text} is less than 1`;
     errors.push(invalid(`${at}.maxLimitRequestRatio[${name}]`, ratio.text, detail));
   }
-  errors.push(...compareRatio(limit, name, at));
+  append(errors, compareRatio(limit, name, at));
   const given = boundOf(limit, 'default', name);
   const asked = boundOf(limit, 'defaultRequest', name);
   const exact = !mayOvercommit(name);
@@ -355,14 +360,13 @@ export function validateRuntimeClass(runtimeClass: JsonObject): FieldError[] {
   // Checked as the limits of a container.
   for (const [name, value] of Object.entries(objectAt(runtimeClass, 'overhead', 'podFixed'))) {
     const at = `overhead.limits[${name}]`;
-    errors.push(...validateContainerResourceName(name, at), ...validateResourceQuantity(name, value, at));
+    append(errors, validateContainerResourceName(name, at));
+    append(errors, validateResourceQuantity(name, value, at));
   }
   const scheduling = objectAt(runtimeClass, 'scheduling');
   const tolerations = objectsAt(scheduling, 'tolerations');
-  errors.push(
-    ...validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'),
-    ...validateTolerations(tolerations, 'scheduling.tolerations'),
-  );
+  append(errors, validateLabels(scheduling['nodeSelector'], 'scheduling.nodeSelector'));
+  append(errors, validateTolerations(tolerations, 'scheduling.tolerations'));
   const seen = new Set<string>();
   for (const [index, toleration] of tolerations.entries()) {
     const key = ['key', 'operator', 'value', 'effect'].map((part) => stringAt(toleration, part)).join('\n');

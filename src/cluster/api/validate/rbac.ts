@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { jsonEqual, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../json.ts';
 import { validateLabelSelector } from './label-selector.ts';
@@ -89,7 +90,11 @@ function validateRoleRef(binding: JsonObject, kinds: readonly string[]): FieldEr
   }
   const name = stringAt(role, 'name');
   if (name === '') errors.push(required('roleRef.name'));
-  else errors.push(...pathSegment(name).map((detail) => invalid('roleRef.name', name, detail)));
+  else
+    append(
+      errors,
+      pathSegment(name).map((detail) => invalid('roleRef.name', name, detail)),
+    );
   return errors;
 }
 
@@ -100,7 +105,10 @@ function validateSubject(subject: JsonObject, path: string, namespaced: boolean)
   const errors = name === '' ? [required(`${path}.name`)] : [];
   if (kind === 'ServiceAccount') {
     if (name !== '') {
-      errors.push(...dns1123Subdomain(name).map((detail) => invalid(`${path}.name`, name, detail)));
+      append(
+        errors,
+        dns1123Subdomain(name).map((detail) => invalid(`${path}.name`, name, detail)),
+      );
     }
     if (group !== '') errors.push(unsupported(`${path}.apiGroup`, group, ['']));
     if (!namespaced && stringAt(subject, 'namespace') === '') errors.push(required(`${path}.namespace`));

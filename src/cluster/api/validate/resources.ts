@@ -1,4 +1,5 @@
 /** What containers, and pods as a whole, ask for and may have at most. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, notFound, required, type FieldError } from '../field-error.ts';
 import { objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { compareQuantities, tryParseQuantity, type Quantity } from '../quantity.ts';
@@ -40,16 +41,19 @@ export function validateRequirements(
     isHuge ||= isHugePages(name);
     isMeasured ||= name === 'cpu' || name === 'memory';
     const at = `${field}.limits[${name}]`;
-    errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
-    errors.push(...wholePages(name, value, at));
+    append(errors, how.rule(name, at));
+    append(errors, validateResourceQuantity(name, value, at));
+    append(errors, wholePages(name, value, at));
   }
   for (const name of Object.keys(requests)) {
     const value = requests[name];
     isHuge ||= isHugePages(name);
     isMeasured ||= name === 'cpu' || name === 'memory';
     const at = `${field}.requests[${name}]`;
-    errors.push(...how.rule(name, at), ...validateResourceQuantity(name, value, at));
-    errors.push(...compareToLimit(name, { requests, limits, field }), ...wholePages(name, value, at));
+    append(errors, how.rule(name, at));
+    append(errors, validateResourceQuantity(name, value, at));
+    append(errors, compareToLimit(name, { requests, limits, field }));
+    append(errors, wholePages(name, value, at));
   }
   if (isHuge && !isMeasured) {
     errors.push(forbidden(field, 'HugePages require cpu or memory'));
@@ -103,7 +107,7 @@ function validateClaims(requirements: JsonObject, field: string, known: Readonly
     if (names.has(name)) errors.push(duplicate(at, name));
     else {
       const key = request === '' ? name : `${name}/${request}`;
-      if (request !== '') errors.push(...formed(request, `${at}.request`, dns1123Label));
+      if (request !== '') append(errors, formed(request, `${at}.request`, dns1123Label));
       if (names.has(key)) errors.push(duplicate(at, key));
       else if (request === '') {
         for (const other of names) if (other.startsWith(`${name}/`)) errors.push(duplicate(at, name));

@@ -1,4 +1,5 @@
 /** What the processes of pods and containers may do. */
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   forbidden,
@@ -47,8 +48,8 @@ function validateProfile(holder: JsonObject, key: string, at: string): FieldErro
   const path = `${field}.localhostProfile`;
   if (type === 'Localhost') {
     if (file === undefined) errors.push(required(path, `must be set when ${word} type is Localhost`));
-    else if (key === 'seccompProfile') errors.push(...validateDescendingPath(textOf(file), path));
-    else errors.push(...validateProfileName(textOf(file), path));
+    else if (key === 'seccompProfile') append(errors, validateDescendingPath(textOf(file), path));
+    else append(errors, validateProfileName(textOf(file), path));
   } else if (file !== undefined && (key === 'seccompProfile' || errors.length === 0)) {
     // Upstream shows the whole profile for the one and the name for the other.
     const shown = key === 'seccompProfile' ? goShown(profile, PROFILE) : file;
@@ -79,10 +80,10 @@ export function validatePodSecurity(spec: JsonObject, field: string): FieldError
   if (isEmpty(context)) return shared;
   const errors: FieldError[] = [];
   for (const key of ['fsGroup', 'runAsUser', 'runAsGroup']) {
-    if (context[key] !== undefined) errors.push(...validateId(context[key], `${at}.${key}`));
+    if (context[key] !== undefined) append(errors, validateId(context[key], `${at}.${key}`));
   }
   for (const [index, group] of listAt(context, 'supplementalGroups').entries()) {
-    errors.push(...validateId(group, `${at}.supplementalGroups[${index}]`));
+    append(errors, validateId(group, `${at}.supplementalGroups[${index}]`));
   }
   return joined(
     errors,
@@ -146,16 +147,16 @@ export function validateContainerSecurity(
   const at = `${field}.securityContext`;
   const errors: FieldError[] = [];
   for (const key of ['runAsUser', 'runAsGroup']) {
-    if (context[key] !== undefined) errors.push(...validateId(context[key], `${at}.${key}`));
+    if (context[key] !== undefined) append(errors, validateId(context[key], `${at}.${key}`));
   }
   const { procMount } = context;
   if (procMount !== undefined) {
-    errors.push(...notSupported(procMount, `${at}.procMount`, ['Default', 'Unmasked']));
+    append(errors, notSupported(procMount, `${at}.procMount`, ['Default', 'Unmasked']));
     if (procMount === 'Unmasked' && hostUsers !== false) {
       errors.push(invalid(`${at}.procMount`, procMount, '`hostUsers` must be false to use `Unmasked`'));
     }
   }
-  errors.push(...validateProfile(context, 'seccompProfile', at));
+  append(errors, validateProfile(context, 'seccompProfile', at));
   if (context['allowPrivilegeEscalation'] === false) {
     if (context['privileged'] === true) {
       const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';

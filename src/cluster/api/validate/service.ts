@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { formed, isDualStack, notSpecialIp, notSupported, validCidr, validIp } from './checks.ts';
@@ -37,28 +38,29 @@ export function validateService(service: JsonObject, old: JsonObject = {}): Fiel
   if (ports.length === 0 && !isHeadless(spec) && type !== 'ExternalName') {
     errors.push(required('spec.ports'));
   }
-  errors.push(
-    ...validateByType(spec, type),
-    ...validatePorts(ports),
-    ...validateLabels(spec['selector'], 'spec.selector'),
-    ...validateAffinity(spec),
-    ...(type === 'ExternalName' ? [] : validateAddresses(spec, addressesOf(before))),
-    ...listAt(spec, 'externalIPs').flatMap((item, index) => {
+  append(errors, validateByType(spec, type));
+  append(errors, validatePorts(ports));
+  append(errors, validateLabels(spec['selector'], 'spec.selector'));
+  append(errors, validateAffinity(spec));
+  append(errors, type === 'ExternalName' ? [] : validateAddresses(spec, addressesOf(before)));
+  append(
+    errors,
+    listAt(spec, 'externalIPs').flatMap((item, index) => {
       const at = `spec.externalIPs[${index}]`;
       const wrong = validIp(textOf(item), at, external);
       return wrong.length > 0 ? wrong : notSpecialIp(textOf(item), at);
     }),
-    ...(type === '' ? [required('spec.type')] : notSupported(type, 'spec.type', TYPES)),
-    ...validatePortUse(ports, type),
-    ...validateSourceRanges(service, type, old),
-    ...validateBalancer(spec, type),
-    ...validateExternalPolicy(spec, type),
-    ...validateInternalPolicy(spec, type),
   );
+  append(errors, type === '' ? [required('spec.type')] : notSupported(type, 'spec.type', TYPES));
+  append(errors, validatePortUse(ports, type));
+  append(errors, validateSourceRanges(service, type, old));
+  append(errors, validateBalancer(spec, type));
+  append(errors, validateExternalPolicy(spec, type));
+  append(errors, validateInternalPolicy(spec, type));
   const { trafficDistribution } = spec;
   if (trafficDistribution !== undefined) {
     const known = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
-    errors.push(...notSupported(trafficDistribution, 'spec.trafficDistribution', known));
+    append(errors, notSupported(trafficDistribution, 'spec.trafficDistribution', known));
   }
   return errors;
 }
@@ -97,21 +99,23 @@ function validatePorts(ports: readonly JsonObject[]): FieldError[] {
     const errors: FieldError[] = [];
     if (name === '' && ports.length > 1) errors.push(required(`${at}.name`));
     else if (name !== '') {
-      errors.push(...formed(name, `${at}.name`, dns1123Label));
+      append(errors, formed(name, `${at}.name`, dns1123Label));
       if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
       names.add(name);
     }
     const number = numberAt(port, 'port') ?? 0;
-    errors.push(
-      ...portNumber(number).map((detail) => invalid(`${at}.port`, number, detail)),
-      ...(protocol === ''
-        ? [required(`${at}.protocol`)]
-        : notSupported(protocol, `${at}.protocol`, PROTOCOLS)),
-      ...validatePortOrName(port['targetPort'], `${at}.targetPort`),
+    append(
+      errors,
+      portNumber(number).map((detail) => invalid(`${at}.port`, number, detail)),
     );
+    append(
+      errors,
+      protocol === '' ? [required(`${at}.protocol`)] : notSupported(protocol, `${at}.protocol`, PROTOCOLS),
+    );
+    append(errors, validatePortOrName(port['targetPort'], `${at}.targetPort`));
     const { appProtocol } = port;
     if (typeof appProtocol === 'string') {
-      errors.push(...formed(appProtocol, `${at}.appProtocol`, qualifiedName));
+      append(errors, formed(appProtocol, `${at}.appProtocol`, qualifiedName));
     }
     return errors;
   });
@@ -190,18 +194,18 @@ export function validateAddresses(spec: JsonObject, before: readonly string[] = 
   const families = listAt(spec, 'ipFamilies').map((family) => textOf(family));
   for (const [index, family] of families.entries()) {
     const field = `spec.ipFamilies[${index}]`;
-    errors.push(...notSupported(family, field, FAMILIES));
+    append(errors, notSupported(family, field, FAMILIES));
     if (families.indexOf(family) < index) errors.push(duplicate(field, family));
   }
   const { ipFamilyPolicy } = spec;
   if (ipFamilyPolicy !== undefined) {
-    errors.push(...notSupported(ipFamilyPolicy, 'spec.ipFamilyPolicy', FAMILY_POLICIES));
+    append(errors, notSupported(ipFamilyPolicy, 'spec.ipFamilyPolicy', FAMILY_POLICIES));
   }
   const wrong = addresses.flatMap((address, index) => {
     if (index > 0 || address !== 'None') return validIp(address, `${at}[${index}]`, before);
     return addresses.length > 1 ? [invalid(at, addresses, "'None' must be the first and only value")] : [];
   });
-  errors.push(...wrong);
+  append(errors, wrong);
   if (addresses.length > 2) errors.push(invalid(at, addresses, 'may only hold up to 2 values'));
   if (wrong.length > 0) return errors;
   if (addresses.length > 1 && !isDualStack(addresses)) {
@@ -272,12 +276,15 @@ function validateExternalPolicy(spec: JsonObject, type: string): FieldError[] {
   if (!accessible) {
     if (policy !== '') errors.push(invalid(at, policy, 'may only be set for externally-accessible services'));
   } else if (policy === '') errors.push(required(at));
-  else errors.push(...notSupported(policy, at, POLICIES));
+  else append(errors, notSupported(policy, at, POLICIES));
   const port = numberAt(spec, 'healthCheckNodePort') ?? 0;
   if (needsHealthCheck(spec)) {
     // None yet: it is allocated after this.
     if (port !== 0) {
-      errors.push(...portNumber(port).map((detail) => invalid('spec.healthCheckNodePort', port, detail)));
+      append(
+        errors,
+        portNumber(port).map((detail) => invalid('spec.healthCheckNodePort', port, detail)),
+      );
     }
   } else if (port !== 0) {
     const detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
@@ -297,8 +304,8 @@ export function validateServiceUpdate(service: JsonObject, old: JsonObject): Fie
   const [spec, before] = [objectAt(service, 'spec'), objectAt(old, 'spec')];
   const errors: FieldError[] = [];
   if (spec['type'] !== 'ExternalName' && before['type'] !== 'ExternalName') {
-    if (!(isHeadless(spec) && isHeadless(before))) errors.push(...validateAddressChange(spec, before));
-    if (!isHeadless(spec) && !isHeadless(before)) errors.push(...validateFamilyChange(spec, before));
+    if (!(isHeadless(spec) && isHeadless(before))) append(errors, validateAddressChange(spec, before));
+    if (!isHeadless(spec) && !isHeadless(before)) append(errors, validateFamilyChange(spec, before));
   }
   if (spec['type'] === 'LoadBalancer' && before['type'] === 'LoadBalancer') {
     const { loadBalancerClass: now } = spec;
@@ -372,9 +379,9 @@ export function validateServiceStatus(service: JsonObject, old: JsonObject): Fie
       if (ip !== '') errors.push(required(`${here}.ipMode`, 'must be specified when `ip` is set'));
     } else if (ip === '') {
       errors.push(forbidden(`${here}.ipMode`, 'may not be specified when `ip` is not set'));
-    } else errors.push(...notSupported(ipMode, `${here}.ipMode`, ['Proxy', 'VIP']));
+    } else append(errors, notSupported(ipMode, `${here}.ipMode`, ['Proxy', 'VIP']));
     if (hostname !== '') {
-      errors.push(...formed(hostname, `${here}.hostname`, dns1123Subdomain));
+      append(errors, formed(hostname, `${here}.hostname`, dns1123Subdomain));
       if (isIP(hostname) !== 0) {
         errors.push(invalid(`${here}.hostname`, hostname, 'must be a DNS name, not an IP address'));
       }

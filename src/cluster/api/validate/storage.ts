@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { append } from '../../../base/append.ts';
 import {
   duplicate,
   forbidden,
@@ -92,7 +93,7 @@ function validateTopologies(storageClass: JsonObject): FieldError[] {
       for (const [place, value] of values.entries()) {
         if (values.indexOf(value) < place) found.push(duplicate(`${here}.values[${place}]`, value));
       }
-      found.push(...formed(key, `${here}.key`, qualifiedName));
+      append(found, formed(key, `${here}.key`, qualifiedName));
       if (choices.has(key)) found.push(duplicate(`${here}.key`, key));
       choices.set(key, new Set(values));
       return found;
@@ -215,18 +216,19 @@ export function validateCsiDriver(driver: JsonObject): FieldError[] {
   const errors = Object.entries(needed)
     .filter(([key]) => spec[key] === undefined)
     .map(([, name]) => required(`spec.${name}`));
-  errors.push(
-    ...(spec['fsGroupPolicy'] === undefined
+  append(
+    errors,
+    spec['fsGroupPolicy'] === undefined
       ? []
       : notSupported(spec['fsGroupPolicy'], 'spec.fsGroupPolicy', [
           'File',
           'None',
           'ReadWriteOnceWithFSType',
-        ])),
-    ...validateTokens(spec),
+        ]),
   );
+  append(errors, validateTokens(spec));
   for (const mode of listAt(spec, 'volumeLifecycleModes')) {
-    errors.push(...notSupported(mode, 'spec.volumeLifecycleModes', ['Persistent', 'Ephemeral']));
+    append(errors, notSupported(mode, 'spec.volumeLifecycleModes', ['Persistent', 'Ephemeral']));
   }
   if (spec['seLinuxMount'] === undefined) errors.push(required('spec.seLinuxMount'));
   const period = numberAt(spec, 'nodeAllocatableUpdatePeriodSeconds');
@@ -288,14 +290,14 @@ export function validateCsiNode(node: JsonObject): FieldError[] {
     if (Buffer.byteLength(id) > MAX_NODE_ID) {
       errors.push(invalid(`${at}.nodeID`, id, `must be ${MAX_NODE_ID} characters or less`));
     }
-    errors.push(...notNegative(objectAt(driver, 'allocatable'), `${at}.allocatable`, 'count'));
+    append(errors, notNegative(objectAt(driver, 'allocatable'), `${at}.allocatable`, 'count'));
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
     const keys = listAt(driver, 'topologyKeys').map((key) => textOf(key));
     for (const [position, key] of keys.entries()) {
       if (key === '') errors.push(required(at));
       if (keys.indexOf(key) < position) errors.push(duplicate(at, key));
-      errors.push(...formed(key, at, qualifiedName));
+      append(errors, formed(key, at, qualifiedName));
     }
     return errors;
   });

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import { invalid, unsupported, type FieldError } from '../field-error.ts';
 import { stringAt, type JsonObject } from '../json.ts';
 import { formed, notSupported } from './checks.ts';
@@ -15,7 +16,7 @@ export function validateTolerations(tolerations: readonly JsonObject[], field: s
     const key = stringAt(toleration, 'key');
     const operator = stringAt(toleration, 'operator');
     const effect = stringAt(toleration, 'effect');
-    if (key !== '') errors.push(...formed(key, `${at}.key`, qualifiedName));
+    if (key !== '') append(errors, formed(key, `${at}.key`, qualifiedName));
     else if (operator !== 'Exists') {
       errors.push(
         invalid(
@@ -30,8 +31,8 @@ export function validateTolerations(tolerations: readonly JsonObject[], field: s
         invalid(`${at}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
       );
     }
-    errors.push(...validateValue(operator, stringAt(toleration, 'value'), `${at}.operator`));
-    if (effect !== '') errors.push(...notSupported(effect, `${at}.effect`, EFFECTS));
+    append(errors, validateValue(operator, stringAt(toleration, 'value'), `${at}.operator`));
+    if (effect !== '') append(errors, notSupported(effect, `${at}.effect`, EFFECTS));
   }
   return errors;
 }

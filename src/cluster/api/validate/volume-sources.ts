@@ -1,4 +1,5 @@
 /** The kinds of volume that pods and persistent volumes both have. */
+import { append } from '../../../base/append.ts';
 import { invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, numberAt, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { formed, longerThan, needed, notSupported } from './checks.ts';
@@ -167,7 +168,7 @@ function validateFibreChannel(source: JsonObject, at: string): FieldError[] {
   if (names.length > 0) {
     if (lun === undefined) {
       errors.push(required(`${at}.lun`, 'lun is required if targetWWNs is specified'));
-    } else errors.push(...lunInRange(lun, at));
+    } else append(errors, lunInRange(lun, at));
   }
   return errors;
 }
@@ -204,13 +205,13 @@ function validateIscsi(source: JsonObject, { at, persistent, name }: SourcePlace
       : undefined;
   if (persistent && long !== undefined) errors.push(invalid(`${at}.targetportal`, portal, long));
   if (iqn === '') errors.push(required(`${at}.iqn`));
-  else errors.push(...iscsiName(iqn, `${at}.iqn`, persistent));
-  errors.push(...lunInRange(numberAt(source, 'lun') ?? 0, at));
+  else append(errors, iscsiName(iqn, `${at}.iqn`, persistent));
+  append(errors, lunInRange(numberAt(source, 'lun') ?? 0, at));
   const authenticated = source['chapAuthDiscovery'] === true || source['chapAuthSession'] === true;
   if (authenticated && !isJsonObject(secretRef)) errors.push(required(`${at}.secretRef`));
-  if (persistent && isJsonObject(secretRef)) errors.push(...needed(secretRef, `${at}.secretRef`, 'name'));
+  if (persistent && isJsonObject(secretRef)) append(errors, needed(secretRef, `${at}.secretRef`, 'name'));
   if (typeof initiatorName === 'string') {
-    errors.push(...iscsiName(initiatorName, `${at}.initiatorname`, persistent));
+    append(errors, iscsiName(initiatorName, `${at}.initiatorname`, persistent));
   }
   if (!persistent && long !== undefined) {
     errors.push(invalid(at.replace(/\.iscsi$/, '.name'), name, long));
@@ -225,9 +226,9 @@ function validateAzureDisk(source: JsonObject, { at }: SourcePlace): FieldError[
   const { cachingMode, kind } = source;
   const uri = stringAt(source, 'diskURI');
   const errors = needed(source, at, 'diskName', 'diskURI');
-  if (cachingMode !== undefined) errors.push(...notSupported(cachingMode, `${at}.cachingMode`, CACHING));
+  if (cachingMode !== undefined) append(errors, notSupported(cachingMode, `${at}.cachingMode`, CACHING));
   if (kind === undefined) return errors;
-  errors.push(...notSupported(kind, `${at}.kind`, DISKS));
+  append(errors, notSupported(kind, `${at}.kind`, DISKS));
   const [start, form] =
     kind === 'Managed'
       ? [
@@ -267,14 +268,12 @@ function validateCsi(source: JsonObject, { at, persistent }: SourcePlace): Field
     if (name === '') return [...errors, required(`${at}.nodePublishSecretRef.name`)];
     return [...errors, ...formed(name, `${at}.name`, dns1123Subdomain)];
   }
-  errors.push(...needed(source, at, 'volumeHandle'));
+  append(errors, needed(source, at, 'volumeHandle'));
   for (const key of CSI_SECRETS) {
     const secret = source[key];
     if (!isJsonObject(secret)) continue;
-    errors.push(
-      ...named(stringAt(secret, 'name'), `${at}.${key}.name`, dns1123Subdomain),
-      ...named(stringAt(secret, 'namespace'), `${at}.${key}.namespace`, dns1123Label),
-    );
+    append(errors, named(stringAt(secret, 'name'), `${at}.${key}.name`, dns1123Subdomain));
+    append(errors, named(stringAt(secret, 'namespace'), `${at}.${key}.namespace`, dns1123Label));
   }
   return errors;
 }

@@ -1,4 +1,5 @@
 /** Volumes of pods. */
+import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import {
   isJsonObject,
@@ -48,10 +49,10 @@ export function validateVolumes(
     const name = stringAt(volume, 'name');
     const found = validateSource(volume, at, pod);
     if (name === '') found.push(required(`${at}.name`));
-    else found.push(...formed(name, `${at}.name`, dns1123Label));
+    else append(found, formed(name, `${at}.name`, dns1123Label));
     if (right.has(name)) found.push(duplicate(`${at}.name`, name));
     if (found.length === 0) right.set(name, volume);
-    errors.push(...found);
+    append(errors, found);
     const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName');
     if (made.has(claim)) {
       const detail = 'must not reference a PVC that gets created for an ephemeral volume';
@@ -150,8 +151,9 @@ function validateSource(
   });
   if (given[0] === 'ephemeral' && pod.name !== '' && name !== '') {
     const claim = `${pod.name}-${name}`;
-    errors.push(
-      ...dns1123Subdomain(claim).map((why) => invalid(`${at}.name`, name, `PVC name "${claim}": ${why}`)),
+    append(
+      errors,
+      dns1123Subdomain(claim).map((why) => invalid(`${at}.name`, name, `PVC name "${claim}": ${why}`)),
     );
   }
   return given.length === 0 ? [required(at, 'must specify a volume type')] : errors;
@@ -190,13 +192,13 @@ function validateFile(file: JsonObject, at: string): FieldError[] {
   const { fieldRef, resourceFieldRef } = file;
   const errors = [...needed(file, at, 'path'), ...validateLocalPath(stringAt(file, 'path'), `${at}.path`)];
   if (isJsonObject(fieldRef)) {
-    errors.push(...validateFieldRef(fieldRef, `${at}.fieldRef`, FILE_FIELDS));
+    append(errors, validateFieldRef(fieldRef, `${at}.fieldRef`, FILE_FIELDS));
     if (resourceFieldRef !== undefined) {
       const detail = 'fieldRef and resourceFieldRef can not be specified simultaneously';
       errors.push(invalid(at, 'resource', detail));
     }
   } else if (isJsonObject(resourceFieldRef)) {
-    errors.push(...validateResourceRef(resourceFieldRef, `${at}.resourceFieldRef`, true));
+    append(errors, validateResourceRef(resourceFieldRef, `${at}.resourceFieldRef`, true));
   } else errors.push(required(at, 'one of fieldRef and resourceFieldRef is required'));
   return [...errors, ...validateMode(file, 'mode', at)];
 }
@@ -219,25 +221,28 @@ function validateProjected(source: JsonObject, at: string): FieldError[] {
     for (const kind of ['secret', 'configMap']) {
       const content = projection[kind];
       if (!isJsonObject(content)) continue;
-      errors.push(...needed(content, `${here}.${kind}`, 'name'), ...validateKeys(content, `${here}.${kind}`));
+      append(errors, needed(content, `${here}.${kind}`, 'name'));
+      append(errors, validateKeys(content, `${here}.${kind}`));
       for (const item of objectsAt(content, 'items')) {
-        errors.push(...taken(stringAt(item, 'path'), stringAt(content, 'name')));
+        append(errors, taken(stringAt(item, 'path'), stringAt(content, 'name')));
       }
     }
     for (const item of objectsAt(projection, 'downwardAPI', 'items')) {
       const path = stringAt(item, 'path');
-      errors.push(...validateFile(item, `${here}.downwardAPI`), ...taken(path, path));
+      append(errors, validateFile(item, `${here}.downwardAPI`));
+      append(errors, taken(path, path));
     }
     const { serviceAccountToken, clusterTrustBundle, podCertificate } = projection;
     if (isJsonObject(serviceAccountToken)) {
-      errors.push(...validateToken(serviceAccountToken, at, `${here}.serviceAccountToken`));
+      append(errors, validateToken(serviceAccountToken, at, `${here}.serviceAccountToken`));
     }
     if (isJsonObject(clusterTrustBundle)) {
       const path = stringAt(clusterTrustBundle, 'path');
-      errors.push(...validateBundle(clusterTrustBundle, `${here}.clusterTrustBundle`), ...taken(path, path));
+      append(errors, validateBundle(clusterTrustBundle, `${here}.clusterTrustBundle`));
+      append(errors, taken(path, path));
     }
     if (isJsonObject(podCertificate)) {
-      errors.push(...needed(podCertificate, `${here}.podCertificate`, 'signerName', 'keyType'));
+      append(errors, needed(podCertificate, `${here}.podCertificate`, 'signerName', 'keyType'));
     }
     if (Object.values(projection).filter((value) => isJsonObject(value)).length > 1) {
       errors.push(forbidden(here, 'may not specify more than 1 volume type per source'));
@@ -271,8 +276,9 @@ function validateBundle(bundle: JsonObject, at: string): FieldError[] {
     errors.push(invalid(at, bundle, 'only one of name and signerName may be used'));
   } else if (typeof name === 'string') {
     if (name === '') errors.push(required(`${at}.name`, 'must be a valid object name'));
-    errors.push(
-      ...trustBundleName(name).map((why) =>
+    append(
+      errors,
+      trustBundleName(name).map((why) =>
         invalid(`${at}.name`, name, `not a valid clustertrustbundlename: ${why}`),
       ),
     );
@@ -282,9 +288,9 @@ function validateBundle(bundle: JsonObject, at: string): FieldError[] {
     }
   } else if (typeof signer === 'string') {
     if (signer === '') errors.push(required(`${at}.signerName`, 'must be a valid signer name'));
-    errors.push(...signerName(signer, `${at}.signerName`));
+    append(errors, signerName(signer, `${at}.signerName`));
     if (isJsonObject(labelSelector)) {
-      errors.push(...validateLabelSelector(labelSelector, `${at}.labelSelector`));
+      append(errors, validateLabelSelector(labelSelector, `${at}.labelSelector`));
     }
   } else errors.push(required(at, 'either name or signerName must be specified'));
   const path = stringAt(bundle, 'path');

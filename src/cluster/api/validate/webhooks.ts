@@ -1,4 +1,5 @@
 /** Webhooks that admit, and how any webhook is reached. */
+import { append } from '../../../base/append.ts';
 import { duplicate, invalid, required, type FieldError } from '../field-error.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import {
@@ -72,7 +73,7 @@ function validateWebhook(webhook: JsonObject, at: string, rules: WebhookRules): 
   if (webhook['sideEffects'] === undefined) {
     errors.push(required(`${at}.sideEffects`, `must specify one of ${rules.effects.join(', ')}`));
   } else
-    errors.push(...oneOf(webhook, 'sideEffects', { field: at, supported: rules.effects, emptyToo: true }));
+    append(errors, oneOf(webhook, 'sideEffects', { field: at, supported: rules.effects, emptyToo: true }));
   const seconds = numberAt(webhook, 'timeoutSeconds');
   if (seconds !== undefined && (seconds > 30 || seconds < 1)) {
     const detail = 'the timeout value must be between 1 and 30 seconds';

@@ -1,4 +1,5 @@
 /** What pods for Windows say of whom they run as. */
+import { append } from '../../../base/append.ts';
 import { invalid, type FieldError } from '../field-error.ts';
 import { getPath, isJsonObject, objectsAt, type JsonObject, type JsonValue } from '../json.ts';
 import { formed } from './checks.ts';
@@ -19,7 +20,7 @@ export function validateWindowsOptions(context: JsonObject, at: string): FieldEr
   const { gmsaCredentialSpecName: name, gmsaCredentialSpec: spec, runAsUserName: user } = options;
   const errors: FieldError[] = [];
   if (typeof name === 'string')
-    errors.push(...formed(name, `${field}.gmsaCredentialSpecName`, dns1123Subdomain));
+    append(errors, formed(name, `${field}.gmsaCredentialSpecName`, dns1123Subdomain));
   if (spec === '') {
     const detail = 'gmsaCredentialSpec cannot be an empty string';
     errors.push(invalid(`${field}.gmsaCredentialSpec`, spec, detail));
@@ -28,7 +29,10 @@ export function validateWindowsOptions(context: JsonObject, at: string): FieldEr
     errors.push(invalid(`${field}.gmsaCredentialSpec`, spec, detail));
   }
   if (typeof user === 'string') {
-    errors.push(...userComplaints(user).map((detail) => invalid(`${field}.runAsUserName`, user, detail)));
+    append(
+      errors,
+      userComplaints(user).map((detail) => invalid(`${field}.runAsUserName`, user, detail)),
+    );
   }
   return errors;
 }

@@ -1,3 +1,4 @@
+import { append } from '../../../base/append.ts';
 import {
   forbidden,
   goShown,
@@ -108,14 +109,12 @@ export function validateReplicationController(controller: JsonObject): FieldErro
   const selector = objectAt(spec, 'selector');
   const errors = notNegative(spec, 'spec', 'minReadySeconds');
   if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
-  errors.push(...notNegative(spec, 'spec', 'replicas'));
+  append(errors, notNegative(spec, 'spec', 'replicas'));
   const { template } = spec;
   if (!isJsonObject(template)) return [...errors, required('spec.template')];
-  errors.push(
-    ...validateSelected({ matchLabels: selector }, template, 'spec.template'),
-    ...validatePodTemplate(template, 'spec.template'),
-    ...validateLongRunning(template, 'spec.template', 'ReplicationController'),
-  );
+  append(errors, validateSelected({ matchLabels: selector }, template, 'spec.template'));
+  append(errors, validatePodTemplate(template, 'spec.template'));
+  append(errors, validateLongRunning(template, 'spec.template', 'ReplicationController'));
   return errors;
 }
 
@@ -162,7 +161,7 @@ function validateStrategy(strategy: JsonObject): FieldError[] {
   if (isZeroAmount(maxUnavailable) && isZeroAmount(maxSurge)) {
     errors.push(invalid(`${at}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
   }
-  errors.push(...atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
+  append(errors, atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
   return errors;
 }
 
@@ -211,18 +210,18 @@ function validateSetSpec(set: JsonObject, how: SetRules): FieldError[] {
     ...notNegative(objectAt(spec, 'ordinals'), 'spec.ordinals', 'start'),
   ];
   const service = stringAt(spec, 'serviceName');
-  if (isNew && service !== '') errors.push(...formed(service, 'spec.serviceName', dns1123Label));
-  errors.push(...validateSelector(spec, 'statefulset'));
+  if (isNew && service !== '') append(errors, formed(service, 'spec.serviceName', dns1123Label));
+  append(errors, validateSelector(spec, 'statefulset'));
   const { selector } = spec;
   const broken = isJsonObject(selector) && validateLabelSelector(selector, '').length > 0;
   if (broken) errors.push(invalid('spec.selector', selector, ''));
   else {
     // No selector selects nothing, an empty one is passed over here.
     if (!isEmptySelector(objectAt(spec, 'selector')) || !isJsonObject(selector)) {
-      errors.push(...validateSelection(spec, template).errors);
+      append(errors, validateSelection(spec, template).errors);
     }
-    if (!how.templateIsOld) errors.push(...validatePodTemplate(completeTemplate(spec), 'spec.template'));
-    errors.push(...validateTemplateMetadata(template, 'spec.template'));
+    if (!how.templateIsOld) append(errors, validatePodTemplate(completeTemplate(spec), 'spec.template'));
+    append(errors, validateTemplateMetadata(template, 'spec.template'));
   }
   return [...errors, ...validateLongRunning(template, 'spec.template', 'StatefulSet')];
 }
@@ -262,7 +261,7 @@ function validateSetStrategy(strategy: JsonObject): FieldError[] {
   if (maxUnavailable !== undefined && isZeroAmount(maxUnavailable)) {
     errors.push(invalid(`${at}.maxUnavailable`, maxUnavailable, 'cannot be 0'));
   }
-  errors.push(...atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
+  append(errors, atMostWhole(maxUnavailable, `${at}.maxUnavailable`));
   return errors;
 }
 
@@ -298,17 +297,15 @@ export function validateDaemonSet(set: JsonObject): FieldError[] {
   const selector = isJsonObject(spec['selector']) ? spec['selector'] : undefined;
   const errors = selector === undefined ? [] : validateLabelSelector(selector, 'spec.selector');
   // Unlike elsewhere, a broken selector is passed over here.
-  if (errors.length === 0) errors.push(...validateSelection(spec, template).errors);
+  if (errors.length === 0) append(errors, validateSelection(spec, template).errors);
   if (selector !== undefined && isEmptySelector(selector)) {
     errors.push(invalid('spec.selector', selector, 'empty selector is invalid for daemonset'));
   }
-  errors.push(
-    ...validatePodTemplate(template, 'spec.template'),
-    ...validateLongRunning(template, 'spec.template', 'DaemonSet'),
-    ...notNegative(spec, 'spec', 'minReadySeconds'),
-    ...validateDaemonStrategy(objectAt(spec, 'updateStrategy')),
-    ...notNegative(spec, 'spec', 'revisionHistoryLimit'),
-  );
+  append(errors, validatePodTemplate(template, 'spec.template'));
+  append(errors, validateLongRunning(template, 'spec.template', 'DaemonSet'));
+  append(errors, notNegative(spec, 'spec', 'minReadySeconds'));
+  append(errors, validateDaemonStrategy(objectAt(spec, 'updateStrategy')));
+  append(errors, notNegative(spec, 'spec', 'revisionHistoryLimit'));
   return errors;
 }
 

@@ -1,4 +1,5 @@
 /** What is taken of pods and templates, but seldom meant. */
+import { append } from '../../../base/append.ts';
 import { goQuote } from '../field-error.ts';
 import {
   getPath,
@@ -87,11 +88,14 @@ export function podWarnings(holder: JsonObject, at: string): string[] {
   for (const [key, why] of OLD_ANNOTATIONS) {
     if (annotations[key] !== undefined) warnings.push(`${root}metadata.annotations[${key}]: ${why}`);
   }
-  warnings.push(...volumeWarnings(spec, path), ...duplicateWarnings(spec, path));
-  for (const name of IN_BYTES) warnings.push(...fractional(spec['overhead'], name, `${path}.overhead`));
-  warnings.push(...profileWarnings(spec, annotations, { containers, root }));
-  for (const { container, at: place } of containers) warnings.push(...containerWarnings(container, place));
-  warnings.push(...portWarnings(containers), ...graceWarnings(spec, path), ...affinityWarnings(spec, path));
+  append(warnings, volumeWarnings(spec, path));
+  append(warnings, duplicateWarnings(spec, path));
+  for (const name of IN_BYTES) append(warnings, fractional(spec['overhead'], name, `${path}.overhead`));
+  append(warnings, profileWarnings(spec, annotations, { containers, root }));
+  for (const { container, at: place } of containers) append(warnings, containerWarnings(container, place));
+  append(warnings, portWarnings(containers));
+  append(warnings, graceWarnings(spec, path));
+  append(warnings, affinityWarnings(spec, path));
   return warnings;
 }
 
@@ -108,11 +112,11 @@ function placementWarnings(spec: JsonObject, path: string): string[] {
   const affinity = objectAt(spec, 'affinity', 'nodeAffinity');
   const at = `${path}.affinity.nodeAffinity`;
   for (const [index, term] of objectsAt(affinity, REQUIRED, 'nodeSelectorTerms').entries()) {
-    warnings.push(...nodeTermWarnings(term, `${at}.${REQUIRED}.nodeSelectorTerms[${index}]`, false));
+    append(warnings, nodeTermWarnings(term, `${at}.${REQUIRED}.nodeSelectorTerms[${index}]`, false));
   }
   for (const [index, term] of objectsAt(affinity, PREFERRED).entries()) {
     const here = `${at}.${PREFERRED}[${index}].preference`;
-    warnings.push(...nodeTermWarnings(objectAt(term, 'preference'), here, true));
+    append(warnings, nodeTermWarnings(objectAt(term, 'preference'), here, true));
   }
   for (const [index, constraint] of objectsAt(spec, 'topologySpreadConstraints').entries()) {
     const here = `${path}.topologySpreadConstraints[${index}]`;
@@ -261,7 +265,7 @@ function containerWarnings(container: JsonObject, at: string): string[] {
   for (const name of IN_BYTES) {
     for (const list of ['limits', 'requests']) {
       const amounts = getPath(container, 'resources', list);
-      if (amounts !== undefined) warnings.push(...fractional(amounts, name, `${at}.resources.${list}`));
+      if (amounts !== undefined) append(warnings, fractional(amounts, name, `${at}.resources.${list}`));
     }
   }
   const variables = objectsAt(container, 'env');

@@ -1,4 +1,5 @@
 /** ResourceAttributes and NonResourceAttributes (authorization.k8s.io/v1): checked, and as what an authorizer is asked. */
+import { append } from '../../../base/append.ts';
 import { forbidden, invalid, required, type FieldError } from '../../api/field-error.ts';
 import { listAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../../api/json.ts';
 import { parseLabelSelector } from '../../api/label-selector-text.ts';
@@ -33,7 +34,10 @@ export function reviewProblems({ kind, metadata, spec = {} }: KubeObject): Field
   if (kind !== 'SelfSubjectAccessReview' && !anybody) {
     problems.push(invalid('spec.user', '', 'at least one of user or group must be specified'));
   }
-  problems.push(...SELECTORS.flatMap((name) => selectorProblems(spec, name)));
+  append(
+    problems,
+    SELECTORS.flatMap((name) => selectorProblems(spec, name)),
+  );
   const { managedFields: _fields, ...said } = metadata;
   if (Object.keys(said).some((field) => !local || field !== 'namespace')) {
     const why = local ? 'must be empty except for namespace' : 'must be empty';
@@ -74,7 +78,10 @@ function selectorProblems(spec: JsonObject, name: (typeof SELECTORS)[number]): F
     problems.push(required(`${at}.requirements`, why));
   }
   const look = name === 'fieldSelector' ? fieldProblems : labelProblems;
-  problems.push(...requirements.flatMap((requirement, i) => look(requirement, `${at}.requirements[${i}]`)));
+  append(
+    problems,
+    requirements.flatMap((requirement, i) => look(requirement, `${at}.requirements[${i}]`)),
+  );
   return problems;
 }
 
