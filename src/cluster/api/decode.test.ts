@@ -200,6 +200,18 @@ f: {<<: *e, yes: 2}`;
   });
 });
 
+test('JSON is read as YAML, and what is wrong with it is told as of YAML', async () => {
+  const read = async (text: string): ReturnType<typeof parseYaml> => await parseYaml(Buffer.from(text));
+  const text = '{"a": "y", "b": [0.5, null, "0644"], "c": {"d\\u0041": "\\n"}}';
+  assert.deepEqual(await read(text), { value: JSON.parse(text) as JsonObject, duplicates: [] });
+  assert.deepEqual((await read('{"a": 1, "a": 2}')).duplicates, [
+    'yaml: unmarshal errors:\n  line 1: key "a" already set in map',
+  ]);
+  // Flow style that is no JSON.
+  assert.deepEqual((await read('{a: yes, b: [x,]}')).value, { a: true, b: ['x'] });
+  await assert.rejects(read('{"a": [1}'), /^PlatformError: error converting YAML to JSON: yaml: /);
+});
+
 test('YAML decodes like JSON, duplicates included', async () => {
   const text = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  name: web2\nspec:\n  foo: 1\n';
   const { object, unknown } = await decodeYaml(bytes(text), pod);

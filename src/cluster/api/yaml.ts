@@ -1,7 +1,7 @@
 import type { ScalarTag, SchemaOptions } from 'yaml';
 
-import { PlatformError, errorMessage } from '../../base/errors.ts';
-import { decodeValue, type Decoded } from './decode.ts';
+import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.ts';
+import { decodeValue, parseLargeJson, type Decoded } from './decode.ts';
 import type { JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
 
@@ -40,7 +40,30 @@ function isForeign({ tag, format }: ScalarTag): boolean {
  * Parses one YAML document. `duplicates` is empty, or one message about all keys that occur twice: Go's, which clients
  * look for. Throws `invalid`.
  */
-export async function parseYaml(bytes: Uint8Array): Promise<{ value: JsonValue; duplicates: string[] }> {
+export async function parseYaml(bytes: Uint8Array): Promise<Parsed> {
+  return (await parsedAsJson(bytes)) ?? (await parsedAsYaml(bytes));
+}
+
+interface Parsed {
+  readonly value: JsonValue;
+  readonly duplicates: string[];
+}
+
+const OPEN = '{'.charCodeAt(0);
+
+/** JSON is YAML too, mostly what programs send, and read many times faster. Undefined when there is anything to say. */
+async function parsedAsJson(bytes: Uint8Array): Promise<Parsed | undefined> {
+  if (bytes[0] !== OPEN) return undefined;
+  try {
+    const parsed = await parseLargeJson(bytes, 'YAML');
+    return parsed.duplicates.length === 0 ? parsed : undefined;
+  } catch (error) {
+    if (isPlatformError(error, 'invalid')) return undefined;
+    throw error;
+  }
+}
+
+async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
   const { isScalar, LineCounter, parseDocument, visit } = await import('yaml');
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
