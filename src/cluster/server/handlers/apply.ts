@@ -1,5 +1,6 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
+import { LARGE_BYTES, yieldToLoop } from '../../../base/yield-to-loop.ts';
 import type { Decoded } from '../../api/decode.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
 import { typeProblems } from '../../api/managed-fields/type-problems.ts';
@@ -28,12 +29,12 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const options = { ...authorOf(context), force: flag(query, 'force'), asSent };
   const endpoint = endpointOf(info.subresource);
   const change = async (): Promise<ApiResponse> => {
-    const changed = await modifyAs(context, (old, gate) => {
-      const object = merged(old, configuration, options, context);
+    const changed = await modifyAs(context, async (old, gate) => {
+      const object = await merged(old, configuration, options, { resource, pause: () => gate.pause() });
       // After conflicts, and what it does not say the live object does.
       checkAddress(context, object);
       checkUnchanged(object, old);
-      return planUpdate(resource, object, { old, endpoint, author: 'applied', gate });
+      return await planUpdate(resource, object, { old, endpoint, author: 'applied', gate });
     });
     const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
     return showObject(context, changed.object, { headers, view });
@@ -45,7 +46,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
       const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
       throw conflict(resource, info.name, why);
     }
-    const object = merged({}, configuration, options, context);
+    const object = await merged({}, configuration, options, { resource, pause: pauseOf(context) });
     checkAddress(context, object);
     delete object.metadata.resourceVersion;
     const { created, admissionWarnings } = await storeNew(context, object, {
@@ -76,14 +77,23 @@ function addressOf({ metadata }: KubeObject): { readonly namespace: string; read
   return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' };
 }
 
+/** Between two steps of work; undefined where a step is short. */
+type Pause = () => Promise<void> | undefined;
+
+function pauseOf({ request }: ResourceContext): Pause {
+  const isLarge = bodyOf(request).length > LARGE_BYTES;
+  return () => (isLarge ? yieldToLoop() : undefined);
+}
+
 /** The configuration as an object of its type, with nothing but what it says. */
-export function typed(value: JsonValue, type: ObjectType): KubeObject {
+export async function typed(value: JsonValue, type: ObjectType, pause: Pause): Promise<KubeObject> {
   const address = {
     namespace: stringAt(value, 'metadata', 'namespace'),
     name: stringAt(value, 'metadata', 'name'),
   };
   const problems = type.wire === undefined ? [] : typeProblems(value, type.ownership);
   if (problems.length > 0) throw untypedPatch(type, address, problems);
+  await pause();
   const { object, unknown } = decodedAs(value, type, address);
   if (unknown.length > 0) throw untypedPatch(type, address, unknown);
   return object as KubeObject;
@@ -106,7 +116,9 @@ async function readConfiguration(context: ResourceContext): Promise<{
   const { resource, request, info } = context;
   const { value, duplicates } = await parseYaml(bodyOf(request));
   checkType(value, resource);
-  const configuration = typed(value, resource.type);
+  const pause = pauseOf(context);
+  const configuration = await typed(value, resource.type, pause);
+  await pause();
   const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);
   const validation = fieldValidationOf(info.query);
   if (twice[0] !== undefined && validation === 'Strict')
@@ -145,15 +157,19 @@ function sorted(value: JsonValue): JsonValue {
 }
 
 /** `live` with the configuration applied; `asSent` is what kubectl may want to find again. */
-export function merged(
+export async function merged(
   live: JsonObject,
   configuration: KubeObject,
   options: Parameters<typeof applyConfiguration>[2] & { readonly asSent?: KubeObject },
-  { resource }: ResourceContext,
-): KubeObject {
+  { resource, pause }: { readonly resource: Resource; readonly pause: Pause },
+): Promise<KubeObject> {
   try {
-    const applied = sharing(applyConfiguration(live, configuration, options), live);
-    const object = { ...resource.type.decode(applied, { prior: live }).object };
+    const applied = applyConfiguration(live, configuration, options);
+    await pause();
+    const shared = sharing(applied, live);
+    await pause();
+    const object = { ...resource.type.decode(shared, { prior: live }).object };
+    await pause();
     const { asSent } = options;
     if (options.manager === 'kubectl' && asSent !== undefined) keepLastApplied(object as KubeObject, asSent);
     resource.type.applyDefaults(object, live);

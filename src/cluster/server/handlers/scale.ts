@@ -88,7 +88,8 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       const old = await shownAs(resource, current);
       if (configuration !== undefined) {
         const force = flag(info.query, 'force');
-        const object = merged(old, configuration, { ...authorOf(context), force }, context);
+        const options = { ...authorOf(context), force };
+        const object = await merged(old, configuration, options, { resource, pause: () => gate.pause() });
         return await stored(
           resource,
           planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
@@ -129,7 +130,7 @@ async function configurationOf(
 ): Promise<KubeObject> {
   const { value } = await parseYaml(bodyOf(context.request));
   checkType(value, { apiVersion: 'autoscaling/v1', kind: 'Scale' });
-  const scale = typed(value, kind);
+  const scale = await typed(value, kind, () => undefined);
   checkAddress(context, scale);
   const { apiVersion, kind: scaled } = context.resource;
   const { name, namespace } = scale.metadata;
