@@ -20,6 +20,11 @@ function resume(): void {
 /** Objects in JSON of more bytes are worked on in steps, and others have a turn between two of them. */
 export const LARGE_BYTES = 32 * 1024;
 
+/** Between two steps of work on an object of so many bytes; undefined where a step is short. */
+export function pauseAfter(bytes: number): Promise<void> | undefined {
+  return bytes > LARGE_BYTES ? yieldToLoop() : undefined;
+}
+
 /** What long work may take of one turn. A collection of garbage may come on top. */
 const SLICE_MS = 1;
 

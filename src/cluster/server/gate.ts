@@ -1,6 +1,6 @@
 /** The admission of one request's writes. */
 import { append } from '../../base/append.ts';
-import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
+import { pauseAfter } from '../../base/yield-to-loop.ts';
 import type { Operation } from './admission/admission.ts';
 import { Reservations, Round, type AdmissionRequest } from './admission/admission.ts';
 import type { ResourceContext, ServerParts } from './context.ts';
@@ -32,7 +32,8 @@ export class AdmissionGate implements Gate, AsyncDisposable {
   #reservations = NOTHING;
   readonly #window: Window | undefined;
   readonly #first: (() => Promise<void>) | undefined;
-  #isLarge: boolean;
+  /** Of the larger one, what was sent and what is there. */
+  #bytes: number;
 
   constructor(
     context: ResourceContext,
@@ -51,16 +52,16 @@ export class AdmissionGate implements Gate, AsyncDisposable {
     this.deleting = options.deleting ?? {};
     this.#window = options.window;
     this.#first = options.first;
-    this.#isLarge = (context.request.body?.length ?? 0) > LARGE_BYTES;
+    this.#bytes = context.request.body?.length ?? 0;
   }
 
   /** What is there has so many bytes. */
   found(length: number): void {
-    this.#isLarge ||= length > LARGE_BYTES;
+    this.#bytes = Math.max(this.#bytes, length);
   }
 
   pause(): Promise<void> | undefined {
-    return this.#isLarge ? yieldToLoop() : undefined;
+    return pauseAfter(this.#bytes);
   }
 
   async mutate(object: KubeObject, old?: KubeObject): Promise<void> {

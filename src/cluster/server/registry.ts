@@ -4,7 +4,7 @@
  */
 import type { Random } from '../../base/random.ts';
 import { isPlatformError } from '../../base/errors.ts';
-import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
+import { pauseAfter } from '../../base/yield-to-loop.ts';
 import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import { encodeForStorage, encodeUnstored } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
@@ -185,11 +185,6 @@ export class Registry {
     if (seconds === undefined) return { type: 'put', key, value };
     return this.#leases.get(seconds).then((lease) => ({ type: 'put', key, value, lease }));
   }
-}
-
-/** Of a step of work on a large object. */
-function pauseAfter(length: number): Promise<void> | undefined {
-  return length > LARGE_BYTES ? yieldToLoop() : undefined;
 }
 
 /** Remembers which claims lost, so that the next try picks others. */

@@ -1,6 +1,6 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
-import { LARGE_BYTES, yieldToLoop } from '../../../base/yield-to-loop.ts';
+import { pauseAfter } from '../../../base/yield-to-loop.ts';
 import type { Decoded } from '../../api/decode.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
 import { typeProblems } from '../../api/managed-fields/type-problems.ts';
@@ -81,8 +81,7 @@ function addressOf({ metadata }: KubeObject): { readonly namespace: string; read
 type Pause = () => Promise<void> | undefined;
 
 function pauseOf({ request }: ResourceContext): Pause {
-  const isLarge = bodyOf(request).length > LARGE_BYTES;
-  return () => (isLarge ? yieldToLoop() : undefined);
+  return () => pauseAfter(bodyOf(request).length);
 }
 
 /** The configuration as an object of its type, with nothing but what it says. */
