@@ -11,6 +11,7 @@ export function goText(value: JsonValue): string {
 
 /** Go's type of decoded JSON. */
 export function goTypeOf(value: JsonValue): string {
+  if (value === null) return '<nil>';
   if (Array.isArray(value)) return '[]interface {}';
   if (isJsonObject(value)) return 'map[string]interface {}';
   if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';

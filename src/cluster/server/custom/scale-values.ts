@@ -1,5 +1,6 @@
 /** What an object says of its replicas, where its definition says that the scale endpoint finds it. */
 import { invalid, type FieldError } from '../../api/field-error.ts';
+import { goText, goTypeOf } from '../../api/go-text.ts';
 import { getOwn, isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 
@@ -36,18 +37,5 @@ function valueAt(object: JsonObject, steps: readonly string[]): JsonValue | unde
 
 /** As upstream's program names types and writes values. */
 function accessorError(steps: readonly string[], value: JsonValue, wanted: string): string {
-  const [type, shown] = goValue(value);
-  return `.${steps.join('.')} accessor error: ${shown} is of the type ${type}, expected ${wanted}`;
-}
-
-function goValue(value: JsonValue): readonly [type: string, shown: string] {
-  if (value === null) return ['<nil>', '<nil>'];
-  if (Array.isArray(value)) return ['[]interface {}', `[${value.map((item) => goValue(item)[1]).join(' ')}]`];
-  if (isJsonObject(value)) {
-    const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const shown = entries.map(([key, item]) => `${key}:${goValue(item ?? null)[1]}`);
-    return ['map[string]interface {}', `map[${shown.join(' ')}]`];
-  }
-  if (typeof value === 'number') return [Number.isInteger(value) ? 'int64' : 'float64', String(value)];
-  return [typeof value === 'boolean' ? 'bool' : 'string', String(value)];
+  return `.${steps.join('.')} accessor error: ${goText(value)} is of the type ${goTypeOf(value)}, expected ${wanted}`;
 }
