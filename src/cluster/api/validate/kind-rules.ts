@@ -155,6 +155,9 @@ const DEVICES = 'resource.k8s.io';
 const NETWORKING = 'networking.k8s.io';
 const STORAGE = 'storage.k8s.io';
 
+/** Of kinds without a namespace whose metadata upstream's machinery checks. */
+const BY_MACHINERY = { custom: true, name: 'subdomain', clusterScoped: true } as const;
+
 /** By `group/Kind`. */
 export const RULES: Readonly<Record<string, Rules>> = {
   '/Namespace': {
@@ -203,9 +206,7 @@ export const RULES: Readonly<Record<string, Rules>> = {
     update: validateStrictEventUpdate,
   },
   'apiextensions.k8s.io/CustomResourceDefinition': {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     namedOnce: true,
     create: validateDefinition,
     status: validateDefinitionStatus,
@@ -284,40 +285,28 @@ export const RULES: Readonly<Record<string, Rules>> = {
     status: validateResourceQuotaStatus,
   },
   [`${ADMISSION}/MutatingAdmissionPolicy`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     object: validateMutatingPolicy,
   },
   [`${ADMISSION}/MutatingAdmissionPolicyBinding`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     object: validateMutatingBinding,
   },
   [`${ADMISSION}/MutatingWebhookConfiguration`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     create: validateWebhooks(true),
     update: validateWebhooksUpdate(true),
   },
   [`${ADMISSION}/ValidatingAdmissionPolicy`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     object: validateValidatingPolicy,
   },
   [`${ADMISSION}/ValidatingAdmissionPolicyBinding`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     object: validateValidatingBinding,
   },
   [`${ADMISSION}/ValidatingWebhookConfiguration`]: {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     create: validateWebhooks(false),
     update: validateWebhooksUpdate(false),
   },
@@ -407,9 +396,7 @@ export const RULES: Readonly<Record<string, Rules>> = {
     update: validateServiceCidrUpdate,
   },
   'node.k8s.io/RuntimeClass': {
-    custom: true,
-    name: 'subdomain',
-    clusterScoped: true,
+    ...BY_MACHINERY,
     object: validateRuntimeClass,
     update: validateRuntimeClassUpdate,
   },
