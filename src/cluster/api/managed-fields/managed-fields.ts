@@ -9,7 +9,6 @@ import {
   getOwn,
   getPath,
   isJsonObject,
-  jsonCopy,
   jsonEqual,
   stringAt,
   type JsonObject,
@@ -221,8 +220,8 @@ export interface ApplyOptions extends ManagedWrite {
 }
 
 /**
- * The live object (`{}` to make one) with the configuration applied, managedFields included. Throws `conflict` with
- * `details.conflicts`, which `applyConflict` words.
+ * The live object (`{}` to make one) with the configuration applied, managedFields included; it may share parts with
+ * both. Throws `conflict` with `details.conflicts`, which `applyConflict` words.
  */
 export function applyConfiguration(
   live: JsonObject,
@@ -250,7 +249,8 @@ export function applyConfiguration(
   let result = apply(options.force);
   if ('conflicts' in result && mayTakeOver(live, result.conflicts, options)) result = apply(true);
   if ('conflicts' in result) throw conflictError(result.conflicts, before);
-  const object = jsonCopy(result.object) as JsonObject;
+  const object = { ...(result.object as JsonObject) };
+  if (isJsonObject(object['metadata'])) object['metadata'] = { ...object['metadata'] };
   // Who only joins the owners of what is there has written at no time.
   const entries = entriesOf(result.owners, before, { ...acting, time: '' });
   const mine = entries.get(key);

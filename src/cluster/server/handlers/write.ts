@@ -248,6 +248,7 @@ function complaintsAbout(operations: JsonValue, duplicates: readonly string[]): 
   if (!Array.isArray(operations)) return [];
   const complaints: string[] = [];
   for (const [index, operation] of operations.entries()) {
+    if (complaints.length >= MAX_COMPLAINTS) break;
     if (!isJsonObject(operation)) continue;
     for (const name of Object.keys(operation)) {
       const at = `[${index}].${name}`;
