@@ -10,10 +10,10 @@ import { UNSNIFFED } from '../answer-headers.ts';
 import { attributesOf, type Attributes, type Authorizer } from '../authorization/authorizer.ts';
 import type { Handler } from '../context.ts';
 import { badRequest } from '../failure.ts';
+import { isImpersonation } from '../http-exchange.ts';
 import { LEGACY, MODES, type Impersonated, type Mode, type WantedUser } from './impersonation-modes.ts';
 
-const PREFIX = 'impersonate-';
-const EXTRA = `${PREFIX}extra-`;
+const EXTRA = 'impersonate-extra-';
 /** Users whose last way of impersonating is remembered. */
 const MAX_REMEMBERED = 10_000;
 
@@ -39,7 +39,7 @@ export function actAs(authorizer: Authorizer): Handler {
 }
 
 function asks(headers: Readonly<Record<string, string>>): boolean {
-  for (const name in headers) if (name.startsWith(PREFIX)) return true;
+  for (const name in headers) if (isImpersonation(name)) return true;
   return false;
 }
 
