@@ -1,7 +1,7 @@
 /**
  * For how long one request holds the API server's loop: the bundle in a process of its own, `loop-probe.mjs` inside it.
- * `node bench/loop-holds.ts [WORD]` prints, of several tries of each request whose name has the word in it, the least of the longest
- * turns without collections of garbage, and with them.
+ * `node bench/loop-holds.ts [WORD]` prints, in milliseconds, of several tries of each request whose name has the word in it: the middle
+ * (least to most) of the longest turns without collections of garbage, the same with them, and the least that all of it took.
  */
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { benchPod, Driver } from './apiserver-load.ts';
 import { Server } from './apiserver-process.ts';
 
 const WORD = process.argv[2] ?? '';
-const TRIES = 6;
+const TRIES = 7;
 const PODS = 5000;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const ALL_PODS = '/api/v1/pods';
@@ -76,12 +76,12 @@ async function main(): Promise<void> {
       took = Math.min(took, performance.now() - begin);
       seen.push(await ask(probe, 'stop'));
     }
-    const least = (what: keyof Held): string =>
-      Math.min(...seen.map((one) => one[what]))
-        .toFixed(1)
-        .padStart(6);
+    const middle = (what: keyof Held): string => {
+      const sorted = seen.map((one) => one[what]).toSorted((a, b) => a - b);
+      return `${sorted[TRIES >> 1]!.toFixed(1)} (${sorted[0]!.toFixed(1)} to ${sorted.at(-1)!.toFixed(1)})`;
+    };
     process.stdout.write(
-      `${name.padEnd(52)} ${least('held')} ms, with garbage ${least('withGarbage')} ms; all of it ${took.toFixed(0)} ms\n`,
+      `${name.padEnd(48)} ${middle('held').padEnd(18)} ${middle('withGarbage').padEnd(18)} ${took.toFixed(0).padStart(6)}\n`,
     );
   };
 

@@ -1,12 +1,16 @@
 /**
  * Loaded into the measured process by NODE_OPTIONS=--import: the longest turn of its loop between `start` and `stop`, asked for
- * over the socket that SAMPAN_LOOP_PROBE names. Collections of garbage are counted apart. What a turn took is the smaller of
- * time that passed, which has other processes in it, and CPU time of the thread.
+ * over the socket that SAMPAN_LOOP_PROBE names. Collections of garbage are counted apart. What a turn took is the time that
+ * passed, without that in which the thread could have run and another had the processor: the kernel counts both in
+ * nanoseconds, whereas it brings up to date what a thread has used only once in a tick of some milliseconds.
  */
-import { rmSync } from 'node:fs';
+import { openSync, readSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
+
+/** Shorter turns are forgotten. */
+const MIN_MS = 0.5;
 
 const path = process.env['SAMPAN_LOOP_PROBE'];
 if (isMainThread && path !== undefined) listen(path);
@@ -17,19 +21,23 @@ function listen(path) {
   let turns = [];
   let watching = false;
   let last = 0;
-  let used = 0;
-  const cpu = () => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1000;
+  let waited = 0;
+  const schedule = openSync('/proc/thread-self/schedstat');
+  const line = Buffer.alloc(80);
+  /** Milliseconds for which the thread has waited for a processor. */
+  const waitedFor = () => {
+    const length = readSync(schedule, line, 0, line.length, 0);
+    return Number(line.latin1Slice(0, length).split(' ')[1]) / 1e6;
   };
   new PerformanceObserver((list) => {
     if (watching) collections.push(...list.getEntries());
   }).observe({ entryTypes: ['gc'] });
   const turn = () => {
     const now = performance.now();
-    const sum = cpu();
-    if (now - last > 2) turns.push({ from: last, to: now, took: Math.min(now - last, sum - used) });
-    used = sum;
+    const sum = waitedFor();
+    const took = now - last - (sum - waited);
+    if (took > MIN_MS) turns.push({ from: last, to: now, took });
+    waited = sum;
     last = performance.now();
     if (watching) setImmediate(turn);
   };
@@ -37,7 +45,7 @@ function listen(path) {
     start: () => {
       [collections, turns, watching] = [[], [], true];
       last = performance.now();
-      used = cpu();
+      waited = waitedFor();
       setImmediate(turn);
       return {};
     },
