@@ -280,3 +280,49 @@ test('literals of objects go back to JSON', () => {
   const value = compile(text, environment).evaluate((name) => values[name], new Budget(1000));
   assert.deepEqual(toJson(value), { spec: { replicas: 1, labels: { 'x-y': 'héllo' } } });
 });
+
+test('lists with keys are added by them, and compared without their order', () => {
+  const item = { type: 'object', properties: { k: { type: 'string' }, v: { type: 'integer' } } };
+  const schema = parseStructural({
+    type: 'object',
+    properties: {
+      set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },
+      map: {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['k'],
+        items: item,
+      },
+      other: { type: 'array', items: item },
+    },
+  });
+  const type = typeOfSchema(schema, true);
+  const of = (k: string, v: number) => ({ k, v });
+  const self = fromJson(
+    { set: ['b', 'a'], map: [of('x', 1), of('y', 2)], other: [of('z', 4), of('x', 3)] },
+    type,
+  );
+  for (const text of [
+    'self.set + ["c", "a"] == ["a", "c", "b"]',
+    '(self.set + ["c", "a"])[1] == "a"',
+    'self.set + ["c"] != ["a", "c", "c"]',
+    '(self.map + dyn(self.other)).size() == 3 && (self.map + dyn(self.other))[0].v == 3',
+    '(self.map + dyn(self.other))[2] == dyn(self.other[0])',
+    'self.map == [self.map[1], self.map[0]] && self.map != [self.map[0], self.map[0]]',
+  ]) {
+    const program = compile(text, environmentOf(new Map([['self', type]])));
+    assert.equal(
+      program.evaluate(() => self, new Budget(PER_RULE)),
+      true,
+      text,
+    );
+  }
+});
+
+test('lists do not grow without end, nor for nothing', () => {
+  const doubled = (text: string, times: number): string =>
+    times === 0 ? text : doubled(`[${text}].map(x, x + x)[0]`, times - 1);
+  assert.equal(run(`size(${doubled('[1]', 10)})`), 1024n);
+  assert.throws(() => run(`size(${doubled('[1]', 25)})`), CelError);
+  assert.throws(() => run(`lists.range(1000).map(y, lists.range(100000) + [y]).size()`), CelError);
+});

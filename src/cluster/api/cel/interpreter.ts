@@ -1,6 +1,7 @@
 /** Evaluation. Every step is paid for, so that no expression holds up the server. */
 import type { Binary, Call, Expr, Macro } from './ast.ts';
 import type { Checked } from './checker.ts';
+import type { Budget } from './budget.ts';
 import { CelError, CostExceeded } from './cel-error.ts';
 import type { Overload } from './functions.ts';
 import { comparing, exactly, ITERATIONS, LIST_COST, MAP_COST, STRUCT_COST, traversal } from './sizes.ts';
@@ -32,24 +33,6 @@ import {
   type ObjectValue,
   type Value,
 } from './values.ts';
-
-/** What an evaluation may cost; shared by several, they pay from it one after the other. */
-export class Budget {
-  #left: number;
-
-  constructor(units: number) {
-    this.#left = units;
-  }
-
-  get left(): number {
-    return this.#left;
-  }
-
-  pay(units: number): void {
-    this.#left -= units;
-    if (this.#left < 0) throw new CostExceeded();
-  }
-}
 
 /** Variables by name; asked for when they are used. */
 export type Variables = (name: string) => Value | undefined;
@@ -170,6 +153,7 @@ class Interpreter {
     if (found === undefined) throw new CelError('no such overload');
     if (found.spent === undefined) this.#budget.pay(found.cost?.(...args.map(actual)) ?? 1);
     const result = found.call(...args);
+    this.#budget.checkTime();
     if (found.spent !== undefined) this.#budget.pay(found.spent(result, args));
     return result;
   }
@@ -184,6 +168,7 @@ class Interpreter {
   #binary(expr: Binary, scope: Variables): Value {
     const left = this.run(expr.left, scope);
     const right = this.run(expr.right, scope);
+    if (isLarge(right)) this.#budget.checkTime();
     const { operator } = expr;
     switch (operator) {
       case '==':
@@ -253,6 +238,7 @@ class Interpreter {
       return expr.name === 'optMap' ? new Optional(result) : result;
     }
     const items = itemsOf(target);
+    this.#budget.checkTime();
     if (expr.name === 'sortBy') {
       const keys = this.#iterate(
         { ...expr, name: 'map' },
@@ -353,7 +339,10 @@ function quantified(
   return !decisive;
 }
 
-const isCopied = (value: Value): boolean => typeof value === 'string' || value instanceof Uint8Array;
+const isLarge = (value: Value): boolean => typeof value === 'object' || typeof value === 'string';
+
+const isCopied = (value: Value): boolean =>
+  typeof value === 'string' || value instanceof Uint8Array || isList(value);
 
 function isFields(value: Value): value is MapValue | ObjectValue {
   return typeof value === 'object' && value !== null && (isMap(value) || isObject(value));

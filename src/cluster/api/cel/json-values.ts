@@ -68,6 +68,7 @@ class JsonMap implements MapValue {
   readonly #json: JsonObject;
   readonly #type: CelType;
   readonly #made = new Map<string, Value>();
+  #keys: readonly string[] | undefined;
 
   constructor(json: JsonObject, type: CelType) {
     this.#json = json;
@@ -88,7 +89,7 @@ class JsonMap implements MapValue {
   }
 
   keys(): readonly Value[] {
-    return Object.keys(this.#json).filter((key) => this.#json[key] !== undefined);
+    return (this.#keys ??= Object.keys(this.#json).filter((key) => this.#json[key] !== undefined));
   }
 }
 

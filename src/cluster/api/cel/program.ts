@@ -3,7 +3,8 @@ import { CelError, CompileError } from './cel-error.ts';
 import { check, type Checked, type Environment } from './checker.ts';
 import type { Expr } from './ast.ts';
 import { Functions, type Overload } from './functions.ts';
-import { Budget, evaluate, type Variables } from './interpreter.ts';
+import { Budget } from './budget.ts';
+import { evaluate, type Variables } from './interpreter.ts';
 import { kubernetes, kubernetesTypes } from './library/kubernetes.ts';
 import { lists } from './library/lists.ts';
 import { net } from './library/net.ts';
@@ -105,5 +106,5 @@ function tryConversions(expr: Expr, checked: Checked): void {
 }
 
 export { CelError, CompileError } from './cel-error.ts';
-export { Budget } from './interpreter.ts';
+export { Budget } from './budget.ts';
 export { typeText };

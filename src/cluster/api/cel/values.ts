@@ -257,20 +257,42 @@ export function keyedList(items: readonly Value[], keyOf: (item: Value) => Value
 
 function sameMembers(a: readonly Value[], b: readonly Value[], keyOf: (item: Value) => Value): boolean {
   if (a.length !== b.length) return false;
-  return a.every((item) => b.some((other) => equal(keyOf(item), keyOf(other)) && equal(item, other)));
+  const others = Map.groupBy(b, (item) => textOf(keyOf(item)));
+  return a.every((item) => others.get(textOf(keyOf(item)))?.some((other) => equal(item, other)) === true);
 }
+
+const MAX_LIST = 1_000_000;
 
 /** Elements that the second list has as well become its own. */
 export function addedLists(a: readonly Value[], b: readonly Value[]): readonly Value[] {
+  if (a.length + b.length > MAX_LIST) throw new CelError('list is too large');
   const keyOf = keyed.get(a);
   if (keyOf === undefined) return [...a, ...b];
   const merged = [...a];
-  for (const item of b) {
-    const at = merged.findIndex((one) => equal(keyOf(one), keyOf(item)));
-    if (at === -1) merged.push(item);
-    else merged[at] = item;
-  }
+  const places = new Map<string, number>();
+  const placeOf = (item: Value, at: number): number => {
+    const key = textOf(keyOf(item));
+    const place = places.get(key) ?? at;
+    places.set(key, place);
+    return place;
+  };
+  a.forEach(placeOf);
+  for (const item of b) merged[placeOf(item, merged.length)] = item;
   return keyedList(merged, keyOf);
+}
+
+/** Equal values have equal texts. */
+function textOf(value: Value): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (isList(value)) return `[${value.map(textOf).join()}]`;
+  const entries = typeof value === 'object' ? entriesOf(value) : undefined;
+  if (entries !== undefined) {
+    const texts = entries.keys.map((key) => `${textOf(key)}:${textOf(entries.get(key) ?? null)}`);
+    return `{${texts.toSorted().join()}}`;
+  }
+  if (value instanceof Timestamp || value instanceof Duration) return `${typeName(value)} ${value.nanos}`;
+  return value instanceof Uint8Array ? `bytes ${Buffer.from(value).toString('hex')}` : keyText(value);
 }
 
 function sameEntries(a: Value, b: Value): boolean {
@@ -310,9 +332,20 @@ function byCodePoint(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
+function codePoints(text: string): number {
+  if (/^[\0-\x7f]*$/.test(text)) return text.length;
+  let count = text.length;
+  for (let at = 0; at < text.length; at++) {
+    // Both halves of a pair are one.
+    const isPair = (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00;
+    if (isPair) count--;
+  }
+  return count;
+}
+
 /** Of strings in code points. */
 export function sizeOf(value: Value): number {
-  if (typeof value === 'string') return /^[\0-\x7f]*$/.test(value) ? value.length : Array.from(value).length;
+  if (typeof value === 'string') return codePoints(value);
   if (value instanceof Uint8Array || isList(value)) return value.length;
   if (value !== null && typeof value === 'object' && isMap(value)) return value.size;
   if (value !== null && typeof value === 'object' && isObject(value)) return value.names().length;

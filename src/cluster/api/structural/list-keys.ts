@@ -36,7 +36,8 @@ function duplicatesOf(value: readonly JsonValue[], schema: Structural, path: str
   });
 }
 
-function keysOf(item: JsonValue, keys: readonly string[], items: Structural | undefined): JsonObject {
+/** What tells an item from others: its keys, or their defaults. */
+export function keysOf(item: JsonValue, keys: readonly string[], items: Structural | undefined): JsonObject {
   const found: JsonObject = {};
   for (const key of keys) {
     const value =

@@ -1,4 +1,5 @@
 /** x-kubernetes-validations at work: rules of every level of a schema, on every value that it describes (KEP-2876). */
+import { allowance } from '../cel/allowance.ts';
 import { CostExceeded } from '../cel/cel-error.ts';
 import {
   CelError,
@@ -16,6 +17,7 @@ import { NONE, Optional, type Value } from '../cel/values.ts';
 import { mentions } from '../cel/walk.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonValue } from '../json.ts';
+import { keysOf } from './list-keys.ts';
 import type { CelRule, Structural } from './schema.ts';
 
 export interface CompiledRule {
@@ -111,7 +113,12 @@ interface Place {
 class Run {
   readonly errors: FieldError[] = [];
   readonly #request = new Budget(PER_REQUEST);
+  readonly #allowance = allowance();
   #exhausted = false;
+
+  constructor() {
+    this.#allowance?.begin();
+  }
 
   visit(level: Level, place: Place): void {
     const { value, old, path } = place;
@@ -119,8 +126,9 @@ class Run {
     this.#applyRules(level, place);
     if (Array.isArray(value)) {
       if (level.items === undefined) return;
+      const counterpart = counterparts(level.schema, old);
       for (const [index, item] of value.entries()) {
-        const before = counterpart(level.schema, item, old);
+        const before = counterpart(item);
         this.visit(level.items, { value: item, old: before, path: `${path}[${index}]` });
       }
       return;
@@ -139,6 +147,7 @@ class Run {
 
   #applyRules(level: Level, { value, old, path }: Place): void {
     if (level.rules.length === 0) return;
+    this.#allowance?.check();
     const self = lazily(() => fromJson(value, level.type));
     const before = lazily(() => (old === undefined || old === null ? undefined : fromJson(old, level.type)));
     const unchanged = old !== undefined && jsonEqual(value, old);
@@ -170,7 +179,7 @@ class Run {
   }
 
   #evaluate({ rule, program, message }: CompiledRule, variables: Variables, complaints: Complaints): void {
-    const budget = new Budget(PER_RULE);
+    const budget = new Budget(PER_RULE, this.#allowance);
     try {
       const result = program.evaluate(variables, budget);
       if (!this.#pay(budget)) complaints.failed(OUT_OF_BUDGET);
@@ -196,7 +205,7 @@ class Run {
 
   #messageOf(rule: CelRule, message: Program | undefined, variables: Variables): string {
     if (message !== undefined) {
-      const budget = new Budget(PER_RULE);
+      const budget = new Budget(PER_RULE, this.#allowance);
       try {
         const text = message.evaluate(variables, budget);
         this.#pay(budget);
@@ -250,15 +259,18 @@ function joined(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** An item of a list before the update: only lists with keys can tell. */
-function counterpart(schema: Structural, item: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
-  if (schema.listType !== 'map' || !Array.isArray(old) || !isJsonObject(item)) return undefined;
-  const keyOf = (one: JsonValue, key: string): JsonValue | undefined =>
-    (isJsonObject(one) ? getOwn(one, key) : undefined) ?? schema.items?.properties.get(key)?.defaultValue;
-  const same = old.filter((one) =>
-    schema.listMapKeys.every((key) => jsonEqual(keyOf(one, key), keyOf(item, key))),
-  );
-  return same.length === 1 ? same[0] : undefined;
+/** The items of a list before the update: only lists with keys can tell. */
+function counterparts(
+  { listType, listMapKeys, items }: Structural,
+  old: JsonValue | undefined,
+): (item: JsonValue) => JsonValue | undefined {
+  if (listType !== 'map' || !Array.isArray(old)) return () => undefined;
+  const keyOf = (item: JsonValue): string => JSON.stringify(keysOf(item, listMapKeys, items));
+  const byKey = Map.groupBy(old, keyOf);
+  return (item) => {
+    const same = isJsonObject(item) ? byKey.get(keyOf(item)) : undefined;
+    return same?.length === 1 ? same[0] : undefined;
+  };
 }
 
 function lazily<T>(make: () => T): () => T {

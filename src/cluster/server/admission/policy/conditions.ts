@@ -1,5 +1,6 @@
 /** Match conditions of webhooks and policies: CEL expressions that must all hold. */
 import { stringAt, type JsonObject } from '../../../api/json.ts';
+import { allowance } from '../../../api/cel/allowance.ts';
 import { Budget, CelError, compile, environmentOf, type Program } from '../../../api/cel/program.ts';
 import type { Value } from '../../../api/cel/values.ts';
 import type { Resource } from '../../resource.ts';
@@ -41,6 +42,7 @@ export async function evaluated(
   budget: Budget,
 ): Promise<Value> {
   for (;;) {
+    await budget.allowance?.next();
     try {
       return program.evaluate(find, budget);
     } catch (error) {
@@ -57,7 +59,7 @@ export async function matchConditions(
   as: Resource,
 ): Promise<'match' | 'no match' | { readonly error: string }> {
   const { find } = await factsOf(request, as);
-  const budget = new Budget(CONDITIONS_BUDGET);
+  const budget = new Budget(CONDITIONS_BUDGET, allowance());
   const failures: string[] = [];
   for (const condition of conditions) {
     const expression = stringAt(condition, 'expression');

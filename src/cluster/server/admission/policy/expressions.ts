@@ -1,4 +1,5 @@
 /** A policy's expressions, compiled: its variables are seen by everything after them. */
+import { allowance } from '../../../api/cel/allowance.ts';
 import { fn } from '../../../api/cel/functions.ts';
 import {
   Budget,
@@ -93,7 +94,7 @@ export function expressionsOf(spec: JsonObject, types?: ReadonlyMap<string, CelT
 /** One evaluation of a policy: the facts of the request, a parameter, and a budget for everything. */
 export class Evaluation {
   readonly #expressions: Expressions;
-  readonly #budget = new Budget(PER_REQUEST);
+  readonly #budget = new Budget(PER_REQUEST, allowance());
   readonly #find: (name: string) => Value | undefined;
 
   constructor(expressions: Expressions, facts: Facts, params: KubeObject | undefined) {
