@@ -20,7 +20,7 @@ import type { CommandInput } from './command-table.ts';
 export interface ApiServerFlags {
   /** The same flags for another process, which may work in another folder. */
   readonly args: readonly string[];
-  readonly server: Pick<ApiServerOptions, 'flowControl' | 'inFlight' | 'limits' | 'nodePortRange'>;
+  readonly server: Pick<ApiServerOptions, 'flags' | 'flowControl' | 'inFlight' | 'limits' | 'nodePortRange'>;
   readonly audit: AuditFlags | undefined;
   /** Who is believed to be who, and who decides what they may. */
   readonly access: AccessFlags;
@@ -75,7 +75,7 @@ export async function readApiServerFlags(
 ): Promise<ApiServerFlags> {
   const flags = new Flags(options);
   return {
-    args: flags.args(),
+    args: flags.given().map(([name, value]) => `--${name}=${value}`),
     server: serverFlags(flags),
     audit: await auditFlags(flags, clock),
     reloadEncryption: flags.boolean('encryption-provider-config-automatic-reload', false),
@@ -97,10 +97,11 @@ class Flags {
     return FILES.has(name) && value !== '-' ? resolve(value) : value;
   }
 
-  args(): string[] {
-    return apiServerOptions.flatMap(({ name }) => {
+  /** Those that were. */
+  given(): [name: string, value: string][] {
+    return apiServerOptions.flatMap(({ name }): [string, string][] => {
       const value = this.text(name);
-      return value === undefined ? [] : [`--${name}=${value}`];
+      return value === undefined ? [] : [[name, value]];
     });
   }
 
@@ -144,6 +145,7 @@ function serverFlags(flags: Flags): ApiServerFlags['server'] {
     throw flags.wrong('max-requests-inflight', 'with priority and fairness at least one request has to pass');
   }
   return {
+    flags: Object.fromEntries(flags.given()),
     ...(fair ? { flowControl: { totalSeats: reading + writing } } : { inFlight: { reading, writing } }),
     limits: {
       requestMs: flags.duration('request-timeout', 60_000),

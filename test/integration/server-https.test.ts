@@ -163,6 +163,12 @@ describe('HTTPS', () => {
     assert.match(refused.body.toString(), /system:anonymous/);
   });
 
+  test('a path that is badly escaped is told so before anybody looks who asks', async () => {
+    const answer = await ask('/api/v1/namespaces/%zz/pods');
+    assert.deepEqual([answer.status, answer.body.toString()], [400, '400 Bad Request']);
+    assert.equal((await ask('/version?a=%zz')).status, 200);
+  });
+
   test('a body over the limit is refused, announced or not', async () => {
     const body = Buffer.alloc(4 * 1024 * 1024, 0x20);
     const path = '/api/v1/namespaces/default/configmaps';

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { objectsAt } from '../api/json.ts';
+import { objectsAt, stringAt, type JsonObject } from '../api/json.ts';
+import { kindSchema } from '../api/schema.ts';
 import { PROTOBUF } from './negotiate.ts';
+import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 import { warningHeader } from './respond.ts';
 import { deployment, pod, TestServer } from './testing/test-server.ts';
 
@@ -45,6 +47,8 @@ test('methods that are not allowed', async () => {
     ['DELETE', '/api/v1/pods'],
     ['PUT', '/api/v1/namespaces/default/pods'],
     ['HEAD', '/api/v1/namespaces/default/pods'],
+    ['HEAD', '/api/v1'],
+    ['OPTIONS', '/api'],
     ['POST', '/version'],
     ['POST', '/api/v1'],
     ['GET', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'],
@@ -56,6 +60,87 @@ test('methods that are not allowed', async () => {
       `${method} ${url}`,
     );
   }
+});
+
+test('what tells of groups heeds no method, and says itself what it can be', async () => {
+  await using api = await TestServer.open();
+  for (const url of ['/apis', '/apis/apps']) {
+    assert.equal((await api.call('POST', url, {})).status, 200, url);
+    const { status, body } = await api.call('GET', url, undefined, { accept: 'application/xml' });
+    assert.equal(status, 406);
+    assert.match(body.message ?? '', /^only the following media types are accepted: /);
+  }
+});
+
+test('a path is what its segments are', async () => {
+  await using api = await TestServer.open();
+  const namespace = '/api/v1/namespaces/default';
+  await api.create(`${namespace}/configmaps`, { metadata: { name: 'a' } });
+  assert.equal((await api.call('GET', '/api/v1/namespaces//configmaps')).body.items?.length, 2);
+  assert.equal((await api.call('GET', '//api/v1/pods')).body.message, '404 page not found\n');
+  for (const [url, code, message] of [
+    ['/configmaps//a', 404, 'the server could not find the requested resource'],
+    ['/configmaps/..', 400, `Name parameter invalid: "..": may not be '..'`],
+    ['/configmaps/.', 400, `Name parameter invalid: ".": may not be '.'`],
+    ['/configmaps/a%25', 400, `Name parameter invalid: "a%": may not contain '%'`],
+    ['/pods/../log', 400, `Name parameter invalid: "..": may not be '..'`],
+    ['/pods//log', 400, 'name must be provided'],
+  ] as const) {
+    const { status, body } = await api.call('GET', namespace + url);
+    assert.deepEqual([status, body.message], [code, message], url);
+  }
+});
+
+test('documents of OpenAPI are for who takes them, at the path of their hash', async () => {
+  await using api = await TestServer.open();
+  const index = await api.call('GET', '/openapi/v3', undefined, { 'user-agent': 'curl/8' });
+  assert.equal(index.headers['content-type'], 'text/plain; charset=utf-8');
+  const paths = (index.body as unknown as { paths: Record<string, { serverRelativeURL: string }> }).paths;
+  const url = paths['apis/apps/v1']!.serverRelativeURL;
+  const apps = '/openapi/v3/apis/apps/v1';
+  const whole = await api.raw('GET', url, { headers: { 'user-agent': 'curl/8' } });
+  assert.equal(whole.headers['cache-control'], 'public, immutable, max-age=31536000');
+  assert.doesNotMatch(Buffer.from(whole.body as Uint8Array).toString('utf8', 0, 100), /\n/);
+  const moved = await api.raw('GET', `${apps}?hash=0`, {});
+  assert.deepEqual([moved.status, moved.headers['location']], [301, url]);
+  const etag = whole.headers['etag']!;
+  const none = async (path: string, headers: Record<string, string> = {}): Promise<unknown[]> => {
+    const { status, body } = await api.raw('GET', path, { headers });
+    return [status, (body as Uint8Array).length];
+  };
+  assert.deepEqual(await none(apps, { 'if-none-match': etag }), [304, 0]);
+  assert.deepEqual(await none(apps, { accept: 'application/xml' }), [406, 0]);
+  assert.deepEqual(await none('/openapi/v2', { accept: 'application/xml' }), [406, 0]);
+  for (const path of ['/openapi/v3/', `${apps}/`, '/openapi/v3/apis/nowhere/v1'])
+    assert.deepEqual(await none(path), [404, 0], path);
+});
+
+test('a Status is never shown as what was asked for', async () => {
+  await using api = await TestServer.open();
+  const accept = `${PROTOBUF};as=Table;v=v1;g=meta.k8s.io`;
+  const { status, headers } = await api.raw('GET', '/api/v1/nodes/missing', { headers: { accept } });
+  assert.deepEqual([status, headers['content-type']], [406, 'application/json']);
+});
+
+test('aggregated discovery comes as protobuf and YAML too', async () => {
+  await using api = await TestServer.open();
+  const as = ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const json = await api.call('GET', '/apis', undefined, { accept: `application/json${as}` });
+  const { headers, body } = await api.raw('GET', '/apis', { headers: { accept: PROTOBUF + as } });
+  assert.equal(headers['content-type'], PROTOBUF + as);
+  const list = kindSchema('apidiscovery.k8s.io', 'v2', 'APIGroupDiscoveryList')!;
+  const resourcesIn = (document: JsonObject): unknown =>
+    objectsAt(document, 'items').map((group) => [
+      stringAt(group, 'metadata', 'name'),
+      objectsAt(group, 'versions').map((version) =>
+        objectsAt(version, 'resources').map(({ resource }) => resource),
+      ),
+    ]);
+  const decoded = decodeProtobuf(openEnvelope(body as Uint8Array), list);
+  assert.deepEqual(resourcesIn(decoded), resourcesIn(json.body));
+  const yaml = await api.raw('GET', '/apis', { headers: { accept: `application/yaml${as}` } });
+  assert.equal(yaml.headers['content-type'], `application/yaml${as}`);
+  assert.equal(json.status, 200);
 });
 
 test('discovery comes as protobuf too', async () => {

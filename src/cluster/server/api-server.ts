@@ -58,6 +58,7 @@ import { auditHandler, type AuditOptions } from './audit/audit.ts';
 import { DanglingReferences } from './flow-control/dangling.ts';
 import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
 import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
+import { answerAbout, type About } from './health/about.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
@@ -75,6 +76,7 @@ import { Discovery } from './discovery.ts';
 import { methodNotAllowed, noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
 import { answerResource, notServed } from './handlers/resource.ts';
+import { checkTakes } from './negotiate.ts';
 import { Registry } from './registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
@@ -119,6 +121,8 @@ export interface ApiServerOptions {
   readonly inFlight?: InFlightLimits;
   /** Those that are absent are upstream's. */
   readonly limits?: Partial<ServerLimits>;
+  /** What the process was started with, by the flags' names; shown as it is by `/flagz`. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** Asked for by `/readyz` beside the server's own. */
   readonly healthChecks?: readonly HealthCheck[];
   /** Listed as `componentstatuses` beside the store. */
@@ -154,6 +158,7 @@ export interface ApiServer extends AsyncDisposable {
 
 /** Loads the cache and makes sure of the first objects; serves when it resolves. Disposing ends all watches. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const started = options.clock.now();
   const { store, clock, random, log, nodes: kubelets = () => undefined, sharedStore = false } = options;
   await using stack = new AsyncDisposableStack();
   const addresses = parseCidr(options.serviceCidr);
@@ -304,7 +309,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     options.inFlight === undefined ? flows.handler : maxInFlight(options.inFlight),
     authorizeUser,
     aggregation.handler,
-    serving({ discovery, checks, metrics }),
+    serving({
+      discovery,
+      checks,
+      metrics,
+      about: () => ({ started, now: clock.now(), flags: options.flags ?? {} }),
+    }),
   ]);
 
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
@@ -439,13 +449,17 @@ function undecided(url: string, why: string): ApiResponse {
   return { status: 500, headers, body: Buffer.from(withoutMarkup(text)) };
 }
 
+/** How the names of those begin that `/metrics/slis` has (KEP-3466). */
+const HEALTH = 'kubernetes_healthcheck';
+
 interface Served {
   readonly discovery: Discovery;
   readonly checks: readonly HealthCheck[];
   readonly metrics: ServerMetrics;
+  readonly about: () => About;
 }
 
-function serving({ discovery, checks, metrics }: Served): Handler {
+function serving({ discovery, checks, metrics, about }: Served): Handler {
   return async (context) => {
     const { info, server } = context;
     if (info.isResource) return answerResource(context);
@@ -455,11 +469,15 @@ function serving({ discovery, checks, metrics }: Served): Handler {
       checked: (type, name, healthy) => metrics.checked(type, name, healthy),
     });
     if (health !== undefined) return health;
-    if (info.path === '/metrics') return metricsResponse(metrics);
+    if (info.path === '/metrics') return metricsResponse(metrics.registry.text());
+    if (info.path === '/metrics/slis') return metricsResponse(metrics.registry.text(HEALTH));
+    const page = answerAbout(info.path, context.request.headers['accept'], about);
+    if (page !== undefined) return page;
     const keys = await answerKeys(context);
     if (keys !== undefined) return keys;
     if (info.path === '/version' || info.path === '/version/') {
       if (context.request.method !== 'GET') throw methodNotAllowed();
+      checkTakes(context.request.headers['accept'], ['application/json']);
       return respondWith(versionInfo());
     }
     const answer = await discovery.answer(context);
@@ -468,9 +486,9 @@ function serving({ discovery, checks, metrics }: Served): Handler {
   };
 }
 
-function metricsResponse(metrics: ServerMetrics): ApiResponse {
+function metricsResponse(text: string): ApiResponse {
   const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-  return { status: 200, headers, body: Buffer.from(metrics.registry.text()) };
+  return { status: 200, headers, body: Buffer.from(text) };
 }
 
 /** version.Info (k8s.io/apimachinery/pkg/version). */

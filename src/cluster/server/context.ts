@@ -65,8 +65,8 @@ export interface RequestContext {
   /** The verb that allows to act as that user, where it is one of KEP-5284's. */
   constraint?: string | undefined;
   readonly server: ServerParts;
-  /** Somebody else's server answers; its answer goes out as it is. */
-  delegated?: boolean;
+  /** The answer goes out as it is, to everybody: somebody else's server gives it, or it is a document of bytes. */
+  verbatim?: boolean;
   /** Sent with the answer, whatever it turns out to be; the answer's own come first. */
   headers?: Readonly<Record<string, string>>;
   /** What the audit event is to say besides; absent when nobody records this request. */

@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 
 import type { Clock } from '../../base/clock.ts';
+import { assert } from '../../base/errors.ts';
 import type { JsonObject, JsonValue } from '../api/json.ts';
 import type { openApiV3 } from '../api/openapi.ts';
 import { openApiV2 } from '../api/openapi/version2.ts';
 import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
-import { apiVersionOf } from '../api/schema.ts';
+import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import { KUBERNETES_VERSION } from '../api/version.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
@@ -16,15 +17,23 @@ import { compareVersions, localPriority, type Priority } from './aggregation/pri
 import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
 import { Documents, jsonSteps, type Document, type Steps } from './document.ts';
-import { methodNotAllowed, noSuchPath } from './failure.ts';
-import { documentFormat, parseAccept, wantsAggregatedDiscovery } from './negotiate.ts';
+import { methodNotAllowed } from './failure.ts';
+import {
+  aggregatedFormat,
+  documentFormat,
+  parseAccept,
+  PROTOBUF,
+  takes,
+  unroutedFormat,
+} from './negotiate.ts';
 import { encodeOpenApi, OPENAPI_PROTOBUF } from './openapi-protobuf.ts';
+import { encodeEnvelope, encodeMessage } from './protobuf-writer.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
-import { jsonResponse, protobufResponse, respondWith } from './respond.ts';
+import { bare, jsonResponse, protobufResponse, respondWith } from './respond.ts';
 import { toBytes } from './view.ts';
 
-const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const AGGREGATED = ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 interface GroupVersion {
   readonly group: string;
@@ -99,20 +108,30 @@ export class Discovery {
   }
 
   /** Answers discovery and OpenAPI paths, undefined for any other. */
-  async answer({ request, info }: RequestContext): Promise<ApiResponse | undefined> {
+  async answer(context: RequestContext): Promise<ApiResponse | undefined> {
+    const { request, info } = context;
     this.#refresh();
+    const { accept, 'if-none-match': known } = request.headers;
+    context.verbatim = info.path.startsWith('/openapi/');
+    if (info.path === '/openapi/v2') return await this.#answerOpenApiV2(accept, known);
+    if (info.path === '/openapi/v3') return await this.#answerOpenApiPaths();
+    if (info.path.startsWith('/openapi/v3/'))
+      return await this.#answerOpenApi(info.path.slice('/openapi/v3'.length), {
+        query: info.query,
+        accept,
+        known,
+      });
     const path = info.path.replace(/\/+$/, '');
-    const accept = request.headers['accept'];
-    if (path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
-      return await this.#answerOpenApi(path, info.query);
-    if (path === '/openapi/v2') return await this.#answerOpenApiV2(accept, request.headers['if-none-match']);
-    const root = path === '/api' || path === '/apis';
-    if (root && wantsAggregatedDiscovery(accept))
-      return await this.#answerAggregated(path === '/api', request.headers['if-none-match']);
     const document = this.#legacy(path);
     if (document === undefined) return undefined;
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
-    if (documentFormat(accept) === 'protobuf') return protobufResponse(document());
+    const isRoot = path === '/api' || path === '/apis';
+    // No router is before what tells of groups, which heeds no method.
+    const isRouted = !/^\/apis(\/[^/]+)?$/.test(path);
+    if (isRouted && request.method !== 'GET') throw methodNotAllowed();
+    const aggregated = isRoot ? aggregatedFormat(accept) : undefined;
+    if (aggregated !== undefined) return await this.#answerAggregated(path === '/api', aggregated, known);
+    const format = isRouted ? documentFormat(accept) : unroutedFormat(accept);
+    if (format === 'protobuf') return protobufResponse(document());
     // The address in it may still change.
     if (path === '/api') return respondWith(document());
     let bytes = this.#legacyLists.get(path);
@@ -155,42 +174,74 @@ export class Discovery {
     return { name, versions, preferredVersion: versions[0] };
   }
 
-  async #answerAggregated(core: boolean, known: string | undefined): Promise<ApiResponse> {
+  async #answerAggregated(
+    core: boolean,
+    format: 'json' | 'protobuf',
+    known: string | undefined,
+  ): Promise<ApiResponse> {
     const versions = this.#versions;
     const names = core ? [''] : this.#groups();
-    const { bytes, hash } = await this.#aggregated.get(core ? '/api' : '/apis', () =>
-      aggregatedSteps(names, versions),
+    const { bytes, hash } = await this.#aggregated.get(`${core ? '/api' : '/apis'} ${format}`, () =>
+      aggregatedSteps(names, versions, format),
     );
     const etag = JSON.stringify(hash);
-    const headers = { 'content-type': AGGREGATED, etag, vary: 'Accept', 'cache-control': 'public' };
+    const type = format === 'json' ? 'application/json' : PROTOBUF;
+    const headers = { 'content-type': type + AGGREGATED, etag, vary: 'Accept', 'cache-control': 'public' };
     if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
     return jsonResponse(200, bytes, headers);
   }
 
-  async #answerOpenApi(path: string, query: URLSearchParams): Promise<ApiResponse> {
+  async #refreshOpenApi(): Promise<void> {
     const isOlder = ({ foreign }: GroupVersion): boolean =>
       foreign !== undefined && foreign.openApiUrl === undefined;
     if (this.#versions.some((version) => isOlder(version))) await this.#aggregation.openApi.refresh();
-    if (path === '/openapi/v3') {
-      const versions = this.#versions;
-      const documents = await Promise.all(versions.map((version) => this.#openApiOf(version)));
-      const paths = versions.flatMap((version, i): [string, unknown][] => {
-        const hash = documents[i]?.hash.toUpperCase();
-        const serverRelativeURL =
-          version.foreign?.openApiUrl ?? (hash && `/openapi/v3${pathOf(version)}?hash=${hash}`);
-        return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
-      });
-      return respondWith({ paths: Object.fromEntries(paths) });
-    }
-    const version = this.#versions.find((one) => `/openapi/v3${pathOf(one)}` === path);
+  }
+
+  /** Where the documents of version 3 are, by group and version. */
+  async #answerOpenApiPaths(): Promise<ApiResponse> {
+    await this.#refreshOpenApi();
+    const versions = this.#versions;
+    const documents = await Promise.all(versions.map((version) => this.#openApiOf(version)));
+    const paths = versions.flatMap((version, i): [string, unknown][] => {
+      const hash = documents[i]?.hash.toUpperCase();
+      const serverRelativeURL =
+        version.foreign?.openApiUrl ?? (hash && `/openapi/v3${pathOf(version)}?hash=${hash}`);
+      return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
+    });
+    // Upstream leaves it to its HTTP library to guess what this is.
+    const headers = { 'content-type': 'text/plain; charset=utf-8' };
+    return jsonResponse(200, toBytes({ paths: Object.fromEntries(paths) }), headers);
+  }
+
+  /** `path` is that of a group's version. What is wrong is said by the status alone. */
+  async #answerOpenApi(
+    path: string,
+    {
+      query,
+      accept,
+      known,
+    }: { query: URLSearchParams; accept: string | undefined; known: string | undefined },
+  ): Promise<ApiResponse> {
+    await this.#refreshOpenApi();
+    const version = this.#versions.find((one) => pathOf(one) === path);
     const document = version && (await this.#openApiOf(version));
-    if (document === undefined) throw noSuchPath();
+    if (document === undefined) return bare(404);
+    const vary = { vary: 'Accept' };
+    if (!takes(accept, ['application/json'])) return bare(406, vary);
     const { bytes } = document;
     const hash = document.hash.toUpperCase();
+    const asked = query.get('hash') ?? '';
+    if (asked !== '' && asked !== hash)
+      return bare(301, {
+        ...vary,
+        'content-type': 'application/json',
+        location: `/openapi/v3${path}?hash=${hash}`,
+      });
+    const etag = JSON.stringify(hash);
+    if (known === etag) return bare(304, { ...vary, etag });
     // The hash names the content, so what is under it never changes.
-    const forever = query.get('hash') === hash;
-    const cache = forever ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
-    return jsonResponse(200, bytes, { etag: JSON.stringify(hash), ...cache });
+    const forever = asked === hash ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
+    return jsonResponse(200, bytes, { ...vary, etag, ...forever });
   }
 
   /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
@@ -198,6 +249,8 @@ export class Discovery {
     const { openApi } = this.#aggregation;
     const [make] = await Promise.all([openApiMaker(), openApi.refresh()]);
     const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
+    const varies = { vary: 'Accept' };
+    if (!asProtobuf && !takes(accept, ['application/json'])) return bare(406, varies);
     const form = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
     const id = `${form} ${openApi.generation}`;
     if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
@@ -213,8 +266,8 @@ export class Discovery {
     const type = asProtobuf
       ? 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
       : 'application/json';
-    const headers = { 'content-type': type, etag, vary: 'Accept' };
-    if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
+    const headers = { 'content-type': type, etag, ...varies };
+    if (known === etag) return bare(304, headers);
     return { status: 200, headers, body: document.bytes };
   }
 
@@ -248,17 +301,31 @@ function documentSteps(make: typeof openApiV3, about: GroupVersion): Steps<JsonO
   );
 }
 
+const AGGREGATED_LIST = { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2' };
+
 /** apidiscovery.k8s.io/v2 APIGroupDiscoveryList. */
-function* aggregatedSteps(names: readonly string[], versions: readonly GroupVersion[]): Steps<Uint8Array> {
+function* aggregatedSteps(
+  names: readonly string[],
+  versions: readonly GroupVersion[],
+  format: 'json' | 'protobuf',
+): Steps<Uint8Array> {
   const items: JsonValue[] = [];
   for (const name of names) {
     const own = versions.filter(({ group }) => group === name);
-    const metadata = { ...(name !== '' && { name }), creationTimestamp: null };
+    const metadata = name === '' ? {} : { name };
     items.push({ metadata, versions: own.map((version) => aggregatedVersion(version) as JsonObject) });
     yield;
   }
-  const head = { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {} };
-  return yield* jsonSteps({ ...head, items });
+  if (format === 'json') return yield* jsonSteps({ ...AGGREGATED_LIST, metadata: {}, items });
+  const schema = kindSchema('apidiscovery.k8s.io', 'v2', AGGREGATED_LIST.kind);
+  assert(schema !== undefined, 'aggregated discovery has a schema');
+  // One after the other, the lists of one message are one list.
+  const parts = [encodeMessage({ metadata: {} }, schema.message)];
+  for (const item of items) {
+    parts.push(encodeMessage({ items: [item] }, schema.message));
+    yield;
+  }
+  return encodeEnvelope(AGGREGATED_LIST, Buffer.concat(parts));
 }
 
 function hashOf(bytes: Uint8Array): string {
@@ -325,7 +392,8 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
   });
   return {
     kind: 'APIResourceList',
-    apiVersion: 'v1',
+    // The core's is older than the field.
+    ...(group !== '' && { apiVersion: 'v1' }),
     groupVersion: apiVersionOf(group, version),
     resources: list,
   };

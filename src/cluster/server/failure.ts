@@ -66,6 +66,11 @@ export function notFound(on: GroupResource, name: string): PlatformError {
   });
 }
 
+/** A name that could be no segment of a key in the store. */
+export function unkeyable(name: string, why: string): PlatformError {
+  return badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${why}`);
+}
+
 /** The path belongs to nothing that is served. */
 export function noSuchPath(): PlatformError {
   return failure('the server could not find the requested resource', {

@@ -104,9 +104,18 @@ function tokenOf(headers: Readonly<Record<string, string>>): string | undefined 
   return Buffer.from(found.slice(TOKEN_PROTOCOL.length), 'base64url').toString('utf8');
 }
 
+/** As Go's HTTP library answers a path that is badly escaped, before anybody has looked. */
+const BAD_ESCAPE = /^[^?]*%(?![0-9a-fA-F]{2})/;
+const BAD_REQUEST: ApiResponse = {
+  status: 400,
+  headers: { 'content-type': 'text/plain; charset=utf-8' },
+  body: Buffer.from('400 Bad Request'),
+};
+
 /** Answers it. Never throws: what goes wrong after the headers ends the connection or stream. */
 export async function serve(exchange: Exchange, server: ApiServer, standingOf: StandingOf): Promise<void> {
   let answer: ApiResponse;
+  if (exchange.url.includes('%') && BAD_ESCAPE.test(exchange.url)) return void send(exchange, BAD_REQUEST);
   try {
     const user = await server.authenticate(credentialsOf(exchange, standingOf));
     const request = new ExchangedRequest(exchange);

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { isPlatformError } from '../../base/errors.ts';
-import { acceptsGzip, bodyFormat, negotiate, patchFormat, wantsAggregatedDiscovery } from './negotiate.ts';
+import {
+  acceptsGzip,
+  aggregatedFormat,
+  bodyFormat,
+  negotiate,
+  patchFormat,
+  preferredType,
+  PROTOBUF,
+} from './negotiate.ts';
 
 const shapeOf = (accept: string | undefined): string =>
   negotiate(accept, { protobuf: false, table: true }).shape;
@@ -79,9 +87,17 @@ test('protobuf is answered where there is a schema', () => {
 
 test('the first acceptable form of discovery counts', () => {
   const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
-  assert.equal(wantsAggregatedDiscovery(`${aggregated},application/json`), true);
-  assert.equal(wantsAggregatedDiscovery(`application/json,${aggregated}`), false);
-  assert.equal(wantsAggregatedDiscovery(undefined), false);
+  assert.equal(aggregatedFormat(`${aggregated},application/json`), 'json');
+  assert.equal(aggregatedFormat(`application/json,${aggregated}`), undefined);
+  assert.equal(aggregatedFormat(aggregated.replace('json', 'vnd.kubernetes.protobuf')), 'protobuf');
+  assert.equal(aggregatedFormat(undefined), undefined);
+});
+
+test('a failure is never shown as a table', () => {
+  assert.equal(preferredType(`${PROTOBUF};as=Table,application/json`, false), PROTOBUF);
+  assert.equal(preferredType(`${PROTOBUF};as=Table,application/json`, true), 'application/json');
+  assert.equal(preferredType('application/yaml;as=Table', true), undefined);
+  assert.equal(preferredType('text/html,application/yaml', true), 'application/yaml');
 });
 
 test('bodies and patches', () => {

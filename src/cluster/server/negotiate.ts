@@ -66,7 +66,7 @@ export interface Offered {
   readonly metadataOf?: { readonly type: string; readonly list: boolean } | undefined;
 }
 
-const OFFERED = ['application/json', 'application/yaml', PROTOBUF];
+export const OFFERED: readonly string[] = ['application/json', 'application/yaml', PROTOBUF];
 const STREAMS = ['application/json;stream=watch', `${PROTOBUF};stream=watch`];
 
 /** The first of the client's ranges that we can answer with; tables and metadata never come for what is not kept. */
@@ -110,27 +110,48 @@ function metaVersionOf({ parameters }: Range): MetaVersion | undefined {
   return version === META || version === 'meta.k8s.io/v1beta1' ? version : undefined;
 }
 
-/** A Status goes out in protobuf only to those who take nothing else. */
-export function onlyProtobuf(accept: string | undefined): boolean {
-  if (accept === undefined || !accept.includes(PROTOBUF)) return false;
-  const [first] = parseAccept(accept);
-  return first?.type === PROTOBUF;
+/** The first type we know; of a failure that of the first range that takes a Status, which is never shown as something else. */
+export function preferredType(accept: string, isFailure: boolean): string | undefined {
+  const known = parseAccept(accept).find(
+    (range) => isKnown(range) && !(isFailure && range.parameters.has('as')),
+  );
+  return known?.type;
 }
 
-/** True when the client prefers aggregated discovery (apidiscovery.k8s.io/v2) to the older documents. */
-export function wantsAggregatedDiscovery(accept: string | undefined): boolean {
+function isKnown(range: Range): boolean {
+  return isJson(range) || OFFERED.includes(range.type);
+}
+
+/** How the client has aggregated discovery (apidiscovery.k8s.io/v2), undefined when it prefers the older documents. */
+export function aggregatedFormat(accept: string | undefined): 'json' | 'protobuf' | undefined {
   for (const range of parseAccept(accept)) {
-    if (!isJson(range)) continue;
-    if (range.parameters.get('as') === undefined) return false;
-    const { parameters } = range;
-    if (parameters.get('g') === 'apidiscovery.k8s.io' && parameters.get('v') === 'v2') return true;
+    if (!isKnown(range)) continue;
+    const { type, parameters } = range;
+    if (parameters.get('as') === undefined) return undefined;
+    if (parameters.get('g') === 'apidiscovery.k8s.io' && parameters.get('v') === 'v2')
+      return type === PROTOBUF ? 'protobuf' : 'json';
   }
-  return false;
+  return undefined;
+}
+
+/** Throws for a client that takes none of the types there are of an answer. */
+export function checkTakes(accept: string | undefined, types: readonly string[]): void {
+  if (!takes(accept, types)) throw notAcceptable(types);
+}
+
+export function takes(accept: string | undefined, types: readonly string[]): boolean {
+  return parseAccept(accept).some(({ type }) => type === '*/*' || types.includes(type));
 }
 
 /** For a document that is an object of its own kind: `protobuf` when the client prefers it. */
 export function documentFormat(accept: string | undefined): 'json' | 'protobuf' {
   return negotiate(accept, { protobuf: true, table: false }).format;
+}
+
+/** The same where upstream's router does not look at what is accepted first. */
+export function unroutedFormat(accept: string | undefined): 'json' | 'protobuf' {
+  if (accept !== undefined && preferredType(accept, false) === undefined) throw notShownSo(OFFERED);
+  return documentFormat(accept);
 }
 
 function mediaType(contentType: string | undefined): string {

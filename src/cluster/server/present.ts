@@ -8,7 +8,7 @@ import { writeYaml, writeYamlItem } from '../api/yaml-writer.ts';
 import type { RequestContext } from './context.ts';
 import { JsonIndenter } from './indent-json.ts';
 import { ListBody, wholeBody } from './list-body.ts';
-import { parseAccept } from './negotiate.ts';
+import { preferredType } from './negotiate.ts';
 
 /** Programs that people look at answers with, which get them indented unless they say otherwise. */
 const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
@@ -17,13 +17,18 @@ const FOR_PEOPLE = /^(curl|Wget|Mozilla\/)/;
 const PIECE_CHARACTERS = 32 * 1024;
 
 export function present(context: RequestContext, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
-  const { request, info, delegated, server } = context;
-  if (delegated === true) return response;
-  if (response.headers['content-type'] !== 'application/json' || info.verb === 'watch') return response;
+  const { request, info, verbatim, server } = context;
+  if (verbatim === true || info.verb === 'watch') return response;
+  if (response.headers['content-type']?.startsWith('application/json') !== true) return response;
   const accept = request.headers['accept'];
-  const isYaml = accept?.includes('yaml') === true && parseAccept(accept)[0]?.type === 'application/yaml';
+  const isYaml =
+    accept?.includes('yaml') === true && preferredType(accept, response.status >= 400) === 'application/yaml';
   if (!isYaml && !wantsIndented(info.query, request.headers['user-agent'])) return response;
   return formatted(response, isYaml, server.clock);
+}
+
+function inYaml(type = ''): string {
+  return type.replace('application/json', 'application/yaml');
 }
 
 type Format = (body: ApiResponse['body'], slice: Slice) => AsyncGenerator<Uint8Array>;
@@ -35,7 +40,7 @@ async function formatted(response: ApiResponse, isYaml: boolean, clock: Clock): 
   const isSmall = body instanceof Uint8Array && body.length < LARGE_BYTES;
   return {
     ...response,
-    headers: isYaml ? { ...headers, 'content-type': 'application/yaml' } : headers,
+    headers: isYaml ? { ...headers, 'content-type': inYaml(headers['content-type']) } : headers,
     body: isSmall ? await wholeBody(pieces) : pieces,
   };
 }

@@ -40,6 +40,7 @@ test('health: all together, by name, verbose, with exclusions, and failing', asy
   assert.deepEqual(await textOf(api, '/healthz'), [200, 'ok']);
   assert.deepEqual(await textOf(api, '/readyz/disk'), [200, 'ok']);
   assert.equal((await textOf(api, '/livez/disk'))[0], 404);
+  assert.equal((await textOf(api, '/healthz/disk'))[0], 404);
   const [, verbose] = await textOf(api, '/readyz?verbose');
   assert.match(verbose, /^\[\+\]ping ok\n[^]*\[\+\]disk ok\nreadyz check passed\n$/);
   broken = true;
@@ -99,6 +100,12 @@ test('metrics tell of checks, of what is deprecated, and of what admission refus
   await api.call('DELETE', '/api/v1/namespaces/kube-system');
   const [, text] = await textOf(api, '/metrics');
   assert.match(text, /kubernetes_healthcheck\{type="readyz",name="ping"\} 1\n/);
+  const [, slis] = await textOf(api, '/metrics/slis');
+  assert.match(
+    slis,
+    /^# HELP kubernetes_healthcheck [^]*\nkubernetes_healthcheck\{type="readyz",name="ping"\} 1\n/,
+  );
+  assert.doesNotMatch(slis, /apiserver_/);
   assert.match(text, /kubernetes_healthchecks_total\{type="readyz",name="etcd",status="success"\} 1\n/);
   assert.match(
     text,

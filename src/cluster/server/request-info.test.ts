@@ -38,5 +38,13 @@ test('everything else is no resource', () => {
   for (const path of ['/api', '/api/v1', '/apis/apps', '/apis/apps/v1', '/version', '/', '/api/v1/%zz/x']) {
     assert.equal(parseRequest('GET', path).isResource, false, path);
   }
-  assert.equal(parseRequest('GET', '/api/v1/namespaces/a%2Fb').name, 'a/b');
+});
+
+test('an empty segment is an empty name, an escaped slash a slash', () => {
+  assert.equal(brief('GET', '/api/v1/namespaces//pods'), 'list||v1||pods||');
+  assert.equal(brief('GET', '/api/v1/namespaces/a/pods//log'), 'list||v1|a|pods||log');
+  assert.equal(brief('GET', '/api/v1/namespaces/a/pods/b//'), 'get||v1|a|pods|b|');
+  assert.equal(brief('GET', '/api/v1/namespaces/a%2Fpods/b%25c'), 'get||v1|a|pods|b%c|');
+  assert.equal(parseRequest('GET', '//api/v1/pods').isResource, false);
+  assert.equal(parseRequest('GET', '/api/v1/nodes/n/proxy//a%2F/').subpath, '//a%2F/');
 });

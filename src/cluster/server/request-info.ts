@@ -79,25 +79,26 @@ export function parseRequest(method: string, url: string): RequestInfo {
   };
 }
 
-/** Undefined when one is badly escaped. */
+/** What a slash, escaped or not, stands between; undefined of a path that is badly escaped. Slashes at its end say nothing. */
 function segmentsOf(path: string): string[] | undefined {
-  const segments: string[] = [];
-  try {
-    for (const segment of path.split('/')) {
-      if (segment !== '') segments.push(segment.includes('%') ? decodeURIComponent(segment) : segment);
+  let plain = path;
+  if (path.includes('%')) {
+    try {
+      plain = decodeURIComponent(path);
+    } catch {
+      return undefined;
     }
-  } catch {
-    return undefined;
   }
-  return segments;
+  let end = plain.length;
+  while (plain[end - 1] === '/') end--;
+  return plain.slice(1, end).split('/');
 }
 
 /** The rest of a path behind its first segments. */
 function behind(path: string, segments: number): string {
   let at = 0;
   for (let seen = 0; seen < segments; seen++) {
-    while (path[at] === '/') at++;
-    const slash = path.indexOf('/', at);
+    const slash = path.indexOf('/', at + 1);
     at = slash === -1 ? path.length : slash;
   }
   return path.slice(at);

@@ -8,7 +8,7 @@ import type { ApiResponse } from '../api/transport.ts';
 import type { JsonObject } from '../api/json.ts';
 import { kindSchema } from '../api/schema.ts';
 import { ListBody } from './list-body.ts';
-import { acceptsGzip, onlyProtobuf, PROTOBUF } from './negotiate.ts';
+import { acceptsGzip, preferredType, PROTOBUF } from './negotiate.ts';
 import { encodeEnvelope, encodeMessage } from './protobuf-writer.ts';
 import { toBytes } from './view.ts';
 
@@ -43,6 +43,11 @@ export function textResponse(text: string, status = 200): ApiResponse {
   return { status, headers, body: Buffer.from(text) };
 }
 
+/** Nothing but a status and headers. */
+export function bare(status: number, headers: Readonly<Record<string, string>> = {}): ApiResponse {
+  return { status, headers, body: new Uint8Array(0) };
+}
+
 /** A path below which nobody has ever put anything: not even a Status. */
 export function pageNotFound(): ApiResponse {
   return textResponse('404 page not found\n', 404);
@@ -51,7 +56,8 @@ export function pageNotFound(): ApiResponse {
 export function statusResponse(status: Status, accept?: string): ApiResponse {
   const retry = status.details?.retryAfterSeconds;
   const headers = retry === undefined ? {} : { 'retry-after': String(retry) };
-  const schema = onlyProtobuf(accept) ? kindSchema('', 'v1', 'Status') : undefined;
+  const asProtobuf = accept?.includes(PROTOBUF) === true && preferredType(accept, true) === PROTOBUF;
+  const schema = asProtobuf ? kindSchema('', 'v1', 'Status') : undefined;
   if (schema === undefined) return jsonResponse(status.code ?? 500, toBytes(status), headers);
   const message = encodeMessage(status as unknown as JsonObject, schema.message);
   return {

@@ -5,13 +5,17 @@ import { respondWith } from './respond.ts';
 
 const OTHERS = [
   '/.well-known/openid-configuration',
+  '/flagz',
   '/healthz',
   '/livez',
   '/metrics',
+  '/metrics/slis',
   '/openapi/v2',
   '/openapi/v3',
+  '/openapi/v3/',
   '/openid/v1/jwks',
   '/readyz',
+  '/statusz',
   '/version',
 ];
 
@@ -22,8 +26,7 @@ export function answerRoot(
 ): ApiResponse | undefined {
   if (path !== '/' && path !== '/index.html') return undefined;
   const below = served.checks.flatMap(({ name, live }) => [
-    `/healthz/${name}`,
-    ...(live ? [`/livez/${name}`] : []),
+    ...(live ? [`/healthz/${name}`, `/livez/${name}`] : []),
     `/readyz/${name}`,
   ]);
   return respondWith({ paths: [...served.documents, ...below, ...OTHERS].toSorted() });

@@ -27,7 +27,7 @@ export function proxyHandler(parts: ProxyParts, discovery: ForeignDiscovery): Ha
     // A backend that has no such document: it is made here of an older one.
     const described = describes(context) && discovery.version(service).openApiUrl === undefined;
     if (described) return next();
-    context.delegated = true;
+    context.verbatim = true;
     return delegate(parts, context, service);
   };
 }

@@ -2,7 +2,7 @@
 import type { Verb } from '../../api/resource-declaration.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
-import { methodNotAllowed, noSuchPath } from '../failure.ts';
+import { badRequest, methodNotAllowed, noSuchPath, unkeyable } from '../failure.ts';
 import type { Resource } from '../resource.ts';
 import { pageNotFound, warningHeader } from '../respond.ts';
 import { checkWriteOptions } from '../write-options.ts';
@@ -88,10 +88,16 @@ const ACROSS_NAMESPACES = new Set(['list', 'watch']);
 
 /** Only below what is there does a Status say so. */
 export function notServed({ info, server }: RequestContext): ApiResponse {
-  const [root, group] = info.path.split('/').filter((segment) => segment !== '');
+  const [, root, group] = info.path.split('/');
   if (root === 'api' || (root === 'apis' && server.resources.all.some((one) => one.group === group)))
     throw noSuchPath();
   return pageNotFound();
+}
+
+/** As upstream does when it makes a key of it, so for whatever is done with one object. */
+function checkName(name: string): void {
+  const why = name === '.' || name === '..' ? `may not be '${name}'` : "may not contain '%'";
+  if (name === '.' || name === '..' || name.includes('%')) throw unkeyable(name, why);
 }
 
 function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
@@ -111,12 +117,15 @@ function answerFor(context: RequestContext, resource: Resource): Promise<ApiResp
     const verb = info.verb as Verb;
     if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined) throw methodNotAllowed();
     if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
+    checkName(info.name);
     if (resource.kind === 'ComponentStatus') return componentStatus(asked);
     return VERBS[verb](asked);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
+  if (info.name === '') throw badRequest('name must be provided');
   if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
+  checkName(info.name);
   const ofStatus = endpointOf(info.subresource) !== 'main';
   const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
   if (answer === undefined) throw noSuchPath();

@@ -8,9 +8,10 @@ import { kindSchema, parseApiVersion } from '../../api/schema.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
-import { badRequest, conflict, invalidObject, notFound } from '../failure.ts';
+import { badRequest, conflict, invalidObject, methodNotAllowed, notFound } from '../failure.ts';
 import { admitCreation } from '../gate.ts';
 import type { KubeObject } from '../object.ts';
+import { checkTakes } from '../negotiate.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, respondWith } from '../respond.ts';
 import { toBytes } from '../view.ts';
@@ -158,16 +159,18 @@ export async function reviewToken({ server }: ResourceContext, spec: JsonObject)
 }
 
 /** The issuer's discovery document and keys; undefined for any other path. */
-export async function answerKeys({ info, server }: RequestContext): Promise<ApiResponse | undefined> {
+export async function answerKeys(context: RequestContext): Promise<ApiResponse | undefined> {
+  const { info, server, request } = context;
   const path = info.path.replace(/\/$/, '');
   const { serviceAccounts } = server;
   if (serviceAccounts === undefined || (path !== DISCOVERY && path !== KEYS)) return undefined;
+  if (request.method !== 'GET') throw methodNotAllowed();
+  const type = path === KEYS ? 'application/jwk-set+json' : 'application/json';
+  checkTakes(request.headers['accept'], [type]);
+  context.verbatim = true;
   const cache = { 'cache-control': 'public, max-age=3600' };
-  if (path === KEYS) {
-    const type = { 'content-type': 'application/jwk-set+json' };
-    return jsonResponse(200, toBytes(await serviceAccounts.keySet()), { ...type, ...cache });
-  }
-  return jsonResponse(200, toBytes(discoveryOf(serviceAccounts)), cache);
+  const document = path === KEYS ? await serviceAccounts.keySet() : discoveryOf(serviceAccounts);
+  return jsonResponse(200, toBytes(document), { 'content-type': type, ...cache });
 }
 
 function discoveryOf(serviceAccounts: ServiceAccountTokens): JsonObject {

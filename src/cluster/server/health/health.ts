@@ -6,12 +6,14 @@ import { textResponse } from '../respond.ts';
 
 export interface HealthCheck {
   readonly name: string;
-  /** Of `/livez`: a failure means that a restart would help. Of `/readyz` every check is one. */
+  /** Of `/livez` and `/healthz`: a failure means that a restart would help. Of `/readyz` every check is one. */
   readonly live: boolean;
   /** Throws, or rejects, when not healthy. */
   check(): void | Promise<void>;
 }
 
+/** Only what may quote somebody is told not to be guessed at. */
+const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
 const PATH = /^\/(healthz|livez|readyz)(?:\/(.+))?$/;
 
 export interface HealthOptions {
@@ -29,14 +31,14 @@ export async function answerHealth(
 ): Promise<ApiResponse | undefined> {
   const [, group, name] = PATH.exec(path) ?? [];
   if (group === undefined) return undefined;
-  const asked = group === 'livez' ? checks.filter(({ live }) => live) : checks;
+  const asked = group === 'readyz' ? checks : checks.filter(({ live }) => live);
   if (name !== undefined) {
     const one = asked.find((check) => check.name === name);
     if (one === undefined) return undefined;
     const failure = await failureOf(one);
     checked?.(group, name, failure === undefined);
     return failure === undefined
-      ? textResponse('ok')
+      ? { status: 200, headers: PLAIN, body: Buffer.from('ok') }
       : textResponse(`internal server error: ${failure}\n`, 500);
   }
   const excluded = new Set(query.getAll('exclude'));

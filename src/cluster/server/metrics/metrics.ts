@@ -45,9 +45,11 @@ export class Metrics {
     });
   }
 
-  text(): string {
+  /** Of all those whose names begin so. */
+  text(prefix = ''): string {
     const lines: string[] = [];
-    for (const family of this.#families.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const asked = this.#families.filter(({ name }) => name.startsWith(prefix));
+    for (const family of asked.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const { name, help, type } = family;
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...family.samples());
     }

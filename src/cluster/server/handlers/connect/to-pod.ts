@@ -7,7 +7,9 @@ import type { ResourceContext } from '../../context.ts';
 import { badRequest } from '../../failure.ts';
 import { admitConnection } from '../../gate.ts';
 import type { KubeObject } from '../../object.ts';
+import { checkTakes, OFFERED } from '../../negotiate.ts';
 import { flag } from '../../request-info.ts';
+import { bare } from '../../respond.ts';
 import { askNode, passOn } from './node.ts';
 
 type Subresource = 'exec' | 'attach' | 'portforward';
@@ -75,15 +77,15 @@ function streamQuery(subresource: Subresource, options: JsonObject): URLSearchPa
 }
 
 export async function podLog(context: ResourceContext): Promise<ApiResponse> {
-  const { server, resource, info } = context;
+  const { server, resource, info, request } = context;
   const { query, namespace, name } = info;
+  checkTakes(request.headers['accept'], ['text/plain', ...OFFERED]);
   const passed = logQuery(query);
   const pod = (await server.registry.get(resource, info)).object;
   const container = containerOf(pod, query.get('container') ?? '');
   const node = stringAt(pod, 'spec', 'nodeName');
-  const headers = { 'content-type': 'text/plain' };
   // Nobody has it yet, so nobody has said anything.
-  if (node === '') return { status: 200, headers, body: new Uint8Array(0) };
+  if (node === '') return bare(204);
   const path = ['containerLogs', namespace, name, container].map(encodeURIComponent).join('/');
   return await passOn(await askNode(context, node, `/${path}?${passed.toString()}`), 'log');
 }
