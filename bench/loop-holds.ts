@@ -8,13 +8,11 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { benchPod, Driver } from './apiserver-load.ts';
 import { Server } from './apiserver-process.ts';
+import { measureReads } from './loop-holds-reads.ts';
 
 const WORD = process.argv[2] ?? '';
 const TRIES = 7;
-const PODS = 5000;
 const MAPS = '/api/v1/namespaces/default/configmaps';
-const ALL_PODS = '/api/v1/pods';
-const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 interface Held {
@@ -22,6 +20,27 @@ interface Held {
   readonly withGarbage: number;
   readonly garbage: number;
 }
+
+/** A request of which nothing but success is expected, and the body of its answer. */
+export type Send = (
+  method: string,
+  path: string,
+  how?: {
+    readonly body?: string | Buffer;
+    readonly type?: string;
+    readonly accept?: string;
+    readonly gzip?: boolean;
+    /** 200, or 201 for what creates, when absent. */
+    readonly status?: number;
+  },
+) => Promise<Buffer>;
+
+/** Prints a line about `work`, done several times, each time after `before`, which is not measured. */
+export type Measure = (
+  name: string,
+  work: (attempt: number) => Promise<unknown>,
+  before?: (attempt: number) => Promise<unknown>,
+) => Promise<void>;
 
 function ask(path: string, command: string): Promise<Held> {
   return new Promise((resolve, reject) => {
@@ -41,17 +60,14 @@ async function main(): Promise<void> {
   await server.start();
   using driver = new Driver(server);
 
-  const send = async (
-    method: string,
-    path: string,
-    how: { body?: string | Buffer; type?: string; accept?: string; status?: number } = {},
-  ): Promise<Buffer> => {
+  const send: Send = async (method, path, how = {}) => {
     const answer = await driver.send(method, path, {
       ...(how.body !== undefined && { body: how.body }),
       headers: {
         accept: how.accept ?? 'application/json',
         'content-type': how.type ?? 'application/json',
         'user-agent': 'bench',
+        ...(how.gzip === true && { 'accept-encoding': 'gzip' }),
       },
     });
     const wanted = how.status ?? (method === 'POST' ? 201 : 200);
@@ -60,11 +76,7 @@ async function main(): Promise<void> {
     return answer.body;
   };
 
-  const measure = async (
-    name: string,
-    work: (attempt: number) => Promise<unknown>,
-    before?: (attempt: number) => Promise<unknown>,
-  ): Promise<void> => {
+  const measure: Measure = async (name, work, before) => {
     if (!name.includes(WORD)) return;
     const seen: Held[] = [];
     let took = Infinity;
@@ -293,43 +305,7 @@ async function main(): Promise<void> {
     }),
   );
 
-  if (['list', 'watch', 'delet'].some((word) => word.includes(WORD) || WORD.includes(word) || WORD === '')) {
-    await driver.each(PODS, async (i) => {
-      await driver.call('POST', '/api/v1/namespaces/bench/pods', benchPod(`f-${i}`));
-    });
-  }
-  for (const [form, accept] of [
-    ['JSON', 'application/json'],
-    ['protobuf', PROTOBUF],
-    ['a table', TABLE],
-    ['YAML', 'application/yaml'],
-  ] as const)
-    await measure(`list ${PODS} pods as ${form}`, () => send('GET', ALL_PODS, { accept }));
-  await measure(`list ${PODS} pods indented`, () => send('GET', `${ALL_PODS}?pretty=true`));
-  await measure(`list ${PODS} pods by a field`, () =>
-    send('GET', `${ALL_PODS}?fieldSelector=spec.nodeName!%3Dx`),
-  );
-  await measure(`list 500 of ${PODS} pods`, () => send('GET', `${ALL_PODS}?limit=500`));
-  await measure(
-    `list pods as they were`,
-    () => send('GET', `${ALL_PODS}?resourceVersion=3000&resourceVersionMatch=Exact`),
-    undefined,
-  );
-  await measure(`watch from the present of ${PODS} pods`, () =>
-    send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&resourceVersion=0`),
-  );
-  const revision = 400;
-  await measure(`watch from the past of ${PODS} pods`, () =>
-    send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&resourceVersion=${revision}`),
-  );
-  await measure(
-    'delete 1,000 config maps',
-    () => send('DELETE', '/api/v1/namespaces/bench/configmaps'),
-    () =>
-      driver.each(1000, async (i) => {
-        await driver.call('POST', '/api/v1/namespaces/bench/configmaps', map(`m-${i}`, { a: 'b' }));
-      }),
-  );
+  await measureReads({ driver, send, measure });
 }
 
 await main();

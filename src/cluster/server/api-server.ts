@@ -62,6 +62,7 @@ import { answerAbout, type About } from './health/about.ts';
 import { answerHealth, type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
+import { metricsResponse } from './metrics/scrape.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
@@ -469,8 +470,8 @@ function serving({ discovery, checks, metrics, about }: Served): Handler {
       checked: (type, name, healthy) => metrics.checked(type, name, healthy),
     });
     if (health !== undefined) return health;
-    if (info.path === '/metrics') return metricsResponse(metrics.registry.text());
-    if (info.path === '/metrics/slis') return metricsResponse(metrics.registry.text(HEALTH));
+    if (info.path === '/metrics') return metricsResponse(metrics.registry.text(), server.clock);
+    if (info.path === '/metrics/slis') return metricsResponse(metrics.registry.text(HEALTH), server.clock);
     const page = answerAbout(info.path, context.request.headers['accept'], about);
     if (page !== undefined) return page;
     const keys = await answerKeys(context);
@@ -484,11 +485,6 @@ function serving({ discovery, checks, metrics, about }: Served): Handler {
     if (answer !== undefined) return answer;
     return answerRoot(info.path, { documents: discovery.paths(), checks }) ?? notServed(context);
   };
-}
-
-function metricsResponse(text: string): ApiResponse {
-  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-  return { status: 200, headers, body: Buffer.from(text) };
 }
 
 /** version.Info (k8s.io/apimachinery/pkg/version). */

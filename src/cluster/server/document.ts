@@ -76,7 +76,18 @@ function* hashed(steps: Steps<Uint8Array>): Steps<Document> {
 export function* jsonSteps(value: JsonValue): Steps<Uint8Array> {
   const parts: Buffer[] = [];
   yield* jsonParts(value, { parts, depth: 0 });
-  return Buffer.concat(parts);
+  return yield* joined(parts);
+}
+
+function* joined(parts: readonly Buffer[]): Steps<Uint8Array> {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+    yield;
+  }
+  return whole;
 }
 
 /** Parts of documents are found below this depth: paths and definitions, schemas of components, groups of a list. */

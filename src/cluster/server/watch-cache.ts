@@ -83,6 +83,10 @@ export class CachedEvent {
   }
 }
 
+export interface Past extends Iterable<CachedEvent> {
+  readonly length: number;
+}
+
 /** Objects and recent events below one key prefix. */
 export class ResourceCache {
   readonly prefix: string;
@@ -233,8 +237,8 @@ export class ResourceCache {
     this.#head = 0;
   }
 
-  /** Events after `revision`; undefined when some of them have left the window. */
-  since(revision: number): readonly CachedEvent[] | undefined {
+  /** Events after `revision`, of which there may be very many; undefined when some of them have left the window. */
+  since(revision: number): Past | undefined {
     if (revision < this.#windowStart) return undefined;
     let low = this.#head;
     let high = this.#events.length;
@@ -243,7 +247,15 @@ export class ResourceCache {
       if (this.#events[middle]!.event.revision <= revision) low = middle + 1;
       else high = middle;
     }
-    return this.#events.slice(low).map(({ event }) => event);
+    // Nothing of it changes: it is only appended to, and cut off by making another.
+    const events = this.#events;
+    const end = events.length;
+    return {
+      length: end - low,
+      *[Symbol.iterator]() {
+        for (let at = low; at < end; at++) yield events[at]!.event;
+      },
+    };
   }
 
   subscribe(listener: (event: CachedEvent) => void): Disposable {

@@ -29,13 +29,18 @@ export function* openApiV2(documents: readonly JsonObject[], version: string): G
   return {
     swagger: '2.0',
     info: { title: 'Kubernetes', version },
-    paths: sorted(paths),
-    definitions: sorted(definitions),
+    paths: yield* sorted(paths),
+    definitions: yield* sorted(definitions),
   };
 }
 
-function sorted(object: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+function* sorted(object: JsonObject): Generator<void, JsonObject> {
+  const result: JsonObject = {};
+  for (const key of Object.keys(object).toSorted()) {
+    result[key] = object[key]!;
+    yield;
+  }
+  return result;
 }
 
 const KINDS = 'x-kubernetes-group-version-kind';

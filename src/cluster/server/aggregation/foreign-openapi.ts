@@ -87,6 +87,7 @@ export class ForeignOpenApi {
 
   /** This server's document with those of the backends. */
   merged(own: JsonObject): JsonObject {
+    if (this.#fetched.size === 0) return own;
     const paths = { ...objectAt(own, 'paths') };
     const definitions = { ...objectAt(own, 'definitions') };
     for (const { part } of this.#fetched.values()) {

@@ -6,6 +6,7 @@ interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Lines, those of one label set together. */
   samples(): Iterable<string>;
 }
 
@@ -40,30 +41,32 @@ export class Metrics {
       help,
       type,
       *samples() {
-        for (const [values, value] of read()) yield `${name}${labelText(labels, values)} ${value}`;
+        for (const [values, value] of read()) yield `${name}${labelText(labels, values)} ${value}\n`;
       },
     });
   }
 
-  /** Of all those whose names begin so. */
-  text(prefix = ''): string {
-    const lines: string[] = [];
+  /** The text of all those whose names begin so, in parts of whole lines. */
+  *text(prefix = ''): Generator<string> {
     const asked = this.#families.filter(({ name }) => name.startsWith(prefix));
     for (const family of asked.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const { name, help, type } = family;
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...family.samples());
+      yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+      yield* family.samples();
     }
-    return `${lines.join('\n')}\n`;
   }
 }
 
-function labelText(names: readonly string[], values: LabelValues, more = ''): string {
-  const pairs = names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`);
-  if (more !== '') pairs.push(more);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+function labelText(names: readonly string[], values: LabelValues): string {
+  return names.length === 0 ? '' : `{${pairs(names, values)}}`;
+}
+
+function pairs(names: readonly string[], values: LabelValues): string {
+  return names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`).join(',');
 }
 
 function escaped(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
@@ -128,7 +131,7 @@ export class Counter implements Family {
 
   *samples(): Generator<string> {
     for (const { values, state } of this.#series.all()) {
-      yield `${this.name}${labelText(this.#labels, values)} ${state.count}`;
+      yield `${this.name}${labelText(this.#labels, values)} ${state.count}\n`;
     }
   }
 }
@@ -189,14 +192,17 @@ export class Histogram implements Family {
   *samples(): Generator<string> {
     const { labels, buckets } = this.#options;
     for (const { values, state } of this.#series.all()) {
+      const own = pairs(labels, values);
+      const bucket = `${this.name}_bucket{${own}${own === '' ? '' : ','}le="`;
+      let text = '';
       let below = 0;
       for (const [i, bound] of buckets.entries()) {
         below += state.buckets[i]!;
-        yield `${this.name}_bucket${labelText(labels, values, `le="${bound}"`)} ${below}`;
+        text += `${bucket}${bound}"} ${below}\n`;
       }
-      yield `${this.name}_bucket${labelText(labels, values, 'le="+Inf"')} ${state.count}`;
-      yield `${this.name}_sum${labelText(labels, values)} ${state.sum}`;
-      yield `${this.name}_count${labelText(labels, values)} ${state.count}`;
+      const all = own === '' ? '' : `{${own}}`;
+      text += `${bucket}+Inf"} ${state.count}\n`;
+      yield `${text}${this.name}_sum${all} ${state.sum}\n${this.name}_count${all} ${state.count}\n`;
     }
   }
 }
