@@ -125,6 +125,8 @@ export function parseFieldSelector(text: string): FieldTerm[] {
     const match = /^(.*?)(!=|==|=)(.*)$/s.exec(part);
     if (match === null) throw unreadable(`invalid selector: '${text}'; can't understand '${part}'`);
     const [, field = '', operator = '', value = ''] = match;
+    // Nothing has to be nothing: upstream's conversion of labels drops it.
+    if (field === '' && value === '') continue;
     result.push({ field, operator: operator === '!=' ? '!=' : '=', value: unescaped(value) });
   }
   return result;

@@ -107,7 +107,7 @@ test('bodies and patches', () => {
   assert.throws(() => bodyFormat('text/plain'), /unknown format/);
   assert.equal(patchFormat('application/strategic-merge-patch+json'), 'strategic');
   assert.equal(patchFormat('application/apply-patch+yaml'), 'apply');
-  for (const type of ['application/apply-patch+cbor', 'constructor', '']) {
+  for (const type of ['application/apply-patch+cbor', 'APPLICATION/merge-patch+json', 'constructor', '']) {
     assert.throws(() => patchFormat(type), /415: Unsupported Media Type/);
   }
 });

@@ -155,11 +155,11 @@ export function unroutedFormat(accept: string | undefined): 'json' | 'protobuf' 
 }
 
 function mediaType(contentType: string | undefined): string {
-  return (contentType ?? '').split(';')[0]!.trim().toLowerCase();
+  return (contentType ?? '').split(';')[0]!.trim();
 }
 
 export function bodyFormat(contentType: string | undefined): BodyFormat {
-  const type = mediaType(contentType);
+  const type = mediaType(contentType).toLowerCase();
   const [, ...parameters] = contentType?.includes(';') === true ? contentType.split(';') : [];
   if (parameters.some((one) => one.trim() !== '' && !one.includes('='))) throw unsupportedMediaType(OFFERED);
   if (type === '' || type === 'application/json') return 'json';

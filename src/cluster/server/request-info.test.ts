@@ -40,6 +40,11 @@ test('everything else is no resource', () => {
   }
 });
 
+test('parts of a query with a semicolon, or badly escaped, are none', () => {
+  const { query } = parseRequest('GET', '/api/v1/pods?limit=1;x=2&a=b&c=%zz&labelSelector=l%3Da+b');
+  assert.deepEqual(Object.fromEntries(query), { a: 'b', labelSelector: 'l=a b' });
+});
+
 test('an empty segment is an empty name, an escaped slash a slash', () => {
   assert.equal(brief('GET', '/api/v1/namespaces//pods'), 'list||v1||pods||');
   assert.equal(brief('GET', '/api/v1/namespaces/a/pods//log'), 'list||v1|a|pods||log');

@@ -34,7 +34,7 @@ const NO_QUERY = new URLSearchParams();
 export function parseRequest(method: string, url: string): RequestInfo {
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
-  const query = mark === -1 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
+  const query = mark === -1 ? NO_QUERY : queryOf(url.slice(mark + 1));
   const segments = segmentsOf(path);
   const isCore = segments?.[0] === 'api';
   if (segments === undefined || (!isCore && segments[0] !== 'apis') || segments.length < (isCore ? 3 : 4)) {
@@ -77,6 +77,15 @@ export function parseRequest(method: string, url: string): RequestInfo {
     subpath: isProxy ? behind(path, at + 3) : '',
     verb: isWatch ? 'watch' : verbOf(method, name, query),
   };
+}
+
+const BAD_ESCAPE = /%(?![0-9a-fA-F]{2})/;
+
+/** As Go reads it: parts with a semicolon in them, or badly escaped, count for nothing. */
+function queryOf(text: string): URLSearchParams {
+  if (!text.includes(';') && !BAD_ESCAPE.test(text)) return new URLSearchParams(text);
+  const parts = text.split('&').filter((part) => !part.includes(';') && !BAD_ESCAPE.test(part));
+  return new URLSearchParams(parts.join('&'));
 }
 
 /** What a slash, escaped or not, stands between; undefined of a path that is badly escaped. Slashes at its end say nothing. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { duplexPair, type Duplex } from 'node:stream';
 import { test } from 'node:test';
 
 import { objectsAt } from '../api/json.ts';
@@ -138,4 +140,44 @@ test('the old path of a watch, of many and of one', async () => {
   await api.call('DELETE', `${MAPS}/b`);
   assert.deepEqual(await one.summary(1), ['DELETED b']);
   for (const watch of [all, one]) watch.stop();
+});
+
+/** A frame and its head, which is written before it. */
+async function frameFrom(client: Duplex): Promise<readonly [head: Buffer, payload: Buffer]> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of client.iterator({ destroyOnReturn: false })) {
+    if (chunks.push(chunk as Buffer) === 2) break;
+  }
+  return [chunks[0]!, chunks[1]!];
+}
+
+test('a watch over WebSocket has a message for each event, and ends with its client', async () => {
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a'));
+  const url = `${MAPS}?watch=1&fieldSelector=metadata.name%3Da`;
+  const headers = {
+    upgrade: 'websocket',
+    connection: 'Upgrade',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'sec-websocket-protocol': 'base64url.bearer.authorization.k8s.io.c2VjcmV0, base64.binary.k8s.io',
+  };
+  const refused = await api.call('GET', url, undefined, { ...headers, 'sec-websocket-version': '8' });
+  assert.equal(refused.status, 400);
+  for (const accept of ['application/json', 'application/vnd.kubernetes.protobuf']) {
+    const answer = await api.raw('GET', url, { headers: { ...headers, accept } });
+    assert.equal(answer.status, 101);
+    assert.equal(answer.headers['sec-websocket-protocol'], 'base64.binary.k8s.io');
+    const [client, server] = duplexPair();
+    answer.tunnel!(server);
+    const [head, message] = await frameFrom(client);
+    const isJson = accept === 'application/json';
+    assert.equal(head[0], isJson ? 0x81 : 0x82, 'one whole message');
+    if (isJson) assert.equal((JSON.parse(message.toString()) as { type: string }).type, 'ADDED');
+    else assert.match(message.toString('latin1'), /ADDED/);
+    client.resume().end();
+    await once(server, 'close');
+  }
+  const { message = '' } = (await api.call('GET', '/metrics')).body;
+  assert.doesNotMatch(message, /apiserver_registered_watchers\{.*kind="ConfigMap"/);
 });

@@ -13,7 +13,7 @@ import { SizeReader } from './remote-session.ts';
 import { SPDY_DICTIONARY } from './spdy-dictionary.ts';
 import { SpdyConnection, type SpdyStream } from './spdy.ts';
 import { spdySession } from './spdy-session.ts';
-import { acceptWebSocket, WebSocketConnection } from './websocket.ts';
+import { acceptWebSocket, WebSocketConnection } from '../../api/websocket.ts';
 
 const ALL = { stdin: true, stdout: true, stderr: true, tty: false };
 

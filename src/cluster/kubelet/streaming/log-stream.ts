@@ -2,7 +2,7 @@
 import { errorMessage } from '../../../base/errors.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { settle } from './settle.ts';
-import { acceptWebSocket, WebSocketConnection } from './websocket.ts';
+import { acceptWebSocket, WebSocketConnection } from '../../api/websocket.ts';
 
 /** Of kube-apiserver's readers; bytes are what is meant when nothing is said. */
 const BASE64 = 'base64.binary.k8s.io';

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 
-import { WebSocketConnection } from './websocket.ts';
+import { WebSocketConnection } from '../../api/websocket.ts';
 
 export const PORT_CHANNEL_PROTOCOLS: readonly string[] = [
   'v4.channel.k8s.io',

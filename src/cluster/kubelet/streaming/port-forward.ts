@@ -11,7 +11,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { forwardChannels, PORT_CHANNEL_PROTOCOLS } from './port-channels.ts';
 import { SpdyConnection, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, isSpdyRequest } from './spdy-session.ts';
-import { acceptWebSocket, isWebSocketRequest } from './websocket.ts';
+import { acceptWebSocket, isWebSocketRequest } from '../../api/websocket.ts';
 import { webSocketTunnel } from './websocket-tunnel.ts';
 import { afterwards } from './settle.ts';
 

@@ -9,7 +9,7 @@ import { channelSession, REMOTE_COMMAND_PROTOCOLS } from './channels.ts';
 import { attachRemote, runRemote } from './remote-command.ts';
 import type { RemoteSession, StreamWishes } from './remote-session.ts';
 import { acceptSpdy, isSpdyRequest, SPDY_COMMAND_PROTOCOLS, spdySession } from './spdy-session.ts';
-import { acceptWebSocket, isWebSocketRequest } from './websocket.ts';
+import { acceptWebSocket, isWebSocketRequest } from '../../api/websocket.ts';
 
 export interface RemoteCommand {
   readonly headers: Readonly<Record<string, string>>;

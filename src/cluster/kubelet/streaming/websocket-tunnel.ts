@@ -1,7 +1,7 @@
 /** A WebSocket whose binary messages are the bytes of another connection. */
 import { Duplex } from 'node:stream';
 
-import { WebSocketConnection } from './websocket.ts';
+import { WebSocketConnection } from '../../api/websocket.ts';
 import { afterwards, settle } from './settle.ts';
 
 export function webSocketTunnel(connection: Duplex): Duplex {

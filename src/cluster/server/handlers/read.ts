@@ -1,4 +1,5 @@
 import type { ApiResponse } from '../../api/transport.ts';
+import { isWebSocketRequest } from '../../api/websocket.ts';
 import type { ResourceContext } from '../context.ts';
 import { listResponse } from '../list-body.ts';
 import { listOptionsOf, parseVersion, type ListOptions } from '../list-options.ts';
@@ -8,6 +9,7 @@ import { selectionOf, type Selection } from '../selection.ts';
 import { prepared, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
+import { overWebSocket } from './websocket-watch.ts';
 
 const SHOWN_AS: Readonly<Record<string, 'list' | 'events' | 'deleted'>> = {
   list: 'list',
@@ -78,24 +80,26 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const after =
     wantsInitial || (from === 0 && !noInitial) ? undefined : from === 0 ? server.cache.revision : from;
   await prepared(resource, () => server.cache.resource(resource.prefix).list(selection.prefix));
-  const body = watchObjects(
-    {
-      resource,
-      selection,
-      view,
-      after,
-      bookmarks,
-      markInitial: wantsInitial,
-      timeoutMs: seconds > 0 ? seconds * 1000 : server.limits.minWatchMs * (1 + server.random.next()),
-      signal:
-        request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
-    },
-    server,
-  );
+  const open = (): AsyncIterable<Uint8Array> =>
+    watchObjects(
+      {
+        resource,
+        selection,
+        view,
+        after,
+        bookmarks,
+        markInitial: wantsInitial,
+        timeoutMs: seconds > 0 ? seconds * 1000 : server.limits.minWatchMs * (1 + server.random.next()),
+        signal:
+          request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
+      },
+      server,
+    );
+  if (isWebSocketRequest(request.headers)) return overWebSocket(request.headers, view.format, open);
   return {
     status: 200,
     headers: { 'content-type': view.streamType, 'cache-control': 'no-cache, private' },
-    body,
+    body: open(),
   };
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 
-import { PlatformError } from '../../../base/errors.ts';
+import { PlatformError } from '../../base/errors.ts';
 
 const CONTINUATION = 0;
 const TEXT = 1;
