@@ -25,8 +25,9 @@ function inRange(index: bigint, limit: number): number {
 }
 
 function charAt(text: string, index: bigint): string {
-  const all = chars(text);
-  return all[inRange(index, all.length)] ?? '';
+  let left = inRange(index, sizeOf(text));
+  for (const char of text) if (left-- === 0) return char;
+  return '';
 }
 
 function indexOf(text: string, part: string, from = 0n): bigint {

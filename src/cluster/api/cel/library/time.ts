@@ -80,6 +80,9 @@ export function field(time: Timestamp, name: string, zone: string): bigint {
   }
 }
 
+/** An expression asks for one zone again and again. */
+let last: { readonly zone: string; readonly offset: (ms: number) => number } | undefined;
+
 function offset(ms: number, zone: string): number {
   const fixed = /^([+-]?)(\d+):(\d+)$/.exec(zone);
   if (fixed !== null) {
@@ -87,7 +90,8 @@ function offset(ms: number, zone: string): number {
     return (fixed[1] === '-' ? -minutes : minutes) * 60_000;
   }
   try {
-    return zoneOffset(zone === '' ? 'UTC' : zone)(ms);
+    if (last?.zone !== zone) last = { zone, offset: zoneOffset(zone === '' ? 'UTC' : zone) };
+    return last.offset(ms);
   } catch {
     throw new CelError(`unknown time zone ${zone}`);
   }
