@@ -58,8 +58,8 @@ export interface ResourceDeclaration {
   readonly storage: { readonly group: string; readonly version: string; readonly resource: string };
   /** `status` may only be written through the status subresource, `spec` only outside it. */
   readonly hasStatus: boolean;
-  /** The schema of a user's definition; absent for a published kind. */
-  readonly openApi?: JsonObject;
+  /** Reads the schema of a user's definition, which may be large; absent for a published kind. */
+  readonly openApi?: () => JsonObject;
   /** Goes to whoever uses this version, as a warning. */
   readonly deprecation?: string;
   /** Questions that are answered and not kept: reviews. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { TooLong } from '../../../base/too-long.ts';
 import { ruleCheck } from '../structural/rules.ts';
-import { parseStructural } from '../structural/schema.ts';
+import { Structural } from '../structural/schema.ts';
 import { allowance, withAllowance } from './allowance.ts';
 import { fromJson } from './json-values.ts';
 import { Budget, compile, environmentOf, PER_RULE } from './program.ts';
@@ -56,7 +56,7 @@ test('each turn has its time', async () => {
 test('the rules of one object share a turn', () => {
   const rule = { rule: 'self.all(x, self.all(y, x + y >= 0))' };
   const list = { type: 'array', items: { type: 'integer' }, 'x-kubernetes-validations': [rule] };
-  const check = ruleCheck(parseStructural({ type: 'object', additionalProperties: list }))!;
+  const check = ruleCheck(new Structural({ type: 'object', additionalProperties: list }))!;
   const object = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`list${i}`, [1, 2, 3]]));
   assert.deepEqual(check(object, undefined), []);
   assert.throws(() => withAllowance(clockOf(0.5), () => check(object, undefined)), TooLong);

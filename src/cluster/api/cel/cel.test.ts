@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fromJson, toJson } from './json-values.ts';
 import { Budget, CelError, compile, environmentOf, PER_RULE, typeText } from './program.ts';
 import { escapedName, typeOfSchema } from './schema-types.ts';
-import { parseStructural } from '../structural/schema.ts';
+import { Structural } from '../structural/schema.ts';
 import { DYN, INT, list, map, STRING, type CelType } from './types.ts';
 import type { Value } from './values.ts';
 
@@ -228,7 +228,7 @@ test('matching is paid for by the text and the pattern', () => {
 });
 
 test('structural schemas give types', () => {
-  const schema = parseStructural({
+  const schema = new Structural({
     type: 'object',
     properties: {
       size: { type: 'integer' },
@@ -283,7 +283,7 @@ test('literals of objects go back to JSON', () => {
 
 test('lists with keys are added by them, and compared without their order', () => {
   const item = { type: 'object', properties: { k: { type: 'string' }, v: { type: 'integer' } } };
-  const schema = parseStructural({
+  const schema = new Structural({
     type: 'object',
     properties: {
       set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },

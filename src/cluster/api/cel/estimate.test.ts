@@ -1,14 +1,14 @@
 /** Estimates of a kube-apiserver 1.36, taken from its refusals (tools/compare/requests/expressions.cel.yaml has more). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseStructural } from '../structural/schema.ts';
+import { Structural } from '../structural/schema.ts';
 import { boundsOf } from './bounds.ts';
 import { estimateCost } from './estimate.ts';
 import { compile, environmentOf } from './program.ts';
 import { typeOfSchema } from './schema-types.ts';
 
 const text = (maxLength: number): object => ({ type: 'string', maxLength });
-const schema = parseStructural(
+const schema = new Structural(
   JSON.parse(
     JSON.stringify({
       type: 'object',

@@ -79,13 +79,28 @@ function make(schema: Structural, hasHead: boolean): CelType {
   const fields = new Map<string, Field>();
   for (const [property, child] of properties) {
     const name = escapedName(property);
-    if (name !== undefined) fields.set(name, { property, type: typeOfSchema(child) });
+    if (name !== undefined) fields.set(name, new SchemaField(property, child));
   }
   if (hasHead) {
     for (const property of ['apiVersion', 'kind']) fields.set(property, { property, type: STRING });
     fields.set('metadata', { property: 'metadata', type: METADATA });
   }
   return { kind: 'object', name: `selfType.${count++}`, fields };
+}
+
+/** What the field is of is looked at when the field is. */
+class SchemaField implements Field {
+  readonly property: string;
+  readonly #schema: Structural;
+
+  constructor(property: string, schema: Structural) {
+    this.property = property;
+    this.#schema = schema;
+  }
+
+  get type(): CelType {
+    return typeOfSchema(this.#schema);
+  }
 }
 
 function keysOf({ listType, listMapKeys }: Structural): readonly string[] | undefined {

@@ -70,7 +70,8 @@ export class SchemaCollector {
 
   /** Makes a user's definition known, so that references to its kind and list find it. */
   define(resource: ResourceDeclaration): void {
-    const { group, version, kind, listKind, openApi = {} } = resource;
+    const { group, version, kind, listKind } = resource;
+    const openApi = resource.openApi?.() ?? {};
     const meta = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
     const list = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadataList');
     const metadataOf = (schema: KindSchema | undefined): JsonObject => {

@@ -3,13 +3,13 @@ import { invalid, type FieldError } from '../field-error.ts';
 import { embeddedErrors } from './embedded.ts';
 import { ruleLanguage } from './lazy-rules.ts';
 import { prune } from './prune.ts';
-import { hasRules, type Structural } from './schema.ts';
+import type { Structural } from './schema.ts';
 import { NO_FIELD, validateValue } from './validate.ts';
 
 /** A default must itself be pruned and valid; what the schema would fill in does not count. */
 export function checkDefaults(schema: Structural, path: string): FieldError[] {
   // The root is an object of its own as any embedded one.
-  return defaultErrors({ ...schema, embedded: true }, path);
+  return defaultErrors(schema.embedding(), path);
 }
 
 function defaultErrors(schema: Structural, path: string): FieldError[] {
@@ -21,7 +21,7 @@ function defaultErrors(schema: Structural, path: string): FieldError[] {
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
     const wrong = embeddedErrors(value, schema);
     if (wrong.length === 0) append(wrong, validateValue(value, schema));
-    if (wrong.length === 0 && hasRules(schema)) {
+    if (wrong.length === 0 && schema.hasRules) {
       const check = ruleLanguage().ruleCheck(schema, false);
       // Both as a value that was there and as one that comes.
       wrong.push(...(check?.(value, value) ?? []), ...(check?.(value, undefined) ?? []));

@@ -6,7 +6,7 @@ import { checkDefaults } from './check-defaults.ts';
 import { checkKeywords } from './check-keywords.ts';
 import { checkStructural } from './check.ts';
 import { ruleLanguage } from './lazy-rules.ts';
-import { hasRules, parseStructural } from './schema.ts';
+import { Structural } from './schema.ts';
 import { isBeyondStructure } from './unsupported.ts';
 
 /** What a schema's root may say where the status is cut out of it. */
@@ -59,13 +59,13 @@ export function checkDefinitionSchema(
   }
   const isBeyond = isBeyondStructure(schema);
   const shape = isBeyond ? [] : checkStructural(schema, at);
-  const structural = isBeyond || shape.length > 0 ? undefined : parseStructural(schema);
+  const structural = isBeyond || shape.length > 0 ? undefined : new Structural(schema);
   const defaults = structural === undefined ? [] : checkDefaults(structural, at);
   const keywords = checkKeywords(schema, at);
   append(errors, shape);
   append(errors, defaults);
   append(errors, keywords);
-  if (structural !== undefined && defaults.length === 0 && !isKnown && hasRules(structural)) {
+  if (structural !== undefined && defaults.length === 0 && !isKnown && structural.hasRules) {
     append(errors, ruleLanguage().checkRules(structural, at, keywords));
   }
   if (errors.length > 0 || !isBeyond) return errors;

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { JsonObject, JsonValue } from '../json.ts';
-import { parseStructural } from './schema.ts';
+import { Structural } from './schema.ts';
 import { ratcheted, validateValue } from './validate.ts';
 
 const WORD = { type: 'string', enum: ['good'] };
-const SCHEMA = parseStructural({
+const SCHEMA = new Structural({
   type: 'object',
   properties: {
     word: WORD,

@@ -17,6 +17,7 @@ import { NONE, Optional, type Value } from '../cel/values.ts';
 import { mentions } from '../cel/walk.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { getOwn, isJsonObject, jsonEqual, type JsonValue } from '../json.ts';
+import { lazily } from '../lazily.ts';
 import { keysOf } from './list-keys.ts';
 import type { CelRule, Structural } from './schema.ts';
 
@@ -47,39 +48,27 @@ export function variablesOf(rule: CelRule, self: CelType): ReadonlyMap<string, C
 }
 
 interface Level {
-  readonly schema: Structural;
   readonly rules: readonly (CompiledRule | { readonly rule: CelRule; readonly error: string })[];
   readonly type: CelType;
-  /** Whether anything is below that has rules. */
-  readonly properties: ReadonlyMap<string, Level>;
-  readonly items: Level | undefined;
-  readonly additional: Level | undefined;
 }
 
 /** Checks objects against all rules; undefined when there are none. */
 export type RuleCheck = (value: JsonValue, old: JsonValue | undefined) => FieldError[];
 
+/** Rules are compiled when the first value comes to which they apply. */
 export function ruleCheck(schema: Structural, root = true): RuleCheck | undefined {
-  const level = levelOf(schema, root);
-  if (level === undefined) return undefined;
+  if (!schema.hasRules) return undefined;
+  const levels = new Map<Structural, Level>();
+  const levelOf = (level: Structural): Level =>
+    levels.getOrInsertComputed(level, () => compileLevel(level, root && level === schema));
   return (value, old) => {
-    const run = new Run();
-    run.visit(level, { value, old, path: '' });
+    const run = new Run(levelOf);
+    run.visit(schema, { value, old, path: '' });
     return run.errors;
   };
 }
 
-function levelOf(schema: Structural, root: boolean): Level | undefined {
-  const properties = new Map<string, Level>();
-  for (const [name, child] of schema.properties) {
-    const level = levelOf(child, false);
-    if (level !== undefined) properties.set(name, level);
-  }
-  const items = schema.items && levelOf(schema.items, false);
-  const additional = typeof schema.additional === 'object' ? levelOf(schema.additional, false) : undefined;
-  if (schema.rules.length === 0 && properties.size === 0 && items === undefined && additional === undefined) {
-    return undefined;
-  }
+function compileLevel(schema: Structural, root: boolean): Level {
   // What says nothing is refused where definitions are.
   const said = schema.rules.filter(({ rule }) => rule.trim() !== '');
   const rules = said.map((rule) => {
@@ -90,7 +79,7 @@ function levelOf(schema: Structural, root: boolean): Level | undefined {
       return { rule, error: error.message };
     }
   });
-  return { schema, rules, type: typeOfSchema(schema, root), properties, items, additional };
+  return { rules, type: typeOfSchema(schema, root) };
 }
 
 type Variables = (name: string) => Value | undefined;
@@ -114,49 +103,50 @@ class Run {
   readonly errors: FieldError[] = [];
   readonly #request = new Budget(PER_REQUEST);
   readonly #allowance = allowance();
+  readonly #levelOf: (schema: Structural) => Level;
   #exhausted = false;
 
-  constructor() {
+  constructor(levelOf: (schema: Structural) => Level) {
+    this.#levelOf = levelOf;
     this.#allowance?.begin();
   }
 
-  visit(level: Level, place: Place): void {
+  visit(schema: Structural, place: Place): void {
     const { value, old, path } = place;
-    if (value === null || this.#exhausted) return;
-    this.#applyRules(level, place);
+    if (value === null || this.#exhausted || !schema.hasRules) return;
+    if (schema.rules.length > 0) this.#applyRules(schema, place);
     if (Array.isArray(value)) {
-      if (level.items === undefined) return;
-      const counterpart = counterparts(level.schema, old);
+      if (schema.items?.hasRules !== true) return;
+      const counterpart = counterparts(schema, old);
       for (const [index, item] of value.entries()) {
-        const before = counterpart(item);
-        this.visit(level.items, { value: item, old: before, path: `${path}[${index}]` });
+        this.visit(schema.items, { value: item, old: counterpart(item), path: `${path}[${index}]` });
       }
       return;
     }
     if (!isJsonObject(value)) return;
     for (const name of Object.keys(value)) {
-      const below =
-        level.properties.get(name) ?? (level.schema.properties.has(name) ? undefined : level.additional);
+      const known = schema.properties.get(name);
+      const below = known ?? schema.additional;
       const child = getOwn(value, name);
-      if (below === undefined || child === undefined) continue;
+      if (typeof below !== 'object' || !below.hasRules || child === undefined) continue;
       const before = isJsonObject(old) ? getOwn(old, name) : undefined;
-      const at = level.properties.has(name) || path === '' ? joined(path, name) : `${path}[${name}]`;
+      const at = known !== undefined || path === '' ? joined(path, name) : `${path}[${name}]`;
       this.visit(below, { value: child, old: before, path: at });
     }
   }
 
-  #applyRules(level: Level, { value, old, path }: Place): void {
-    if (level.rules.length === 0) return;
+  #applyRules(schema: Structural, { value, old, path }: Place): void {
     this.#allowance?.check();
-    const self = lazily(() => fromJson(value, level.type));
-    const before = lazily(() => (old === undefined || old === null ? undefined : fromJson(old, level.type)));
+    const { rules, type } = this.#levelOf(schema);
+    const self = lazily(() => fromJson(value, type));
+    const before = lazily(() => (old === undefined || old === null ? undefined : fromJson(old, type)));
     const unchanged = old !== undefined && jsonEqual(value, old);
-    for (const compiled of level.rules) {
+    for (const compiled of rules) {
       const { rule } = compiled;
       const complaints: Complaints = {
         broken: (why) => void this.errors.push(errorOf(rule, { path, value, why })),
         // What could not be asked says nothing about the value.
-        failed: (why) => void this.errors.push(invalid(path || '<nil>', level.schema.type, why)),
+        failed: (why) => void this.errors.push(invalid(path || '<nil>', schema.type, why)),
       };
       if ('error' in compiled) {
         complaints.failed(`rule compile error: ${compiled.error}`);
@@ -271,9 +261,4 @@ function counterparts(
     const same = isJsonObject(item) ? byKey.get(keyOf(item)) : undefined;
     return same?.length === 1 ? same[0] : undefined;
   };
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }

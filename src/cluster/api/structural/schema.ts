@@ -1,13 +1,14 @@
 /**
  * Structural schemas: what a CustomResourceDefinition says of its objects
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema).
- * Parsed once for each version of a definition; everything else here interprets the result.
+ * Read once for each version of a definition; everything else here interprets the result.
  */
 import {
   getOwn,
   isJsonObject,
   listAt,
   numberAt,
+  objectAt,
   objectsAt,
   stringAt,
   type JsonObject,
@@ -18,8 +19,10 @@ import { lazyPattern, type LinearPattern } from '../pattern/lazy.ts';
 
 export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | '';
 
-export interface Structural {
+/** Reads of its JSON what is asked for: schemas may have thousands of fields, of which an object has a few. */
+export class Structural {
   readonly type: SchemaType;
+  /** Empty where nobody knows it. */
   readonly format: string;
   readonly nullable: boolean;
   readonly intOrString: boolean;
@@ -27,15 +30,89 @@ export interface Structural {
   /** An object with apiVersion, kind and metadata of its own. */
   readonly embedded: boolean;
   readonly defaultValue: JsonValue | undefined;
-  readonly properties: ReadonlyMap<string, Structural>;
   /** A map's values; true: any. */
   readonly additional: Structural | boolean | undefined;
   readonly items: Structural | undefined;
   readonly listType: 'atomic' | 'set' | 'map' | undefined;
   readonly listMapKeys: readonly string[];
   readonly mapType: 'atomic' | 'granular' | undefined;
-  readonly checks: Checks;
-  readonly rules: readonly CelRule[];
+  readonly #json: JsonObject;
+  #properties: ReadonlyMap<string, Structural> | undefined;
+  #checks: Checks | undefined;
+  #rules: readonly CelRule[] | undefined;
+  #hasRules: boolean | undefined;
+
+  /** Of a schema that `check.ts` has nothing against. */
+  constructor(json: JsonObject) {
+    const [format, items, additional] = [
+      stringAt(json, 'format'),
+      getOwn(json, 'items'),
+      getOwn(json, 'additionalProperties'),
+    ];
+    this.type = stringAt(json, 'type') as SchemaType;
+    this.format = isKnownFormat(this.type, format) ? format : '';
+    this.nullable = boolean(json, 'nullable');
+    this.intOrString = boolean(json, 'x-kubernetes-int-or-string');
+    this.preserveUnknown = boolean(json, 'x-kubernetes-preserve-unknown-fields');
+    this.embedded = boolean(json, 'x-kubernetes-embedded-resource');
+    this.defaultValue = getOwn(json, 'default');
+    this.additional = isJsonObject(additional)
+      ? new Structural(additional)
+      : typeof additional === 'boolean'
+        ? additional
+        : undefined;
+    this.items = isJsonObject(items) ? new Structural(items) : undefined;
+    this.listType = (stringAt(json, 'x-kubernetes-list-type') || undefined) as Structural['listType'];
+    this.listMapKeys = listAt(json, 'x-kubernetes-list-map-keys') as string[];
+    this.mapType = (stringAt(json, 'x-kubernetes-map-type') || undefined) as Structural['mapType'];
+    this.#json = json;
+  }
+
+  get properties(): ReadonlyMap<string, Structural> {
+    return (this.#properties ??= parseProperties(getOwn(this.#json, 'properties')));
+  }
+
+  get checks(): Checks {
+    return (this.#checks ??= parseChecks(this.#json));
+  }
+
+  get rules(): readonly CelRule[] {
+    return (this.#rules ??= objectsAt(this.#json, RULES).map((rule) => ({
+      rule: stringAt(rule, 'rule'),
+      message: stringAt(rule, 'message'),
+      messageExpression: stringAt(rule, 'messageExpression'),
+      reason: stringAt(rule, 'reason'),
+      fieldPath: stringAt(rule, 'fieldPath'),
+      optionalOldSelf: rule['optionalOldSelf'] as boolean | undefined,
+    })));
+  }
+
+  /** Whether the schema, or anything in it, has rules. */
+  get hasRules(): boolean {
+    return (this.#hasRules ??= rulesIn(this.#json));
+  }
+
+  /** The same of an object with fewer fields. */
+  narrowed(keeps: (name: string) => boolean): Structural {
+    const properties = Object.entries(objectAt(this.#json, 'properties')).filter(([name]) => keeps(name));
+    const required = (listAt(this.#json, 'required') as string[]).filter(keeps);
+    return new Structural({ ...this.#json, properties: Object.fromEntries(properties), required });
+  }
+
+  /** The same of an object of its own. */
+  embedding(): Structural {
+    return new Structural({ ...this.#json, 'x-kubernetes-embedded-resource': true });
+  }
+}
+
+const RULES = 'x-kubernetes-validations';
+
+function rulesIn(json: JsonObject): boolean {
+  if (objectsAt(json, RULES).length > 0) return true;
+  const below = ['items', 'additionalProperties'].map((name) => getOwn(json, name));
+  return [...below, ...Object.values(objectAt(json, 'properties'))].some(
+    (schema) => isJsonObject(schema) && rulesIn(schema),
+  );
 }
 
 /** The keywords that only say which values are allowed; they may stand below allOf and the like as well. */
@@ -70,60 +147,13 @@ export interface CelRule {
   readonly optionalOldSelf: boolean | undefined;
 }
 
-/** Whether the schema, or anything in it, has rules. */
-export function hasRules({ rules, properties, items, additional }: Structural): boolean {
-  return (
-    rules.length > 0 ||
-    [...properties.values()].some(hasRules) ||
-    (items !== undefined && hasRules(items)) ||
-    (typeof additional === 'object' && hasRules(additional))
-  );
-}
-
 const boolean = (json: JsonObject, name: string): boolean => getOwn(json, name) === true;
-
-/** Parses a schema that `check.ts` has nothing against. */
-export function parseStructural(json: JsonObject): Structural {
-  const properties = getOwn(json, 'properties');
-  const additional = getOwn(json, 'additionalProperties');
-  const items = getOwn(json, 'items');
-  const listType = stringAt(json, 'x-kubernetes-list-type');
-  const mapType = stringAt(json, 'x-kubernetes-map-type');
-  return {
-    type: stringAt(json, 'type') as SchemaType,
-    format: isKnownFormat(stringAt(json, 'type'), stringAt(json, 'format')) ? stringAt(json, 'format') : '',
-    nullable: boolean(json, 'nullable'),
-    intOrString: boolean(json, 'x-kubernetes-int-or-string'),
-    preserveUnknown: boolean(json, 'x-kubernetes-preserve-unknown-fields'),
-    embedded: boolean(json, 'x-kubernetes-embedded-resource'),
-    defaultValue: getOwn(json, 'default'),
-    properties: parseProperties(properties),
-    additional: isJsonObject(additional)
-      ? parseStructural(additional)
-      : typeof additional === 'boolean'
-        ? additional
-        : undefined,
-    items: isJsonObject(items) ? parseStructural(items) : undefined,
-    listType: listType === '' ? undefined : (listType as Structural['listType']),
-    listMapKeys: listAt(json, 'x-kubernetes-list-map-keys') as string[],
-    mapType: mapType === '' ? undefined : (mapType as Structural['mapType']),
-    checks: parseChecks(json),
-    rules: objectsAt(json, 'x-kubernetes-validations').map((rule) => ({
-      rule: stringAt(rule, 'rule'),
-      message: stringAt(rule, 'message'),
-      messageExpression: stringAt(rule, 'messageExpression'),
-      reason: stringAt(rule, 'reason'),
-      fieldPath: stringAt(rule, 'fieldPath'),
-      optionalOldSelf: rule['optionalOldSelf'] as boolean | undefined,
-    })),
-  };
-}
 
 function parseProperties(properties: JsonValue | undefined): ReadonlyMap<string, Structural> {
   if (!isJsonObject(properties)) return new Map();
   return new Map(
     Object.entries(properties).flatMap(([name, schema]): [string, Structural][] =>
-      isJsonObject(schema) ? [[name, parseStructural(schema)]] : [],
+      isJsonObject(schema) ? [[name, new Structural(schema)]] : [],
     ),
   );
 }
@@ -132,7 +162,8 @@ function parseChecks(json: JsonObject): Checks {
   const pattern = stringAt(json, 'pattern');
   const values = getOwn(json, 'enum');
   const not = getOwn(json, 'not');
-  const branches = (name: string): readonly Structural[] => objectsAt(json, name).map(parseStructural);
+  const branches = (name: string): readonly Structural[] =>
+    objectsAt(json, name).map((one) => new Structural(one));
   return {
     enum: Array.isArray(values) ? values : undefined,
     pattern: pattern === '' ? undefined : lazyPattern(pattern),
@@ -152,6 +183,6 @@ function parseChecks(json: JsonObject): Checks {
     allOf: branches('allOf'),
     anyOf: branches('anyOf'),
     oneOf: branches('oneOf'),
-    not: isJsonObject(not) ? parseStructural(not) : undefined,
+    not: isJsonObject(not) ? new Structural(not) : undefined,
   };
 }

@@ -6,12 +6,14 @@ import { errorMessage, isPlatformError } from '../../../base/errors.ts';
 import { jsonEqual, stringAt, type JsonObject } from '../../api/json.ts';
 import { recordUpdate } from '../../api/managed-fields/managed-fields.ts';
 import { authored } from '../authorship.ts';
+import type { CachedObject } from '../cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import { mayVanish, planDelete } from '../deletion.ts';
 import type { KubeObject } from '../object.ts';
 import type { Resource } from '../resource.ts';
 import { DEFINITION_FINALIZER } from '../strategies/definitions.ts';
 import { hasCondition, prefixOf, resourcesOf } from './definition.ts';
+import { definitionHead } from './definition-head.ts';
 import { definitionStatus, withCondition, type Condition } from './definition-status.ts';
 
 export const CRD_GROUP = 'apiextensions.k8s.io';
@@ -34,9 +36,9 @@ export class CustomResources implements AsyncDisposable {
   static async start(parts: ServerParts): Promise<CustomResources> {
     const custom = new CustomResources(parts);
     const cache = parts.cache.resource(custom.#definitions.prefix);
-    custom.#stack.use(cache.subscribe(({ current }) => custom.#enqueue(current.object.metadata.name ?? '')));
-    for (const { object } of cache.list(custom.#definitions.prefix))
-      custom.#enqueue(object.metadata.name ?? '');
+    const { prefix } = custom.#definitions;
+    custom.#stack.use(cache.subscribe(({ current }) => custom.#enqueue(current.key.slice(prefix.length))));
+    for (const { key } of cache.list(prefix)) custom.#enqueue(key.slice(prefix.length));
     await custom.#working;
     return custom;
   }
@@ -73,19 +75,18 @@ export class CustomResources implements AsyncDisposable {
       resources.remove(name);
       return this.#reconsider(name.slice(name.indexOf('.') + 1));
     }
-    const definition = found.object;
+    const definition = definitionHead(found);
     await cache.addPrefix(prefixOf(definition));
-    if (definition.metadata.deletionTimestamp !== undefined) return await this.#cleanUp(definition);
-    const others = this.#ofGroup(stringAt(definition, 'spec', 'group')).filter(
-      ({ metadata }) => metadata.name !== name,
-    );
+    if (definition.metadata.deletionTimestamp !== undefined) return await this.#cleanUp(found);
+    const others = (): readonly KubeObject[] =>
+      this.#ofGroup(stringAt(definition, 'spec', 'group')).filter(({ metadata }) => metadata.name !== name);
     const status = definitionStatus(definition, { others, now: clock.now() });
     if (!jsonEqual(status, definition.status ?? {})) {
       // The change's own event comes back here.
       await this.#change(name, (object) => (object.status = status));
       return this.#reconsider(stringAt(definition, 'spec', 'group'));
     }
-    resources.set(name, await resourcesOf(definition, this.#parts));
+    resources.set(name, await resourcesOf(found, this.#parts));
   }
 
   /** Writes what the server says of a definition. */
@@ -98,7 +99,7 @@ export class CustomResources implements AsyncDisposable {
       { namespace: '', name },
       {
         change: (old) => {
-          const object = structuredClone(old);
+          const object = { ...old, metadata: { ...old.metadata } };
           change(object);
           recordUpdate(old, object, author);
           return mayVanish(definitions, object) ? { type: 'delete' } : { type: 'put', object };
@@ -113,22 +114,24 @@ export class CustomResources implements AsyncDisposable {
       if (!hasCondition(definition, 'NamesAccepted')) this.#enqueue(definition.metadata.name ?? '');
   }
 
+  /** Definitions are called by their resource and group. */
   #ofGroup(group: string): readonly KubeObject[] {
     const { prefix } = this.#definitions;
     return this.#parts.cache
       .resource(prefix)
       .list(prefix)
-      .map(({ object }) => object)
-      .filter((definition) => stringAt(definition, 'spec', 'group') === group);
+      .filter(({ key }) => key.slice(key.indexOf('.', prefix.length) + 1) === group)
+      .map((definition) => definitionHead(definition));
   }
 
   /** Deletes every object, and lets go of the definition when none is left. */
-  async #cleanUp(definition: KubeObject): Promise<void> {
+  async #cleanUp(found: CachedObject): Promise<void> {
+    const definition = definitionHead(found);
     const { registry, cache, resources, clock } = this.#parts;
     const name = definition.metadata.name ?? '';
     if (!(definition.metadata.finalizers ?? []).includes(DEFINITION_FINALIZER)) return resources.remove(name);
     const prefix = prefixOf(definition);
-    const resource = resources.source(name).at(0) ?? (await resourcesOf(definition, this.#parts)).at(0);
+    const resource = resources.source(name).at(0) ?? (await resourcesOf(found, this.#parts)).at(0);
     const left = cache.resource(prefix).list(prefix);
     if (resource !== undefined) {
       for (const { object } of left) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getPath, objectAt, type JsonObject } from '../../api/json.ts';
-import { parseStructural } from '../../api/structural/schema.ts';
+import { lazily } from '../../api/lazily.ts';
+import { Structural } from '../../api/structural/schema.ts';
 import { frozen } from '../../api/testing/frozen.ts';
 import { customType } from './custom-type.ts';
 
@@ -11,18 +12,21 @@ const type = customType({
   version: 'v1',
   kind: 'Widget',
   namespaced: true,
-  schema: parseStructural({
-    type: 'object',
-    properties: {
-      status: PART,
-      spec: { type: 'object', properties: { left: PART, right: PART } },
-      other: {
+  schema: lazily(
+    () =>
+      new Structural({
         type: 'object',
-        'x-kubernetes-embedded-resource': true,
-        'x-kubernetes-preserve-unknown-fields': true,
-      },
-    },
-  }),
+        properties: {
+          status: PART,
+          spec: { type: 'object', properties: { left: PART, right: PART } },
+          other: {
+            type: 'object',
+            'x-kubernetes-embedded-resource': true,
+            'x-kubernetes-preserve-unknown-fields': true,
+          },
+        },
+      }),
+  ),
 });
 
 const PRIOR: JsonObject = frozen({
@@ -54,4 +58,23 @@ test('what is still the prior’s is neither read again nor written to', () => {
     labels: { a: 'b' },
     annotations: { e: 'f' },
   });
+});
+
+test('a schema is read when the first object comes', () => {
+  let reads = 0;
+  const late = customType({
+    group: 'example.com',
+    version: 'v1',
+    kind: 'Widget',
+    namespaced: true,
+    schema: lazily(() => {
+      reads++;
+      return new Structural({ type: 'object', properties: { spec: PART } });
+    }),
+  });
+  assert.equal(reads, 0);
+  for (let i = 0; i < 2; i++) {
+    late.decode({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } });
+    assert.equal(reads, 1);
+  }
 });

@@ -1,6 +1,7 @@
 import { decodeValue, type Decoded, type DecodeOptions } from '../../api/decode.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
 import { fieldErrorText, invalid, required, type FieldError } from '../../api/field-error.ts';
+import { lazily } from '../../api/lazily.ts';
 import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
 import { UNTYPED } from '../../api/managed-fields/value-schema.ts';
@@ -25,10 +26,11 @@ export interface CustomTypeFacts {
   readonly version: string;
   readonly kind: string;
   readonly namespaced: boolean;
-  readonly schema: Structural;
+  /** Asked for with the first object. */
+  readonly schema: () => Structural;
   readonly scale?: ScalePaths | undefined;
-  /** Its x-kubernetes-validations, when there are any. */
-  readonly rules?: RuleCheck | undefined;
+  /** Its x-kubernetes-validations, when there are any; asked for with the first write. */
+  readonly rules?: () => RuleCheck | undefined;
 }
 
 const HEAD = new Set(['apiVersion', 'kind', 'metadata']);
@@ -41,18 +43,14 @@ export function customType({
   namespaced,
   schema,
   scale,
-  rules: rule,
+  rules: ruleCheck = () => undefined,
 }: CustomTypeFacts): ObjectType {
   const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
   assert(metaSchema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
   const meta = builtinType(metaSchema);
   const headSchema = { ...metaSchema, kind, version };
   const refusal = `${kind} in version "${version}" cannot be handled as a ${kind}: `;
-  const own: Structural = {
-    ...schema,
-    properties: new Map([...schema.properties].filter(([name]) => !HEAD.has(name))),
-    checks: { ...schema.checks, required: schema.checks.required.filter((name) => !HEAD.has(name)) },
-  };
+  const own = lazily(() => schema().narrowed((name) => !HEAD.has(name)));
   const rules = { name: 'subdomain', clusterScoped: !namespaced, custom: true } as const;
   const valueOf = (object: JsonObject): JsonObject => {
     const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...value } = object;
@@ -84,13 +82,12 @@ export function customType({
   };
   const coerce = (value: JsonObject, unknown: string[]): void => {
     try {
-      coerceEmbedded(value, own, (metadata, path) => readMetadata(metadata, path, unknown));
+      coerceEmbedded(value, own(), (metadata, path) => readMetadata(metadata, path, unknown));
     } catch (error) {
       if (!isPlatformError(error)) throw error;
       throw new PlatformError('invalid', `${refusal}${error.message}`, { details: error.details });
     }
   };
-  const content = ownershipOf(own);
   const ownership: ValueSchema = {
     type: 'struct',
     atomic: false,
@@ -99,6 +96,7 @@ export function customType({
     field: (name) => {
       if (name === 'metadata' && meta.ownership.type === 'struct') return meta.ownership.field('metadata');
       if (HEAD.has(name)) return { type: 'scalar', of: 'string' };
+      const content = ownershipOf(own());
       return content.type === 'struct' ? content.field(name) : UNTYPED;
     },
   };
@@ -107,7 +105,9 @@ export function customType({
     version,
     kind,
     ownership,
-    fieldNames: ['apiVersion', 'kind', 'metadata', ...own.properties.keys()],
+    get fieldNames() {
+      return ['apiVersion', 'kind', 'metadata', ...own().properties.keys()];
+    },
     /** Of the prior it keeps whole outermost fields, and the metadata as any kind does. */
     decode(value: JsonValue, { duplicates = [], asSent = false, prior }: DecodeOptions = {}): Decoded {
       if (!isJsonObject(value)) throw new PlatformError('invalid', `${kind}: the body is not an object`);
@@ -122,26 +122,27 @@ export function customType({
       }
       const decodedHead = decodeHead(head, { asSent, prior });
       const unknown = [...decodedHead.unknown];
-      const pruned = prune(rest, own, unknown) as JsonObject;
+      const pruned = prune(rest, own(), unknown) as JsonObject;
       coerce(pruned, unknown);
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
       const content = prior === undefined ? pruned : inOrderOf(value, { ...kept, ...pruned });
       return { object: { ...decodedHead.object, ...content }, unknown };
     },
     applyDefaults(object, prior) {
-      fillDefaults(object, own, prior);
+      fillDefaults(object, own(), prior);
     },
     warnings: finalizerWarnings,
     validateCreate(object) {
       const value = valueOf(object);
+      const [schema, rule] = [own(), ruleCheck()];
       return withRules(
         [
           ...checkHead(object, group, version),
           ...validateMetadata(object, rules),
-          ...validateValue(value, own),
+          ...validateValue(value, schema),
           ...(scale === undefined ? [] : scaleErrors(object, scale)),
-          ...embeddedErrors(value, own),
-          ...duplicatesIn(value, own),
+          ...embeddedErrors(value, schema),
+          ...duplicatesIn(value, schema),
         ],
         rule,
         () => rule?.(object, undefined) ?? [],
@@ -150,6 +151,7 @@ export function customType({
     validateUpdate(object, old, endpoint = 'main') {
       const [value, before] = [valueOf(object), valueOf(old)];
       const isStatus = endpoint === 'status';
+      const [schema, rule] = [own(), ruleCheck()];
       return withRules(
         [
           ...checkHead(object, group, version),
@@ -157,13 +159,13 @@ export function customType({
           // What is there has its name.
           ...validateMetadata(object, { ...rules, name: 'path-segment' }),
           ...validateMetadataUpdate(object, old),
-          ...(isStatus ? statusErrors(value, before, own) : changeErrors(value, before, own)),
+          ...(isStatus ? statusErrors(value, before, schema) : changeErrors(value, before, schema)),
           ...(scale === undefined
             ? []
             : scaleErrors(object, isStatus ? { ...scale, specReplicas: [] } : scale)),
-          ...(isStatus ? [] : embeddedErrors(value, own)),
+          ...(isStatus ? [] : embeddedErrors(value, schema)),
           // Who has had duplicates may go on with them.
-          ...(duplicatesIn(before, own).length > 0 ? [] : duplicatesIn(value, own)),
+          ...(duplicatesIn(before, schema).length > 0 ? [] : duplicatesIn(value, schema)),
         ],
         rule,
         () => rule?.(object, old) ?? [],

@@ -33,13 +33,13 @@ export function withCondition(
 /** `others` are the definitions of the same group. */
 export function definitionStatus(
   definition: KubeObject,
-  { others, now }: { readonly others: readonly KubeObject[]; readonly now: number },
+  { others, now }: { readonly others: () => readonly KubeObject[]; readonly now: number },
 ): JsonObject {
   const names = objectAt(definition, 'spec', 'names');
   let status: JsonObject = definition.status ?? {};
   const isNamed = objectsAt(status, 'conditions').some((one) => one['type'] === 'NamesAccepted');
   if (!isNamed || !jsonEqual(objectAt(status, 'acceptedNames'), names)) {
-    const { accepted, conflict } = acceptNames(names, objectAt(status, 'acceptedNames'), others);
+    const { accepted, conflict } = acceptNames(names, objectAt(status, 'acceptedNames'), others());
     const good = { reason: 'NoConflicts', message: 'no conflicts found' };
     const met = conflict === undefined ? 'True' : 'False';
     const condition: Condition = { type: 'NamesAccepted', status: met, ...(conflict ?? good) };

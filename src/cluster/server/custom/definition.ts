@@ -20,26 +20,43 @@ import type {
   ScalePaths,
   SubresourceDeclaration,
 } from '../../api/resource-declaration.ts';
+import { lazily } from '../../api/lazily.ts';
 import { apiVersionOf } from '../../api/schema.ts';
-import type { RuleCheck } from '../../api/structural/rules.ts';
+import type { ruleCheck } from '../../api/structural/rules.ts';
 import { loadPatterns } from '../../api/pattern/lazy.ts';
-import { hasRules, parseStructural, type Structural } from '../../api/structural/schema.ts';
+import { Structural } from '../../api/structural/schema.ts';
 import { humanDuration, timeToMs } from '../../api/time.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
+import type { CachedObject } from '../cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import { USERS_METADATA, type Conversion, type Resource } from '../resource.ts';
 import { customType } from './custom-type.ts';
+import { definitionHead, hasRules, versionSchema } from './definition-head.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 /** One resource for each served version; none while another definition has the names. */
-export async function resourcesOf(definition: KubeObject, server: ServerParts): Promise<readonly Resource[]> {
+export async function resourcesOf(stored: CachedObject, server: ServerParts): Promise<readonly Resource[]> {
+  const definition = definitionHead(stored);
   if (!hasCondition(definition, 'NamesAccepted') || !hasCondition(definition, 'Established')) return [];
-  await loadPatterns();
+  const [rules] = await Promise.all([hasRules(stored) ? ruleLanguage() : undefined, loadPatterns()]);
   const versions = objectsAt(definition, 'spec', 'versions');
+  const schemas = new Map(
+    versions.map((version) => {
+      const name = stringAt(version, 'name');
+      return [name, lazily(() => new Structural(versionSchema(stored, name)))];
+    }),
+  );
   const served = versions.filter((version) => version['served'] === true);
-  return await Promise.all(served.map((version) => resourceOf(definition, version, server)));
+  return await Promise.all(
+    served.map((version) => resourceOf({ definition, version, stored, schemas, rules, server })),
+  );
+}
+
+/** Expressions are read only where there are some. */
+async function ruleLanguage(): Promise<typeof ruleCheck> {
+  return (await import('../../api/structural/rules.ts')).ruleCheck;
 }
 
 export function storageVersion(definition: KubeObject): string {
@@ -53,11 +70,18 @@ export function hasCondition(object: KubeObject, type: string): boolean {
   );
 }
 
-async function resourceOf(
-  definition: KubeObject,
-  version: JsonObject,
-  server: ServerParts,
-): Promise<Resource> {
+interface Facts {
+  readonly definition: KubeObject;
+  readonly version: JsonObject;
+  readonly stored: CachedObject;
+  /** By version: read when the first object comes. */
+  readonly schemas: ReadonlyMap<string, () => Structural>;
+  readonly rules: typeof ruleCheck | undefined;
+  readonly server: ServerParts;
+}
+
+async function resourceOf(facts: Facts): Promise<Resource> {
+  const { definition, version, stored, schemas, rules } = facts;
   const storage = storageVersion(definition);
   const group = stringAt(definition, 'spec', 'group');
   const names = objectAt(definition, 'status', 'acceptedNames');
@@ -68,9 +92,8 @@ async function resourceOf(
   const subresources = objectAt(version, 'subresources');
   const hasStatus = getOwn(subresources, 'status') !== undefined;
   const scale = scalePaths(subresources);
-  const openApi = objectAt(version, 'schema', 'openAPIV3Schema');
-  const schema = parseStructural(openApi);
-  const statusSchema = statusAlone(schema);
+  const schema = schemas.get(name)!;
+  const statusSchema = lazily(() => schema().narrowed((property) => property === 'status'));
   const declaration: ResourceDeclaration = {
     group,
     version: name,
@@ -92,7 +115,7 @@ async function resourceOf(
     hasStatus,
     hasGeneration: true,
     virtual: false,
-    openApi,
+    openApi: () => versionSchema(stored, name),
     ...(version['deprecated'] === true && { deprecation: deprecation(version, { group, kind, name }) }),
   };
   return {
@@ -103,7 +126,15 @@ async function resourceOf(
     kind,
     apiVersion: apiVersionOf(group, name),
     namespaced,
-    type: customType({ group, version: name, kind, namespaced, schema, scale, rules: await rulesOf(schema) }),
+    type: customType({
+      group,
+      version: name,
+      kind,
+      namespaced,
+      schema,
+      scale,
+      ...(rules !== undefined && { rules: lazily(() => rules(schema())) }),
+    }),
     prefix: prefixOf(definition),
     strategy: hasStatus
       ? {
@@ -112,24 +143,12 @@ async function resourceOf(
           prepareForCreate: (object) => {
             delete object.status;
             // Nobody has sent it, but its default is there.
-            fillDefaults(object, statusSchema);
+            fillDefaults(object, statusSchema());
           },
         }
       : { conditional: true },
-    ...(await conversionOf(definition, name, server)),
+    ...(await conversionOf(name, facts)),
   };
-}
-
-/** What an object's schema says of its status. */
-function statusAlone(schema: Structural): Structural {
-  return { ...schema, properties: new Map([...schema.properties].filter(([name]) => name === 'status')) };
-}
-
-/** Expressions are read only where there are some. */
-async function rulesOf(schema: Structural): Promise<RuleCheck | undefined> {
-  if (!hasRules(schema)) return undefined;
-  const { ruleCheck } = await import('../../api/structural/rules.ts');
-  return ruleCheck(schema);
 }
 
 /** `/registry/example.com/widgets/`, as upstream. */
@@ -146,9 +165,8 @@ function deprecation(
 
 /** None where all that is stored is in this version already, and was written by the rules that hold now. */
 async function conversionOf(
-  definition: KubeObject,
   name: string,
-  server: ServerParts,
+  { definition, schemas, server }: Facts,
 ): Promise<{ readonly conversion?: Conversion }> {
   const group = stringAt(definition, 'spec', 'group');
   const storage = storageVersion(definition);
@@ -156,15 +174,9 @@ async function conversionOf(
   const alone = name === storage && stored.every((version) => version === name);
   if (alone && definition.metadata.generation === 1) return {};
   const [here, there] = [apiVersionOf(group, name), apiVersionOf(group, storage)];
-  const schemas = new Map(
-    objectsAt(definition, 'spec', 'versions').map((version) => [
-      apiVersionOf(group, stringAt(version, 'name')),
-      parseStructural(objectAt(version, 'schema', 'openAPIV3Schema')),
-    ]),
-  );
   const finish = (object: JsonObject, apiVersion: string): KubeObject => {
-    const schema = schemas.get(apiVersion);
-    return schema === undefined ? (object as KubeObject) : reread(object, schema);
+    const schema = schemas.get(apiVersion.slice(group.length + 1));
+    return schema === undefined ? (object as KubeObject) : reread(object, schema());
   };
   const conversion = objectAt(definition, 'spec', 'conversion');
   if (alone || stringAt(conversion, 'strategy') !== 'Webhook')

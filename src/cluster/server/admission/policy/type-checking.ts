@@ -4,7 +4,7 @@ import { CelError } from '../../../api/cel/program.ts';
 import { typeOfMessage, typeOfSchema } from '../../../api/cel/schema-types.ts';
 import { DYN, type CelType } from '../../../api/cel/types.ts';
 import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import { parseStructural } from '../../../api/structural/schema.ts';
+import { Structural } from '../../../api/structural/schema.ts';
 import type { ServerParts } from '../../context.ts';
 import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
@@ -85,6 +85,6 @@ function kindsOf({ resources }: ServerParts, spec: JsonObject): readonly Resourc
 
 function typeOf(resource: Resource): CelType {
   const { openApi } = resource.declaration;
-  if (openApi !== undefined) return typeOfSchema(parseStructural(openApi), true);
+  if (openApi !== undefined) return typeOfSchema(new Structural(openApi()), true);
   return resource.type.wire === undefined ? DYN : typeOfMessage(resource.type.wire.message);
 }

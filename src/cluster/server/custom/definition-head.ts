@@ -1,0 +1,72 @@
+/**
+ * What the server has to know of a definition at once, and what can wait: the schemas are nearly all of it, and of most
+ * kinds nobody writes an object.
+ */
+import { objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import type { CachedObject } from '../cached-object.ts';
+import type { KubeObject } from '../object.ts';
+
+const heads = new WeakMap<CachedObject, KubeObject>();
+
+/** A definition whose versions have empty schemas. Shared: never change it. */
+export function definitionHead(stored: CachedObject): KubeObject {
+  return heads.getOrInsertComputed(stored, () => JSON.parse(withoutSchemas(bytesOf(stored))) as KubeObject);
+}
+
+/** As it is written: read anew each time. */
+export function versionSchema(stored: CachedObject, version: string): JsonObject {
+  const versions = objectsAt(stored.decode(), 'spec', 'versions');
+  return objectAt(
+    versions.find((one) => stringAt(one, 'name') === version),
+    'schema',
+    'openAPIV3Schema',
+  );
+}
+
+/** Within texts quotes are escaped: what looks like a key is one. */
+const keyOf = (name: string): Buffer => Buffer.from(`"${name}":`);
+const SCHEMA = keyOf('openAPIV3Schema');
+const RULES = keyOf('x-kubernetes-validations');
+
+export function hasRules(stored: CachedObject): boolean {
+  return bytesOf(stored).includes(RULES);
+}
+
+function bytesOf({ stored }: CachedObject): Buffer {
+  return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+}
+
+function withoutSchemas(json: Buffer): string {
+  const parts: string[] = [];
+  let at = 0;
+  for (let key = json.indexOf(SCHEMA); key !== -1; key = json.indexOf(SCHEMA, at)) {
+    const start = key + SCHEMA.length;
+    parts.push(json.toString('utf8', at, start));
+    at = objectEnd(json, start);
+    if (at > start) parts.push('{}');
+  }
+  return parts.join('') + json.toString('utf8', at);
+}
+
+const [QUOTE, BACKSLASH, OPEN, CLOSE] = Buffer.from('"\\{}') as unknown as [number, number, number, number];
+
+/** Where the object ends that begins at `start`; there, where none does. */
+function objectEnd(json: Buffer, start: number): number {
+  if (json[start] !== OPEN) return start;
+  let depth = 0;
+  for (let at = start; at < json.length; at++) {
+    switch (json[at]) {
+      case OPEN:
+        depth++;
+        break;
+      case CLOSE:
+        if (--depth === 0) return at + 1;
+        break;
+      case QUOTE:
+        for (at++; json[at] !== QUOTE; at++) if (json[at] === BACKSLASH) at++;
+        break;
+      default:
+    }
+  }
+  return json.length;
+}
