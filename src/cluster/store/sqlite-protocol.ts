@@ -14,7 +14,7 @@
  *     |-- Batch with `close` ------------>|
  *     |<-- Reply, then exit --------------|
  */
-import { errorMessage, isPlatformError, PlatformError, type ErrorCode } from '../../base/errors.ts';
+import type { WireError } from '../../base/wire-error.ts';
 import type { Compare, KeyValue } from './store.ts';
 
 /** [offset, length] in the message's values. */
@@ -80,13 +80,6 @@ export type Result =
   | { readonly kind: 'close' }
   | { readonly kind: 'error'; readonly error: WireError };
 
-export interface WireError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
 export interface Batch {
   readonly requests: readonly Request[];
   readonly values: Uint8Array;
@@ -146,14 +139,4 @@ export class ValuePacker {
 export function unwire(state: WireState, values: Uint8Array): KeyValue {
   const [key, at, length, createRevision, modRevision, version, lease] = state;
   return { key, value: values.slice(at, at + length), createRevision, modRevision, version, lease };
-}
-
-export function toWireError(error: unknown): WireError {
-  return isPlatformError(error)
-    ? { code: error.code, message: error.message, hint: error.hint, details: error.details }
-    : { code: 'internal', message: errorMessage(error), hint: undefined, details: {} };
-}
-
-export function fromWireError({ code, message, hint, details }: WireError): PlatformError {
-  return new PlatformError(code, message, { details, ...(hint === undefined ? {} : { hint }) });
 }

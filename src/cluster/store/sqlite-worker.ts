@@ -2,11 +2,11 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
+import { toWireError, type WireError } from '../../base/wire-error.ts';
 import { finishRestore } from './backup-restore.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { isFatal, sqliteError } from './sqlite-errors.ts';
 import {
-  toWireError,
   ValuePacker,
   type BackedUp,
   type Batch,
@@ -15,7 +15,6 @@ import {
   type Reply,
   type Request,
   type Result,
-  type WireError,
 } from './sqlite-protocol.ts';
 
 const { path, failpoints } = workerData as { readonly path: string; readonly failpoints: string };

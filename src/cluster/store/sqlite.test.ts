@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
 import { isPlatformError, type PlatformError } from '../../base/errors.ts';
-import { openSqliteStore, sqliteWorkerUrl } from './sqlite.ts';
+import { openSqliteStore } from './sqlite.ts';
 import { storeSuite } from './store-suite.ts';
 import type { Store, WatchBatch } from './store.ts';
 
@@ -149,9 +149,3 @@ test('compaction comes to its end under writers that never pause', () =>
       `${String(old?.['n'])} rows of ${compacted} are left, at most one a key`,
     );
   }));
-
-test('the worker is found beside the source, the bundle, and above its chunks', () => {
-  assert.equal(sqliteWorkerUrl('file:///s/sqlite.ts').pathname, '/s/sqlite-worker.ts');
-  assert.equal(sqliteWorkerUrl('file:///dist/sampan.js').pathname, '/dist/sqlite-worker.js');
-  assert.equal(sqliteWorkerUrl('file:///dist/chunks/up-ABC.js').pathname, '/dist/sqlite-worker.js');
-});

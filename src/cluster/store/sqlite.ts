@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../base/clock.ts';
 import { assert, PlatformError } from '../../base/errors.ts';
+import { fromWireError } from '../../base/wire-error.ts';
+import { workerUrl } from '../../base/worker-url.ts';
 import { sealFile, writeBackup, type BackupSummary } from './backup-file.ts';
 import { LeaseTimers } from './lease-timers.ts';
 import { checkTransaction, checkTtl, closed, leaseNotFound, MAX_OPS } from './requests.ts';
 import {
-  fromWireError,
   unwire,
   ValuePacker,
   type BackedUp,
@@ -40,20 +41,8 @@ export interface SqliteStoreOptions {
   /** The database's file; made when it does not exist. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
-  /** The worker's program; by default beside this module. */
-  readonly workerUrl?: URL;
   /** Failpoints to arm in the worker (base/failpoint.ts). */
   readonly failpoints?: string;
-}
-
-/** The worker's program: TypeScript beside this module in development, `sqlite-worker.js` at the top of a bundle. */
-export function sqliteWorkerUrl(moduleUrl: string): URL {
-  if (moduleUrl.endsWith('.ts')) return new URL('./sqlite-worker.ts', moduleUrl);
-  // A bundler may have put this module into a chunk of its own, one folder below the entry points.
-  return new URL(
-    /\/chunks\/[^/]+$/.test(moduleUrl) ? '../sqlite-worker.js' : './sqlite-worker.js',
-    moduleUrl,
-  );
 }
 
 /** What the worker allocates is gone with the next reply: it needs no large young generation. */
@@ -66,10 +55,11 @@ const NOTHING = new Uint8Array(0);
  * damaged, `exhausted` when the disk is full. Values handed in and out are shared: nobody may change them.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  const { path, clock, workerUrl = sqliteWorkerUrl(import.meta.url), failpoints = '' } = options;
+  const { path, clock, failpoints = '' } = options;
   // Node's own flags are the main program's business: some (--input-type) even keep a worker from starting.
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
-  const worker = new Worker(workerUrl, { workerData: { path, failpoints }, execArgv: [], resourceLimits });
+  const program = workerUrl('sqlite-worker', import.meta.url);
+  const worker = new Worker(program, { workerData: { path, failpoints }, execArgv: [], resourceLimits });
   const opened = await new Promise<Opened>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (message: Opened | OpenFailed) => {
