@@ -5,16 +5,14 @@
 import type { Random } from '../../base/random.ts';
 import { isPlatformError } from '../../base/errors.ts';
 import { pauseAfter } from '../../base/yield-to-loop.ts';
-import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
+import type { Compare, KeyValue, Op, TxnResult } from '../store/store.ts';
 import { encodeForStorage, encodeUnstored } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
-import type { SharedLeases } from './shared-leases.ts';
 import { isJsonObject, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 import type { Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
-import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
-import { CachedObject, type WatchCache } from './watch-cache.ts';
+import { CachedObject } from './cached-object.ts';
 
 const NO_CLAIMS: Claims = { compares: [], ops: [] };
 
@@ -39,41 +37,38 @@ export interface Changed {
   readonly object: CachedObject;
 }
 
-export interface RegistryOptions {
-  readonly store: Store;
-  readonly cache: WatchCache;
-  readonly random: Random;
-  readonly leases: SharedLeases;
-  /** Others write to the same store: every read asks it how far it has come. */
-  readonly sharedStore: boolean;
+export type Outcome = Omit<TxnResult, 'previous'>;
+
+/** Where a registry finds what there is, and writes to: `CachedStorage`, or a way to it from another thread. */
+export interface Storage {
+  /** Resolves once reads see everything that was acknowledged before the call; undefined when they do already. */
+  fresh(): Promise<void> | undefined;
+  current(prefix: string, key: string): CachedObject | undefined | Promise<CachedObject | undefined>;
+  txn(compares: readonly Compare[], ops: readonly Op[]): Promise<Outcome>;
+  /** A lease that runs out at least `seconds` from now. */
+  lease(seconds: number): Promise<number>;
+  /** Something holds the key of an address or a port. */
+  claimed(key: string): boolean;
 }
 
 export class Registry {
-  readonly #store: Store;
-  readonly #cache: WatchCache;
+  readonly #storage: Storage;
   readonly #random: Random;
-  readonly #leases: SharedLeases;
-  readonly #sharedStore: boolean;
-  #lastWritten = 0;
 
-  constructor(options: RegistryOptions) {
-    this.#store = options.store;
-    this.#cache = options.cache;
-    this.#random = options.random;
-    this.#leases = options.leases;
-    this.#sharedStore = options.sharedStore;
+  constructor(storage: Storage, random: Random) {
+    this.#storage = storage;
+    this.#random = random;
   }
 
-  /** Resolves once the cache holds everything that was acknowledged before the call; undefined when it does already. */
+  /** As `Storage` has it. */
   fresh(): Promise<void> | undefined {
-    if (this.#sharedStore) return this.#store.revision().then((revision) => this.#cache.waitFor(revision));
-    return this.#cache.waitFor(this.#lastWritten);
+    return this.#storage.fresh();
   }
 
   async find(resource: Resource, ref: Ref): Promise<CachedObject | undefined> {
     const late = this.fresh();
     if (late !== undefined) await late;
-    return this.#cache.resource(resource.prefix).get(keyOf(resource, ref.namespace, ref.name));
+    return this.#storage.current(resource.prefix, keyOf(resource, ref.namespace, ref.name));
   }
 
   async get(resource: Resource, ref: Ref): Promise<CachedObject> {
@@ -92,7 +87,7 @@ export class Registry {
     await this.fresh();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       // Another server may have made it meanwhile, claims and all: what they clash with is the object itself.
-      const there = this.#cache.resource(resource.prefix).get(key);
+      const there = await this.#storage.current(resource.prefix, key);
       if (there !== undefined)
         throw alreadyExists(resource, name, there.peek().metadata.deletionTimestamp !== undefined);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
@@ -103,8 +98,8 @@ export class Registry {
       await pauseAfter(value.length);
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
       const put = await this.#put(resource, key, value);
-      const result = await this.#store.txn(compares, [put, ...claims.ops]);
-      if (result.succeeded) return this.#written(key, value, result.revision);
+      const result = await this.#storage.txn(compares, [put, ...claims.ops]);
+      if (result.succeeded) return new CachedObject(key, value, result.revision);
       if (result.current[0] !== undefined) throw alreadyExists(resource, name);
       refuse(refused, compares, result.current);
     }
@@ -147,18 +142,14 @@ export class Registry {
       }
       const compares = [{ key, modRevision: current.revision }, ...claims.compares];
       const op: Op = object === undefined ? { type: 'delete', key } : await this.#put(resource, key, value);
-      const result = await this.#store.txn(compares, [op, ...claims.ops]);
-      if (result.succeeded) return { type: change.type, object: this.#written(key, value, result.revision) };
+      const result = await this.#storage.txn(compares, [op, ...claims.ops]);
+      if (result.succeeded)
+        return { type: change.type, object: new CachedObject(key, value, result.revision) };
       const newest = result.current[0];
       if (newest?.modRevision === current.revision) refuse(refused, compares, result.current);
       current = newest && new CachedObject(key, newest.value, newest.modRevision);
     }
     throw conflict(resource, ref.name, MODIFIED);
-  }
-
-  #written(key: string, value: Uint8Array, revision: number): CachedObject {
-    this.#lastWritten = Math.max(this.#lastWritten, revision);
-    return new CachedObject(key, value, revision);
   }
 
   #claims(
@@ -169,21 +160,16 @@ export class Registry {
     return (
       resource.strategy.claims?.(object, old, {
         dryRun,
-        taken: (key) => refused.has(key) || this.#claimed(key),
+        taken: (key) => refused.has(key) || this.#storage.claimed(key),
         random: () => this.#random.next(),
       }) ?? NO_CLAIMS
     );
   }
 
-  #claimed(key: string): boolean {
-    const prefix = key.startsWith(ADDRESS_PREFIX) ? ADDRESS_PREFIX : NODE_PORT_PREFIX;
-    return this.#cache.resource(prefix).get(key) !== undefined;
-  }
-
   #put(resource: Resource, key: string, value: Uint8Array): Op | Promise<Op> {
     const seconds = resource.strategy.leaseSeconds;
     if (seconds === undefined) return { type: 'put', key, value };
-    return this.#leases.get(seconds).then((lease) => ({ type: 'put', key, value, lease }));
+    return this.#storage.lease(seconds).then((lease) => ({ type: 'put', key, value, lease }));
   }
 }
 
