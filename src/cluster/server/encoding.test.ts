@@ -33,6 +33,16 @@ test('an item of a list says neither kind nor version', () => {
   assert.deepEqual(Object.keys(item.metadata)[0], 'resourceVersion');
 });
 
+test('metadata is cut out of the stored bytes', () => {
+  const metadata = { name: 'a"},{\\', labels: { '{"': '\\"}', é: '√' }, finalizers: ['}{'] };
+  const stored = encodeForStorage({ kind: 'ConfigMap', apiVersion: 'v1', metadata, data: { a: '}' } });
+  const head = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
+  const shown = (revision: number): unknown =>
+    JSON.parse(String(new CachedObject('key', stored, revision).metadataAs('meta.k8s.io/v1')));
+  assert.deepEqual(shown(7), { ...head, metadata: { resourceVersion: '7', ...metadata } });
+  assert.deepEqual(shown(0), { ...head, metadata });
+});
+
 test('a frame is one line', () => {
   const frame = Buffer.from(encodeFrame('ADDED', Buffer.from('{"a":1}'))).toString();
   assert.equal(frame, '{"type":"ADDED","object":{"a":1}}\n');

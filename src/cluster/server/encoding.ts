@@ -7,6 +7,9 @@ import type { KubeObject } from './object.ts';
 
 const METADATA = Buffer.from(',"metadata":{');
 const OPEN = '{'.charCodeAt(0);
+const CLOSE = '}'.charCodeAt(0);
+const QUOTE = '"'.charCodeAt(0);
+const BACKSLASH = '\\'.charCodeAt(0);
 
 /** Bytes to store. Metadata must have at least one field besides resourceVersion (it always has a name). */
 export function encodeForStorage(object: KubeObject): Uint8Array {
@@ -79,6 +82,32 @@ export function spliceInto(target: Buffer, at: number, place: StoredPlace, writt
   if (revision > 0) to += target.write(`"resourceVersion":"${revision}",`, to, 'latin1');
   buffer.copy(target, to, head, end);
   return to + end - head;
+}
+
+/** The object's metadata as a PartialObjectMetadata of this version of its API: cut out, as all else may be long. */
+export function encodeMetadata({ buffer, start, revision }: StoredPlace, apiVersion: string): Buffer {
+  const from = buffer.indexOf(METADATA, start) + METADATA.length;
+  const version = revision === 0 ? '' : `"resourceVersion":"${revision}",`;
+  const head = `{"kind":"PartialObjectMetadata","apiVersion":"${apiVersion}","metadata":{${version}`;
+  const end = endOfObject(buffer, from);
+  const target = Buffer.allocUnsafe(head.length + end - from + 1);
+  target[target.length - 1] = CLOSE;
+  buffer.copy(target, target.write(head, 'latin1'), from, end);
+  return target;
+}
+
+/** Behind the brace that closes the object in whose braces `at` is. */
+function endOfObject(json: Buffer, at: number): number {
+  let depth = 1;
+  for (let inString = false; depth > 0; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) inString = !inString;
+    else if (inString) {
+      if (byte === BACKSLASH) at++;
+    } else if (byte === OPEN) depth++;
+    else if (byte === CLOSE) depth--;
+  }
+  return at;
 }
 
 /** The object that stored bytes hold, with its version. */

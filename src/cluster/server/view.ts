@@ -122,7 +122,7 @@ export function viewFor(options: {
   }
   const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'metadata') {
-    const encode = (object: CachedObject): Uint8Array => toBytes(partialMetadata(object.peek(), metaVersion));
+    const encode = (object: CachedObject): Uint8Array => object.metadataAs(metaVersion);
     return jsonView({ ...json, form: metaVersion }, encode, (bookmark) =>
       toBytes(partialMetadata(bare(bookmark), metaVersion)),
     );
