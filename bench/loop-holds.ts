@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   };
 
   const measure: Measure = async (name, work, before) => {
-    if (!name.includes(WORD)) return;
+    if (!new RegExp(WORD).test(name)) return;
     const seen: Held[] = [];
     let took = Infinity;
     for (let attempt = 0; attempt < TRIES; attempt++) {

@@ -9,6 +9,7 @@ const dist = join(root, 'dist');
 const entryPoints = {
   sampan: join(root, 'src/cli/main.ts'),
   'sqlite-worker': join(root, 'src/cluster/store/sqlite-worker.ts'),
+  'offload-worker': join(root, 'src/cluster/server/offload/offload-worker.ts'),
 };
 
 rmSync(dist, { recursive: true, force: true });

@@ -45,6 +45,7 @@ test('the packed tarball runs from an empty folder', async (t) => {
   for (const file of [
     'dist/sampan.js',
     'dist/sqlite-worker.js',
+    'dist/offload-worker.js',
     `prebuilt/linux-${process.arch}/sampan-shim`,
     `prebuilt/linux-${process.arch}/seam.node`,
     'LICENSE',

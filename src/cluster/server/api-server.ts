@@ -5,7 +5,7 @@
 import { arch } from 'node:os';
 
 import { sleep, type Clock } from '../../base/clock.ts';
-import { assert, isPlatformError } from '../../base/errors.ts';
+import { assert } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { KUBERNETES_VERSION } from '../api/version.ts';
@@ -19,6 +19,7 @@ import { devices } from './admission/plugins/devices.ts';
 import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
+import { failureAnswer, isBug } from './answer-failure.ts';
 import { firstHeaders, withHeaders, UNSNIFFED } from './answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
@@ -66,6 +67,7 @@ import { metricsResponse } from './metrics/scrape.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
+import { CachedStorage } from './cached-storage.ts';
 import { labelOwn } from './own-objects.ts';
 import { Advertiser } from './membership/advertiser.ts';
 import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
@@ -78,14 +80,13 @@ import { methodNotAllowed, noSuchPath } from './failure.ts';
 import { answerKeys } from './handlers/token.ts';
 import { answerResource, notServed } from './handlers/resource.ts';
 import { checkTakes } from './negotiate.ts';
+import { Offload } from './offload/offload.ts';
 import { Registry } from './registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
 import { present } from './present.ts';
-import { metadataOf } from './request-body.ts';
-import { compressed, respondWith, statusResponse, warningHeader } from './respond.ts';
+import { compressed, respondWith, statusResponse } from './respond.ts';
 import { answerRoot } from './root.ts';
-import { SharedLeases } from './shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { WatchCache } from './watch-cache.ts';
 
@@ -174,13 +175,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const startUp = new StartUp();
   const cache = stack.use(await WatchCache.open({ store, clock, prefixes: [...prefixes] }));
   startUp.done('cache');
-  const registry = new Registry({
-    store,
-    cache,
-    random,
-    leases: new SharedLeases(store, clock),
-    sharedStore,
-  });
+  const storage = new CachedStorage({ store, cache, clock, sharedStore });
+  const registry = new Registry(storage, random);
   const named = (resource: string): { prefix: string } => resources.get(RBAC_GROUP, 'v1', resource);
   const rbac = stack.use(
     new Rbac(cache, {
@@ -248,6 +244,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // Under this name everyone knows the store.
       { name: 'etcd-0', live: true, check: async (): Promise<void> => void (await store.revision()) },
     ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    offload: stack.use(new Offload({ clock, storage, limits })),
     stopping: stop.signal,
   };
   const advertiser = new Advertiser(parts, sharedStore);
@@ -383,29 +380,14 @@ const answerFailures: Handler = async (context, next) => {
     return await next();
   } catch (error) {
     const { info, server, request } = context;
-    const bug = !isPlatformError(error);
-    if (bug || error.code === 'internal')
-      server.log.error('request failed', { method: request.method, path: info.path, error });
-    const resource = server.resources.find(info.group, info.version, info.resource);
-    const about = {
-      // Of a second view of another group's objects it is that group which complains.
-      group: resource?.declaration.storage.group ?? info.group,
-      resource: info.resource,
-      kind: resource?.kind,
-      name: await nameOf(context),
-    };
-    const response = statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
-    const warnings = warningHeader([...new Set(context.warnings)]);
-    return { ...response, headers: { ...response.headers, ...warnings } };
+    if (isBug(error)) server.log.error('request failed', { method: request.method, path: info.path, error });
+    return await failureAnswer(
+      context,
+      error,
+      server.resources.find(info.group, info.version, info.resource),
+    );
   }
 };
-
-/** The name that a Status is about: the path's, or on create the one in the body. */
-async function nameOf({ info, request }: RequestContext): Promise<string> {
-  if (info.name !== '' || info.verb !== 'create' || request.body === undefined) return info.name;
-  const { name, generateName } = await metadataOf(request);
-  return name ?? generateName ?? '';
-}
 
 /** What is done to an answer at last, in this order. Most are good as they are: nobody waits for those. */
 const TOUCHES: readonly ((

@@ -11,6 +11,7 @@ import type { Authorizer } from './authorization/authorizer.ts';
 import type { Rbac } from './authorization/rbac.ts';
 import type { HealthCheck } from './health/health.ts';
 import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
+import type { Offload } from './offload/offload.ts';
 import type { Registry } from './registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
@@ -24,12 +25,15 @@ export interface ServerLimits {
   readonly minWatchMs: number;
   /** Events vanish this long after their last write. */
   readonly eventSeconds: number;
+  /** Objects of so many values are worked on in a thread of their own: fewer take two milliseconds at the most. */
+  readonly wideValues: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
   requestMs: 60_000,
   minWatchMs: 30 * 60_000,
   eventSeconds: 3600,
+  wideValues: 1000,
 };
 
 /** The parts of a running server. */
@@ -53,6 +57,8 @@ export interface ServerParts {
   readonly kubeletClient?: KubeletClient;
   /** What `componentstatuses` lists. */
   readonly components: readonly HealthCheck[];
+  /** Where wide objects are worked on; everything is done here without it. */
+  readonly offload?: Offload;
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
 }
@@ -79,5 +85,7 @@ export interface RequestContext {
 export interface ResourceContext extends RequestContext {
   readonly resource: Resource;
 }
+
+export type Answer = (context: ResourceContext) => Promise<ApiResponse>;
 
 export type Handler = (context: RequestContext, next: () => Promise<ApiResponse>) => Promise<ApiResponse>;

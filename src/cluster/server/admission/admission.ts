@@ -194,6 +194,11 @@ export class Reservations {
     this.#undo = undo;
   }
 
+  /** There is something to give back. */
+  get some(): boolean {
+    return this.#undo.length > 0;
+  }
+
   /** The write did not happen. Undefined when there is nothing to give back. */
   giveBack(): Promise<void> | undefined {
     return this.#undo.length === 0 ? undefined : this.#giveBack();

@@ -1,7 +1,7 @@
 /** From a request for a resource to the function that answers it. */
 import type { Verb } from '../../api/resource-declaration.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import type { RequestContext, ResourceContext } from '../context.ts';
+import type { Answer, RequestContext, ResourceContext } from '../context.ts';
 import { badRequest, methodNotAllowed, noSuchPath, unkeyable } from '../failure.ts';
 import type { Resource } from '../resource.ts';
 import { pageNotFound, warningHeader } from '../respond.ts';
@@ -20,8 +20,6 @@ import { review } from './review.ts';
 import { scaleObject } from './scale.ts';
 import { requestToken } from './token.ts';
 import { createObject, endpointOf, patchObject, updateObject } from './write.ts';
-
-type Answer = (context: ResourceContext) => Promise<ApiResponse>;
 
 const patchOrApply: Answer = (context) =>
   patchFormat(context.request.headers['content-type']) === 'apply'
@@ -100,7 +98,8 @@ function checkName(name: string): void {
   if (name === '.' || name === '..' || name.includes('%')) throw unkeyable(name, why);
 }
 
-function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
+/** Answers a request for a resource that is served, whatever may be said of it besides. */
+export function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
   const { info } = context;
   if (resource.declaration.virtual) {
     if (info.name !== '') throw noSuchPath();
@@ -119,7 +118,7 @@ function answerFor(context: RequestContext, resource: Resource): Promise<ApiResp
     if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
     checkName(info.name);
     if (resource.kind === 'ComponentStatus') return componentStatus(asked);
-    return VERBS[verb](asked);
+    return answered(asked, VERBS[verb]);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
@@ -129,5 +128,10 @@ function answerFor(context: RequestContext, resource: Resource): Promise<ApiResp
   const ofStatus = endpointOf(info.subresource) !== 'main';
   const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];
   if (answer === undefined) throw noSuchPath();
-  return answer(asked);
+  return answered(asked, answer);
+}
+
+function answered(context: ResourceContext, answer: Answer): Promise<ApiResponse> {
+  const { offload } = context.server;
+  return offload === undefined ? answer(context) : offload.answer(context, answer);
 }

@@ -1,0 +1,90 @@
+/** What the main thread answers to a thread that works on one request. */
+import { encodeInSlices } from '../../api/encode-in-slices.ts';
+import { parseInSlices } from '../../api/parse-in-slices.ts';
+import { Round, type AdmissionRequest, type Reservations } from '../admission/admission.ts';
+import type { ResourceContext } from '../context.ts';
+import type { KubeObject } from '../object.ts';
+import type { Storage } from '../registry.ts';
+import { own, type AdmissionQuestion, type Calls } from './protocol.ts';
+
+type Answers = {
+  readonly [K in keyof Calls]: (
+    ...args: Parameters<Calls[K]>
+  ) => Promise<ReturnType<Calls[K]>> | ReturnType<Calls[K]> | undefined;
+};
+
+/** On behalf of the request, for as long as it lasts; `abandon` when the thread has died over it. */
+export function answersFor(
+  context: ResourceContext,
+  storage: Storage,
+): Answers & { readonly abandon: () => Promise<void> } {
+  const { admission, authorizer, cache } = context.server;
+  let reservations: Reservations | undefined;
+  let abandoned = false;
+  const giveBack = async (): Promise<void> => {
+    await reservations?.giveBack();
+  };
+  return {
+    fresh: () => storage.fresh(),
+    waitFor: (revision) => cache.waitFor(revision),
+    async current(prefix, key) {
+      const found = await storage.current(prefix, key);
+      return found && { bytes: own(found.stored), revision: found.revision };
+    },
+    async txn(compares, ops) {
+      const { succeeded, revision, current } = await storage.txn(compares, ops);
+      // Of what was written only the revision is new.
+      const states = succeeded ? [] : current;
+      return {
+        succeeded,
+        revision,
+        current: states.map((state) => state && { ...state, value: own(state.value) }),
+      };
+    },
+    lease: (seconds) => storage.lease(seconds),
+    decide: (attributes) => authorizer.decide(attributes),
+    async mutate(question) {
+      const warnings: string[] = [];
+      const request = await requestOf(question, context, warnings);
+      await admission.mutate(request);
+      if (question.object === undefined || request.object === undefined) return { warnings };
+      const bytes = await encodeInSlices(request.object);
+      return bytes.equals(question.object) ? { warnings } : { object: own(bytes), warnings };
+    },
+    async validate(question) {
+      const warnings: string[] = [];
+      reservations = await admission.validate(await requestOf(question, context, warnings));
+      if (abandoned) await giveBack();
+      return { reserved: reservations.some, warnings };
+    },
+    giveBack,
+    abandon: async () => {
+      abandoned = true;
+      await giveBack();
+    },
+  };
+}
+
+async function requestOf(
+  { object, old, options, ...question }: AdmissionQuestion,
+  { resource, user, server, annotations }: ResourceContext,
+  warnings: string[],
+): Promise<AdmissionRequest> {
+  return {
+    ...question,
+    resource,
+    user,
+    ...(options !== undefined && { options }),
+    ...(object !== undefined && { object: await objectIn(object) }),
+    ...(old !== undefined && { old: await objectIn(old) }),
+    server,
+    warn: (text) => void warnings.push(text),
+    audit: (key, value) => void annotations?.set(key, value),
+    round: new Round(),
+  };
+}
+
+async function objectIn(bytes: Uint8Array): Promise<KubeObject> {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  return (await parseInSlices(text, 0)).value as KubeObject;
+}

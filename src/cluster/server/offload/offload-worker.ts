@@ -1,0 +1,111 @@
+/** The thread for wide objects: the same handlers as in the main thread, over parts that ask there. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../../../base/errors.ts';
+import { fromWireError } from '../../../base/wire-error.ts';
+import { loadPatterns } from '../../api/pattern/lazy.ts';
+import { loadRules } from '../../api/structural/lazy-rules.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import { loadDeviceExpressions } from '../../api/validate/expressions.ts';
+import { failureAnswer, isBug } from '../answer-failure.ts';
+import { CachedObject } from '../cached-object.ts';
+import type { RequestContext } from '../context.ts';
+import { resourcesOf } from '../custom/definition.ts';
+import { answerFor } from '../handlers/resource.ts';
+import { wholeBody } from '../list-body.ts';
+import { ResourceTable } from '../resource-table.ts';
+import type { Resource } from '../resource.ts';
+import {
+  buffersIn,
+  own,
+  type Call,
+  type Definition,
+  type Done,
+  type Job,
+  type Reply,
+  type ThreadOptions,
+} from './protocol.ts';
+import { remoteParts, type Ask } from './remote-parts.ts';
+
+const port = parentPort;
+assert(port !== null, 'offload-worker runs in a worker thread');
+const { eventSeconds } = workerData as ThreadOptions;
+
+// Only what claims addresses and ports has to know which there are, and that is not offloaded.
+const resources = new ResourceTable({ addresses: { base: 0, size: 0 }, nodePorts: [0, 0], eventSeconds });
+// What validation cannot wait for.
+const loaded = Promise.all([loadPatterns(), loadRules(), loadDeviceExpressions()]);
+/** Definitions that are being read, or were. */
+const defined = new Map<string, Promise<void>>();
+const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
+let lastCall = 0;
+
+port.on('message', (message: Job | Definition | Reply) => {
+  if (message.kind === 'job') void work(message);
+  else if (message.kind === 'reply') settle(message);
+  else defined.set(message.name, define(message));
+});
+
+async function define({ name, bytes }: Definition): Promise<void> {
+  resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), unable));
+}
+
+function post(message: Call | Done): void {
+  port!.postMessage(message, buffersIn(message));
+}
+
+function settle({ call, value, error }: Reply): void {
+  const asked = waiting.get(call);
+  waiting.delete(call);
+  if (error === undefined) asked?.resolve(value as never);
+  else asked?.reject(fromWireError(error));
+}
+
+/** For what only webhooks that convert would ask: resources with one are not offloaded. */
+const unable = remoteParts(() => Promise.reject(new Error('not asked on behalf of a request')), {
+  now: 0,
+  resources,
+});
+
+function askerOf(id: number): Ask {
+  return (name, ...args) => {
+    const call = ++lastCall;
+    const { promise, resolve, reject } = Promise.withResolvers<never>();
+    waiting.set(call, { resolve, reject });
+    post({ kind: 'call', id, call, name, args });
+    return promise;
+  };
+}
+
+async function work(job: Job): Promise<void> {
+  const { id, info, request, user } = job;
+  const server = remoteParts(askerOf(id), { now: job.now, resources });
+  const mark = request.url.indexOf('?');
+  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
+  const annotations = new Map<string, string>();
+  const context: RequestContext = {
+    request,
+    info: { ...info, query },
+    user,
+    server,
+    warnings: [],
+    ...(job.audited && { annotations }),
+  };
+  let bug: string | undefined;
+  let response: ApiResponse;
+  const resource = await resourceOf(job);
+  try {
+    response = await answerFor(context, resource);
+  } catch (error) {
+    if (isBug(error)) bug = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    response = await failureAnswer(context, error, resource);
+  }
+  const { status, headers } = response;
+  const body = own(await wholeBody(response.body));
+  post({ kind: 'done', id, status, headers, body, annotations: [...annotations], ...(bug && { bug }) });
+}
+
+async function resourceOf({ info, definition }: Job): Promise<Resource> {
+  await loaded;
+  if (definition !== undefined) await defined.get(definition);
+  return resources.get(info.group, info.version, info.resource);
+}

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { stringAt } from '../../api/json.ts';
+import type { AdmissionPlugin } from '../admission/admission.ts';
+import { wholeBody } from '../list-body.ts';
+import { configMap, TestServer, type Answer } from '../testing/test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const [APPLY, MERGE] = ['application/apply-patch+yaml', 'application/merge-patch+json'];
+
+/** Threads that are started from now on. */
+function threads(): Disposable & { readonly started: Worker[] } {
+  const started: Worker[] = [];
+  const listener = (worker: Worker): void => void started.push(worker);
+  process.on('worker', listener);
+  return { started, [Symbol.dispose]: () => void process.off('worker', listener) };
+}
+
+const wide = (value: string, count = 1500): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
+
+/** Without what differs from one server to the other. */
+function told({ status, body }: Answer): unknown {
+  return { status, body: JSON.stringify(body).replaceAll(/"uid":"[^"]+"/g, '"uid":""') };
+}
+
+/** The condition holds within ten seconds. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 10_000; !(await condition()); await setImmediate())
+    assert.ok(performance.now() < end, `${String(condition)} holds in time`);
+}
+
+async function story(api: TestServer): Promise<unknown[]> {
+  const url = `${MAPS}/a`;
+  const answers = [
+    await api.call('POST', `${MAPS}?fieldManager=one`, configMap('a', wide('1'))),
+    await api.call('POST', MAPS, configMap('a', wide('1'))),
+    await api.call('POST', `${MAPS}?dryRun=All`, configMap('b', wide('1'))),
+    await api.call(
+      'PATCH',
+      `${url}?fieldManager=two`,
+      { data: { 'key-3': '2', more: 'x' } },
+      { 'content-type': MERGE },
+    ),
+    await api.call('PATCH', `${url}?fieldManager=three`, configMap('a', wide('3')), {
+      'content-type': APPLY,
+    }),
+    await api.call('PATCH', `${url}?fieldManager=three&force=true`, configMap('a', wide('3')), {
+      'content-type': APPLY,
+    }),
+    await api.call('PUT', `${url}?fieldManager=one`, configMap('a', wide('4'))),
+    await api.call('PUT', url, {
+      ...(configMap('a', wide('5')) as object),
+      metadata: { name: 'a', resourceVersion: '1' },
+    }),
+    await api.call('POST', MAPS, { ...(configMap('c', wide('6')) as object), unknown: 1 }),
+    await api.call('POST', `${MAPS}?fieldValidation=Strict`, {
+      ...(configMap('c', wide('6')) as object),
+      unknown: 1,
+    }),
+    await api.call('POST', MAPS, configMap('d', { ...wide('6'), 'b/a/d': '', 'a d': '' })),
+    await api.call('POST', MAPS, `${JSON.stringify(configMap('d', wide('6')))}}`),
+    await api.call('PATCH', `${MAPS}/none`, { data: wide('1') }, { 'content-type': MERGE }),
+    await api.call('GET', url, undefined, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' }),
+    await api.call('DELETE', url),
+    await api.call('GET', url),
+  ].map(told);
+  return answers;
+}
+
+test('wide objects are answered for as all others', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  const answers = await story(api);
+  assert.equal(seen.started.length, 1);
+  await using alone = await TestServer.open({ limits: { wideValues: Infinity } });
+  assert.deepEqual(answers, await story(alone));
+  assert.equal(seen.started.length, 1);
+});
+
+test('a wide object is shown as protobuf', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  await using alone = await TestServer.open({ limits: { wideValues: Infinity } });
+  const headers = { accept: PROTOBUF, 'content-type': PROTOBUF };
+  const shown: Buffer[] = [];
+  for (const server of [api, alone]) {
+    await server.create(MAPS, configMap('a', wide('1')));
+    const answer = await server.raw('GET', `${MAPS}/a`, { headers });
+    assert.equal(answer.headers['content-type'], PROTOBUF);
+    shown.push(Buffer.from(await wholeBody(answer.body)));
+    const replaced = await server.raw('PUT', `${MAPS}/a`, { headers, body: shown.at(-1)! });
+    assert.equal(replaced.status, 200);
+  }
+  assert.equal(shown[0]!.length, shown[1]!.length);
+  assert.equal(seen.started.length, 1);
+});
+
+test('admission has its say in the main thread, and gives back what it has set aside', async () => {
+  const log: string[] = [];
+  const plugin: AdmissionPlugin = {
+    name: 'Test',
+    handles: ({ resource }) => resource.resource === 'configmaps',
+    mutate(request) {
+      log.push(`mutate ${request.operation} ${stringAt(request.old, 'data', 'key-0')}`);
+      request.warn('careful');
+      request.object!.metadata.labels = { by: 'plugin' };
+    },
+    validate(request) {
+      log.push(
+        `validate ${Object.keys(request.object!.data!).length} ${request.object!.metadata.labels!['by']}`,
+      );
+      return async () => void log.push('given back');
+    },
+  };
+  await using api = await TestServer.open({ admission: [plugin] });
+  const made = await api.call('POST', MAPS, configMap('a', wide('1')));
+  assert.deepEqual(made.body.metadata.labels, { by: 'plugin' });
+  assert.equal(made.headers['warning'], '299 - "careful"');
+  assert.equal((await api.call('POST', MAPS, configMap('a', wide('2')))).status, 409);
+  assert.equal((await api.call('PUT', `${MAPS}/a`, configMap('a', wide('3')))).status, 200);
+  assert.deepEqual(log, [
+    'mutate CREATE ',
+    'validate 1500 plugin',
+    'mutate CREATE ',
+    'validate 1500 plugin',
+    'given back',
+    'mutate UPDATE 1',
+    'validate 1500 plugin',
+  ]);
+});
+
+test('wide custom resources know their definitions, also when these change', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  const definition = (maximum: number): object => ({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'things.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                spec: {
+                  type: 'object',
+                  properties: {
+                    size: { type: 'integer', default: 3 },
+                    list: { type: 'array', maxItems: 5000, items: { type: 'integer', maximum } },
+                  },
+                  'x-kubernetes-validations': [{ rule: 'self.size < 5', message: 'too much' }],
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+  });
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const things = '/apis/example.com/v1/namespaces/default/things';
+  const thing = (name: string, spec: object): object => ({
+    apiVersion: 'example.com/v1',
+    kind: 'Thing',
+    metadata: { name },
+    spec: { list: Array.from({ length: 4500 }, (_, i) => i % 10), ...spec },
+  });
+  await api.create(definitions, definition(10));
+  await until(async () => (await api.call('GET', things)).status === 200);
+  const made = await api.create(things, thing('a', {}));
+  assert.equal(made.spec?.['size'], 3);
+  assert.equal(
+    (await api.call('POST', things, thing('b', { size: 7 }))).body.message?.includes('too much'),
+    true,
+  );
+  const changed = { 'content-type': MERGE };
+  assert.equal(
+    (await api.call('PATCH', `${definitions}/things.example.com`, definition(5), changed)).status,
+    200,
+  );
+  await until(async () => (await api.call('POST', `${things}?dryRun=All`, thing('c', {}))).status === 422);
+  const refused = await api.call('POST', things, thing('c', {}));
+  assert.match(refused.body.message ?? '', /spec\.list\[6\]/);
+  assert.equal(seen.started.length, 1);
+});
+
+test('when the thread dies its requests fail, what was set aside is given back, and the next one starts another', async () => {
+  using seen = threads();
+  const [reached, died, given] = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+  const handles: AdmissionPlugin['handles'] = ({ name }) => name === 'lost';
+  const reserving: AdmissionPlugin = {
+    name: 'Reserving',
+    handles,
+    validate: () => async () => given!.resolve(),
+  };
+  const slow: AdmissionPlugin = {
+    name: 'Slow',
+    handles,
+    async validate() {
+      reached!.resolve();
+      await died!.promise;
+    },
+  };
+  await using api = await TestServer.open({ admission: [reserving, slow] });
+  const lost = api.call('POST', MAPS, configMap('lost', wide('1')));
+  await reached!.promise;
+  await seen.started[0]!.terminate();
+  const answer = await lost;
+  assert.equal(answer.status, 500);
+  assert.match(answer.body.message ?? '', /the thread for wide objects has ended/);
+  died!.resolve();
+  await given!.promise;
+  assert.equal((await api.call('POST', MAPS, configMap('kept', wide('2')))).status, 201);
+  assert.equal(seen.started.length, 2);
+});
+
+test('the thread ends when nothing wide has come for a minute', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  await api.create(MAPS, configMap('a', wide('1')));
+  const ended = new Promise((resolve) => seen.started[0]!.once('exit', resolve));
+  await api.clock.advance(60_000);
+  await ended;
+  await api.create(MAPS, configMap('b', wide('1')));
+  assert.equal(seen.started.length, 2);
+});

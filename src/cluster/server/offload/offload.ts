@@ -1,0 +1,230 @@
+/**
+ * Requests for wide objects are answered in a thread of their own: what decodes, merges, validates and encodes thousands
+ * of values would hold up everybody else's requests for as long as it takes. The thread runs the same handlers as the
+ * main one and asks it for what is there, for admission and for the transaction (protocol.ts). It is started by the
+ * first request that needs it, and ends when none has come for a while.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../../base/clock.ts';
+import { PlatformError } from '../../../base/errors.ts';
+import { TooLong } from '../../../base/too-long.ts';
+import { toWireError } from '../../../base/wire-error.ts';
+import { workerUrl } from '../../../base/worker-url.ts';
+import { withAllowance } from '../../api/cel/allowance.ts';
+import type { ApiResponse } from '../../api/transport.ts';
+import { isBug } from '../answer-failure.ts';
+import type { Answer, ResourceContext, ServerLimits } from '../context.ts';
+import type { Storage } from '../registry.ts';
+import type { Resource } from '../resource.ts';
+import { keyOf } from '../resource-table.ts';
+import { viewOf } from '../handlers/read.ts';
+import { inPieces } from '../list-body.ts';
+import { answersFor } from './asked.ts';
+import {
+  buffersIn,
+  own,
+  type Call,
+  type Definition,
+  type Done,
+  type Job,
+  type Reply,
+  type ThreadOptions,
+} from './protocol.ts';
+import { isWide } from './wide.ts';
+
+const IDLE_MS = 60_000;
+/** Longer answers would take too long to encrypt: thousands of complaints, and nothing that is stored. */
+const ONE_PIECE = 2 * 1024 * 1024;
+
+const VERBS = new Set(['get', 'create', 'update', 'patch', 'delete']);
+/** Others are answered by more than the thread has. */
+const SUBRESOURCES = new Set(['', 'status', 'approval', 'ephemeralcontainers', 'resize', 'scale']);
+
+export interface OffloadOptions {
+  readonly clock: Clock;
+  readonly storage: Storage;
+  readonly limits: Pick<ServerLimits, 'eventSeconds' | 'wideValues'>;
+}
+
+export class Offload implements AsyncDisposable {
+  readonly #options: OffloadOptions;
+  #thread: Thread | undefined;
+
+  constructor(options: OffloadOptions) {
+    this.#options = options;
+  }
+
+  /** The answer, by the thread where the request is for something wide or `here` turns out to take too long. */
+  answer(context: ResourceContext, here: Answer): Promise<ApiResponse> {
+    if (!isMovable(context)) return here(context);
+    if (this.#isWide(context)) return this.#ask(context);
+    return context.info.verb === 'get' ? here(context) : this.#tried(context, here);
+  }
+
+  async #tried(context: ResourceContext, here: Answer): Promise<ApiResponse> {
+    try {
+      return await withAllowance(this.#options.clock, () => here(context));
+    } catch (error) {
+      if (!(error instanceof TooLong)) throw error;
+      return await this.#ask(context);
+    }
+  }
+
+  #isWide(context: ResourceContext): boolean {
+    const { resource, info, request } = context;
+    const { wideValues } = this.#options.limits;
+    if (request.body !== undefined && isWide(request.body, wideValues)) return true;
+    if (info.name === '') return false;
+    const stored = context.server.cache
+      .resource(resource.prefix)
+      .get(keyOf(resource, info.namespace, info.name));
+    if (stored === undefined || !isWide(stored.stored, wideValues)) return false;
+    return info.verb !== 'get' || info.subresource !== '' || !viewOf(context).verbatim;
+  }
+
+  #ask(context: ResourceContext): Promise<ApiResponse> {
+    const thread = (this.#thread ??= this.#start());
+    return thread.answer(context);
+  }
+
+  #start(): Thread {
+    const thread = new Thread(this.#options, () => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    return thread;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#thread?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Claims are looked up in the cache, and webhooks that convert are called from the main thread. */
+function isMovable({ resource: { strategy, conversion }, info }: ResourceContext): boolean {
+  return (
+    VERBS.has(info.verb) &&
+    SUBRESOURCES.has(info.subresource) &&
+    strategy.claims === undefined &&
+    conversion?.prepare === undefined
+  );
+}
+
+interface Running {
+  readonly context: ResourceContext;
+  readonly answers: ReturnType<typeof answersFor>;
+  resolve(response: ApiResponse): void;
+  reject(error: unknown): void;
+}
+
+class Thread implements AsyncDisposable {
+  readonly #options: OffloadOptions;
+  readonly #worker: Worker;
+  readonly #ended: () => void;
+  readonly #jobs = new Map<number, Running>();
+  /** Revisions of definitions that the thread has. */
+  readonly #definitions = new Map<string, number>();
+  #lastJob = 0;
+  #idle: Disposable | undefined;
+
+  constructor(options: OffloadOptions, ended: () => void) {
+    this.#options = options;
+    this.#ended = ended;
+    const { eventSeconds } = options.limits;
+    const workerData: ThreadOptions = { eventSeconds };
+    this.#worker = new Worker(workerUrl('offload-worker', import.meta.url), { workerData, execArgv: [] });
+    // Whoever waits for an answer has a connection that keeps the process alive.
+    this.#worker.unref();
+    this.#worker.on('message', (message: Call | Done) => {
+      if (message.kind === 'call') void this.#reply(message);
+      else this.#finish(message);
+    });
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', (code) => this.#fail(new Error(`it ended with code ${code}`)));
+  }
+
+  answer(context: ResourceContext): Promise<ApiResponse> {
+    this.#idle?.[Symbol.dispose]();
+    const { info, request, resource, user } = context;
+    const { query: _query, ...place } = info;
+    const { method, url, headers, body } = request;
+    const id = ++this.#lastJob;
+    const definition = this.#define(context, resource);
+    const job: Job = {
+      kind: 'job',
+      id,
+      request: { method, url, headers, ...(body !== undefined && { body: own(body) }) },
+      info: place,
+      user,
+      now: this.#options.clock.now(),
+      audited: context.annotations !== undefined,
+      ...(definition !== undefined && { definition }),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
+    const answers = answersFor(context, this.#options.storage);
+    this.#jobs.set(id, { context, answers, resolve, reject });
+    this.#post(job);
+    return promise;
+  }
+
+  /** Tells the thread of the definition of a custom resource; its name, undefined for all other resources. */
+  #define({ server }: ResourceContext, resource: Resource): string | undefined {
+    const name = `${resource.resource}.${resource.group}`;
+    if (!server.resources.source(name).includes(resource)) return undefined;
+    const { prefix } = server.resources.get('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
+    const stored = server.cache.resource(prefix).get(`${prefix}${name}`);
+    if (stored === undefined || this.#definitions.get(name) === stored.revision) return name;
+    this.#definitions.set(name, stored.revision);
+    const message: Definition = { kind: 'definition', name, bytes: own(stored.stored) };
+    this.#post(message);
+    return name;
+  }
+
+  #post(message: Job | Definition | Reply): void {
+    this.#worker.postMessage(message, buffersIn(message));
+  }
+
+  async #reply({ id, call, name, args }: Call): Promise<void> {
+    const running = this.#jobs.get(id);
+    if (running === undefined) return;
+    try {
+      const answer = running.answers[name] as (...args: readonly unknown[]) => unknown;
+      this.#post({ kind: 'reply', id, call, value: await answer(...args) });
+    } catch (error) {
+      const { request, info, server } = running.context;
+      if (isBug(error))
+        server.log.error('request failed', { method: request.method, path: info.path, error });
+      this.#post({ kind: 'reply', id, call, error: toWireError(error) });
+    }
+  }
+
+  #finish({ id, status, headers, body, annotations, bug }: Done): void {
+    const running = this.#jobs.get(id);
+    this.#jobs.delete(id);
+    if (running !== undefined) {
+      const { request, info, server, annotations: audited } = running.context;
+      if (bug !== undefined)
+        server.log.error('request failed', { method: request.method, path: info.path, error: bug });
+      for (const [key, value] of annotations) audited?.set(key, value);
+      running.resolve({ status, headers, body: body.length > ONE_PIECE ? inPieces(body) : body });
+    }
+    if (this.#jobs.size > 0) return;
+    this.#idle = this.#options.clock.after(IDLE_MS, () => void this[Symbol.asyncDispose]());
+  }
+
+  #fail(error: unknown): void {
+    this.#ended();
+    for (const running of this.#jobs.values()) {
+      void running.answers.abandon();
+      running.reject(
+        new PlatformError('internal', 'the thread for wide objects has ended', { cause: error }),
+      );
+    }
+    this.#jobs.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#idle?.[Symbol.dispose]();
+    this.#ended();
+    await this.#worker.terminate();
+  }
+}

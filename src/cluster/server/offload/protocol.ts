@@ -1,0 +1,131 @@
+/**
+ * What the server's main thread and the one for wide objects say to each other. Objects travel as JSON in buffers that
+ * change hands: a structured clone would take the main thread as long as the work that it is spared.
+ *
+ *   main                               thread
+ *     |   workerData: ThreadOptions       |
+ *     |-- Definition -------------------->|   of a custom resource that it does not know yet
+ *     |-- Job { request, user, … } ------>|
+ *     |<-- Call { name, args } -----------|   what is there, admission, the transaction: any number, one after another
+ *     |-- Reply { value | error } ------->|
+ *     |<-- Done { response } -------------|
+ */
+import { assert } from '../../../base/errors.ts';
+import type { WireError } from '../../../base/wire-error.ts';
+import type { ApiRequest, UserInfo } from '../../api/transport.ts';
+import type { Compare, Op } from '../../store/store.ts';
+import type { AdmissionRequest, Operation } from '../admission/admission.ts';
+import type { Attributes, Decision } from '../authorization/authorizer.ts';
+import type { Outcome } from '../registry.ts';
+import type { RequestInfo } from '../request-info.ts';
+
+/** What the thread is started with. */
+export interface ThreadOptions {
+  /** As in ServerLimits. */
+  readonly eventSeconds: number;
+}
+
+/** One request that the thread is to answer. */
+export interface Job {
+  readonly kind: 'job';
+  readonly id: number;
+  readonly request: Omit<ApiRequest, 'signal'>;
+  /** Without the query, which is in the request's URL: it cannot be cloned. */
+  readonly info: Omit<RequestInfo, 'query'>;
+  readonly user: UserInfo;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Whether an audit event wants to know more. */
+  readonly audited: boolean;
+  /** Of a custom resource: which definition makes it. */
+  readonly definition?: string;
+}
+
+/** A definition in its newest state, before the first job that needs it. */
+export interface Definition {
+  readonly kind: 'definition';
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Something stored. */
+export interface State {
+  readonly bytes: Uint8Array;
+  readonly revision: number;
+}
+
+/** Admission is asked in the main thread, where everything is that its plugins look at. */
+export interface AdmissionQuestion {
+  readonly operation: Operation;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly addressed?: string;
+  readonly dryRun: boolean;
+  readonly options?: AdmissionRequest['options'];
+  /** JSON. */
+  readonly object?: Uint8Array;
+  readonly old?: Uint8Array;
+}
+
+/** What the thread asks the main one for. */
+export interface Calls {
+  fresh(): void;
+  waitFor(revision: number): void;
+  current(prefix: string, key: string): State | undefined;
+  txn(compares: readonly Compare[], ops: readonly Op[]): Outcome;
+  lease(seconds: number): number;
+  decide(attributes: Attributes): Decision;
+  /** The object when it has been changed, as JSON. */
+  mutate(question: AdmissionQuestion): { readonly object?: Uint8Array; readonly warnings: readonly string[] };
+  /** Whether something has been set aside. */
+  validate(question: AdmissionQuestion): { readonly reserved: boolean; readonly warnings: readonly string[] };
+  /** What has been set aside is not needed. */
+  giveBack(): void;
+}
+
+export type CallName = keyof Calls;
+
+export interface Call {
+  readonly kind: 'call';
+  /** The job's. */
+  readonly id: number;
+  readonly call: number;
+  readonly name: CallName;
+  readonly args: readonly unknown[];
+}
+
+export interface Reply {
+  readonly kind: 'reply';
+  readonly id: number;
+  readonly call: number;
+  readonly value?: unknown;
+  readonly error?: WireError;
+}
+
+export interface Done {
+  readonly kind: 'done';
+  readonly id: number;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** For the audit event. */
+  readonly annotations: readonly (readonly [string, string])[];
+  /** An error that is nobody's fault but ours, with its stack. */
+  readonly bug?: string;
+}
+
+/** The buffers in a message, to be handed over with it: each is the sender's own. */
+export function buffersIn(value: unknown, found: ArrayBuffer[] = []): ArrayBuffer[] {
+  if (value instanceof Uint8Array) {
+    assert(value.length === value.buffer.byteLength, 'nobody else has bytes in what is handed over');
+    found.push(value.buffer as ArrayBuffer);
+  } else if (typeof value === 'object' && value !== null)
+    for (const item of Object.values(value)) buffersIn(item, found);
+  return found;
+}
+
+/** A copy in a buffer of its own, which can be handed over: `slice` may copy into the pool that all share. */
+export function own(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}

@@ -1,0 +1,113 @@
+/** What a handler needs of the server, in the thread that has none of it: each part asks the main thread. */
+import { systemClock } from '../../../base/clock.ts';
+import { silentLogger } from '../../../base/log.ts';
+import { systemRandom } from '../../../base/random.ts';
+import type { Compare, Op } from '../../store/store.ts';
+import { Admission, Reservations, type AdmissionRequest } from '../admission/admission.ts';
+import { CachedObject } from '../cached-object.ts';
+import type { ServerParts } from '../context.ts';
+import type { KubeObject } from '../object.ts';
+import { Registry, type Outcome, type Storage } from '../registry.ts';
+import type { ResourceTable } from '../resource-table.ts';
+import { own, type AdmissionQuestion, type CallName, type Calls } from './protocol.ts';
+
+/** Asks the main thread, for one job. */
+export type Ask = <K extends CallName>(
+  name: K,
+  ...args: Parameters<Calls[K]>
+) => Promise<Awaited<ReturnType<Calls[K]>>>;
+
+/** Handlers that ask for more than these are not for this thread. */
+export function remoteParts(
+  ask: Ask,
+  { now, resources }: { readonly now: number; readonly resources: ResourceTable },
+): ServerParts {
+  const parts: Pick<
+    ServerParts,
+    'registry' | 'admission' | 'authorizer' | 'clock' | 'random' | 'resources' | 'log'
+  > & { readonly cache: Pick<ServerParts['cache'], 'waitFor'> } = {
+    registry: new Registry(new RemoteStorage(ask), systemRandom),
+    admission: new RemoteAdmission(ask),
+    authorizer: { decide: (attributes) => ask('decide', attributes) },
+    cache: { waitFor: (revision) => ask('waitFor', revision) },
+    // The request's time is the main thread's, wherever that has it from.
+    clock: { ...systemClock, now: () => now },
+    random: systemRandom,
+    resources,
+    log: silentLogger,
+  };
+  return parts as ServerParts;
+}
+
+class RemoteStorage implements Storage {
+  readonly #ask: Ask;
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  async fresh(): Promise<void> {
+    await this.#ask('fresh');
+  }
+
+  async current(prefix: string, key: string): Promise<CachedObject | undefined> {
+    const found = await this.#ask('current', prefix, key);
+    return found && new CachedObject(key, found.bytes, found.revision);
+  }
+
+  async txn(compares: readonly Compare[], ops: readonly Op[]): Promise<Outcome> {
+    const owned = ops.map((op) => (op.type === 'put' ? { ...op, value: own(op.value) } : op));
+    return await this.#ask('txn', compares, owned);
+  }
+
+  lease(seconds: number): Promise<number> {
+    return this.#ask('lease', seconds);
+  }
+
+  claimed(key: string): never {
+    throw new Error(`${key}: what claims addresses is not offloaded`);
+  }
+}
+
+class RemoteAdmission extends Admission {
+  readonly #ask: Ask;
+
+  constructor(ask: Ask) {
+    super([]);
+    this.#ask = ask;
+  }
+
+  override async mutate(request: AdmissionRequest): Promise<void> {
+    const { object, warnings } = await this.#ask('mutate', questionOf(request));
+    warnings.forEach(request.warn);
+    if (object === undefined || request.object === undefined) return;
+    const given: KubeObject = request.object;
+    for (const key of Object.keys(given)) delete given[key];
+    Object.assign(given, JSON.parse(Buffer.from(object.buffer).toString()));
+  }
+
+  override async validate(request: AdmissionRequest): Promise<Reservations> {
+    const { reserved, warnings } = await this.#ask('validate', questionOf(request));
+    warnings.forEach(request.warn);
+    return new Reservations(reserved ? [() => this.#ask('giveBack')] : []);
+  }
+}
+
+function questionOf(request: AdmissionRequest): AdmissionQuestion {
+  const { operation, subresource, namespace, name, addressed, dryRun, options, object, old } = request;
+  return {
+    operation,
+    subresource,
+    namespace,
+    name,
+    dryRun,
+    ...(addressed !== undefined && { addressed }),
+    ...(options !== undefined && { options }),
+    ...(object !== undefined && { object: jsonOf(object) }),
+    ...(old !== undefined && { old: jsonOf(old) }),
+  };
+}
+
+function jsonOf(object: KubeObject): Uint8Array {
+  return own(Buffer.from(JSON.stringify(object)));
+}
