@@ -428,3 +428,28 @@ test('in place gives what a copy gives, in the same order, and copies only what 
   assert.equal(inPlace.object, own);
   assert.equal(getPath(inPlace.object, 'spec', 'tolerations'), getPath(own, 'spec', 'tolerations'));
 });
+
+test('what is wrong with a text of YAML is told as Go tells it', async () => {
+  for (const [text, why] of [
+    ['a: b: c', 'mapping values are not allowed in this context'],
+    [
+      'kind: X\nmetadata:\n  name: a\n   labels: b\n',
+      'line 4: mapping values are not allowed in this context',
+    ],
+    ['a:\n\t- b', 'line 2: found character that cannot start any token'],
+    ['a: |\n  x\n y', 'line 2: did not find expected key'],
+    ['{"a":1', "line 1: did not find expected ',' or '}'"],
+    ['a: [1\n\n', "line 2: did not find expected ',' or ']'"],
+    ['a: [', 'line 1: did not find expected node content'],
+    ['a: 1\nb\n', "line 3: could not find expected ':'"],
+    ['a: }', 'did not find expected node content'],
+    ['"abc', 'found unexpected end of stream'],
+    ['a: *x', "unknown anchor 'x' referenced"],
+    ['\u0001', 'control characters are not allowed'],
+  ])
+    await assert.rejects(
+      parseYaml(Buffer.from(text!)),
+      { message: `error converting YAML to JSON: yaml: ${why}` },
+      text,
+    );
+});

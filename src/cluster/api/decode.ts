@@ -77,9 +77,14 @@ function textOf(bytes: Uint8Array, what: string): string {
 }
 
 function unrecognized(what: string, body: Uint8Array, error: unknown): PlatformError {
+  return unreadBody(what, body, `couldn't get version/kind; json parse error: ${errorMessage(error)}`, error);
+}
+
+/** A body that is not what its type says. */
+export function unreadBody(what: string, body: Uint8Array, why: string, cause?: unknown): PlatformError {
   return badRequest(
-    `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${errorMessage(error)} (${summary(body)})`,
-    error,
+    `the object provided is unrecognized (must be of type ${what}): ${why} (${summary(body)})`,
+    cause,
   );
 }
 
@@ -105,9 +110,7 @@ export function headOf(
   };
   const head = { apiVersion: textAt('apiVersion'), kind: textAt('kind') };
   if (/\/.*\//.test(head.apiVersion))
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${what}): unexpected GroupVersion string: ${head.apiVersion} (${summary(body)})`,
-    );
+    throw unreadBody(what, body, `unexpected GroupVersion string: ${head.apiVersion}`);
   return head;
 }
 

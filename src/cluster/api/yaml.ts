@@ -4,6 +4,7 @@ import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.
 import { decodeValue, parseLargeJson, type Decoded } from './decode.ts';
 import type { JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
+import { yamlProblem } from './yaml-problem.ts';
 
 /** Decodes a body of type application/yaml: one document. The YAML parser is loaded at the first use. */
 export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<Decoded> {
@@ -44,6 +45,15 @@ export async function parseYaml(bytes: Uint8Array): Promise<Parsed> {
   return (await parsedAsJson(bytes)) ?? (await parsedAsYaml(bytes));
 }
 
+const TO_JSON = 'error converting YAML to JSON: ';
+const UNREAD_YAML = `${TO_JSON}yaml: `;
+
+/** What is wrong with a text that `parseYaml` could not read; undefined for any other failure. */
+export function yamlFailure(error: unknown): string | undefined {
+  const isIts = isPlatformError(error, 'invalid') && error.message.startsWith(UNREAD_YAML);
+  return isIts ? error.message.slice(TO_JSON.length) : undefined;
+}
+
 interface Parsed {
   readonly value: JsonValue;
   readonly duplicates: string[];
@@ -67,10 +77,12 @@ async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
   const { isScalar, LineCounter, parseDocument, visit } = await import('yaml');
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // oxlint-disable-next-line no-control-regex
+    if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) throw new Error('control characters are not allowed');
     const lineCounter = new LineCounter();
     const document = parseDocument(text, { ...READING, uniqueKeys: false, logLevel: 'silent', lineCounter });
     const first = document.errors[0];
-    if (first !== undefined) throw first;
+    if (first !== undefined) throw new Error(yamlProblem(first, text));
     // JSON in between makes dates, maps and the like plain.
     const value = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as JsonValue;
     const twice: string[] = [];
@@ -89,7 +101,11 @@ async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
     const duplicates = twice.length === 0 ? [] : [`yaml: unmarshal errors:\n${twice.join('\n')}`];
     return { value, duplicates };
   } catch (error) {
-    throw new PlatformError('invalid', `error converting YAML to JSON: yaml: ${errorMessage(error)}`, {
+    const why = errorMessage(error).replace(
+      /^Unresolved alias \(the anchor must be set before the alias\): (.*)$/,
+      "unknown anchor '$1' referenced",
+    );
+    throw new PlatformError('invalid', `${UNREAD_YAML}${why}`, {
       cause: error,
       details: { reason: 'BadRequest' },
     });

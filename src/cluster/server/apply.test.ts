@@ -309,7 +309,8 @@ test('bad configurations are refused with the field', async () => {
     ],
     [configMap('b'), 'm', 400, /the name of the object \(b\) does not match the name on the URL \(a\)/],
     [configMap('a'), '', 422, /fieldManager: Required value: is required for apply patch/],
-    ['{', 'm', 400, /error converting YAML to JSON/],
+    ['{', 'm', 400, /^error decoding YAML: error converting YAML to JSON: yaml: line 1: did not find /],
+    ['[]', 'm', 400, /^error decoding YAML: error unmarshaling JSON: .*: json: cannot unmarshal array into /],
     [
       { ...(configMap('a') as object), metadata: { name: 'a', managedFields: [] } },
       'm',

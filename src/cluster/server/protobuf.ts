@@ -68,9 +68,16 @@ export interface Envelope {
   readonly raw: Uint8Array;
 }
 
+export const NO_ENVELOPE =
+  'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]';
+
+/** It begins as one. */
+export function isEnvelope(body: Uint8Array): boolean {
+  return Buffer.from(body.subarray(0, MAGIC.length)).equals(MAGIC);
+}
+
 export function openEnvelope(body: Uint8Array): Envelope {
-  if (!Buffer.from(body.subarray(0, MAGIC.length)).equals(MAGIC))
-    throw malformed('the magic number is missing');
+  if (!isEnvelope(body)) throw badRequest(NO_ENVELOPE);
   let apiVersion = '';
   let kind = '';
   let raw: Uint8Array = new Uint8Array(0);

@@ -1,14 +1,14 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
-import { headOf, parseLargeJson, type Decoded } from '../api/decode.ts';
+import { headOf, parseLargeJson, unreadBody, type Decoded } from '../api/decode.ts';
 import { objectAt, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
 import type { ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema, parseApiVersion } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
-import { parseYaml } from '../api/yaml.ts';
+import { parseYaml, yamlFailure } from '../api/yaml.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
-import { decodeProtobuf, openEnvelope } from './protobuf.ts';
+import { decodeProtobuf, isEnvelope, NO_ENVELOPE, openEnvelope } from './protobuf.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -45,16 +45,26 @@ export async function decodeAs(
     return kind.decode(value, { duplicates, inPlace: true });
   }
   if (format === 'yaml') {
-    const { value, duplicates } = await parseYaml(body);
+    const { value, duplicates } = await readYaml(body, kind);
     check(value);
     const decoded = kind.decode(value, { inPlace: true });
     return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
   }
   if (kind.wire === undefined) throw unsupportedMediaType(['application/json', 'application/yaml']);
+  if (!isEnvelope(body)) throw unreadBody(kind.kind, body, NO_ENVELOPE);
   const envelope = openEnvelope(body);
   checkHead(envelope, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
   return kind.decode(decodeProtobuf(envelope, kind.wire), { inPlace: true });
+}
+
+async function readYaml(body: Uint8Array, { kind }: ObjectType): ReturnType<typeof parseYaml> {
+  try {
+    return await parseYaml(body);
+  } catch (error) {
+    const why = yamlFailure(error);
+    throw why === undefined ? error : unreadBody(kind, body, why);
+  }
 }
 
 /** Of an object in a body that may be no good, as far as it can be read. */

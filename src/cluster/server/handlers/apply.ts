@@ -1,13 +1,14 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
-import { isPlatformError, PlatformError } from '../../../base/errors.ts';
+import { errorMessage, isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { pauseAfter } from '../../../base/yield-to-loop.ts';
 import type { Decoded } from '../../api/decode.ts';
+import { jsonTypeName } from '../../api/go-errors.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
 import { typeProblems } from '../../api/managed-fields/type-problems.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import { isJsonObject, sharing, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { parseYaml } from '../../api/yaml.ts';
+import { parseYaml, yamlFailure } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { applyConflict, badRequest, conflict, unconvertible, untypedPatch } from '../failure.ts';
@@ -107,13 +108,26 @@ function decodedAs(value: JsonValue, type: ObjectType, address: ReturnType<typeo
   }
 }
 
+/** Of what is applied, the text. */
+export async function readApplied(body: Uint8Array): ReturnType<typeof parseYaml> {
+  try {
+    const read = await parseYaml(body);
+    if (read.value === null || isJsonObject(read.value)) return read;
+    const why = `cannot unmarshal ${jsonTypeName(read.value)} into Go value of type map[string]interface {}`;
+    throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: ${why}`);
+  } catch (error) {
+    if (yamlFailure(error) === undefined) throw error;
+    throw badRequest(`error decoding YAML: ${errorMessage(error)}`);
+  }
+}
+
 async function readConfiguration(context: ResourceContext): Promise<{
   readonly configuration: KubeObject;
   readonly asSent: KubeObject;
   readonly warnings: readonly string[];
 }> {
   const { resource, request, info } = context;
-  const { value, duplicates } = await parseYaml(bodyOf(request));
+  const { value, duplicates } = await readApplied(bodyOf(request));
   checkType(value, resource);
   const pause = pauseOf(context);
   const configuration = await typed(value, resource.type, pause);

@@ -7,7 +7,6 @@ import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { parseYaml } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
@@ -20,7 +19,7 @@ import { shownAs, storedAs, type Resource } from '../resource.ts';
 import { respondWith } from '../respond.ts';
 import { AdmissionGate, type Window } from '../gate.ts';
 import { otherUid, planUpdate } from '../writing.ts';
-import { checkType, merged, typed } from './apply.ts';
+import { checkType, merged, readApplied, typed } from './apply.ts';
 import { checkAddress, patchedObject, readPatch } from './write.ts';
 
 function scaleKind(): ObjectType {
@@ -128,7 +127,7 @@ async function configurationOf(
   kind: ObjectType,
   { specReplicas }: ScalePaths,
 ): Promise<KubeObject> {
-  const { value } = await parseYaml(bodyOf(context.request));
+  const { value } = await readApplied(bodyOf(context.request));
   checkType(value, { apiVersion: 'autoscaling/v1', kind: 'Scale' });
   const scale = await typed(value, kind, () => undefined);
   checkAddress(context, scale);
