@@ -189,6 +189,10 @@ class Walk {
           else if (decoded !== item) value[key] = decoded;
           continue;
         }
+      } else if (this.#asSent) {
+        // Who applies it says that there is to be nothing.
+        if (result !== undefined) result[key] = null;
+        continue;
       }
       result ??= membersBefore(key, value);
     }

@@ -408,3 +408,36 @@ test('a scale is applied, and owned as such', async () => {
     assert.equal(refused.status, status, refused.body.message ?? '');
   }
 });
+
+test('null is a value: its field is owned, and what was there goes', async () => {
+  await using api = await TestServer.open();
+  const url = '/apis/apps/v1/namespaces/default/deployments';
+  const labels = { a: 'b' };
+  const spec = (container: object): object => ({
+    replicas: 2,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i', ...container }] } },
+  });
+  await api.create(`${url}?fieldManager=before`, { metadata: { name: 'd' }, spec: spec({ args: ['x'] }) });
+  const nulls = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd', labels: null, managedFields: null },
+    spec: { ...spec({ args: null, env: null }), replicas: null },
+  };
+  const apply = { 'content-type': 'application/apply-patch+yaml' };
+  const refused = await api.call('PATCH', `${url}/d?fieldManager=one`, nulls, apply);
+  assert.deepEqual(
+    objectsAt(refused.body, 'details', 'causes').map(({ field }) => field),
+    ['.spec.replicas', '.spec.template.spec.containers[name="c"].args'],
+  );
+  const { body } = await api.call('PATCH', `${url}/d?fieldManager=one&force=true`, nulls, apply);
+  assert.equal(body.spec?.['replicas'], 1, 'the default');
+  const [container] = objectsAt(body, 'spec', 'template', 'spec', 'containers');
+  assert.equal(container?.['args'], undefined);
+  const owned = JSON.stringify(
+    objectsAt(body, 'metadata', 'managedFields').find(({ manager }) => manager === 'one'),
+  );
+  for (const field of ['"f:metadata":{"f:labels":{}}', '"f:replicas":{}', '"f:args":{},"f:env":{}'])
+    assert.ok(owned.includes(field), `${field} in ${owned}`);
+});

@@ -111,10 +111,10 @@ export class FieldSet {
 
   /** Every member's path, in FieldsV1's order. */
   *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
-    if (this.member) yield prefix;
-    for (const step of sorted(this.children)) {
-      yield* this.children.get(step)!.paths([...prefix, step]);
-    }
+    if (this.member && prefix.length === 0) yield prefix;
+    const steps = sorted(this.children);
+    for (const step of steps) if (this.children.get(step)!.member) yield [...prefix, step];
+    for (const step of steps) yield* this.children.get(step)!.paths([...prefix, step]);
   }
 
   /** Shared by all who ask: never change it. */

@@ -109,7 +109,8 @@ function readEntries(list: JsonValue | undefined): Entries {
   return entries;
 }
 
-const listOf = (object: JsonObject): JsonValue | undefined => getPath(object, 'metadata', 'managedFields');
+const listOf = (object: JsonObject): JsonValue | undefined =>
+  getPath(object, 'metadata', 'managedFields') ?? undefined;
 
 /** What a client says about owners in an update: nothing (keep them), or that they be forgotten. */
 function sentEntries(list: JsonValue | undefined, live: JsonValue | undefined, known: Entries): Entries {

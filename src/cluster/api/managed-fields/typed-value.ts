@@ -97,7 +97,7 @@ export function toFieldSet(value: JsonValue, schema: ValueSchema): FieldSet {
       const set = toFieldSet(child, below(schema, name));
       // Keys of a map are there or not by themselves; a field of a struct is only when something is in it.
       const isField = schema.type === 'struct' && schema.field(name) !== undefined;
-      const whole = isField && !isEmptyObject(child) ? set : asMember(set);
+      const whole = isField && child !== null && !isEmptyObject(child) ? set : asMember(set);
       if (!whole.isEmpty) children.set(fieldStep(name), whole);
     }
   } else {
@@ -205,7 +205,11 @@ function compareMembers(before: JsonObject, after: JsonObject, schema: ValueSche
     const now = getOwn(after, name);
     if (old === now) continue;
     const zero = zerosOf(schema).get(name);
-    const change = compareAt(old ?? zero, now ?? zero, below(schema, name));
+    const change = compareAt(
+      old === undefined ? zero : old,
+      now === undefined ? zero : now,
+      below(schema, name),
+    );
     if (change !== SAME) (changes ??= new Changes()).add(fieldStep(name), change);
   }
   return changes?.result() ?? SAME;
@@ -294,21 +298,20 @@ function allByStep(items: JsonValue, schema: ValueSchema): Map<string, JsonValue
   return map;
 }
 
-/** `over` laid over `base`: what `over` has wins, lists with keys are joined. Neither is changed. */
+/** `over` laid over `base`: what `over` has wins, even if it is null; lists with keys are joined. Neither is changed. */
 export function merge(
   base: JsonValue | undefined,
   over: JsonValue | undefined,
   schema: ValueSchema,
 ): JsonValue {
-  if (over === undefined || over === null) return base ?? null;
-  if (base === undefined || base === null) return over;
+  if (over === undefined) return base ?? null;
+  if (base === undefined || (isNothing(base) && isNothing(over))) return over;
   const [left, right] = [shapeOf(base, schema), shapeOf(over, schema)];
   if (left === 'object' && right === 'object') {
     const [mine, theirs] = [membersOf(base), membersOf(over)];
     const result: JsonObject = { ...mine };
     for (const name of Object.keys(theirs)) {
-      const value = merge(getOwn(mine, name), theirs[name], below(schema, name));
-      if (value !== null) setOwn(result, name, value);
+      setOwn(result, name, merge(getOwn(mine, name), theirs[name], below(schema, name)));
     }
     return result;
   }

@@ -43,7 +43,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   if (endpoint !== 'main') return await change();
   const make = async (): Promise<ApiResponse> => {
     const { uid } = configuration.metadata ?? {};
-    if (uid !== undefined) {
+    if ((uid ?? '') !== '') {
       const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
       throw conflict(resource, info.name, why);
     }
@@ -136,7 +136,7 @@ async function readConfiguration(context: ResourceContext): Promise<{
   const validation = fieldValidationOf(info.query);
   if (twice[0] !== undefined && validation === 'Strict')
     throw badRequest(`error strict decoding YAML: ${twice[0]}`);
-  if (configuration.metadata?.managedFields !== undefined)
+  if ((configuration.metadata?.managedFields ?? undefined) !== undefined)
     throw badRequest('metadata.managedFields must be nil');
   const asSent = { ...configuration, metadata: { ...configuration.metadata } };
   return { configuration, asSent, warnings: validation === 'Warn' ? duplicates.flatMap(linesOf) : [] };

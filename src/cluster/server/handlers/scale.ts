@@ -134,7 +134,7 @@ async function configurationOf(
   const { apiVersion, kind: scaled } = context.resource;
   const { name, namespace } = scale.metadata;
   const configuration = { apiVersion, kind: scaled, metadata: { name, namespace } } as KubeObject;
-  const replicas = scale.spec?.['replicas'];
+  const replicas = scale.spec?.['replicas'] ?? undefined;
   if (replicas !== undefined) setReplicas(configuration, specReplicas, replicas as number);
   return configuration;
 }
