@@ -209,23 +209,71 @@ const PATH_ITEM: Shape = {
   },
   extensions: 10,
 };
+const pathItem = message(() => PATH_ITEM);
+function* pathSteps(out: BackwardWriter, number: number, value: JsonValue): Generator<void> {
+  pathItem(out, number, value);
+  yield;
+}
+
 const INFO = message(() => ({ fields: { title: [1, text], version: [2, text] } }));
+
+/** Of a schema, what is written before and after the schemas in it. */
+const {
+  example,
+  properties: _properties,
+  items: _items,
+  additionalProperties: _more,
+  ...PLAIN
+} = SCHEMA.fields;
+const BEHIND: Shape = { fields: { example: example! }, extensions: 31 };
+const BEFORE: Shape = { fields: PLAIN };
+
+/** Long work that can stop at each `yield`. */
+type WriteSteps = (out: BackwardWriter, number: number, value: JsonValue) => Generator<void>;
+
+/** As `wrapped`. */
+const wrappedSteps = (inner: number, write: WriteSteps): WriteSteps =>
+  function* (out, number, value) {
+    const end = out.length;
+    yield* write(out, inner, value);
+    out.endMessage(number, end);
+  };
+
+/** As `named`; stops after each item. */
+const namedSteps = (list: number, write: WriteSteps): WriteSteps =>
+  function* (out, number, value) {
+    const end = out.length;
+    for (const [name, item = null] of Object.entries(objectAt(value)).toReversed()) {
+      const itemEnd = out.length;
+      yield* write(out, 2, item);
+      out.text(1, name);
+      out.endMessage(list, itemEnd);
+      yield;
+    }
+    out.endMessage(number, end);
+  };
+
+/** As `schema`: those of users' definitions may have thousands of properties. */
+function* schemaSteps(out: BackwardWriter, number: number, value: JsonValue): Generator<void> {
+  const end = out.length;
+  if (isJsonObject(value)) {
+    writeShape(out, value, BEHIND);
+    const { properties, items, additionalProperties: more } = value;
+    if (properties !== undefined) yield* namedSteps(1, schemaSteps)(out, 25, properties);
+    if (items !== undefined) yield* wrappedSteps(1, schemaSteps)(out, 23, items);
+    if (isJsonObject(more)) yield* wrappedSteps(1, schemaSteps)(out, 21, more);
+    else if (more !== undefined) schemaOrFlag(out, 21, more);
+    writeShape(out, value, BEFORE);
+  }
+  out.endMessage(number, end);
+}
 
 /** From the end to the beginning: definitions (9), paths (8), head. Long work that can stop at each `yield`. */
 export function* encodeOpenApi(document: JsonObject): Generator<void, Uint8Array> {
   const out = new BackwardWriter(1 << 20);
-  const { swagger = '', info = {}, paths, definitions } = document;
-  for (const [number, list, items, write] of [
-    [9, 1, definitions, schema],
-    [8, 2, paths, message(() => PATH_ITEM)],
-  ] as const) {
-    const end = out.length;
-    for (const [name, item = null] of Object.entries(objectAt(items)).toReversed()) {
-      namedItem(out, list, { name, item, write });
-      yield;
-    }
-    out.endMessage(number, end);
-  }
+  const { swagger = '', info = {}, paths = null, definitions = null } = document;
+  yield* namedSteps(1, schemaSteps)(out, 9, definitions);
+  yield* namedSteps(2, pathSteps)(out, 8, paths);
   INFO(out, 2, info);
   text(out, 1, swagger);
   return out.bytes();

@@ -4,6 +4,7 @@ import {
   isJsonObject,
   listAt,
   objectAt,
+  setOwn,
   stringAt,
   type JsonObject,
   type JsonValue,
@@ -16,14 +17,23 @@ const SCHEMAS = '#/components/schemas/';
 export function* openApiV2(documents: readonly JsonObject[], version: string): Generator<void, JsonObject> {
   const paths: JsonObject = {};
   const definitions: JsonObject = {};
+  const waiting: (() => void)[] = [];
   for (const document of documents) {
     for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
       if (isJsonObject(item)) paths[path] = pathItem(item);
       yield;
     }
     for (const [name, schema] of Object.entries(objectAt(document, 'components', 'schemas'))) {
-      if (isJsonObject(schema)) definitions[name] = withKinds(schemaOf(schema), definitions[name]);
+      if (!isJsonObject(schema)) continue;
+      definitions[name] = withKinds(
+        schemaOf(schema, (work) => void waiting.push(work)),
+        definitions[name],
+      );
       yield;
+      for (let work = waiting.pop(); work !== undefined; work = waiting.pop()) {
+        work();
+        yield;
+      }
     }
   }
   return {
@@ -99,9 +109,9 @@ const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
 
 /**
  * Version 2 knows no `oneOf`, and nothing may stand beside a reference. Where anything may be, nothing is said of what is
- * there: kubectl would take it for all there can be.
+ * there: kubectl would take it for all there can be. Properties may be filled in later.
  */
-function schemaOf(schema: JsonObject): JsonObject {
+function schemaOf(schema: JsonObject, later: (work: () => void) => void = (work) => void work()): JsonObject {
   const { allOf, oneOf, anyOf: _anyOf, nullable, not: _not, ...rest } = schema;
   const reference = stringAt(schema, '$ref');
   if (reference !== '') return { $ref: reference.replace(SCHEMAS, '#/definitions/') };
@@ -112,20 +122,21 @@ function schemaOf(schema: JsonObject): JsonObject {
     if (nullable === true || rest['type'] !== 'string') delete rest['type'];
   }
   const [only, ...more] = Array.isArray(allOf) ? allOf : [];
-  const inner = only !== undefined && more.length === 0 && isJsonObject(only) ? schemaOf(only) : {};
+  const inner = only !== undefined && more.length === 0 && isJsonObject(only) ? schemaOf(only, later) : {};
   const result: JsonObject = { ...rest, ...inner };
   if (oneOf !== undefined && result['type'] === undefined) result['type'] = 'string';
-  if (isJsonObject(rest['properties'])) {
-    result['properties'] = Object.fromEntries(
-      Object.entries(rest['properties']).map(([name, each]) => [
-        name,
-        isJsonObject(each) ? schemaOf(each) : {},
-      ]),
-    );
+  const { properties } = rest;
+  if (isJsonObject(properties)) {
+    const own: JsonObject = {};
+    result['properties'] = own;
+    later(() => {
+      for (const [name, each] of Object.entries(properties))
+        setOwn(own, name, isJsonObject(each) ? schemaOf(each, later) : {});
+    });
   }
   for (const name of ['items', 'additionalProperties']) {
     const nested = rest[name];
-    if (isJsonObject(nested)) result[name] = schemaOf(nested);
+    if (isJsonObject(nested)) result[name] = schemaOf(nested, later);
   }
   return result;
 }
