@@ -111,7 +111,7 @@ const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
  * Version 2 knows no `oneOf`, and nothing may stand beside a reference. Where anything may be, nothing is said of what is
  * there: kubectl would take it for all there can be. Properties may be filled in later.
  */
-function schemaOf(schema: JsonObject, later: (work: () => void) => void = (work) => void work()): JsonObject {
+function schemaOf(schema: JsonObject, later: (work: () => void) => void = (work) => work()): JsonObject {
   const { allOf, oneOf, anyOf: _anyOf, nullable, not: _not, ...rest } = schema;
   const reference = stringAt(schema, '$ref');
   if (reference !== '') return { $ref: reference.replace(SCHEMAS, '#/definitions/') };
