@@ -97,7 +97,7 @@ export function encodeMetadata({ buffer, start, revision }: StoredPlace, apiVers
 }
 
 /** Behind the brace that closes the object in whose braces `at` is. */
-function endOfObject(json: Buffer, at: number): number {
+export function endOfObject(json: Buffer, at: number): number {
   let depth = 1;
   for (let inString = false; depth > 0; at++) {
     const byte = json[at];

@@ -4,6 +4,7 @@
  */
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { CachedObject } from '../cached-object.ts';
+import { endOfObject } from '../encoding.ts';
 import type { KubeObject } from '../object.ts';
 
 const heads = new WeakMap<CachedObject, KubeObject>();
@@ -24,9 +25,8 @@ export function versionSchema(stored: CachedObject, version: string): JsonObject
 }
 
 /** Within texts quotes are escaped: what looks like a key is one. */
-const keyOf = (name: string): Buffer => Buffer.from(`"${name}":`);
-const SCHEMA = keyOf('openAPIV3Schema');
-const RULES = keyOf('x-kubernetes-validations');
+const SCHEMA = Buffer.from('"openAPIV3Schema":{');
+const RULES = Buffer.from('"x-kubernetes-validations":');
 
 export function hasRules(stored: CachedObject): boolean {
   return bytesOf(stored).includes(RULES);
@@ -40,33 +40,8 @@ function withoutSchemas(json: Buffer): string {
   const parts: string[] = [];
   let at = 0;
   for (let key = json.indexOf(SCHEMA); key !== -1; key = json.indexOf(SCHEMA, at)) {
-    const start = key + SCHEMA.length;
-    parts.push(json.toString('utf8', at, start));
-    at = objectEnd(json, start);
-    if (at > start) parts.push('{}');
+    parts.push(json.toString('utf8', at, key + SCHEMA.length), '}');
+    at = endOfObject(json, key + SCHEMA.length);
   }
   return parts.join('') + json.toString('utf8', at);
-}
-
-const [QUOTE, BACKSLASH, OPEN, CLOSE] = Buffer.from('"\\{}') as unknown as [number, number, number, number];
-
-/** Where the object ends that begins at `start`; there, where none does. */
-function objectEnd(json: Buffer, start: number): number {
-  if (json[start] !== OPEN) return start;
-  let depth = 0;
-  for (let at = start; at < json.length; at++) {
-    switch (json[at]) {
-      case OPEN:
-        depth++;
-        break;
-      case CLOSE:
-        if (--depth === 0) return at + 1;
-        break;
-      case QUOTE:
-        for (at++; json[at] !== QUOTE; at++) if (json[at] === BACKSLASH) at++;
-        break;
-      default:
-    }
-  }
-  return json.length;
 }
