@@ -1,6 +1,7 @@
 /** The requests of the API server's benchmark, sent by wrk over TLS, and watchers that only count. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,7 @@ export function benchPod(name: string, labels: Record<string, string> = {}, padd
 export class Driver implements Disposable {
   readonly #target: Target;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32, rejectUnauthorized: false });
+  #session: ClientHttp2Session | undefined;
   readonly #dir = mkdtempSync(join(tmpdir(), 'sampan-bench-'));
 
   constructor(target: Target) {
@@ -94,6 +96,26 @@ export class Driver implements Disposable {
       sent.on('error', reject);
       sent.end(body);
     });
+  }
+
+  /** As `send`, over HTTP/2 and with the windows that Go's clients open. */
+  async sendOverHttp2(
+    method: string,
+    path: string,
+    { headers }: { readonly headers: Readonly<Record<string, string>> },
+  ): Promise<{ readonly status: number; readonly body: Buffer }> {
+    const { port, token } = this.#target;
+    this.#session ??= connectHttp2(`https://127.0.0.1:${port}`, {
+      rejectUnauthorized: false,
+      settings: { initialWindowSize: 4 << 20 },
+    }).on('connect', (session) => session.setLocalWindowSize(1 << 30));
+    const authorization = `Bearer ${token}`;
+    const stream = this.#session.request({ ...headers, authorization, ':method': method, ':path': path });
+    let status = 0;
+    stream.on('response', (fields) => (status = fields[':status'] ?? 0));
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream.end()) chunks.push(chunk as Buffer);
+    return { status, body: Buffer.concat(chunks) };
   }
 
   /** With its service account, which a controller would make a moment later: pods are refused without. */
@@ -181,6 +203,7 @@ function done(s, l) io.write(string.format('RESULT %d %d %d %f %f\\n',
 
   [Symbol.dispose](): void {
     this.#agent.destroy();
+    this.#session?.destroy();
     rmSync(this.#dir, { recursive: true });
   }
 }

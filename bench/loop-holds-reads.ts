@@ -63,6 +63,8 @@ async function lists(means: Means): Promise<void> {
   await list(`${PODS} pods as a table with objects`, '?includeObject=Object', { accept: TABLE });
   await list(`${PODS} pods in gzip`, '', { gzip: true });
   await list(`${PODS} pods as a table in gzip`, '', { gzip: true, accept: TABLE });
+  await list(`${PODS} pods over HTTP/2`, '', { http2: true });
+  await list(`${PODS} pods as protobuf over HTTP/2`, '', { http2: true, accept: PROTOBUF });
   await list(`${PODS} pods indented`, '?pretty=true');
   await list(`${PODS} pods by a field`, '?fieldSelector=spec.nodeName!%3Dx');
   await list(`${PODS} pods by a label`, '?labelSelector=app!%3Dx');
@@ -75,10 +77,10 @@ async function lists(means: Means): Promise<void> {
 
 async function watches(means: Means): Promise<void> {
   const { send, measure } = means;
-  const watch = (name: string, query: string, accept: string = JSON_TYPE): Promise<void> =>
+  const watch = (name: string, query: string, accept: string = JSON_TYPE, http2 = false): Promise<void> =>
     measure(
       `watch ${name}`,
-      () => send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&${query}`, { accept }),
+      () => send('GET', `${ALL_PODS}?watch=true&timeoutSeconds=1&${query}`, { accept, http2 }),
       () => manyPods(means),
     );
   for (const [form, accept] of WATCHED) {
@@ -87,6 +89,8 @@ async function watches(means: Means): Promise<void> {
     await watch(`with initial events of ${PODS} pods, ${form}`, initial, accept);
     await watch(`from the past of ${PODS} pods, ${form}`, 'resourceVersion=400', accept);
   }
+  await watch(`from the present of ${PODS} pods over HTTP/2`, 'resourceVersion=0', JSON_TYPE, true);
+  await watch(`from the past of ${PODS} pods over HTTP/2`, 'resourceVersion=400', JSON_TYPE, true);
   await watch(`none of ${PODS} pods`, 'resourceVersion=0&fieldSelector=spec.nodeName%3Dx');
   await watch(`none of ${PODS} pods, a table`, 'resourceVersion=0&labelSelector=app%3Dx', TABLE);
 }
@@ -183,6 +187,7 @@ async function documents(means: Means): Promise<void> {
   const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
   await document('/openapi/v2', '/openapi/v2');
   await document('/openapi/v2 in gzip', '/openapi/v2', { gzip: true });
+  await document('/openapi/v2 over HTTP/2', '/openapi/v2', { http2: true });
   await document('/openapi/v2 indented', '/openapi/v2?pretty=true');
   await document('/openapi/v2 in protobuf', '/openapi/v2', { accept: openApiV2 });
   await document('/openapi/v3', '/openapi/v3');

@@ -30,6 +30,8 @@ export type Send = (
     readonly type?: string;
     readonly accept?: string;
     readonly gzip?: boolean;
+    /** Of requests without a body. */
+    readonly http2?: boolean;
     /** 200, or 201 for what creates, when absent. */
     readonly status?: number;
   },
@@ -61,15 +63,15 @@ async function main(): Promise<void> {
   using driver = new Driver(server);
 
   const send: Send = async (method, path, how = {}) => {
-    const answer = await driver.send(method, path, {
-      ...(how.body !== undefined && { body: how.body }),
-      headers: {
-        accept: how.accept ?? 'application/json',
-        'content-type': how.type ?? 'application/json',
-        'user-agent': 'bench',
-        ...(how.gzip === true && { 'accept-encoding': 'gzip' }),
-      },
-    });
+    const headers = {
+      accept: how.accept ?? 'application/json',
+      'content-type': how.type ?? 'application/json',
+      'user-agent': 'bench',
+      ...(how.gzip === true && { 'accept-encoding': 'gzip' }),
+    };
+    const answer = await (how.http2 === true
+      ? driver.sendOverHttp2(method, path, { headers })
+      : driver.send(method, path, { ...(how.body !== undefined && { body: how.body }), headers }));
     const wanted = how.status ?? (method === 'POST' ? 201 : 200);
     if (answer.status !== wanted)
       throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);

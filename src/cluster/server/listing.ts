@@ -87,6 +87,9 @@ function exactRevision({ resourceVersion, resourceVersionMatch, limit }: ListReq
 /** An index that leaves more than this would be sorted longer than everything is filtered. */
 const MAX_SORTED = 4096;
 
+/** A walk over more leaves none of them decoded: they would push out each other, and what others need. */
+const MAX_KEPT = 500;
+
 /** Everything that may be selected, in key order. */
 function candidatesIn(
   held: ResourceCache,
@@ -112,7 +115,7 @@ async function pageOf(
   const { limit, selection } = request;
   if (!selection.filters && limit === 0) return { objects: candidates, revision };
   const objects: CachedObject[] = [];
-  const passing = candidates.length > MAX_SORTED;
+  const passing = candidates.length > MAX_KEPT;
   const slice = new Slice(clock);
   for (const [i, candidate] of candidates.entries()) {
     if (selection.filters) {
