@@ -353,6 +353,8 @@ test('scale reads and writes replicas', async () => {
   assert.equal((await api.call('GET', `${DEPLOYMENTS}/web`)).body.spec?.['replicas'], 4);
   assert.equal((await api.call('PUT', url, { ...scale.body, spec: { replicas: 5 } })).status, 409);
   assert.equal((await api.call('PATCH', url, { spec: { replicas: -1 } }, MERGE)).status, 422);
+  const refused = await api.call('PUT', url, { metadata: { name: 'web' }, spec: { replicas: -1 } });
+  assert.match(refused.body.message ?? '', /^Scale\.autoscaling "web" is invalid: spec\.replicas: /);
 });
 
 test('YAML bodies are read; other types and large bodies are refused', async () => {

@@ -268,9 +268,22 @@ function desired(object: KubeObject): Json {
   return rest;
 }
 
-export function otherUid(resource: Resource, { metadata }: KubeObject, uid: string): Error {
+export function otherUid(resource: Resource, object: KubeObject, uid: string): Error {
+  return otherThan(resource, object, ['UID', uid, object.metadata.uid]);
+}
+
+/** Who writes has said which state it is to be, and it is another one. */
+export function otherVersion(resource: Resource, object: KubeObject, version: string): Error {
+  return otherThan(resource, object, ['ResourceVersion', version, object.metadata.resourceVersion]);
+}
+
+function otherThan(
+  resource: Resource,
+  { metadata }: KubeObject,
+  [what, wanted, is = '']: readonly [string, string, string | undefined],
+): Error {
   const { name = '', namespace = '' } = metadata;
-  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid ?? ''}`;
+  const why = `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${is}`;
   // Upstream's storage refuses it, and says where in the storage that was: below its prefix, if it is there.
   const key = keyOf(resource, namespace, name).slice(metadata.uid === undefined ? 0 : '/registry'.length);
   const place = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg:`;

@@ -309,7 +309,11 @@ test('what is wrong with a request for a token is said of the request', async ()
   );
   const meant: readonly [object, number, RegExp][] = [
     [{ name: 'other' }, 422, /metadata.name: Invalid value: "other": must match the service account name if/],
-    [{ namespace: 'other' }, 422, /must match the service account namespace if specified$/],
+    [
+      { namespace: 'other' },
+      400,
+      /^the namespace of the provided object does not match the namespace sent on /,
+    ],
     [{ uid: 'other' }, 409, /^Operation .* TokenRequest.authentication.k8s.io "robot": the UID in the token/],
   ];
   for (const [metadata, code, message] of meant) {

@@ -11,6 +11,7 @@ import type { KubeObject } from '../object.ts';
 import { admitCreation } from '../gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { respondWith } from '../respond.ts';
+import { otherUid, otherVersion } from '../writing.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 
@@ -19,6 +20,9 @@ function typeOf(group: string, kind: string): ObjectType {
   assert(schema !== undefined, `${group} ${kind} has a schema`);
   return builtinType(schema);
 }
+
+/** Under this name upstream refuses what the pod is not ready for. */
+const BINDING = { group: '', resource: 'pods/binding' };
 
 /** Gives a pod its node, once. */
 export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
@@ -39,31 +43,16 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: (pod) => {
-      if (uid !== '' && uid !== pod.metadata.uid) {
-        const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid ?? ''}`;
-        throw conflict(resource, info.name, why);
-      }
-      if (resourceVersion !== '' && resourceVersion !== pod.metadata.resourceVersion) {
-        throw conflict(resource, info.name, 'the object has been modified');
-      }
-      if (pod.metadata.deletionTimestamp !== undefined) {
-        throw conflict(
-          resource,
-          info.name,
-          `pod ${info.name} is being deleted, cannot be assigned to a host`,
-        );
-      }
-      if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) {
-        throw conflict(resource, info.name, `pod ${info.name} has non-empty .spec.schedulingGates`);
-      }
+      if (uid !== '' && uid !== pod.metadata.uid) throw otherUid(resource, pod, uid);
+      if (resourceVersion !== '' && resourceVersion !== pod.metadata.resourceVersion)
+        throw otherVersion(resource, pod, resourceVersion);
+      const refused = (why: string): Error => conflict(BINDING, info.name, `pod ${info.name} ${why}`);
+      if (pod.metadata.deletionTimestamp !== undefined)
+        throw refused('is being deleted, cannot be assigned to a host');
+      if (objectsAt(pod, 'spec', 'schedulingGates').length > 0)
+        throw refused('has non-empty .spec.schedulingGates');
       const present = stringAt(pod, 'spec', 'nodeName');
-      if (present !== '') {
-        throw conflict(
-          resource,
-          info.name,
-          `pod ${info.name} is already assigned to node ${JSON.stringify(present)}`,
-        );
-      }
+      if (present !== '') throw refused(`is already assigned to node ${JSON.stringify(present)}`);
       const metadata = { ...pod.metadata };
       if (annotations !== undefined) metadata.annotations = { ...metadata.annotations, ...annotations };
       // Where the node is (KEP-4742).

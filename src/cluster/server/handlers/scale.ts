@@ -1,6 +1,5 @@
 /** autoscaling/v1 Scale: a small window on the replicas of whatever declares where they are. */
 import { assert } from '../../../base/errors.ts';
-import { fieldErrorsError } from '../../api/field-error.ts';
 import { getPath, isJsonObject, type JsonObject } from '../../api/json.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { builtinType, type ObjectType } from '../../api/object-type.ts';
@@ -9,7 +8,7 @@ import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../
 import type { ApiResponse } from '../../api/transport.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { conflict, methodNotAllowed, MODIFIED } from '../failure.ts';
+import { conflict, invalidObject, methodNotAllowed, MODIFIED } from '../failure.ts';
 import { patchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change } from '../registry.ts';
@@ -100,7 +99,8 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
           ? (decoded!.object as KubeObject)
           : patchedObject(before, { patch, kind, query: info.query }).object;
       const errors = kind.validateCreate({ ...wanted, metadata: before.metadata });
-      if (errors.length > 0) throw fieldErrorsError(errors);
+      if (errors.length > 0)
+        throw invalidObject({ group: kind.group, kind: kind.kind, name: info.name }, errors);
       const { uid = '', resourceVersion: version = '' } = wanted.metadata ?? {};
       if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);
       if (version !== '' && version !== old.metadata.resourceVersion)

@@ -15,6 +15,7 @@ import { checkTakes } from '../negotiate.ts';
 import { checkUnknown, decodeBody } from '../request-body.ts';
 import { jsonResponse, respondWith } from '../respond.ts';
 import { toBytes } from '../view.ts';
+import { otherNamespace } from '../writing.ts';
 
 const KIND = { group: 'authentication.k8s.io', kind: 'TokenRequest' } as const;
 const TEN_MINUTES = 600;
@@ -34,11 +35,11 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   const { object, unknown } = await decodeBody(request, kind);
   checkUnknown(unknown, kind, info.query);
   const sent = objectAt(object, 'metadata');
-  for (const field of ['name', 'namespace'] as const) {
-    const value = stringAt(sent, field);
-    if (value === '' || value === info[field]) continue;
-    const why = `must match the service account ${field} if specified`;
-    throw invalidObject({ ...KIND, name: info.name }, [invalid(`metadata.${field}`, value, why)]);
+  const [name, namespace] = [stringAt(sent, 'name'), stringAt(sent, 'namespace')];
+  if (namespace !== '' && namespace !== info.namespace) throw otherNamespace();
+  if (name !== '' && name !== info.name) {
+    const why = 'must match the service account name if specified';
+    throw invalidObject({ ...KIND, name: info.name }, [invalid('metadata.name', name, why)]);
   }
   await admitCreation(context, object as KubeObject);
   const account = (await server.registry.get(resource, info)).object;
@@ -66,12 +67,17 @@ export async function requestToken(context: ResourceContext): Promise<ApiRespons
   };
   // In a dry run too: nothing is stored of it.
   const { token, expires } = await serviceAccounts.issue(account, wishes);
-  const { name, namespace, uid } = account.metadata;
+  const made = account.metadata;
   return respondWith(
     {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
-      metadata: { name, namespace, uid, creationTimestamp: rfc3339(server.clock.now()) },
+      metadata: {
+        name: made.name,
+        namespace: made.namespace,
+        uid: own,
+        creationTimestamp: rfc3339(server.clock.now()),
+      },
       spec: answered,
       status: { token, expirationTimestamp: rfc3339(expires) },
     },

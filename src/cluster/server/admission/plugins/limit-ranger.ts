@@ -23,12 +23,12 @@ export const limitRanger: AdmissionPlugin = {
   validate(request) {
     const { object, resource } = request;
     if (object === undefined) return;
-    const problems = rangesOf(request).flatMap((range) =>
-      objectsAt(range, 'spec', 'limits').flatMap((limit) =>
+    for (const range of rangesOf(request)) {
+      const problems = objectsAt(range, 'spec', 'limits').flatMap((limit) =>
         resource.resource === 'pods' ? podProblems(object, limit) : claimProblems(object, limit),
-      ),
-    );
-    if (problems.length > 0) throw refused(request, aggregate(problems));
+      );
+      if (problems.length > 0) throw refused(request, aggregate(problems));
+    }
   },
 };
 

@@ -186,6 +186,38 @@ test('limit ranges fill in and bound', async () => {
     small.body.message ?? '',
     /minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1Mi/,
   );
+  await api.create('/api/v1/namespaces/default/limitranges', {
+    metadata: { name: 'more' },
+    spec: { limits: [{ type: 'Container', max: { cpu: '500m' } }] },
+  });
+  const large = await api.call('POST', PODS, wanting('d', { limits: { cpu: '2' }, requests: { cpu: '2' } }));
+  assert.doesNotMatch(large.body.message ?? '', / 500m/, 'the first that refuses speaks');
+});
+
+test('an account may let its pods name its own secrets alone', async () => {
+  await using api = await TestServer.open({ admissionOptions: { mountTokens: false } });
+  await api.create('/api/v1/namespaces/default/serviceaccounts', {
+    metadata: { name: 'strict', annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
+  });
+  const message = async (more: JsonObject, volumes: JsonObject[] = []): Promise<string> => {
+    const containers = [{ name: 'c', image: 'i', ...more }];
+    const made = pod('p', { serviceAccountName: 'strict', containers, volumes });
+    return (await api.call('POST', `${PODS}?dryRun=All`, made)).body.message ?? '';
+  };
+  const why = 'is not allowed because service account strict does not reference that secret';
+  const from = { secretKeyRef: { name: 's', key: 'k' } };
+  assert.ok(
+    (await message({ env: [{ name: 'A', valueFrom: from }] })).endsWith(
+      `container c with envVar A referencing secret.secretName="s" ${why}`,
+    ),
+  );
+  assert.ok(
+    (await message({ envFrom: [{ secretRef: { name: 's' } }] })).endsWith(
+      `container c with envFrom referencing secret.secretName="s" ${why}`,
+    ),
+  );
+  const projected = { name: 'v', projected: { sources: [{ secret: { name: 's' } }] } };
+  assert.equal(await message({}, [projected]), '');
 });
 
 function claim(name: string, storage: string, more: JsonObject = {}): JsonObject {
@@ -294,6 +326,13 @@ test('a runtime class brings its overhead and where it runs', async () => {
     const { status, body } = await api.call('POST', PODS, pod('b', spec));
     assert.equal(status, 403);
     assert.match(body.message ?? '', text);
+  }
+  for (const [runtimeClassName, text] of [
+    ['a/b', `invalid resource name "a/b": [may not contain '/']`],
+    ['', 'resource name may not be empty'],
+  ]) {
+    const { status, body } = await api.call('POST', PODS, pod('b', { runtimeClassName }));
+    assert.deepEqual([status, body.message], [500, text]);
   }
 });
 

@@ -4,10 +4,10 @@ import {
   jsonEqual,
   objectAt,
   objectsAt,
-  stringAt,
   textOf,
   type JsonObject,
 } from '../../../api/json.ts';
+import { unexplained } from '../../failure.ts';
 import type { KubeObject } from '../../object.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import { isFor, objectNamed, refused } from '../lookup.ts';
@@ -48,8 +48,14 @@ export const runtimeClass: AdmissionPlugin = {
 };
 
 function classOf(request: AdmissionRequest): KubeObject | undefined {
-  const name = stringAt(request.object, 'spec', 'runtimeClassName');
-  if (name === '') return undefined;
+  const asked = getPath(request.object, 'spec', 'runtimeClassName');
+  if (asked === undefined) return undefined;
+  const name = textOf(asked);
+  // Upstream's client says so, which looks the class up.
+  if (name === '') throw unexplained('resource name may not be empty');
+  const bad = ['/', '%'].find((character) => name.includes(character));
+  if (bad !== undefined)
+    throw unexplained(`invalid resource name ${JSON.stringify(name)}: [may not contain '${bad}']`);
   const { server } = request;
   if (server.resources.find('node.k8s.io', 'v1', 'runtimeclasses') === undefined) return undefined;
   const found = objectNamed(server, ['node.k8s.io', 'v1', 'runtimeclasses'], { name });

@@ -113,10 +113,10 @@ function checkMirror(request: AdmissionRequest, pod: KubeObject): void {
   if (projected) throw refused(request, 'a mirror pod may not use ServiceAccountToken volume projections');
 }
 
-/** `what` says where in upstream's words. */
 interface SecretUse {
   readonly name: string;
-  readonly what: string;
+  /** Where, in upstream's words; absent where an account has no say. */
+  readonly what?: string;
 }
 
 /** Every secret that a pod names outside imagePullSecrets. */
@@ -128,7 +128,7 @@ export function secretNames(pod: KubeObject): readonly SecretUse[] {
     if (getPath(volume, 'secret') !== undefined) uses.push({ name, what });
     for (const source of objectsAt(volume, 'projected', 'sources')) {
       const projected = stringAt(source, 'secret', 'name');
-      if (projected !== '') uses.push({ name: projected, what: `volume ${stringAt(volume, 'name')}` });
+      if (projected !== '') uses.push({ name: projected });
     }
   }
   for (const list of ['initContainers', 'containers', 'ephemeralContainers']) {
@@ -148,14 +148,14 @@ function ofContainer(container: JsonObject, list: string): SecretUse[] {
   const single = objectsAt(container, 'env').flatMap((variable) => {
     const name = stringAt(variable, 'valueFrom', 'secretKeyRef', 'name');
     if (name === '') return [];
-    const key = `env.valueFrom.secretKeyRef.name=${JSON.stringify(name)}`;
-    return [{ name, what: `${owner} with ${key}` }];
+    const from = `envVar ${stringAt(variable, 'name')} referencing secret.secretName="${name}"`;
+    return [{ name, what: `${owner} with ${from}` }];
   });
   const whole = objectsAt(container, 'envFrom').flatMap((source) => {
     const name = stringAt(source, 'secretRef', 'name');
     return name === ''
       ? []
-      : [{ name, what: `${owner} with envFrom.secretRef.name=${JSON.stringify(name)}` }];
+      : [{ name, what: `${owner} with envFrom referencing secret.secretName="${name}"` }];
   });
   return [...single, ...whole];
 }
@@ -165,7 +165,7 @@ function checkSecrets(request: AdmissionRequest, pod: KubeObject, account: KubeO
   const allowed = new Set(objectsAt(account, 'secrets').map((secret) => stringAt(secret, 'name')));
   const name = account.metadata.name ?? '';
   for (const use of secretNames(pod)) {
-    if (allowed.has(use.name)) continue;
+    if (use.what === undefined || allowed.has(use.name)) continue;
     throw refused(
       request,
       `${use.what} is not allowed because service account ${name} does not reference that secret`,

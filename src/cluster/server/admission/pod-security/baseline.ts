@@ -110,7 +110,7 @@ function privileged(pod: PodParts): Violation | undefined {
   return { reason: 'privileged', detail: `${containers(bad)} must not set securityContext.privileged=true` };
 }
 
-function procMount(pod: PodParts): Violation | undefined {
+export function procMount(pod: PodParts): Violation | undefined {
   const typeOf = (container: JsonObject): string => stringAt(container, 'securityContext', 'procMount');
   const bad = containersOf(pod).filter((one) => typeOf(one) !== '' && typeOf(one) !== 'Default');
   if (bad.length === 0) return undefined;

@@ -88,6 +88,9 @@ test('a version has the checks of its time', () => {
   assert.equal(text('baseline', sysctl, 31), 'forbidden sysctls (net.ipv4.tcp_rmem)');
   const root = { ...spec({ securityContext: { ...safe, runAsUser: 0 } }), hostUsers: false };
   assert.equal(text('restricted', root), '');
+  const unmasked = { ...spec({ securityContext: { ...safe, procMount: 'Unmasked' } }), hostUsers: false };
+  assert.equal(text('baseline', unmasked), '');
+  assert.match(text('restricted', unmasked), /^procMount \(container "main" must not set /);
 });
 
 test('labels name levels and versions; what is enforced is warned about', () => {

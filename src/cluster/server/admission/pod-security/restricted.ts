@@ -1,5 +1,5 @@
 import { getPath, listAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import { badSeccomp, isGoodSeccomp, RELAXED } from './baseline.ts';
+import { badSeccomp, isGoodSeccomp, procMount, RELAXED } from './baseline.ts';
 import {
   containers,
   containersOf,
@@ -146,6 +146,13 @@ export const restrictedChecks: readonly Check[] = [
       [22, capabilities],
       [25, unlessWindows(capabilities)],
     ],
+  },
+  // Here pods in user namespaces may not do more.
+  {
+    id: 'procMount_restricted',
+    level: 'restricted',
+    overrides: ['procMount'],
+    versions: [[RELAXED, procMount]],
   },
   { id: 'restrictedVolumes', level: 'restricted', overrides: ['hostPathVolumes'], versions: [[0, volumes]] },
   {
