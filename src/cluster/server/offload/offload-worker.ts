@@ -1,7 +1,7 @@
 /** The thread for wide objects: the same handlers as in the main thread, over parts that ask there. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../../base/errors.ts';
-import { fromWireError } from '../../../base/wire-error.ts';
+import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { loadRules } from '../../api/structural/lazy-rules.ts';
 import type { ApiResponse } from '../../api/transport.ts';
@@ -17,9 +17,12 @@ import type { Resource } from '../resource.ts';
 import {
   buffersIn,
   own,
+  type Asked,
   type Call,
   type Definition,
   type Done,
+  type Evaluated,
+  type Evaluation,
   type Job,
   type Reply,
   type ThreadOptions,
@@ -39,8 +42,9 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-port.on('message', (message: Job | Definition | Reply) => {
+port.on('message', (message: Job | Evaluation | Definition | Reply) => {
   if (message.kind === 'job') void work(message);
+  else if (message.kind === 'evaluation') void evaluate(message);
   else if (message.kind === 'reply') settle(message);
   else defined.set(message.name, define(message));
 });
@@ -49,7 +53,7 @@ async function define({ name, bytes }: Definition): Promise<void> {
   resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), unable));
 }
 
-function post(message: Call | Done): void {
+function post(message: Call | Done | Evaluated): void {
   port!.postMessage(message, buffersIn(message));
 }
 
@@ -102,6 +106,18 @@ async function work(job: Job): Promise<void> {
   const { status, headers } = response;
   const body = own(await wholeBody(response.body));
   post({ kind: 'done', id, status, headers, body, annotations: [...annotations], ...(bug && { bug }) });
+}
+
+async function evaluate({ id, asked }: Evaluation): Promise<void> {
+  try {
+    const { answer } = await import('../admission/policy/questions.ts');
+    const { question, subject } = JSON.parse(Buffer.from(asked.buffer).toString()) as Asked;
+    const ask = askerOf(id);
+    const given = await answer(question, subject, (attributes) => ask('decide', attributes));
+    post({ kind: 'evaluated', id, answer: own(Buffer.from(JSON.stringify(given))) });
+  } catch (error) {
+    post({ kind: 'evaluated', id, error: toWireError(error) });
+  }
 }
 
 async function resourceOf({ info, definition }: Job): Promise<Resource> {

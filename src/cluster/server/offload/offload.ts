@@ -8,10 +8,14 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { TooLong } from '../../../base/too-long.ts';
-import { toWireError } from '../../../base/wire-error.ts';
+import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { workerUrl } from '../../../base/worker-url.ts';
 import { withAllowance } from '../../api/cel/allowance.ts';
+import { encodeInSlices } from '../../api/encode-in-slices.ts';
+import type { JsonObject } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
+import type { Decide } from '../admission/policy/authorizer.ts';
+import type { AnswerTo, Question } from '../admission/policy/questions.ts';
 import { isBug } from '../answer-failure.ts';
 import type { Answer, ResourceContext, ServerLimits } from '../context.ts';
 import type { Storage } from '../registry.ts';
@@ -23,9 +27,12 @@ import { answersFor } from './asked.ts';
 import {
   buffersIn,
   own,
+  type Asked,
   type Call,
   type Definition,
   type Done,
+  type Evaluated,
+  type Evaluation,
   type Job,
   type Reply,
   type ThreadOptions,
@@ -83,8 +90,16 @@ export class Offload implements AsyncDisposable {
   }
 
   #ask(context: ResourceContext): Promise<ApiResponse> {
-    const thread = (this.#thread ??= this.#start());
-    return thread.answer(context);
+    this.#thread ??= this.#start();
+    return this.#thread.answer(context);
+  }
+
+  /** Expressions that take too long for the main thread; `decide` is what they may ask it for. */
+  async evaluate<Q extends Question>(asked: Asked<Q>, decide: Decide): Promise<AnswerTo<Q>> {
+    const bytes = own(await encodeInSlices(asked as unknown as JsonObject));
+    this.#thread ??= this.#start();
+    const answer = await this.#thread.evaluate(bytes, decide);
+    return JSON.parse(Buffer.from(answer.buffer).toString()) as AnswerTo<Q>;
   }
 
   #start(): Thread {
@@ -109,11 +124,13 @@ function isMovable({ resource: { strategy, conversion }, info }: ResourceContext
   );
 }
 
+/** A request that the thread answers, or expressions that it evaluates. */
 interface Running {
-  readonly context: ResourceContext;
-  readonly answers: ReturnType<typeof answersFor>;
-  resolve(response: ApiResponse): void;
+  readonly answers: Partial<ReturnType<typeof answersFor>>;
+  done(message: Done | Evaluated): void;
   reject(error: unknown): void;
+  /** The server's own mistake in what the thread has asked for. */
+  report(error: unknown): void;
 }
 
 class Thread implements AsyncDisposable {
@@ -134,7 +151,7 @@ class Thread implements AsyncDisposable {
     this.#worker = new Worker(workerUrl('offload-worker', import.meta.url), { workerData, execArgv: [] });
     // Whoever waits for an answer has a connection that keeps the process alive.
     this.#worker.unref();
-    this.#worker.on('message', (message: Call | Done) => {
+    this.#worker.on('message', (message: Call | Done | Evaluated) => {
       if (message.kind === 'call') void this.#reply(message);
       else this.#finish(message);
     });
@@ -143,11 +160,19 @@ class Thread implements AsyncDisposable {
   }
 
   answer(context: ResourceContext): Promise<ApiResponse> {
-    this.#idle?.[Symbol.dispose]();
-    const { info, request, resource, user } = context;
+    const { info, request, resource, user, server, annotations: audited } = context;
     const { query: _query, ...place } = info;
     const { method, url, headers, body } = request;
-    const id = ++this.#lastJob;
+    const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
+    const report = (error: unknown): void =>
+      server.log.error('request failed', { method, path: info.path, error });
+    const done = ({ status, headers, body, annotations, bug }: Done): void => {
+      if (bug !== undefined) report(bug);
+      for (const [key, value] of annotations) audited?.set(key, value);
+      resolve({ status, headers, body: body.length > ONE_PIECE ? inPieces(body) : body });
+    };
+    const answers = answersFor(context, this.#options.storage);
+    const id = this.#run({ answers, done, reject, report });
     const definition = this.#define(context, resource);
     const job: Job = {
       kind: 'job',
@@ -159,11 +184,26 @@ class Thread implements AsyncDisposable {
       audited: context.annotations !== undefined,
       ...(definition !== undefined && { definition }),
     };
-    const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
-    const answers = answersFor(context, this.#options.storage);
-    this.#jobs.set(id, { context, answers, resolve, reject });
     this.#post(job);
     return promise;
+  }
+
+  /** JSON of an Asked, for JSON of the answer. */
+  evaluate(asked: Uint8Array, decide: Decide): Promise<Uint8Array> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    const done = ({ answer, error }: Evaluated): void =>
+      answer === undefined ? reject(fromWireError(error!)) : resolve(answer);
+    // What goes wrong with a decision, the expression is told.
+    const id = this.#run({ answers: { decide }, done, reject, report: () => {} });
+    this.#post({ kind: 'evaluation', id, asked });
+    return promise;
+  }
+
+  #run(running: Running): number {
+    this.#idle?.[Symbol.dispose]();
+    const id = ++this.#lastJob;
+    this.#jobs.set(id, running);
+    return id;
   }
 
   /** Tells the thread of the definition of a custom resource; its name, undefined for all other resources. */
@@ -179,7 +219,7 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Definition | Reply): void {
+  #post(message: Job | Evaluation | Definition | Reply): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 
@@ -190,23 +230,15 @@ class Thread implements AsyncDisposable {
       const answer = running.answers[name] as (...args: readonly unknown[]) => unknown;
       this.#post({ kind: 'reply', id, call, value: await answer(...args) });
     } catch (error) {
-      const { request, info, server } = running.context;
-      if (isBug(error))
-        server.log.error('request failed', { method: request.method, path: info.path, error });
+      if (isBug(error)) running.report(error);
       this.#post({ kind: 'reply', id, call, error: toWireError(error) });
     }
   }
 
-  #finish({ id, status, headers, body, annotations, bug }: Done): void {
-    const running = this.#jobs.get(id);
-    this.#jobs.delete(id);
-    if (running !== undefined) {
-      const { request, info, server, annotations: audited } = running.context;
-      if (bug !== undefined)
-        server.log.error('request failed', { method: request.method, path: info.path, error: bug });
-      for (const [key, value] of annotations) audited?.set(key, value);
-      running.resolve({ status, headers, body: body.length > ONE_PIECE ? inPieces(body) : body });
-    }
+  #finish(message: Done | Evaluated): void {
+    const running = this.#jobs.get(message.id);
+    this.#jobs.delete(message.id);
+    running?.done(message);
     if (this.#jobs.size > 0) return;
     this.#idle = this.#options.clock.after(IDLE_MS, () => void this[Symbol.asyncDispose]());
   }
@@ -214,7 +246,7 @@ class Thread implements AsyncDisposable {
   #fail(error: unknown): void {
     this.#ended();
     for (const running of this.#jobs.values()) {
-      void running.answers.abandon();
+      void running.answers.abandon?.();
       running.reject(
         new PlatformError('internal', 'the thread for wide objects has ended', { cause: error }),
       );

@@ -9,12 +9,19 @@
  *     |<-- Call { name, args } -----------|   what is there, admission, the transaction: any number, one after another
  *     |-- Reply { value | error } ------->|
  *     |<-- Done { response } -------------|
+ *     |                                   |
+ *     |-- Evaluation { question } ------->|   expressions of policies that take long, while admission waits
+ *     |<-- Call { decide } ---------------|
+ *     |-- Reply { value | error } ------->|
+ *     |<-- Evaluated { answer | error } --|
  */
 import { assert } from '../../../base/errors.ts';
 import type { WireError } from '../../../base/wire-error.ts';
 import type { ApiRequest, UserInfo } from '../../api/transport.ts';
 import type { Compare, Op } from '../../store/store.ts';
 import type { AdmissionRequest, Operation } from '../admission/admission.ts';
+import type { Question } from '../admission/policy/questions.ts';
+import type { Subject } from '../admission/policy/variables.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import type { Outcome } from '../registry.ts';
 import type { RequestInfo } from '../request-info.ts';
@@ -88,7 +95,7 @@ export type CallName = keyof Calls;
 
 export interface Call {
   readonly kind: 'call';
-  /** The job's. */
+  /** The job's, or the evaluation's. */
   readonly id: number;
   readonly call: number;
   readonly name: CallName;
@@ -113,6 +120,27 @@ export interface Done {
   readonly annotations: readonly (readonly [string, string])[];
   /** An error that is nobody's fault but ours, with its stack. */
   readonly bug?: string;
+}
+
+/** What expressions are asked about a request. */
+export interface Evaluation {
+  readonly kind: 'evaluation';
+  readonly id: number;
+  /** JSON of an Asked. */
+  readonly asked: Uint8Array;
+}
+
+export interface Asked<Q extends Question = Question> {
+  readonly question: Q;
+  readonly subject: Subject;
+}
+
+export interface Evaluated {
+  readonly kind: 'evaluated';
+  readonly id: number;
+  /** JSON. */
+  readonly answer?: Uint8Array;
+  readonly error?: WireError;
 }
 
 /** The buffers in a message, to be handed over with it: each is the sender's own. */

@@ -12,7 +12,7 @@ import { parseFieldSelector } from '../../../api/selector.ts';
 import type { Opaque } from '../../../api/cel/values.ts';
 import type { UserInfo } from '../../../api/transport.ts';
 import type { Attributes, Decision } from '../../authorization/authorizer.ts';
-import type { AdmissionRequest } from '../admission.ts';
+import type { Subject } from './variables.ts';
 
 const PREFIX = 'kubernetes.authorization.';
 const AUTHORIZER = opaque(`${PREFIX}Authorizer`);
@@ -79,40 +79,33 @@ export class Pending extends Error {
 
 const NOTHING = { group: '', version: '*', resource: '', subresource: '', namespace: '', name: '' };
 
+export type Decide = (attributes: Attributes) => Decision | Promise<Decision>;
+
 /** The questions of one request. */
 export class Authorization {
   readonly root: Opaque;
   /** For `authorizer.requestResource`. */
   readonly resource: Opaque;
-  readonly #request: AdmissionRequest;
+  readonly #decide: Decide;
   readonly #decisions = new Map<string, Decided>();
 
-  constructor(request: AdmissionRequest) {
-    const { user, resource, subresource, namespace, name } = request;
-    this.#request = request;
+  constructor({ user, place }: Pick<Subject, 'user' | 'place'>, decide: Decide) {
+    this.#decide = decide;
     const asked = new Question('Authorizer', this, { user, attributes: NOTHING });
     this.root = asked;
-    const { group, version, resource: plural } = resource;
-    this.resource = asked.with('ResourceCheck', {
-      group,
-      version,
-      resource: plural,
-      subresource,
-      namespace,
-      name,
-    });
+    this.resource = asked.with('ResourceCheck', place);
   }
 
   decided(attributes: Attributes): Decided {
     const key = JSON.stringify(attributes);
     const found = this.#decisions.get(key);
     if (found !== undefined) return found;
-    throw new Pending(this.#decide(key, attributes));
+    throw new Pending(this.#settle(key, attributes));
   }
 
-  async #decide(key: string, attributes: Attributes): Promise<void> {
+  async #settle(key: string, attributes: Attributes): Promise<void> {
     try {
-      const decision = await this.#request.server.authorizer.decide(attributes);
+      const decision = await this.#decide(attributes);
       this.#decisions.set(key, new Decided(decision, ''));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -3,10 +3,8 @@ import { stringAt, type JsonObject } from '../../../api/json.ts';
 import { allowance } from '../../../api/cel/allowance.ts';
 import { Budget, CelError, compile, environmentOf, type Program } from '../../../api/cel/program.ts';
 import type { Value } from '../../../api/cel/values.ts';
-import type { Resource } from '../../resource.ts';
-import type { AdmissionRequest } from '../admission.ts';
 import { authorizationFunctions, Pending } from './authorizer.ts';
-import { factsOf, VARIABLES } from './variables.ts';
+import { VARIABLES, type Facts } from './variables.ts';
 
 /** A quarter of what all expressions of a request may cost. */
 const CONDITIONS_BUDGET = 2_500_000;
@@ -52,19 +50,16 @@ export async function evaluated(
   }
 }
 
+export type Matched = 'match' | 'no match' | { readonly error: string };
+
 /** One that does not hold decides, whatever fails besides. */
-export async function matchConditions(
-  request: AdmissionRequest,
-  conditions: readonly JsonObject[],
-  as: Resource,
-): Promise<'match' | 'no match' | { readonly error: string }> {
-  const { find } = await factsOf(request, as);
+export async function matched(conditions: readonly JsonObject[], facts: Facts): Promise<Matched> {
   const budget = new Budget(CONDITIONS_BUDGET, allowance());
   const failures: string[] = [];
   for (const condition of conditions) {
     const expression = stringAt(condition, 'expression');
     try {
-      const result = await evaluated(compiledCondition(expression), find, budget);
+      const result = await evaluated(compiledCondition(expression), facts, budget);
       if (result === false) return 'no match';
       if (result !== true) failures.push(`expression '${expression}' is not a bool`);
     } catch (error) {

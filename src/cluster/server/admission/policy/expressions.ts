@@ -13,7 +13,6 @@ import { fromJson } from '../../../api/cel/json-values.ts';
 import { DYN, STRING, type CelType, type Field, type ObjectType } from '../../../api/cel/types.ts';
 import type { ObjectValue, Value } from '../../../api/cel/values.ts';
 import { objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import type { KubeObject } from '../../object.ts';
 import { authorizationFunctions } from './authorizer.ts';
 import { evaluated } from './conditions.ts';
 import { VARIABLES, type Facts } from './variables.ts';
@@ -97,7 +96,7 @@ export class Evaluation {
   readonly #budget = new Budget(PER_REQUEST, allowance());
   readonly #find: (name: string) => Value | undefined;
 
-  constructor(expressions: Expressions, facts: Facts, params: KubeObject | undefined) {
+  constructor(expressions: Expressions, facts: Facts, params: JsonObject | undefined) {
     this.#expressions = expressions;
     const values = new Map<string, Value>();
     const variables: ObjectValue = {
@@ -116,7 +115,7 @@ export class Evaluation {
       },
     };
     const given: Value = params === undefined ? null : fromJson(params);
-    this.#find = (name) => (name === 'params' ? given : name === 'variables' ? variables : facts.find(name));
+    this.#find = (name) => (name === 'params' ? given : name === 'variables' ? variables : facts(name));
   }
 
   /** Throws CelError. */

@@ -1,8 +1,6 @@
 /** MutatingAdmissionPolicy (KEP-3962): changes that the cluster makes to what comes in, as expressions. */
 import { errorMessage, PlatformError } from '../../../../base/errors.ts';
 import { CelError } from '../../../api/cel/program.ts';
-import { toJson } from '../../../api/cel/json-values.ts';
-import type { Value } from '../../../api/cel/values.ts';
 import { isJsonObject, jsonEqual, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { merge } from '../../../api/managed-fields/typed-value.ts';
 import { jsonPatch } from '../../../api/patch.ts';
@@ -11,12 +9,11 @@ import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { inVersion, outOfVersion } from '../matching/equivalent.ts';
 import { replace } from '../replace.ts';
+import { ask } from './ask.ts';
 import { atomicsIn } from './atomics.ts';
-import { Evaluation, expressionsOf } from './expressions.ts';
 import { paramsOf, PolicyFailure } from './params.ts';
 import type { Binding, Policy } from './policies.ts';
 import { applies, refused } from './validating.ts';
-import { factsOf } from './variables.ts';
 
 interface Memory {
   readonly called: Set<string>;
@@ -85,10 +82,17 @@ async function apply(
   if (object === undefined) return;
   const shown = await inVersion(request, object, as);
   // Each mutation sees what the one before it has made.
-  const evaluation = new Evaluation(expressionsOf(policy.spec), await factsOf(request, as), params);
   const configures = stringAt(mutation, 'patchType') === 'ApplyConfiguration';
   const expression = stringAt(mutation, configures ? 'applyConfiguration' : 'jsonPatch', 'expression');
-  const value = toJson(await run(evaluation, expression));
+  const { spec } = policy;
+  const outcome = await ask(request, as, {
+    about: 'mutation',
+    spec,
+    expression,
+    ...(params !== undefined && { params }),
+  });
+  if ('error' in outcome) throw new CelError(outcome.error);
+  const { value } = outcome;
   const made = configures ? configured(shown, value, as) : patched(shown, value);
   if (jsonEqual(made, shown)) return;
   try {
@@ -96,15 +100,6 @@ async function apply(
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     throw new PolicyFailure(`the mutated object is not one: ${errorMessage(error)}`);
-  }
-}
-
-async function run(evaluation: Evaluation, expression: string): Promise<Value> {
-  try {
-    return await evaluation.run(expression);
-  } catch (error) {
-    if (!(error instanceof CelError)) throw error;
-    throw new CelError(`expression '${expression}' resulted in error: ${error.message}`);
   }
 }
 

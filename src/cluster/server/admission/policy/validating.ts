@@ -1,24 +1,14 @@
 /** ValidatingAdmissionPolicy (KEP-3488): rules of the cluster, as expressions. */
 import { PlatformError } from '../../../../base/errors.ts';
-import { CelError } from '../../../api/cel/program.ts';
-import { objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
+import type { JsonObject } from '../../../api/json.ts';
 import { qualified } from '../../failure.ts';
-import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { matches } from '../matching/rules.ts';
-import { matchConditions } from './conditions.ts';
-import { Evaluation, expressionsOf } from './expressions.ts';
+import { ask } from './ask.ts';
 import { paramsOf, PolicyFailure } from './params.ts';
 import type { Binding, Policy } from './policies.ts';
-import { factsOf } from './variables.ts';
-
-interface Refusal {
-  readonly message: string;
-  readonly reason: string;
-  /** Of spec.validations; undefined when the policy itself has failed. */
-  readonly index?: number;
-}
+import type { Refusal } from './validations.ts';
 
 /** Throws for the first refusal that a binding denies; the others warn and are audited. */
 export async function validatePolicies(
@@ -68,7 +58,16 @@ async function refusals(
     if (as === undefined) return [];
     const found: Refusal[] = [];
     for (const params of await paramsOf(request, policy, binding)) {
-      found.push(...(await evaluate(request, policy, { as, params })));
+      const { name, spec, failsOpen } = policy;
+      const judgement = await ask(request, as, {
+        about: 'validations',
+        name,
+        spec,
+        failsOpen,
+        ...(params !== undefined && { params }),
+      });
+      for (const [key, value] of judgement.annotations) request.audit(key, value);
+      found.push(...judgement.refusals);
     }
     return found;
   } catch (error) {
@@ -87,62 +86,10 @@ export async function applies(
   if (as === undefined) return undefined;
   if (binding.matcher !== undefined && matches(request, binding.matcher) === undefined) return undefined;
   if (policy.conditions.length === 0) return as;
-  const outcome = await matchConditions(request, policy.conditions, as);
+  const outcome = await ask(request, as, { about: 'conditions', conditions: policy.conditions });
   if (outcome === 'match') return as;
   if (outcome === 'no match') return undefined;
   throw new PolicyFailure(outcome.error);
-}
-
-async function evaluate(
-  request: AdmissionRequest,
-  { name, spec, failsOpen }: Policy,
-  { as, params }: { as: Resource; params: KubeObject | undefined },
-): Promise<readonly Refusal[]> {
-  const facts = await factsOf(request, as);
-  const evaluation = new Evaluation(expressionsOf(spec), facts, params);
-  const found: Refusal[] = [];
-  for (const [index, validation] of objectsAt(spec, 'validations').entries()) {
-    const expression = stringAt(validation, 'expression');
-    try {
-      if ((await evaluation.run(expression, 'bool')) === true) continue;
-      const reason = stringAt(validation, 'reason') || 'Invalid';
-      found.push({ index, reason, message: await messageOf(validation, evaluation) });
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      if (failsOpen) continue;
-      const message = `expression '${expression.trim()}' resulted in error: ${error.message}`;
-      found.push({ index, reason: 'Invalid', message });
-    }
-  }
-  for (const annotation of objectsAt(spec, 'auditAnnotations')) {
-    const key = stringAt(annotation, 'key');
-    try {
-      const value = await evaluation.run(stringAt(annotation, 'valueExpression'));
-      if (typeof value === 'string' && value !== '') request.audit(`${name}/${key}`, value.slice(0, 10_240));
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      if (failsOpen) continue;
-      const message = `audit annotation '${key}' resulted in error: ${error.message}`;
-      found.push({ reason: 'Invalid', message });
-    }
-  }
-  return found;
-}
-
-async function messageOf(validation: JsonObject, evaluation: Evaluation): Promise<string> {
-  const expression = stringAt(validation, 'messageExpression');
-  if (expression !== '') {
-    try {
-      const text = await evaluation.run(expression, 'string');
-      if (typeof text === 'string' && text.trim() !== '' && !text.includes('\n') && text.length <= 5120) {
-        return text.trim();
-      }
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-    }
-  }
-  const message = stringAt(validation, 'message').trim();
-  return message === '' ? `failed expression: ${stringAt(validation, 'expression').trim()}` : message;
 }
 
 const CODES: Readonly<Record<string, number>> = {

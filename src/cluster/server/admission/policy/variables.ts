@@ -2,13 +2,15 @@
 import { fromJson } from '../../../api/cel/json-values.ts';
 import { DYN, type CelType } from '../../../api/cel/types.ts';
 import type { Value } from '../../../api/cel/values.ts';
+import type { JsonObject, JsonValue } from '../../../api/json.ts';
+import type { UserInfo } from '../../../api/transport.ts';
 import { uuid } from '../../../../base/random.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { objectNamed } from '../lookup.ts';
 import { inVersion } from '../matching/equivalent.ts';
 import { reviewRequest } from '../matching/review-request.ts';
-import { Authorization } from './authorizer.ts';
+import { Authorization, type Decide } from './authorizer.ts';
 
 export const VARIABLES: ReadonlyMap<string, CelType> = new Map<string, CelType>([
   ['object', DYN],
@@ -20,41 +22,58 @@ export const VARIABLES: ReadonlyMap<string, CelType> = new Map<string, CelType>(
   ['authorizer.requestResource', { kind: 'opaque', name: 'kubernetes.authorization.ResourceCheck' }],
 ]);
 
-export interface Facts {
-  readonly authorization: Authorization;
-  readonly find: (name: string) => Value | undefined;
+/** What expressions may ask of a request: JSON, so that another thread can be told. */
+export interface Subject {
+  readonly object: JsonValue;
+  readonly oldObject: JsonValue;
+  readonly request: JsonObject;
+  readonly namespaceObject: JsonValue;
+  readonly user: UserInfo;
+  /** What was asked for. */
+  readonly place: {
+    readonly group: string;
+    readonly version: string;
+    readonly resource: string;
+    readonly subresource: string;
+    readonly namespace: string;
+    readonly name: string;
+  };
 }
 
-/** Of the request in the version that has matched. */
-export async function factsOf(request: AdmissionRequest, as: Resource): Promise<Facts> {
-  const object = request.object && (await inVersion(request, request.object, as));
-  const old = request.old && (await inVersion(request, request.old, as));
-  const authorization = new Authorization(request);
+/** Of the request in the version that has matched; made when it is asked for. */
+export async function subjectOf(request: AdmissionRequest, as: Resource): Promise<Subject> {
+  const { server, user, resource: asked, subresource, namespace, name } = request;
+  const { group, version, resource } = asked;
+  return {
+    object: (request.object && (await inVersion(request, request.object, as))) ?? null,
+    oldObject: (request.old && (await inVersion(request, request.old, as))) ?? null,
+    get request() {
+      const uid = uuid(server.random);
+      const { object: _object, oldObject: _old, ...rest } = reviewRequest(request, { resource: as, uid });
+      return { name: '', namespace: '', subResource: '', requestSubResource: '', ...rest };
+    },
+    get namespaceObject() {
+      if (namespace === '') return null;
+      return objectNamed(server, ['', 'v1', 'namespaces'], { name: namespace }) ?? null;
+    },
+    user,
+    place: { group, version, resource, subresource, namespace, name },
+  };
+}
+
+/** Values of variables. */
+export type Facts = (name: string) => Value | undefined;
+
+export function factsOf(subject: Subject, decide: Decide): Facts {
+  const authorization = new Authorization(subject, decide);
   const made = new Map<string, Value>();
   const make = (name: string): Value | undefined => {
     switch (name) {
       case 'object':
-        return object === undefined ? null : fromJson(object);
       case 'oldObject':
-        return old === undefined ? null : fromJson(old);
-      case 'request': {
-        const {
-          object: _object,
-          oldObject: _old,
-          ...rest
-        } = reviewRequest(request, {
-          resource: as,
-          uid: uuid(request.server.random),
-        });
-        return fromJson({ name: '', namespace: '', subResource: '', requestSubResource: '', ...rest });
-      }
-      case 'namespaceObject': {
-        const space =
-          request.namespace === ''
-            ? undefined
-            : objectNamed(request.server, ['', 'v1', 'namespaces'], { name: request.namespace });
-        return space === undefined ? null : fromJson(space);
-      }
+      case 'request':
+      case 'namespaceObject':
+        return fromJson(subject[name]);
       case 'authorizer':
         return authorization.root;
       case 'authorizer.requestResource':
@@ -63,15 +82,12 @@ export async function factsOf(request: AdmissionRequest, as: Resource): Promise<
         return undefined;
     }
   };
-  return {
-    authorization,
-    find(name) {
-      if (!made.has(name)) {
-        const value = make(name);
-        if (value === undefined) return undefined;
-        made.set(name, value);
-      }
-      return made.get(name);
-    },
+  return (name) => {
+    if (!made.has(name)) {
+      const value = make(name);
+      if (value === undefined) return undefined;
+      made.set(name, value);
+    }
+    return made.get(name);
   };
 }

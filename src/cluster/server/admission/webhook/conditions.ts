@@ -10,8 +10,8 @@ export async function conditionsHold(
   as: Resource,
 ): Promise<boolean> {
   if (webhook.conditions.length === 0) return true;
-  const { matchConditions } = await import('../policy/conditions.ts');
-  const outcome = await matchConditions(request, webhook.conditions, as);
+  const { ask } = await import('../policy/ask.ts');
+  const outcome = await ask(request, as, { about: 'conditions', conditions: webhook.conditions });
   if (outcome === 'match' || outcome === 'no match') return outcome === 'match';
   if (webhook.failsOpen) return false;
   throw forbidden(request.resource, request.name, outcome.error);
