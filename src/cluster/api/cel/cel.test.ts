@@ -65,6 +65,8 @@ timestamp("2020-02-29T12:00:00Z").getDayOfYear() == 59
 timestamp("2020-01-01T00:00:00Z").getHours("Europe/Berlin") == 1
 timestamp("2020-01-01T00:00:00Z") - timestamp("2019-12-31T23:00:00Z") == duration("1h")
 string(duration("1.5s")) == "1.5s" && string(timestamp(0)) == "1970-01-01T00:00:00Z"
+(null < null || true) && (null + duration("1s") == null || true) && (null - null == 1 || true)
+double("1_000.5") == 1000.5 && double("0x1.8p3") == 12.0 && double("-0x_1p-1") == -0.5
 int("42") == 42 && double("1.5") == 1.5 && string(1.5) == "1.5" && int(2.9) == 2
 "hello".charAt(1) == "e" && s.indexOf("l") == 2 && s.lastIndexOf("l") == 3
 "a,b,c".split(",") == ["a", "b", "c"] && "a,b,c".split(",", 2) == ["a", "b,c"]

@@ -464,8 +464,8 @@ function binaryType(operator: string, left: CelType, right: CelType): CelType | 
     case '>':
     case '>=': {
       if (NUMBERS.has(left.kind) && NUMBERS.has(right.kind)) return BOOL;
-      const good = open || (left.kind === right.kind && ORDERED.has(left.kind));
-      return good ? BOOL : undefined;
+      const alike = readings(left).filter(({ kind }) => readings(right).some((one) => one.kind === kind));
+      return open || alike.some(({ kind }) => ORDERED.has(kind)) ? BOOL : undefined;
     }
     case 'in':
       if (right.kind === 'dyn' || right.kind === 'param') return BOOL;
@@ -474,6 +474,11 @@ function binaryType(operator: string, left: CelType, right: CelType): CelType | 
     default:
       return arithmetic(operator, left, right, open);
   }
+}
+
+/** Null may stand for a point in time, or a length of it. */
+function readings(type: CelType): readonly CelType[] {
+  return type.kind === 'null' ? [{ kind: 'timestamp' }, { kind: 'duration' }] : [type];
 }
 
 function arithmetic(operator: string, left: CelType, right: CelType, open: boolean): CelType | undefined {
@@ -486,6 +491,12 @@ function arithmetic(operator: string, left: CelType, right: CelType, open: boole
     if (operator === '+' && (a === 'string' || a === 'bytes' || a === 'duration')) return left;
     if (operator === '-' && a === 'duration') return left;
     if (operator === '-' && a === 'timestamp') return { kind: 'duration' };
+  }
+  if (a === 'null' || b === 'null') {
+    const results = readings(left).flatMap((one) =>
+      readings(right).flatMap((other) => arithmetic(operator, one, other, false) ?? []),
+    );
+    return results.length > 1 ? DYN : results[0];
   }
   if (a === 'timestamp' && b === 'duration' && (operator === '+' || operator === '-')) return left;
   if (a === 'duration' && b === 'timestamp' && operator === '+') return right;

@@ -59,10 +59,18 @@ function intOf(value: number | string): bigint {
 function doubleOf(text: string): number {
   if (/^[+-]?inf(inity)?$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
   if (/^nan$/i.test(text)) return Number.NaN;
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) {
-    throw notConverted('double');
-  }
-  return Number(text);
+  const plain = text.replaceAll(/(?<=\d)_(?=\d)/g, '');
+  if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(plain)) return Number(plain);
+  return hexadecimal(text.replaceAll(/(?<=[0-9a-fxA-FX])_(?=[0-9a-fA-F])/g, ''));
+}
+
+/** Of Go: `0x1.8p3` is 12. */
+function hexadecimal(text: string): number {
+  const match = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i.exec(text);
+  const [, sign, whole = '', part = '', exponent] = match ?? [];
+  if (whole + part === '') throw notConverted('double');
+  const value = Number(`0x${whole}${part}`) * 2 ** (Number(exponent) - 4 * part.length);
+  return sign === '-' ? -value : value;
 }
 
 function boolOf(text: string): boolean {
