@@ -220,6 +220,8 @@ test('names are generated, and dry runs leave nothing', async () => {
   const dry = await api.call('POST', `${MAPS}?dryRun=All`, configMap('dry'));
   assert.equal(dry.status, 201);
   assert.equal((await api.call('GET', `${MAPS}/dry`)).status, 404);
+  const bad = await api.call('POST', MAPS, { metadata: { generateName: 'A_' } });
+  assert.match(bad.body.message ?? '', /^ConfigMap "A_[a-z0-9]{5}" is invalid: /, 'by the name that it got');
 });
 
 test('what is seldom meant is taken with a warning', async () => {

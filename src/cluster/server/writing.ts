@@ -8,7 +8,7 @@ import { jsonEqual } from '../api/json.ts';
 import { recordUpdate, type ManagedWrite } from '../api/managed-fields/managed-fields.ts';
 import type { UserInfo } from '../api/transport.ts';
 import { mayVanish } from './deletion.ts';
-import { badRequest, conflict, MODIFIED } from './failure.ts';
+import { MODIFIED, badRequest, conflict, invalidObject } from './failure.ts';
 import type { Json, KubeObject, OwnerReference } from './object.ts';
 import type { Change } from './registry.ts';
 import { checkSentVersion } from './list-options.ts';
@@ -83,7 +83,11 @@ export async function prepareCreate(
   warn(gate, told);
   await gate.pause();
   const errors = resource.type.validateCreate(object);
-  if (errors.length > 0) throw fieldErrorsError(errors);
+  // By the name that it has got, if it had none.
+  if (errors.length > 0) {
+    const { group } = resource.declaration.storage;
+    throw invalidObject({ group, kind: resource.kind, name: metadata.name ?? '' }, errors);
+  }
   await gate.pause();
   warn(gate, resource.type.warnings(object));
   await gate.validate(object);
