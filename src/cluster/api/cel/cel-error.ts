@@ -8,7 +8,10 @@ export class CostExceeded extends CelError {
   }
 }
 
-/** With the place in the text, as cel-go shows it. */
+/** So many are told of those in one expression. */
+export const MAX_TOLD = 100;
+
+/** With the place in the text, as cel-go shows it; -1 is none. */
 export class CompileError extends CelError {
   readonly at: number;
 
@@ -20,12 +23,15 @@ export class CompileError extends CelError {
   /** Several as one, each in lines of its own. */
   static all(errors: readonly [CompileError, ...CompileError[]]): CompileError {
     const joined = new CompileError('', '', errors[0].at);
-    joined.message = errors.map(({ message }) => message).join('\n');
+    const told = errors.slice(0, MAX_TOLD).map(({ message }) => message);
+    if (errors.length > MAX_TOLD) told.push(`${errors.length - MAX_TOLD} more errors were truncated`);
+    joined.message = told.join('\n');
     return joined;
   }
 }
 
 function shown(why: string, text: string, at: number): string {
+  if (at < 0) return `ERROR: <input>:-1:0: ${why}`;
   // There is no line to show, and no first column.
   if (text === '') return `ERROR: <input>:1:0: ${why}`;
   const start = text.lastIndexOf('\n', Math.max(at - 1, 0)) + 1;

@@ -24,6 +24,9 @@ function run(text: string, budget = new Budget(PER_RULE)): Value {
   return compile(text, environmentOf(types)).evaluate((name) => values[name], budget);
 }
 
+const chain = (part: string, times: number, by: string, end = ''): string =>
+  `${Array.from({ length: times }, () => part).join(by)}${end}`;
+
 /** Each is true. */
 const TRUE = `
 1 + 2 * 3 == 7
@@ -137,7 +140,18 @@ test('what does not compile is refused with its place', () => {
     ['a.b(', /Syntax error/],
     ['s.all(x, true)', /cannot be range of a comprehension/],
     ['for', /reserved identifier: for/],
-    [`${'('.repeat(300)}1${')'.repeat(300)}`, /recursion limit exceeded/],
+    [
+      `${'('.repeat(300)}1${')'.repeat(300)}`,
+      /ERROR: <input>:-1:0: expression recursion limit exceeded: 250$/,
+    ],
+    [chain('1', 251, '+', ' > 0'), /ERROR: <input>:-1:0: max recursion depth exceeded$/],
+    [chain('1', 30_000, '+'), /max recursion depth exceeded/],
+    [`s${'.trim()'.repeat(250)} == s`, /max recursion depth exceeded/],
+    [
+      `"${'é'.repeat(100_000)}"`,
+      /ERROR: <input>:-1:0: expression code point size exceeds limit: size: 100002, limit 100000$/,
+    ],
+    [chain('z', 120, '&&'), /\n20 more errors were truncated$/],
     ['9223372036854775808', /invalid int literal/],
     ['l[“a”]', /token recognition error/],
     ['s.matches("(")', /ERROR: <input>:1:11: invalid matches argument\n/],
@@ -281,6 +295,13 @@ test('literals of objects go back to JSON', () => {
   const text = 'Object{spec: Object.spec{replicas: 1, ?a: m.?c, labels: {"x-y": s}}}';
   const value = compile(text, environment).evaluate((name) => values[name], new Budget(1000));
   assert.deepEqual(toJson(value), { spec: { replicas: 1, labels: { 'x-y': 'héllo' } } });
+});
+
+test('chains that upstream takes are not too deep', () => {
+  assert.equal(run(chain('1', 250, '+', ' > 0')), true);
+  assert.equal(run(chain('true', 14_000, '&&')), true);
+  assert.equal(run(chain('false', 14_000, '||')), false);
+  assert.equal(run(`${'!'.repeat(300)}true && ${'-'.repeat(301)}l[0] < 0`), true);
 });
 
 test('lists with keys are added by them, and compared without their order', () => {

@@ -1,6 +1,6 @@
 /** Types of expressions, and which functions their calls may mean. */
 import type { Call, Expr, Macro, StructLiteral } from './ast.ts';
-import { CelError, CompileError } from './cel-error.ts';
+import { CelError, CompileError, MAX_TOLD } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
 import { formatProblem } from './library/format-text.ts';
 import { BY_KEYS } from './library/lists.ts';
@@ -80,7 +80,7 @@ class Checker {
   }
 
   #fail(why: string, at: number): CompileError {
-    return new CompileError(why, this.#text, at);
+    return new CompileError(why, this.#errors.length > MAX_TOLD ? '' : this.#text, at);
   }
 
   /** What is wrong has any type, so that what stands around it is not complained about as well. */

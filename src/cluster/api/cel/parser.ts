@@ -3,6 +3,7 @@ import type { BinaryOperator, Expr, MacroName, StructLiteral } from './ast.ts';
 import { CompileError } from './cel-error.ts';
 import { tokenize, type Token } from './lexer.ts';
 import { Uint } from './values.ts';
+import { parts } from './walk.ts';
 
 /** Deeper than this nobody writes, and a recursive reader would run out of stack. */
 const MAX_DEPTH = 250;
@@ -48,12 +49,17 @@ const LEVELS: readonly (readonly string[])[] = [
 const BEGINNINGS =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
+const COUNTED: ReadonlySet<string> = new Set(['binary', 'ternary', 'select', 'index', 'macro']);
+
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly Token[];
   readonly #binds: boolean;
   #next = 0;
+  /** Of the parts that are being read, one in the other. */
   #depth = 0;
+  /** Of what has been read, where there is any. */
+  readonly #depths = new Map<Expr, number>();
 
   constructor(text: string, { binds = false }: Syntax) {
     this.#text = text;
@@ -96,6 +102,21 @@ class Parser {
     return new CompileError(why, this.#text, at);
   }
 
+  /** Upstream counts operators, fields and calls of methods; what is too deep has no place. */
+  #built<E extends Expr>(expr: E): E {
+    let depth = 0;
+    for (const part of parts(expr)) depth = Math.max(depth, this.#depths.get(part) ?? 0);
+    if (COUNTED.has(expr.op) || (expr.op === 'call' && expr.target !== undefined)) depth++;
+    if (depth > MAX_DEPTH) throw new CompileError('max recursion depth exceeded', '', -1);
+    if (depth > 0) this.#depths.set(expr, depth);
+    return expr;
+  }
+
+  #deeper(): void {
+    if (++this.#depth > MAX_DEPTH)
+      throw new CompileError(`expression recursion limit exceeded: ${MAX_DEPTH}`, '', -1);
+  }
+
   #isSymbol(...texts: readonly string[]): boolean {
     const token = this.#peek();
     return token.kind === 'symbol' && texts.includes(token.text);
@@ -112,8 +133,7 @@ class Parser {
   }
 
   #expression(): Expr {
-    if (++this.#depth > MAX_DEPTH)
-      throw this.#fail('Syntax error: expression recursion limit exceeded: 250', this.#peek().at);
+    this.#deeper();
     const condition = this.#logical('||');
     let result = condition;
     if (this.#isSymbol('?')) {
@@ -121,7 +141,7 @@ class Parser {
       this.#next++;
       const yes = this.#logical('||');
       this.#expect(':');
-      result = { op: 'ternary', condition, yes, no: this.#expression(), at };
+      result = this.#built({ op: 'ternary', condition, yes, no: this.#expression(), at });
     }
     this.#depth--;
     return result;
@@ -129,13 +149,21 @@ class Parser {
 
   #logical(operator: '||' | '&&'): Expr {
     const part = (): Expr => (operator === '||' ? this.#logical('&&') : this.#binary(0));
-    let left = part();
+    const sides = [part()];
+    const places: number[] = [];
     while (this.#isSymbol(operator)) {
-      const { at } = this.#peek();
+      places.push(this.#peek().at);
       this.#next++;
-      left = { op: 'logical', operator, left, right: part(), at };
+      sides.push(part());
     }
-    return left;
+    // A long chain is no deep one: each half has half of it.
+    const joined = (from: number, to: number): Expr => {
+      if (from === to) return sides[from]!;
+      const middle = (from + to) >> 1;
+      const [left, right] = [joined(from, middle), joined(middle + 1, to)];
+      return this.#built({ op: 'logical', operator, left, right, at: places[middle]! });
+    };
+    return joined(0, sides.length - 1);
   }
 
   #binary(level: number): Expr {
@@ -148,29 +176,34 @@ class Parser {
       if (!isIn && !this.#isSymbol(...operators)) return left;
       this.#next++;
       const operator = (token as { text: string }).text as BinaryOperator;
-      left = { op: 'binary', operator, left, right: this.#binary(level + 1), at: token.at };
+      left = this.#built({ op: 'binary', operator, left, right: this.#binary(level + 1), at: token.at });
     }
   }
 
   #unary(): Expr {
-    const { at } = this.#peek();
-    if (this.#isSymbol('!', '-')) {
-      const operator = (this.#peek() as { text: string }).text as '!' | '-';
-      this.#next++;
+    const token = this.#peek();
+    const { at } = token;
+    if (!this.#isSymbol('!', '-')) return this.#postfix(this.#primary());
+    const operator = (token as { text: string }).text as '!' | '-';
+    let times = 0;
+    for (; this.#accept(operator); times++) {
       const number = this.#peek();
       // The smallest integer has no positive counterpart: the sign belongs to the literal.
       if (operator === '-' && (number.kind === 'int' || number.kind === 'double')) {
         this.#next++;
         const value = number.kind === 'int' ? this.#int(-number.value, at) : -number.value;
-        return this.#postfix({ op: 'constant', value, at });
+        return this.#negated(operator, times, this.#postfix({ op: 'constant', value, at }));
       }
-      if (++this.#depth > MAX_DEPTH)
-        throw this.#fail('Syntax error: expression recursion limit exceeded: 250', at);
-      const operand = this.#unary();
-      this.#depth--;
-      return { op: 'unary', operator, operand, at };
     }
-    return this.#postfix(this.#primary());
+    this.#deeper();
+    const operand = this.#unary();
+    this.#depth--;
+    return this.#negated(operator, times, operand);
+  }
+
+  /** Twice is not at all. */
+  #negated(operator: '!' | '-', times: number, operand: Expr): Expr {
+    return times % 2 === 0 ? operand : this.#built({ op: 'unary', operator, operand, at: operand.at });
   }
 
   #int(value: bigint, at: number): bigint {
@@ -195,12 +228,12 @@ class Parser {
         if (!optional && !token.quoted && this.#isSymbol('(')) {
           const open = this.#peek().at;
           expr = this.#method(expr, token.text, open);
-        } else expr = { op: 'select', operand: expr, field: token.text, optional, at };
+        } else expr = this.#built({ op: 'select', operand: expr, field: token.text, optional, at });
       } else if (this.#accept('[')) {
         const optional = this.#accept('?');
         const index = this.#expression();
         this.#expect(']');
-        expr = { op: 'index', operand: expr, index, optional, at };
+        expr = this.#built({ op: 'index', operand: expr, index, optional, at });
       } else if (this.#isSymbol('{')) {
         const name = qualifiedName(expr);
         if (name === undefined) return expr;
@@ -270,12 +303,12 @@ class Parser {
     if (quoted || !this.#isSymbol('(')) return { op: 'ident', name: text, at };
     const open = this.#peek().at;
     const args = this.#arguments();
-    if (text !== 'has') return { op: 'call', name: text, target: undefined, args, at: open };
+    if (text !== 'has') return this.#built({ op: 'call', name: text, target: undefined, args, at: open });
     const [tested] = args;
     if (args.length !== 1 || tested?.op !== 'select' || tested.optional) {
       throw this.#fail('invalid argument to has() macro', tested?.at ?? open);
     }
-    return { op: 'macro', name: 'has', target: tested, variables: [], args: [], at: open };
+    return this.#built({ op: 'macro', name: 'has', target: tested, variables: [], args: [], at: open });
   }
 
   #arguments(): Expr[] {
@@ -300,14 +333,21 @@ class Parser {
     ) {
       const [variable, bound, result] = args as [Expr, Expr, Expr];
       const variables = [this.#variable(variable)];
-      return { op: 'macro', name, target: bound, variables, args: [result], at };
+      return this.#built({ op: 'macro', name, target: bound, variables, args: [result], at });
     }
     const macro = MACROS.find((one) => one.written === name && one.arguments === args.length);
-    if (macro === undefined) return { op: 'call', name, target, args, at };
+    if (macro === undefined) return this.#built({ op: 'call', name, target, args, at });
     const variables = args.slice(0, macro.variables).map((arg) => this.#variable(arg));
     if (variables.length === 2 && variables[0] === variables[1])
       throw this.#fail(`duplicate variable name: ${variables[0] ?? ''}`, args[1]!.at);
-    return { op: 'macro', name: macro.name, target, variables, args: args.slice(macro.variables), at };
+    return this.#built({
+      op: 'macro',
+      name: macro.name,
+      target,
+      variables,
+      args: args.slice(macro.variables),
+      at,
+    });
   }
 
   #variable(expr: Expr): string {
@@ -332,7 +372,7 @@ class Parser {
       if (!this.#accept(',')) break;
     }
     this.#expect(']');
-    return { op: 'list', items, at };
+    return this.#built({ op: 'list', items, at });
   }
 
   #map(at: number): Expr {
@@ -346,7 +386,7 @@ class Parser {
       if (!this.#accept(',')) break;
     }
     this.#expect('}');
-    return { op: 'map', entries, at };
+    return this.#built({ op: 'map', entries, at });
   }
 
   #struct(name: string, at: number): StructLiteral {
@@ -362,7 +402,7 @@ class Parser {
       if (!this.#accept(',')) break;
     }
     this.#expect('}');
-    return { op: 'struct', name, fields, at };
+    return this.#built({ op: 'struct', name, fields, at });
   }
 }
 

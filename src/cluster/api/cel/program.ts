@@ -13,7 +13,7 @@ import { standard, standardTypes } from './library/standard.ts';
 import { strings } from './library/strings.ts';
 import { parse } from './parser.ts';
 import { typeText, type CelType, type ObjectType } from './types.ts';
-import type { Value } from './values.ts';
+import { sizeOf, type Value } from './values.ts';
 import { parts } from './walk.ts';
 
 export interface Program {
@@ -59,7 +59,7 @@ export function environmentOf(
 
 /** Throws CompileError; with `wanted`, also for an expression of another type. */
 export function compile(text: string, environment: Environment, wanted?: 'bool' | 'string'): Program {
-  if (text.length > MAX_LENGTH) throw new CompileError('expression is too long', '', 0);
+  if (text.length > MAX_LENGTH) checkLength(sizeOf(text));
   const expr = parse(text, environment);
   const checked = check(expr, text, environment);
   const { type } = checked;
@@ -74,6 +74,12 @@ export function compile(text: string, environment: Environment, wanted?: 'bool' 
     checked,
     evaluate: (variables, budget) => evaluate(expr, checked, variables, budget),
   };
+}
+
+function checkLength(size: number): void {
+  if (size <= MAX_LENGTH) return;
+  const why = `expression code point size exceeds limit: size: ${size}, limit ${MAX_LENGTH}`;
+  throw new CompileError(why, '', -1);
 }
 
 const CONVERSIONS: ReadonlySet<string> = new Set([
