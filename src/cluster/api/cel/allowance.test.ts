@@ -69,3 +69,9 @@ test('what takes long is no error in the expression', () => {
     assert.throws(() => evaluate(either), TooLong);
   });
 });
+
+test('a long text is not compiled where others wait', () => {
+  const text = Array.from({ length: 1000 }, () => 'true').join(' && ');
+  assert.equal(compile(text, environment).type.kind, 'bool');
+  assert.throws(() => withAllowance(clockOf(0), () => compile(text, environment)), TooLong);
+});

@@ -8,6 +8,9 @@ import { Slice } from '../../../base/yield-to-loop.ts';
 /** What costs a unit may take a thousand times as long as another one: so it is time that counts, and not units. */
 const TURN_MS = 2;
 
+/** A longer text takes about as long to compile. */
+const MAX_TEXT = 2000;
+
 /** Of one request: its expressions are evaluated in turns of the loop, of which none may take long. */
 export class Allowance {
   readonly #clock: Clock;
@@ -30,6 +33,11 @@ export class Allowance {
   async next(): Promise<void> {
     if (this.#slice.over) await this.#slice.next();
     this.begin();
+  }
+
+  /** Before a text is compiled; throws TooLong. */
+  checkText(text: string): void {
+    if (text.length > MAX_TEXT) throw new TooLong('an expression is too long');
   }
 
   /** Throws TooLong. */

@@ -1,4 +1,5 @@
 /** Expressions made ready: compiled once, evaluated often. */
+import { allowance } from './allowance.ts';
 import { CelError, CompileError } from './cel-error.ts';
 import { check, type Checked, type Environment } from './checker.ts';
 import type { Expr } from './ast.ts';
@@ -57,9 +58,10 @@ export function environmentOf(
   };
 }
 
-/** Throws CompileError; with `wanted`, also for an expression of another type. */
+/** Throws CompileError, and TooLong for a long text where there is an allowance; with `wanted`, also for an expression of another type. */
 export function compile(text: string, environment: Environment, wanted?: 'bool' | 'string'): Program {
   if (text.length > MAX_LENGTH) checkLength(sizeOf(text));
+  allowance()?.checkText(text);
   const expr = parse(text, environment);
   const checked = check(expr, text, environment);
   const { type } = checked;

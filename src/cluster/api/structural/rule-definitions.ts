@@ -1,4 +1,5 @@
 /** Whether rules can be evaluated at all and at what cost: asked once, when a definition is written. */
+import { allowance } from '../cel/allowance.ts';
 import { boundsOf, mostOften } from '../cel/bounds.ts';
 import type { Environment } from '../cel/checker.ts';
 import { estimateCost } from '../cel/estimate.ts';
@@ -60,9 +61,11 @@ class Check {
   readonly #costs: { readonly path: string; readonly cost: number }[] = [];
 
   readonly #wrong: readonly FieldError[];
+  readonly #allowance = allowance();
 
   constructor(wrong: readonly FieldError[]) {
     this.#wrong = wrong;
+    this.#allowance?.begin();
   }
 
   tooMuchTogether(path: string): FieldError[] {
@@ -106,6 +109,7 @@ class Check {
   }
 
   #rule(schema: Structural, rule: CelRule, { path, root, times, uncorrelated }: Place): void {
+    this.#allowance?.check();
     const environment = environmentOf(variablesOf(rule, typeOfSchema(schema, root)));
     const bounds = boundsOf(schema, root || schema.embedded);
     const weigh = (program: Program): number => estimateCost(program, () => bounds);

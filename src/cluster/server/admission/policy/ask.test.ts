@@ -97,10 +97,17 @@ async function story(api: TestServer): Promise<unknown[]> {
   }));
 }
 
-test('what takes long in this thread is evaluated in another one, to the same end', async () => {
+/** Threads that are started from now on. */
+function threads(): Disposable & { readonly started: Worker[] } {
   const started: Worker[] = [];
   const listener = (worker: Worker): void => void started.push(worker);
   process.on('worker', listener);
+  return { started, [Symbol.dispose]: () => void process.off('worker', listener) };
+}
+
+test('what takes long in this thread is evaluated in another one, to the same end', async () => {
+  using seen = threads();
+  const { started } = seen;
   await using here = await TestServer.open();
   const expected = await story(here);
   assert.equal(started.length, 0);
@@ -108,10 +115,27 @@ test('what takes long in this thread is evaluated in another one, to the same en
   let now = 0;
   api.clock.monotonic = () => (now += 100);
   assert.deepEqual(await story(api), expected);
-  process.off('worker', listener);
   assert.equal(started.length, 1);
   assert.deepEqual(
     expected.map((one) => (one as { status: number }).status),
     [201, 422, 201, 201, 403, 422, 422],
   );
+});
+
+test('long expressions are compiled in the other thread', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  const chain = (part: string): string => Array.from({ length: 1000 }, () => part).join(' && ');
+  const made = async (name: string, expression: string): Promise<Answer> =>
+    await api.call('POST', `${BASE}/validatingadmissionpolicies`, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name },
+      spec: { matchConstraints: { resourceRules: RULES }, validations: [{ expression }] },
+    });
+  assert.equal((await made('a', chain('true'))).status, 201);
+  const refused = await made('b', `${chain('true')} && nothing`);
+  assert.equal(refused.status, 422);
+  assert.match(refused.body.message ?? '', /undeclared reference to 'nothing'/);
+  assert.equal(seen.started.length, 1);
 });

@@ -12,15 +12,13 @@ export const expressionGuard: AdmissionPlugin = {
   async validate(request) {
     const found = expressionsIn(request);
     if (found.length === 0) return;
-    const { CelError } = await import('../../../api/cel/program.ts');
-    const { expressionsOf } = await import('./expressions.ts');
-    const errors: FieldError[] = [];
+    const { ask } = await import('./ask.ts');
     const spec = structuredClone(objectAt(request.object, 'spec'));
-    for (const { path, text, wanted } of found) {
-      const program = expressionsOf(spec).compile(text, wanted);
-      if (program instanceof CelError) {
-        errors.push(invalid(path, text, `compilation failed: ${program.message}`));
-      }
+    const problems = await ask(request, request.resource, { about: 'texts', spec, texts: found });
+    const errors: FieldError[] = [];
+    for (const [index, { path, text }] of found.entries()) {
+      const problem = problems[index] ?? null;
+      if (problem !== null) errors.push(invalid(path, text, `compilation failed: ${problem}`));
     }
     if (errors.length > 0) throw fieldErrorsError(errors);
   },

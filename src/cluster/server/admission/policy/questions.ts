@@ -4,18 +4,23 @@ import type { Decide } from './authorizer.ts';
 import { matched, type Matched } from './conditions.ts';
 import { mutated, type Mutated, type Mutation } from './mutations.ts';
 import { judgement, type Judged, type Judgement } from './validations.ts';
+import { problemsIn, type Texts } from './texts.ts';
 import { factsOf, type Subject } from './variables.ts';
 
 export type Question =
   | { readonly about: 'conditions'; readonly conditions: readonly JsonObject[] }
   | ({ readonly about: 'validations' } & Judged)
-  | ({ readonly about: 'mutation' } & Mutation);
+  | ({ readonly about: 'mutation' } & Mutation)
+  | ({ readonly about: 'texts' } & Texts);
 
-export type AnswerTo<Q extends Question> = Q extends { readonly about: 'conditions' }
-  ? Matched
-  : Q extends { readonly about: 'validations' }
-    ? Judgement
-    : Mutated;
+interface Answers {
+  readonly conditions: Matched;
+  readonly validations: Judgement;
+  readonly mutation: Mutated;
+  readonly texts: readonly (string | null)[];
+}
+
+export type AnswerTo<Q extends Question> = Answers[Q['about']];
 
 export async function answer<Q extends Question>(
   question: Q,
@@ -23,14 +28,16 @@ export async function answer<Q extends Question>(
   decide: Decide,
 ): Promise<AnswerTo<Q>> {
   const facts = factsOf(subject, decide);
-  const given = (): Promise<Matched | Judgement | Mutated> => {
+  const given = (): Promise<Answers[keyof Answers]> => {
     switch (question.about) {
       case 'conditions':
         return matched(question.conditions, facts);
       case 'validations':
         return judgement(question, facts);
-      default:
+      case 'mutation':
         return mutated(question, facts);
+      default:
+        return problemsIn(question);
     }
   };
   return (await given()) as AnswerTo<Q>;
