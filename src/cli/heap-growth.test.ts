@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { getHeapStatistics } from 'node:v8';
 
 import { ManualClock } from '../base/clock.ts';
 import { boundHeapGrowth } from './heap-growth.ts';
@@ -78,4 +80,28 @@ test('what a burst of work has left is collected once, when it is over', async (
   await grow(10e6, 1);
   await grow(0, 5);
   assert.equal(heap.collections, 2, 'after another burst');
+});
+
+test('V8 itself collects what has been let go', { timeout: 20_000 }, async () => {
+  const used = (): number => getHeapStatistics().used_heap_size;
+  const clock = new ManualClock();
+  let kept = Array.from({ length: 300_000 }, (_, i) => ({ name: `object ${i}`, numbers: [i] }));
+  using bound = boundHeapGrowth(clock);
+  assert.ok(bound);
+  await clock.advance(2000);
+  const full = used();
+  assert.ok(kept.length > 0);
+  kept = [];
+  const { promise: collected, resolve } = Promise.withResolvers<void>();
+  const observer = new PerformanceObserver((list) => {
+    const entries = list.getEntries() as (PerformanceEntry & {
+      readonly detail: { readonly kind: number };
+    })[];
+    if (entries.some(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR)) resolve();
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  await clock.advance(10_000);
+  await collected;
+  observer.disconnect();
+  assert.ok(used() < full - 20e6, `${used()} bytes of ${full} are still in use`);
 });
