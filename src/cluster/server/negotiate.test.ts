@@ -118,3 +118,13 @@ test('gzip is used when it is accepted', () => {
   assert.equal(acceptsGzip('gzip;q=0'), false);
   assert.equal(acceptsGzip('br'), false);
 });
+
+test('a watch is never YAML', () => {
+  const watch = { protobuf: true, table: true, list: true, stream: true };
+  assert.equal(negotiate('application/json,application/yaml', watch).format, 'json');
+  for (const accept of ['application/yaml', 'text/html,application/yaml;as=Table;v=v1;g=meta.k8s.io,*/*'])
+    assert.throws(
+      () => negotiate(accept, watch),
+      /accepted: application\/json;stream=watch, application\/vnd/,
+    );
+});

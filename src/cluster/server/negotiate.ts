@@ -62,6 +62,8 @@ export interface Offered {
   readonly table: boolean;
   /** Also what its path answers as a watch. */
   readonly list?: boolean;
+  /** It is one. */
+  readonly stream?: boolean;
   /** In Go's words; absent where either name does: a watch, or what is both. */
   readonly metadataOf?: { readonly type: string; readonly list: boolean } | undefined;
 }
@@ -84,6 +86,8 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
           ? 'protobuf'
           : undefined;
     if (format === undefined) continue;
+    // Nobody streams YAML.
+    if (offered.stream === true && range.type === 'application/yaml') throw notShownSo(STREAMS);
     known = true;
     const as = range.parameters.get('as');
     if (as === undefined) return { shape: 'object', format, metaVersion: META };
@@ -94,7 +98,7 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
     checkMetadata(as, offered.metadataOf);
     return { shape: 'metadata', format, metaVersion };
   }
-  if (known) throw notShownSo(OFFERED);
+  if (known) throw notShownSo(offered.stream === true ? STREAMS : OFFERED);
   throw notAcceptable(offered.list === true ? [...OFFERED, ...STREAMS] : OFFERED);
 }
 

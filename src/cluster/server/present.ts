@@ -18,7 +18,7 @@ const PIECE_CHARACTERS = 32 * 1024;
 
 export function present(context: RequestContext, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
   const { request, info, verbatim, server } = context;
-  if (verbatim === true || info.verb === 'watch') return response;
+  if (verbatim === true || (info.verb === 'watch' && response.status < 400)) return response;
   if (response.headers['content-type']?.startsWith('application/json') !== true) return response;
   const accept = request.headers['accept'];
   const isYaml =

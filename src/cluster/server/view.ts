@@ -108,6 +108,7 @@ export function viewFor(options: {
     protobuf: resource.type.wire !== undefined,
     table: !resource.declaration.virtual,
     list: as === 'list' || as === 'events',
+    stream: as === 'events',
     metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as !== 'object' },
   });
   const include = shape === 'table' ? includeOf(query) : 'Metadata';

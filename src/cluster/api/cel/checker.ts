@@ -476,27 +476,31 @@ function binaryType(operator: string, left: CelType, right: CelType): CelType | 
   }
 }
 
-/** Null may stand for a point in time, or a length of it. */
+/** Null may stand for a point in time, or a length of it; what can be anything for whatever there is arithmetic for. */
 function readings(type: CelType): readonly CelType[] {
-  return type.kind === 'null' ? [{ kind: 'timestamp' }, { kind: 'duration' }] : [type];
+  if (type.kind === 'null') return MOMENTS;
+  return type.kind === 'dyn' || type.kind === 'param' ? ANYTHING : [type];
 }
+
+const MOMENTS: readonly CelType[] = [{ kind: 'timestamp' }, { kind: 'duration' }];
+const ANYTHING: readonly CelType[] = [INT, { kind: 'uint' }, DOUBLE, STRING, { kind: 'bytes' }, ...MOMENTS];
 
 function arithmetic(operator: string, left: CelType, right: CelType, open: boolean): CelType | undefined {
   const [a, b] = [left.kind, right.kind];
   if (operator === '+' && a === 'list' && b === 'list') return join(left, right);
-  if (open) return a === 'dyn' || a === 'param' ? (b === 'list' ? right : DYN) : a === 'list' ? left : DYN;
+  if (operator === '+' && open && (a === 'list' || b === 'list')) return a === 'list' ? left : right;
+  if (open || a === 'null' || b === 'null') {
+    const results = readings(left).flatMap((one) =>
+      readings(right).flatMap((other) => arithmetic(operator, one, other, false) ?? []),
+    );
+    return results.every(({ kind }) => kind === results[0]!.kind) ? results[0] : DYN;
+  }
   if (a === b) {
     if (a === 'int' || a === 'uint') return left;
     if (a === 'double') return operator === '%' ? undefined : left;
     if (operator === '+' && (a === 'string' || a === 'bytes' || a === 'duration')) return left;
     if (operator === '-' && a === 'duration') return left;
     if (operator === '-' && a === 'timestamp') return { kind: 'duration' };
-  }
-  if (a === 'null' || b === 'null') {
-    const results = readings(left).flatMap((one) =>
-      readings(right).flatMap((other) => arithmetic(operator, one, other, false) ?? []),
-    );
-    return results.length > 1 ? DYN : results[0];
   }
   if (a === 'timestamp' && b === 'duration' && (operator === '+' || operator === '-')) return left;
   if (a === 'duration' && b === 'timestamp' && operator === '+') return right;

@@ -18,16 +18,19 @@ export const expressionGuard: AdmissionPlugin = {
     const errors: FieldError[] = [];
     for (const [index, { path, text }] of found.entries()) {
       const problem = problems[index] ?? null;
-      if (problem !== null) errors.push(invalid(path, text, `compilation failed: ${problem}`));
+      if (problem !== null) errors.push(invalid(path, text, problem));
     }
     if (errors.length > 0) throw fieldErrorsError(errors);
   },
 };
 
+const ANY: readonly string[] = [];
+
 interface Found {
   readonly path: string;
   readonly text: string;
-  readonly wanted?: 'bool' | 'string';
+  /** Types that it may be of, any when there are none. */
+  readonly wanted: readonly string[];
 }
 
 function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Found[] {
@@ -41,7 +44,7 @@ function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Fo
       for (const [field, wanted] of Object.entries(fields)) {
         const text = stringAt(item, ...field.split('.'));
         if (text === '') continue;
-        found.push({ path: `${path}[${index}].${field}`, text, ...(wanted !== undefined && { wanted }) });
+        found.push({ path: `${path}[${index}].${field}`, text, wanted });
       }
     });
   };
@@ -50,23 +53,25 @@ function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Fo
       const before = objectsAt(old, 'webhooks').find(({ name }) => name === webhook['name']);
       if (jsonEqual(before?.['matchConditions'], webhook['matchConditions'])) return;
       add(objectsAt(webhook, 'matchConditions'), `webhooks[${index}].matchConditions`, {
-        expression: 'bool',
+        expression: ['bool'],
       });
     });
     return found;
   }
   const spec = objectAt(object, 'spec');
   if (old !== undefined && jsonEqual(old.spec, spec)) return [];
-  add(objectsAt(spec, 'variables'), 'spec.variables', { expression: undefined });
-  add(objectsAt(spec, 'matchConditions'), 'spec.matchConditions', { expression: 'bool' });
+  add(objectsAt(spec, 'variables'), 'spec.variables', { expression: ANY });
+  add(objectsAt(spec, 'matchConditions'), 'spec.matchConditions', { expression: ['bool'] });
   add(objectsAt(spec, 'validations'), 'spec.validations', {
-    expression: 'bool',
-    messageExpression: 'string',
+    expression: ['bool'],
+    messageExpression: ['string'],
   });
-  add(objectsAt(spec, 'auditAnnotations'), 'spec.auditAnnotations', { valueExpression: undefined });
+  add(objectsAt(spec, 'auditAnnotations'), 'spec.auditAnnotations', {
+    valueExpression: ['string', 'null_type'],
+  });
   add(objectsAt(spec, 'mutations'), 'spec.mutations', {
-    'applyConfiguration.expression': undefined,
-    'jsonPatch.expression': undefined,
+    'applyConfiguration.expression': ANY,
+    'jsonPatch.expression': ANY,
   });
   return found;
 }

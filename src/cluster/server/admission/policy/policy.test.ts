@@ -136,7 +136,25 @@ test('expressions that do not compile are refused; those that do not fit a kind 
     validations: [{ expression: 'params.data.max == "1"' }],
   });
   assert.match(unbound.body.message ?? '', /undeclared reference to 'params'/);
-  assert.match(broken.body.message ?? '', /spec\.validations\[1\]\.expression: .*must evaluate to a bool/);
+  assert.match(
+    broken.body.message ?? '',
+    /spec\.validations\[1\]\.expression: Invalid value: "1": must evaluate to bool but got int/,
+  );
+  const anything = await policy(api, 'Validating', {
+    validations: [{ expression: 'true', messageExpression: 'object.data.k' }],
+    auditAnnotations: [
+      { key: 'a', valueExpression: 'object.data.k' },
+      { key: 'b', valueExpression: 'null' },
+    ],
+  });
+  const { causes } = anything.body['details'] as { causes: { field: string; message: string }[] };
+  assert.deepEqual(
+    causes.map(({ field, message }) => [field, message.replace(/^.*: must/, 'must')]),
+    [
+      ['spec.validations[0].messageExpression', 'must evaluate to string but got dyn'],
+      ['spec.auditAnnotations[0].valueExpression', 'must evaluate to one of [string null_type] but got dyn'],
+    ],
+  );
   const rule = { ...RULE, apiGroups: ['apps'], resources: ['deployments'] };
   await policy(api, 'Validating', {
     matchConstraints: { resourceRules: [rule] },

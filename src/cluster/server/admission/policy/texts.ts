@@ -1,21 +1,35 @@
-/** Which of a policy's or a webhook's expressions do not compile. */
+/** Which of a policy's or a webhook's expressions do not compile, or are of another type than they are to be. */
 import { allowance } from '../../../api/cel/allowance.ts';
 import { CelError } from '../../../api/cel/program.ts';
+import { typeText, type CelType } from '../../../api/cel/types.ts';
 import type { JsonObject } from '../../../api/json.ts';
 import { expressionsOf } from './expressions.ts';
 
 export interface Texts {
   readonly spec: JsonObject;
-  readonly texts: readonly { readonly text: string; readonly wanted?: 'bool' | 'string' }[];
+  /** `wanted` are types as `typeText` has them, any when there are none. */
+  readonly texts: readonly { readonly text: string; readonly wanted: readonly string[] }[];
 }
 
-/** Why not, for each; null where it does. */
+/** What is wrong with each; null where nothing is. */
 export async function problemsIn({ spec, texts }: Texts): Promise<readonly (string | null)[]> {
   const problems: (string | null)[] = [];
   for (const { text, wanted } of texts) {
     await allowance()?.next();
-    const program = expressionsOf(spec).compile(text, wanted);
-    problems.push(program instanceof CelError ? program.message : null);
+    const program = expressionsOf(spec).compile(text);
+    problems.push(
+      program instanceof CelError
+        ? `compilation failed: ${program.message}`
+        : problemWith(program.type, wanted),
+    );
   }
   return problems;
+}
+
+/** What can be anything is not taken here, though it would be evaluated. */
+function problemWith(type: CelType, wanted: readonly string[]): string | null {
+  const is = type.kind === 'null' ? 'null_type' : typeText(type);
+  if (wanted.length === 0 || wanted.includes(is)) return null;
+  const one = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
+  return `must evaluate to ${one} but got ${is}`;
 }
