@@ -1,5 +1,6 @@
 /** JSON of wide objects, written in slices: JSON.stringify takes as long as it takes. */
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import { isCrowded } from './parse-in-slices.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 
 /** Characters that are written in one go: about a millisecond's worth of the smallest values. */
@@ -45,7 +46,11 @@ class Writer {
 
   *#object(object: JsonObject): Generator<void> {
     let separator = '{';
-    for (const key in object) {
+    // The names of many members are found in a turn of their own.
+    if (isCrowded(object)) yield;
+    const keys = Object.keys(object);
+    if (isCrowded(object)) yield;
+    for (const key of keys) {
       const item = object[key];
       if (item === undefined) continue;
       this.#text += `${separator}${JSON.stringify(key)}:`;

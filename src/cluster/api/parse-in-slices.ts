@@ -10,8 +10,18 @@ import { setOwn, type JsonObject, type JsonValue } from './json.ts';
 /** Characters that are read in one go: of the worst text they take about a millisecond. */
 const SLICE = 8 * 1024;
 
+/** An object of so many members takes its time as soon as somebody asks for their names. */
+const MANY = 1000;
+const crowded = new WeakSet<object>();
+
+/** Whether the object was read in slices and has thousands of members: to list them alone takes milliseconds. */
+export function isCrowded(object: JsonObject): boolean {
+  return crowded.has(object);
+}
+
 interface Level {
   readonly value: JsonObject | JsonValue[];
+  members: number;
   readonly isList: boolean;
   /** Of the member that is being read. */
   key: string;
@@ -109,8 +119,8 @@ class Reader {
   }
 
   #value(mark: string): void {
-    if (mark === '{') return this.#open({ value: {}, isList: false, key: '' });
-    if (mark === '[') return this.#open({ value: [], isList: true, key: '' });
+    if (mark === '{') return this.#open({ value: {}, members: 0, isList: false, key: '' });
+    if (mark === '[') return this.#open({ value: [], members: 0, isList: true, key: '' });
     this.#put(mark === '"' ? this.#string() : this.#scalar());
     this.#expected = 'after';
   }
@@ -126,7 +136,10 @@ class Reader {
     const level = this.#stack.at(-1);
     if (level === undefined) this.value = value;
     else if (Array.isArray(level.value)) level.value.push(value);
-    else setOwn(level.value, level.key, value);
+    else {
+      setOwn(level.value, level.key, value);
+      if (++level.members === MANY) crowded.add(level.value);
+    }
   }
 
   #string(): string {

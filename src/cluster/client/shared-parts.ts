@@ -1,3 +1,4 @@
+import { isCrowded } from '../api/parse-in-slices.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
 
 /** V8 keeps one copy of strings up to this length by itself. */
@@ -9,8 +10,8 @@ const GENERATION = 512 * 1024;
 /** Levels below the top at which parts are looked for: `spec.containers[].env[]`. */
 const MAX_DEPTH = 4;
 
-/** What has more children is hardly met again, and would be written and looked through for nothing. */
-const MAX_CHILDREN = 1000;
+/** A longer list is hardly met again, and would be written and looked through for nothing. */
+const MAX_ITEMS = 1000;
 
 /** Of an object's metadata: no other object has the same, and to remember them costs more than all that it shares. */
 const OWN = new Set(['name', 'uid', 'resourceVersion']);
@@ -64,7 +65,7 @@ export class SharedParts {
   }
 
   #shared(value: JsonValue, depth: number): JsonValue {
-    if (typeof value === 'object' && isCrowded(value!)) return value;
+    if (isWide(value)) return value;
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     const fits = text.length <= MAX_TEXT;
     const known = fits ? this.#find(text) : undefined;
@@ -94,9 +95,6 @@ export class SharedParts {
   }
 }
 
-function isCrowded(value: JsonObject | JsonValue[]): boolean {
-  if (Array.isArray(value)) return value.length > MAX_CHILDREN;
-  let children = 0;
-  for (const _ in value) if (++children > MAX_CHILDREN) return true;
-  return false;
+function isWide(value: JsonValue): boolean {
+  return Array.isArray(value) ? value.length > MAX_ITEMS : isJsonObject(value) && isCrowded(value);
 }

@@ -22,7 +22,34 @@ export function templateHash(template: PodTemplateSpec, collisionCount = 0): str
 
 /** True when two templates differ in nothing but the hash label that a deployment adds. */
 export function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
-  return canonical(withoutHash(a)) === canonical(withoutHash(b));
+  return sameValue(withoutHash(a), withoutHash(b));
+}
+
+/** Whether both have the same canonical form, without making it. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, i) => sameValue(item, b[i]));
+  }
+  return !Array.isArray(b) && sameMembers(a as Members, b as Members);
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function sameMembers(a: Members, b: Members): boolean {
+  let more = 0;
+  for (const key in a) {
+    if (isLeftOut(a[key])) continue;
+    more++;
+    if (!Object.hasOwn(b, key) || !sameValue(a[key], b[key])) return false;
+  }
+  for (const key in b) if (!isLeftOut(b[key])) more--;
+  return more === 0;
+}
+
+function isLeftOut(field: unknown): boolean {
+  return field === undefined || field === null || (Array.isArray(field) && field.length === 0);
 }
 
 /** The template without the label that names its hash. */
@@ -40,17 +67,26 @@ export function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value)
-    .filter(
-      ([, field]) => field !== undefined && field !== null && !(Array.isArray(field) && field.length === 0),
-    )
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
+  const members = value as Members;
+  let text = '';
+  for (const key of Object.keys(members).sort()) {
+    if (isLeftOut(members[key])) continue;
+    text += `${text === '' ? '{' : ','}${JSON.stringify(key)}:${canonical(members[key])}`;
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
-/** FNV-1a, 64 bits. */
+/** FNV-1a, 64 bits, in two halves: with a bigint for every byte a long template takes a hundred times as long. */
 function fnv1a(text: string): bigint {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  return hash;
+  let high = 0xcbf29ce4;
+  let low = 0x84222325;
+  const bytes = Buffer.from(text);
+  for (let i = 0; i < bytes.length; i++) {
+    low = (low ^ bytes[i]!) >>> 0;
+    // Times 2^40 + 0x1b3; what is shifted out of the lower half's product is less than 2^9.
+    const product = low * 0x1b3;
+    high = (high * 0x1b3 + Math.floor(product / 2 ** 32) + ((low << 8) >>> 0)) >>> 0;
+    low = product >>> 0;
+  }
+  return (BigInt(high) << 32n) | BigInt(low);
 }
