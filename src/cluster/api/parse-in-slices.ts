@@ -40,6 +40,14 @@ export async function parseInSlices(
   return { value: reader.value, duplicates: [...reader.duplicates] };
 }
 
+/** Characters of a hundred pods, which JSON.parse reads in two milliseconds. */
+const IN_ONE_GO = 256 * 1024;
+
+/** As JSON.parse, but for long texts a slice at a time. Throws SyntaxError. */
+export function parseText(text: string): unknown {
+  return text.length <= IN_ONE_GO ? JSON.parse(text) : parseInSlices(text, 0).then(({ value }) => value);
+}
+
 /** What Go says about a text that is not JSON. */
 export function goSyntaxError(text: string): string | undefined {
   const reader = new Reader(text, 0);

@@ -1,6 +1,6 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { Status } from '../api/generated/meta-v1.ts';
-import { parseInSlices } from '../api/parse-in-slices.ts';
+import { parseText } from '../api/parse-in-slices.ts';
 import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
 import type {
   ApiObject,
@@ -141,7 +141,7 @@ class TransportClient implements Client {
       for await (const some of lines(streamOf(response.body))) {
         for (const line of some) {
           if (signal.aborted) return;
-          yield watchEvent<T>((await parsed(line)) as Frame<T>, type);
+          yield watchEvent<T>((await parseText(line)) as Frame<T>, type);
         }
       }
     } catch (error) {
@@ -163,15 +163,8 @@ class TransportClient implements Client {
       ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
     });
     if (response.status < 200 || response.status > 299) throw await failure(response, `${method} ${url}`);
-    return (await parsed(await textOf(response.body))) as R;
+    return (await parseText(await textOf(response.body))) as R;
   }
-}
-
-/** Longer texts are read in slices: to read 100 pods at once takes two milliseconds. */
-const IN_ONE_GO = 256 * 1024;
-
-function parsed(text: string): unknown {
-  return text.length <= IN_ONE_GO ? JSON.parse(text) : parseInSlices(text, 0).then(({ value }) => value);
 }
 
 interface CallOptions {

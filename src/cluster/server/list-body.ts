@@ -41,15 +41,6 @@ export class ListBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** A long body that there is already. */
-export function inPieces(bytes: Uint8Array): ListBody {
-  // oxlint-disable-next-line require-await
-  const pieces = async function* (): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
-  };
-  return new ListBody(pieces, { length: bytes.length });
-}
-
 /** All of a body in one buffer. */
 export async function wholeBody(body: ApiResponse['body']): Promise<Uint8Array> {
   if (body instanceof Uint8Array) return body;

@@ -22,7 +22,6 @@ import type { Storage } from '../registry.ts';
 import type { Resource } from '../resource.ts';
 import { keyOf } from '../resource-table.ts';
 import { viewOf } from '../handlers/read.ts';
-import { inPieces } from '../list-body.ts';
 import { answersFor } from './asked.ts';
 import {
   buffersIn,
@@ -40,8 +39,6 @@ import {
 import { isWide } from './wide.ts';
 
 const IDLE_MS = 60_000;
-/** Longer answers would take too long to encrypt: thousands of complaints, and nothing that is stored. */
-const ONE_PIECE = 2 * 1024 * 1024;
 
 const VERBS = new Set(['get', 'create', 'update', 'patch', 'delete']);
 /** Others are answered by more than the thread has. */
@@ -169,7 +166,7 @@ class Thread implements AsyncDisposable {
     const done = ({ status, headers, body, annotations, bug }: Done): void => {
       if (bug !== undefined) report(bug);
       for (const [key, value] of annotations) audited?.set(key, value);
-      resolve({ status, headers, body: body.length > ONE_PIECE ? inPieces(body) : body });
+      resolve({ status, headers, body });
     };
     const answers = answersFor(context, this.#options.storage);
     const id = this.#run({ answers, done, reject, report });

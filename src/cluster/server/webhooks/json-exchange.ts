@@ -2,7 +2,9 @@
 import { request as httpsRequest, type Agent } from 'node:https';
 import type { Clock } from '../../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
+import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import { isJsonObject, type JsonObject } from '../../api/json.ts';
+import { parseText } from '../../api/parse-in-slices.ts';
 
 /** Larger answers are not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -36,7 +38,7 @@ export interface ExchangeOptions {
  */
 export async function exchange(options: ExchangeOptions): Promise<string> {
   const { method, url, agent, host, port, path, timeoutMs, clock, maxBytes = MAX_ANSWER_BYTES } = options;
-  const bytes = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+  const bytes = options.body === undefined ? undefined : await encodeInSlices(options.body);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const verb = method === 'GET' ? 'Get' : 'Post';
   const fail = (why: string, code: 'unavailable' | 'timeout' = 'unavailable', status?: number): void =>
@@ -108,7 +110,7 @@ export async function exchangeJson(options: ExchangeOptions): Promise<JsonObject
     new PlatformError('unavailable', `${verb} "${options.url}": ${why}`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = await parseText(text);
   } catch {
     throw fail(`the answer is not JSON: ${JSON.stringify(text.slice(0, 100))}`);
   }
