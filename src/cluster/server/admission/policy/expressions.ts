@@ -9,6 +9,7 @@ import {
   PER_REQUEST,
   type Program,
 } from '../../../api/cel/program.ts';
+import { CostExceeded } from '../../../api/cel/cel-error.ts';
 import { fromJson } from '../../../api/cel/json-values.ts';
 import { DYN, STRING, type CelType, type Field, type ObjectType } from '../../../api/cel/types.ts';
 import type { ObjectValue, Value } from '../../../api/cel/values.ts';
@@ -109,13 +110,22 @@ export class Evaluation {
         const program = expressions.variables.get(name);
         if (program === undefined) return undefined;
         if (program instanceof CelError) throw program;
-        const value = program.evaluate(this.#find, this.#budget);
+        const value = this.#composited(name, program);
         values.set(name, value);
         return value;
       },
     };
     const given: Value = params === undefined ? null : fromJson(params);
     this.#find = (name) => (name === 'params' ? given : name === 'variables' ? variables : facts(name));
+  }
+
+  #composited(name: string, program: Program): Value {
+    try {
+      return program.evaluate(this.#find, this.#budget);
+    } catch (error) {
+      if (!(error instanceof CelError) || error instanceof CostExceeded) throw error;
+      throw new CelError(`composited variable ${JSON.stringify(name)} fails to evaluate: ${error.message}`);
+    }
   }
 
   /** Throws CelError. */

@@ -96,6 +96,19 @@ test('bindings warn, narrow, and bring parameters', async () => {
   assert.equal(other.headers['warning'], undefined);
 });
 
+test('a variable that fails is named', async () => {
+  await using api = await TestServer.open();
+  await policy(api, 'Validating', {
+    variables: [{ name: 'k', expression: 'object.data.zz' }],
+    validations: [{ expression: 'variables.k == "x"' }],
+  });
+  const { body } = await api.call('POST', MAPS, configMap('a'));
+  assert.match(
+    body.message ?? '',
+    /resulted in error: composited variable "k" fails to evaluate: no such key: /,
+  );
+});
+
 test('a policy that fails denies or lets through, as it says', async () => {
   await using api = await TestServer.open();
   await policy(api, 'Validating', { validations: [{ expression: 'object.data.missing == "x"' }] });
