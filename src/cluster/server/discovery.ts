@@ -126,7 +126,7 @@ export class Discovery {
     if (document === undefined) return undefined;
     const isRoot = path === '/api' || path === '/apis';
     // No router is before what tells of groups, which heeds no method.
-    const isRouted = !/^\/apis(\/[^/]+)?$/.test(path);
+    const isRouted = this.#isRouted(path);
     if (isRouted && request.method !== 'GET') throw methodNotAllowed();
     const aggregated = isRoot ? aggregatedFormat(accept) : undefined;
     if (aggregated !== undefined) return await this.#answerAggregated(path === '/api', aggregated, known);
@@ -137,6 +137,13 @@ export class Discovery {
     let bytes = this.#legacyLists.get(path);
     if (bytes === undefined) this.#legacyLists.set(path, (bytes = toBytes(document())));
     return jsonResponse(200, bytes);
+  }
+
+  /** Nor is it before the versions of what is defined here. */
+  #isRouted(path: string): boolean {
+    if (/^\/apis(\/[^/]+)?$/.test(path)) return false;
+    const version = this.#versions.find((one) => pathOf(one) === path);
+    return version?.resources.some(({ type }) => type.wire !== undefined) ?? true;
   }
 
   #legacy(path: string): (() => unknown) | undefined {

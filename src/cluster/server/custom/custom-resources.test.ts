@@ -167,6 +167,17 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
     { 'content-type': 'application/strategic-merge-patch+json' },
   );
   assert.equal(strategic.status, 415);
+  assert.match(
+    strategic.body.message ?? '',
+    /types include: .*merge-patch\+json, application\/apply-patch\+yaml$/,
+  );
+  const negative = await api.call('PATCH', `${WIDGETS}/a/scale`, { spec: { replicas: -1 } }, MERGE);
+  assert.match(negative.body.message ?? '', /^Widget\.example\.com "a" is invalid: \.spec\.replicas: /);
+  // No router is before what is defined.
+  assert.equal((await api.raw('HEAD', WIDGETS)).status, 200);
+  assert.equal((await api.call('POST', '/apis/example.com/v1', {})).status, 200);
+  const nowhere = await api.call('GET', '/apis/example.com/v1/namespaces/default/others');
+  assert.equal(nowhere.body.message, '404 page not found\n');
 });
 
 test('what a status is by default it is from the beginning, whatever is sent', async () => {

@@ -60,7 +60,9 @@ export function answerResource(context: RequestContext): Promise<ApiResponse> {
   const { info, server } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);
   if (resource === undefined) return Promise.resolve(notServed(context));
-  if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
+  // What is defined here has no router of upstream's before it.
+  const isRouted = resource.type.wire !== undefined && info.subresource !== 'proxy';
+  if (context.request.method === 'HEAD' && isRouted) throw methodNotAllowed();
   // What a proxied request asks for is another server's business.
   if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
@@ -84,10 +86,14 @@ async function answerDeprecated(
 
 const ACROSS_NAMESPACES = new Set(['list', 'watch']);
 
-/** Only below what is there does a Status say so. */
+/** Only below what is built in does a Status say so. */
 export function notServed({ info, server }: RequestContext): ApiResponse {
   const [, root, group] = info.path.split('/');
-  if (root === 'api' || (root === 'apis' && server.resources.all.some((one) => one.group === group)))
+  if (
+    root === 'api' ||
+    (root === 'apis' &&
+      server.resources.all.some((one) => one.group === group && one.type.wire !== undefined))
+  )
     throw noSuchPath();
   return pageNotFound();
 }

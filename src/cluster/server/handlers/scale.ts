@@ -98,7 +98,9 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
         patch === undefined
           ? (decoded!.object as KubeObject)
           : patchedObject(before, { patch, kind, query: info.query }).object;
-      const errors = kind.validateCreate({ ...wanted, metadata: before.metadata });
+      // What is defined here is judged by itself, with its new number.
+      const isJudged = resource.type.wire !== undefined;
+      const errors = isJudged ? kind.validateCreate({ ...wanted, metadata: before.metadata }) : [];
       if (errors.length > 0)
         throw invalidObject({ group: kind.group, kind: kind.kind, name: info.name }, errors);
       const { uid = '', resourceVersion: version = '' } = wanted.metadata ?? {};

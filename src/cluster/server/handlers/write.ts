@@ -320,7 +320,7 @@ function apply(document: JsonObject, { format, value }: Patch, kind: ObjectType)
   if (format === 'merge') return mergePatch(document, value);
   if (kind.strategicMerge === undefined) {
     const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
-    throw unsupportedMediaType(taken);
+    throw unsupportedMediaType([...taken, 'application/apply-patch+yaml']);
   }
   return kind.strategicMerge(document, value as JsonObject);
 }
