@@ -8,8 +8,8 @@ import { Slice } from '../../../base/yield-to-loop.ts';
 /** What costs a unit may take a thousand times as long as another one: so it is time that counts, and not units. */
 const TURN_MS = 2;
 
-/** A longer text takes about as long to compile. */
-const MAX_TEXT = 2000;
+/** Characters that are compiled in about as long. */
+const TURN_TEXT = 3000;
 
 /** Of one request: its expressions are evaluated in turns of the loop, of which none may take long. */
 export class Allowance {
@@ -17,6 +17,7 @@ export class Allowance {
   readonly #slice: Slice;
   readonly #ms: number;
   #end = Infinity;
+  #text = 0;
 
   constructor(clock: Clock, ms: number) {
     this.#clock = clock;
@@ -27,6 +28,7 @@ export class Allowance {
   /** Before what is evaluated at once. */
   begin(): void {
     this.#end = this.#clock.monotonic() + this.#ms;
+    this.#text = 0;
   }
 
   /** Before what need not be evaluated in the same turn as what was evaluated before it. */
@@ -37,7 +39,8 @@ export class Allowance {
 
   /** Before a text is compiled; throws TooLong. */
   checkText(text: string): void {
-    if (text.length > MAX_TEXT) throw new TooLong('an expression is too long');
+    this.#text += text.length;
+    if (this.#text > TURN_TEXT) throw new TooLong('expressions are too long');
   }
 
   /** Throws TooLong. */
