@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 
-import type { JsonObject } from '../../../api/json.ts';
+import { objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { configMap, TestServer, type Answer } from '../../testing/test-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -133,9 +133,15 @@ test('long expressions are compiled in the other thread', async () => {
       metadata: { name },
       spec: { matchConstraints: { resourceRules: RULES }, validations: [{ expression }] },
     });
-  assert.equal((await made('a', chain('true'))).status, 201);
+  assert.equal((await made('a', `${chain('true')} && object.nothing == 1`)).status, 201);
   const refused = await made('b', `${chain('true')} && nothing`);
   assert.equal(refused.status, 422);
   assert.match(refused.body.message ?? '', /undeclared reference to 'nothing'/);
+  const status = async (): Promise<JsonObject> =>
+    objectAt((await api.call('GET', `${BASE}/validatingadmissionpolicies/a`)).body, 'status');
+  for (const end = performance.now() + 10_000; (await status())['observedGeneration'] === undefined;)
+    assert.ok(performance.now() < end, 'types are checked in time');
+  const [warning] = objectsAt(await status(), 'typeChecking', 'expressionWarnings');
+  assert.match(stringAt(warning, 'warning'), /^v1, Kind=ConfigMap: ERROR: .*undefined field 'nothing'/);
   assert.equal(seen.started.length, 1);
 });

@@ -1,14 +1,11 @@
 /** What is wrong with a policy's expressions for the kinds that it names: said in its status, and no more than a warning. */
 import { errorMessage, isPlatformError } from '../../../../base/errors.ts';
-import { CelError } from '../../../api/cel/program.ts';
-import { typeOfMessage, typeOfSchema } from '../../../api/cel/schema-types.ts';
-import { DYN, type CelType } from '../../../api/cel/types.ts';
-import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
-import { Structural } from '../../../api/structural/schema.ts';
+import { listAt, objectAt, objectsAt, type JsonObject } from '../../../api/json.ts';
 import type { ServerParts } from '../../context.ts';
-import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
-import { expressionsOf } from './expressions.ts';
+import { answered } from './ask.ts';
+import type { Typed } from './typed.ts';
+import type { Subject } from './variables.ts';
 
 /** More kinds than this are not looked at, as upstream. */
 const MAX_KINDS = 10;
@@ -21,11 +18,12 @@ export async function checkTypes(parts: ServerParts, name: string): Promise<void
       policies,
       { namespace: '', name },
       {
-        change(policy) {
+        async change(policy) {
           const { generation } = policy.metadata;
           if (generation === undefined || policy.status?.['observedGeneration'] === generation)
             return { type: 'keep' };
-          const expressionWarnings = warningsFor(parts, policy);
+          const question = { about: 'types' as const, ...typedOf(parts, objectAt(policy, 'spec')) };
+          const expressionWarnings = [...(await answered(parts, { question, subject: NOTHING }))];
           const typeChecking = expressionWarnings.length === 0 ? {} : { expressionWarnings };
           const status = { ...policy.status, observedGeneration: generation, typeChecking };
           return { type: 'put', object: { ...policy, status } };
@@ -38,33 +36,17 @@ export async function checkTypes(parts: ServerParts, name: string): Promise<void
   }
 }
 
-function warningsFor(parts: ServerParts, policy: KubeObject): JsonObject[] {
-  const spec = objectAt(policy, 'spec');
+function typedOf(parts: ServerParts, spec: JsonObject): Typed {
   const params = objectAt(spec, 'paramKind');
   const param = parts.resources.all.find(
     ({ apiVersion, kind }) => apiVersion === params['apiVersion'] && kind === params['kind'],
   );
-  const warnings = new Map<string, string[]>();
-  for (const resource of kindsOf(parts, spec).slice(0, MAX_KINDS)) {
-    const object = typeOf(resource);
-    const types = new Map<string, CelType>([
-      ['object', object],
-      ['oldObject', object],
-      ['params', param === undefined ? DYN : typeOf(param)],
-    ]);
-    const expressions = expressionsOf(spec, types);
-    const check = (path: string, text: string): void => {
-      const program = text === '' ? undefined : expressions.compile(text);
-      if (!(program instanceof CelError)) return;
-      const said = `${resource.apiVersion}, Kind=${resource.kind}: ${program.message}\n`;
-      warnings.set(path, [...(warnings.get(path) ?? []), said]);
-    };
-    objectsAt(spec, 'validations').forEach((validation, index) => {
-      check(`spec.validations[${index}].expression`, stringAt(validation, 'expression'));
-      check(`spec.validations[${index}].messageExpression`, stringAt(validation, 'messageExpression'));
-    });
-  }
-  return [...warnings].map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
+  const kinds = kindsOf(parts, spec).slice(0, MAX_KINDS).map(kindOf);
+  return { spec, kinds, ...(param !== undefined && { param: kindOf(param) }) };
+}
+
+function kindOf({ group, version, kind, declaration: { openApi } }: Resource): Typed['kinds'][number] {
+  return { group, version, kind, ...(openApi !== undefined && { schema: openApi() }) };
 }
 
 /** Those that rules name one by one. */
@@ -83,8 +65,12 @@ function kindsOf({ resources }: ServerParts, spec: JsonObject): readonly Resourc
   return [...found];
 }
 
-function typeOf(resource: Resource): CelType {
-  const { openApi } = resource.declaration;
-  if (openApi !== undefined) return typeOfSchema(new Structural(openApi()), true);
-  return resource.type.wire === undefined ? DYN : typeOfMessage(resource.type.wire.message);
-}
+/** Expressions that are not evaluated have nothing to look at. */
+const NOTHING: Subject = {
+  object: null,
+  oldObject: null,
+  request: {},
+  namespaceObject: null,
+  user: { name: '', groups: [] },
+  place: { group: '', version: '', resource: '', subresource: '', namespace: '', name: '' },
+};
