@@ -142,7 +142,8 @@ test('what is not UTF-8, not JSON, or too deep is refused', () => {
     code: 'invalid',
     message: /UTF-8/,
   });
-  assert.throws(() => decodeJson(bytes('{"a":'), pod), { code: 'invalid', message: /json parse error/ });
+  for (const text of ['{"a":', '\ufeff{}'])
+    assert.throws(() => decodeJson(bytes(text), pod), { code: 'invalid', message: /json parse error/ });
   const deep = '{"a":'.repeat(5000) + '1' + '}'.repeat(5000);
   assert.throws(() => decodeJson(bytes(deep), pod), { code: 'invalid', message: /nested deeper/ });
 });

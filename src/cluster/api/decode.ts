@@ -27,7 +27,8 @@ export interface Decoded {
 /** As many as upstream's decoder keeps of what strict decoding refuses. */
 export const MAX_COMPLAINTS = 100;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is no JSON. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Decodes one JSON object by the schema of its kind. Unknown fields and nulls are left out of the result.
