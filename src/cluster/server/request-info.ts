@@ -83,7 +83,8 @@ const BAD_ESCAPE = /%(?![0-9a-fA-F]{2})/;
 
 /** As Go reads it: parts with a semicolon in them, or badly escaped, count for nothing. */
 function queryOf(text: string): URLSearchParams {
-  if (!text.includes(';') && !BAD_ESCAPE.test(text)) return new URLSearchParams(text);
+  const isPlain = !text.includes(';') && !(text.includes('%') && BAD_ESCAPE.test(text));
+  if (isPlain) return new URLSearchParams(text);
   const parts = text.split('&').filter((part) => !part.includes(';') && !BAD_ESCAPE.test(part));
   return new URLSearchParams(parts.join('&'));
 }
