@@ -183,7 +183,7 @@ async function documents(means: Means): Promise<void> {
         await define(means, Math.max(100, defined + 1));
       },
     );
-  const openApiV2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+  const openApiV2 = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
   const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
   await document('/openapi/v2', '/openapi/v2');
   await document('/openapi/v2 in gzip', '/openapi/v2', { gzip: true });

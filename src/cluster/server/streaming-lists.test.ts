@@ -68,6 +68,35 @@ suite('streamed lists', () => {
       watch.stop();
     });
 
+  test('what happens before a table has begun comes after it, without columns', async () => {
+    await using server = await withSecrets();
+    const query = 'watch=1&resourceVersion=0&labelSelector=stream';
+    const watch = await server.watch(`${SECRETS}?${query}`, { accept: TABLE });
+    await server.create(SECRETS, { metadata: { name: 'a0', labels: { stream: 'yes' } } });
+    const frames = [await watch.next(), await watch.next(), await watch.next()];
+    const rows = frames.map((frame) => tableIn(frame).rows[0]?.object.metadata.name);
+    assert.deepEqual(rows, ['a', 'b', 'a0']);
+    assert.deepEqual(
+      frames.map((frame) => tableIn(frame).columnDefinitions === null),
+      [false, true, true],
+    );
+    watch.stop();
+  });
+
+  test('a table that its client does not take is cut off', async () => {
+    await using server = await withSecrets();
+    const [a = '', b = ''] = ['a', 'b'].map((name) => `${SECRETS}/${name}`);
+    const watch = await server.watch(`${SECRETS}?watch=1&resourceVersion=0`, { accept: TABLE });
+    const merge = { 'content-type': 'application/merge-patch+json' };
+    for (let i = 0; i <= 5000; i++)
+      for (const path of [a, b])
+        await server.call('PATCH', path, { metadata: { labels: { i: `${i}` } } }, merge);
+    const types: (string | undefined)[] = [];
+    for (let frame = await watch.next(); frame !== undefined; frame = await watch.next())
+      types.push(frame.type);
+    assert.deepEqual(types, ['ADDED', 'ADDED', 'ADDED', 'ERROR']);
+  });
+
   test('with nothing there yet, the first table that comes tells the columns', async () => {
     await using server = await withSecrets();
     const watch = await server.watch(`/api/v1/configmaps?watch=1&resourceVersion=0`, { accept: TABLE });
@@ -108,7 +137,9 @@ function tableIn(frame: { readonly object: unknown } | undefined): TableBody {
 
 interface TableBody {
   readonly columnDefinitions: readonly object[] | null;
-  readonly rows: readonly { readonly object: { readonly metadata: { readonly annotations?: object } } }[];
+  readonly rows: readonly {
+    readonly object: { readonly metadata: { readonly name?: string; readonly annotations?: object } };
+  }[];
 }
 
 interface Resources {

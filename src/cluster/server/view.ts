@@ -49,7 +49,7 @@ export function bytesOf(resource: Resource, cached: CachedObject): Uint8Array {
 
 function itemOf(resource: Resource, cached: CachedObject): Uint8Array {
   if (resource.conversion === undefined) return cached.item;
-  const { kind: _kind, apiVersion: _version, ...item } = resource.conversion.fromStorage(cached.object);
+  const { kind: _kind, apiVersion: _version, ...item } = passingObject(resource, cached);
   return toBytes(item);
 }
 
@@ -134,7 +134,7 @@ export function viewFor(options: {
     const form = `${metaVersion} table ${resource.apiVersion} ${include}${columns ? '' : ' rows'}`;
     return jsonView(
       { ...json, form },
-      (object) => table(objectOf(resource, object), versionOf(object.revision)),
+      (object) => table(passingObject(resource, object), versionOf(object.revision)),
       (bookmark) => {
         const shown = bare(bookmark);
         return table(shown, { resourceVersion: shown.metadata.resourceVersion });
@@ -261,7 +261,7 @@ export interface TableOptions {
 export function tableOf(options: TableOptions & { readonly objects: readonly CachedObject[] }): Uint8Array {
   return tableAround(
     options,
-    options.objects.map((object) => objectOf(options.resource, object)),
+    options.objects.map((object) => passingObject(options.resource, object)),
   );
 }
 

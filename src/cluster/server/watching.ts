@@ -95,7 +95,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #initial: Initial | undefined;
   #begun = false;
 
-  /** What happens while the past is being read: it comes after it. */
+  /** What happens while what comes before it is being read. */
   #held: CachedEvent[] | undefined;
 
   constructor(request: WatchRequest, about: WatchSources) {
@@ -132,21 +132,20 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   /** The present state as ADDED events, made when they are taken, and with `markInitial` the bookmark at its end. */
   #present(held: ResourceCache): void {
     const { selection, view, markInitial } = this.#request;
-    const present = held.list(selection.prefix);
-    const shown = (object: CachedObject): boolean => selection.matches(object, true);
-    if (view.later !== undefined && !markInitial && !present.some(shown)) return;
+    // Until all of it has been looked at, nobody knows whether it tells a table's columns.
+    if (view.later !== undefined) this.#held = [];
     // What happens from now on comes after all this.
-    const first = this.#nextView();
-    const end = markInitial ? this.#bookmarkOf(true) : undefined;
-    this.#initial = (function* () {
-      let next = first;
-      for (const object of present) {
-        const matches = shown(object);
-        yield matches ? next.frame('ADDED', object) : undefined;
-        if (matches) next = first.later ?? first;
-      }
-      if (end !== undefined) yield next.frameOf('BOOKMARK', end);
-    })();
+    this.#initial = this.#framesOf(
+      held.list(selection.prefix),
+      markInitial ? this.#bookmarkOf(true) : undefined,
+    );
+  }
+
+  *#framesOf(present: readonly CachedObject[], end: Unstored | undefined): Initial {
+    const { selection } = this.#request;
+    for (const object of present)
+      yield selection.matches(object, true) ? this.#nextView().frame('ADDED', object) : undefined;
+    if (end !== undefined) yield this.#nextView().frameOf('BOOKMARK', end);
   }
 
   /** A table says its columns once, in whatever comes first. */
@@ -158,8 +157,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #happened(event: CachedEvent): void {
-    if (this.#held === undefined) this.#deliver(event);
-    else this.#held.push(event);
+    if (this.#held === undefined) return this.#deliver(event);
+    this.#held.push(event);
+    // Then it is the client who does not take what comes before.
+    if (this.#initial !== undefined && this.#held.length > MAX_BEHIND) this.#cutOff();
   }
 
   /** What the window no longer has, or never had because the server was not there: from the store's history. */
@@ -277,8 +278,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #show(event: CachedEvent): void {
     const { selection } = this.#request;
     const { previous, current, deleted } = event;
-    const before = previous !== undefined && selection.matches(previous);
-    const after = !deleted && selection.matches(current);
+    // Nobody else is told of the past.
+    const passing = this.#held !== undefined;
+    const before = previous !== undefined && selection.matches(previous, passing);
+    const after = !deleted && selection.matches(current, passing);
     if (!before && !after) return;
     const type = after ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED';
     this.#push(event.frame(type, this.#nextView()));
@@ -288,13 +291,15 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (this.#ended) return;
     this.#queue.push(frame);
     if (!this.#started || this.#held !== undefined) this.#owed++;
-    if (this.#queue.length - this.#owed > MAX_BEHIND && this.#waiting === undefined) {
-      const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
-      this.#queue.push(this.#request.view.frameOf('ERROR', slow));
-      this.#end();
-      return;
-    }
-    this.#call();
+    if (this.#queue.length - this.#owed > MAX_BEHIND && this.#waiting === undefined) this.#cutOff();
+    else this.#call();
+  }
+
+  #cutOff(): void {
+    const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
+    this.#queue.push(this.#request.view.frameOf('ERROR', slow));
+    if (this.#held !== undefined) this.#held = [];
+    this.#end();
   }
 
   /** What comes until its turn is written with it. */
@@ -372,6 +377,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
       const { done, value } = initial.next();
       if (done === true) {
         this.#initial = undefined;
+        if (this.#held !== undefined) this.#deliverPast([]).catch((error: unknown) => this.#fail(error));
         break;
       }
       if (value === undefined) continue;
