@@ -1,6 +1,13 @@
 /** One version of one object, as bytes; decoded on demand, and for as long as it is among those that were needed last. */
 import type { Resident, Slab } from './byte-slabs.ts';
-import { decodeStored, encodeMetadata, splicedLength, spliceInto, type Written } from './encoding.ts';
+import {
+  decodeHead,
+  decodeStored,
+  encodeMetadata,
+  splicedLength,
+  spliceInto,
+  type Written,
+} from './encoding.ts';
 import type { KubeObject } from './object.ts';
 
 /** Decoded objects that are kept; an object takes several times its bytes. */
@@ -67,6 +74,11 @@ export class CachedObject implements Resident {
   /** As an item of a list: without kind and version, which the list says. */
   get item(): Uint8Array {
     return this.#written('item');
+  }
+
+  /** Kind, version and metadata without the owners of fields, read by themselves: all else of an object may be long. */
+  get head(): KubeObject {
+    return this.#object ?? decodeHead(this.#place());
   }
 
   /** JSON of a PartialObjectMetadata of this version of its API. */

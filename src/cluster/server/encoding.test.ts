@@ -43,6 +43,23 @@ test('metadata is cut out of the stored bytes', () => {
   assert.deepEqual(shown(0), { ...head, metadata });
 });
 
+test('a head is the metadata without owners', () => {
+  const metadata = {
+    name: 'a"},{\\',
+    labels: { '{"': '\\"', '[': ']' },
+    managedFields: [{ manager: '}],"', fieldsV1: { 'f:[': {} } }],
+    finalizers: ['}{', ',"\\'],
+    generation: 3,
+  };
+  const stored = encodeForStorage({ kind: 'ConfigMap', apiVersion: 'v1', metadata, data: { a: '}' } });
+  const { managedFields: _owners, ...head } = metadata;
+  assert.deepEqual(new CachedObject('key', stored, 1).head, {
+    kind: 'ConfigMap',
+    apiVersion: 'v1',
+    metadata: head,
+  });
+});
+
 test('a frame is one line', () => {
   const frame = Buffer.from(encodeFrame('ADDED', Buffer.from('{"a":1}'))).toString();
   assert.equal(frame, '{"type":"ADDED","object":{"a":1}}\n');

@@ -8,6 +8,8 @@ import type { KubeObject } from './object.ts';
 const METADATA = Buffer.from(',"metadata":{');
 const OPEN = '{'.charCodeAt(0);
 const CLOSE = '}'.charCodeAt(0);
+const [OPEN_LIST, CLOSE_LIST] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
+const [COLON, COMMA] = [':'.charCodeAt(0), ','.charCodeAt(0)];
 const QUOTE = '"'.charCodeAt(0);
 const BACKSLASH = '\\'.charCodeAt(0);
 
@@ -99,14 +101,47 @@ export function encodeMetadata({ buffer, start, revision }: StoredPlace, apiVers
 /** Behind the brace that closes the object in whose braces `at` is. */
 export function endOfObject(json: Buffer, at: number): number {
   let depth = 1;
-  for (let inString = false; depth > 0; at++) {
+  for (; depth > 0; at++) {
     const byte = json[at];
-    if (byte === QUOTE) inString = !inString;
-    else if (inString) {
-      if (byte === BACKSLASH) at++;
-    } else if (byte === OPEN) depth++;
+    if (byte === QUOTE) at = endOfString(json, at);
+    else if (byte === OPEN) depth++;
     else if (byte === CLOSE) depth--;
   }
+  return at;
+}
+
+/**
+ * Kind, version and metadata in stored bytes, without the owners of fields: they may be as long as the object, and nobody
+ * selects by them.
+ */
+export function decodeHead({ buffer, start }: StoredPlace): KubeObject {
+  const members: string[] = [];
+  const from = buffer.indexOf(METADATA, start) + METADATA.length;
+  let at = from;
+  while (buffer[at] !== CLOSE) {
+    const colon = buffer.indexOf(COLON, at);
+    const end = endOfValue(buffer, colon + 1);
+    const isOwners = buffer.toString('latin1', at + 1, colon - 1) === 'managedFields';
+    if (!isOwners) members.push(buffer.toString('utf8', at, end));
+    at = buffer[end] === COMMA ? end + 1 : end;
+  }
+  return JSON.parse(`${buffer.toString('latin1', start, from)}${members.join(',')}}}`) as KubeObject;
+}
+
+/** Behind the value of a member that begins here. */
+function endOfValue(json: Buffer, at: number): number {
+  for (let depth = 0; ; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) at = endOfString(json, at);
+    else if (byte === OPEN || byte === OPEN_LIST) depth++;
+    else if (depth === 0 && (byte === COMMA || byte === CLOSE)) return at;
+    else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+  }
+}
+
+/** The quote at the end of the string that begins here. */
+function endOfString(json: Buffer, at: number): number {
+  for (at++; json[at] !== QUOTE; at++) if (json[at] === BACKSLASH) at++;
   return at;
 }
 

@@ -5,6 +5,7 @@ import type { ApiResponse } from '../api/transport.ts';
 import type { CachedObject } from './cached-object.ts';
 import { listFrame, listMetadata, type ListHead, type Written } from './encoding.ts';
 import { encodeListMeta, closeEnvelope, openEnvelopeOf } from './protobuf-writer.ts';
+import type { WideViews } from './offload/wide.ts';
 import { tableParts, type View } from './view.ts';
 import type { Resource } from './resource.ts';
 
@@ -54,6 +55,8 @@ export interface ListOptions extends Omit<ListHead, 'kind' | 'apiVersion'> {
   readonly view: View;
   readonly objects: readonly CachedObject[];
   readonly clock: Clock;
+  /** Absent: all are shown here. */
+  readonly wide?: WideViews | undefined;
 }
 
 export async function listResponse(options: ListOptions): Promise<ApiResponse> {
@@ -80,10 +83,13 @@ async function bodyOf(options: ListOptions): Promise<ListBody> {
     const { rowOrder } = resource.declaration;
     const ordered =
       rowOrder === undefined ? objects : objects.toSorted((a, b) => rowOrder(a.object, b.object));
-    return joinedBody({ ...options, objects: ordered }, row, { open, close: Buffer.from(']}\n') });
+    return joinedBody({ ...options, objects: ordered, form: 'row' }, row, {
+      open,
+      close: Buffer.from(']}\n'),
+    });
   }
   const frame = listFrame(head);
-  if (!view.verbatim) return joinedBody(options, view.item, frame);
+  if (!view.verbatim) return joinedBody({ ...options, form: 'item' }, view.item, frame);
   const slice = new Slice(clock);
   let length = frame.open.length + frame.close.length + Math.max(0, objects.length - 1);
   for (const object of objects) {
@@ -151,8 +157,12 @@ async function* copied(
   yield close;
 }
 
+interface JoinedOptions extends ListOptions {
+  readonly form: 'item' | 'row';
+}
+
 function joinedBody(
-  options: ListOptions,
+  options: JoinedOptions,
   encode: (object: CachedObject) => Uint8Array,
   around: Around,
 ): ListBody {
@@ -162,7 +172,7 @@ function joinedBody(
 
 /** Encoded one by one. */
 async function* joined(
-  { objects, clock }: ListOptions,
+  { objects, clock, wide, form }: JoinedOptions,
   encode: (object: CachedObject) => Uint8Array,
   { open, close }: Around,
 ): AsyncGenerator<Uint8Array> {
@@ -171,7 +181,7 @@ async function* joined(
   pieces.add(open);
   for (const [i, object] of objects.entries()) {
     if (slice.over) await slice.next();
-    const bytes = encode(object);
+    const bytes = wide?.takes(object) === true ? await wide.show(object, { form }) : encode(object);
     const room = bytes.length + 1;
     if (!pieces.has(room)) yield pieces.take(room);
     if (i > 0) pieces.add(COMMA);
@@ -184,7 +194,7 @@ async function* joined(
 /** The length of the whole stands before the first item, so every item is encoded first. */
 async function* protobufOf(
   head: ListHead,
-  { objects, view, clock }: ListOptions,
+  { objects, view, clock, wide }: ListOptions,
 ): AsyncGenerator<Uint8Array> {
   const slice = new Slice(clock);
   const meta = encodeListMeta(listMetadata(head));
@@ -193,7 +203,8 @@ async function* protobufOf(
   let length = meta.length;
   for (const object of objects) {
     if (slice.over) await slice.next();
-    const item = view.item(object);
+    const isWide = wide?.takes(object) === true;
+    const item = isWide ? await wide.show(object, { form: 'item' }) : view.item(object);
     if (!pieces.has(item.length)) encoded.push(pieces.take(item.length));
     pieces.add(item);
     length += item.length;

@@ -1,4 +1,5 @@
 /** Which objects a list or watch is about: namespace, labels, fields. */
+import { LARGE_BYTES } from '../../base/yield-to-loop.ts';
 import { getPath, isJsonObject, stringAt } from '../api/json.ts';
 import { parseLabelSelector } from '../api/label-selector-text.ts';
 import { parseFieldSelector, type FieldTerm, type Selector } from '../api/selector.ts';
@@ -42,6 +43,7 @@ export function selectionOf({ resource, namespace, query, name }: SelectionReque
   const prefix =
     resource.namespaced && namespace !== '' ? `${resource.prefix}${namespace}/` : resource.prefix;
   const byLabel = labels.requirements.length > 0;
+  const ofMetadata = terms.every(({ field }) => field.startsWith('metadata.'));
   return {
     prefix,
     filters: byLabel || terms.length > 0,
@@ -49,9 +51,11 @@ export function selectionOf({ resource, namespace, query, name }: SelectionReque
     matches(cached, passing = false) {
       if (!cached.key.startsWith(prefix)) return false;
       if (!byLabel && terms.length === 0) return true;
+      const isLong = cached.length > LARGE_BYTES;
+      if (byLabel && isLong && !labels.matches(cached.head.metadata.labels)) return false;
+      if (isLong && ofMetadata) return terms.every((term) => holds(term, cached.head));
       const stored = passing ? cached.peek() : cached.object;
       if (byLabel && !labels.matches(stored.metadata.labels)) return false;
-      if (terms.length === 0) return true;
       const object = resource.conversion?.fromStorage(stored) ?? stored;
       return terms.every((term) => holds(term, object));
     },

@@ -63,6 +63,12 @@ export class CachedEvent {
     return EVENT_BYTES + (this.previous?.length ?? 0);
   }
 
+  /** An object that leaves a selector is shown in its last matching state, at the revision at which it left. */
+  shownAs(type: string): CachedObject {
+    const left = type === 'DELETED' && !this.deleted && this.previous !== undefined;
+    return left ? new CachedObject(this.current.key, this.previous.stored, this.revision) : this.current;
+  }
+
   /** Watchers that come later encode it anew. */
   forgetFrames(): void {
     this.#frames = NO_FRAMES;
@@ -72,12 +78,7 @@ export class CachedEvent {
   frame(type: string, encoder: FrameEncoder): Uint8Array {
     const { form } = encoder;
     for (const made of this.#frames) if (made.type === type && made.form === form) return made.bytes;
-    // An object that leaves a selector is shown in its last matching state, at the revision at which it left.
-    const left = type === 'DELETED' && !this.deleted && this.previous !== undefined;
-    const shown = left
-      ? new CachedObject(this.current.key, this.previous.stored, this.revision)
-      : this.current;
-    const bytes = encoder.frame(type, shown);
+    const bytes = encoder.frame(type, this.shownAs(type));
     this.#frames = [...this.#frames, { type, form, bytes }];
     return bytes;
   }

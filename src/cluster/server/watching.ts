@@ -7,6 +7,7 @@ import { statusOf } from '../api/status.ts';
 import { prefixEnd, type Store, type WatchEvent } from '../store/store.ts';
 import { expired, tooOldToWatch } from './failure.ts';
 import { isExpired } from './registry.ts';
+import type { WideViews } from './offload/wide.ts';
 import type { Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
 import { prepared, type Unstored, type View } from './view.ts';
@@ -31,12 +32,14 @@ const TAKEN_BYTES = 128 * 1024;
 const MAX_AT_ONCE = 64;
 
 /** A frame for each object, undefined for those that are not selected. */
-type Initial = Generator<Uint8Array | undefined>;
+type Initial = Generator<Uint8Array | Promise<Uint8Array> | undefined>;
 
 export interface WatchRequest {
   readonly resource: Resource;
   readonly selection: Selection;
   readonly view: View;
+  /** Absent: all are shown here. */
+  readonly wide?: WideViews | undefined;
   /** Undefined: the present state first, as ADDED events. A number: what came after it. */
   readonly after: number | undefined;
   readonly bookmarks: boolean;
@@ -142,9 +145,17 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   *#framesOf(present: readonly CachedObject[], end: Unstored | undefined): Initial {
-    const { selection } = this.#request;
-    for (const object of present)
-      yield selection.matches(object, true) ? this.#nextView().frame('ADDED', object) : undefined;
+    const { selection, wide } = this.#request;
+    for (const object of present) {
+      const isShown = selection.matches(object, true);
+      const later = this.#begun;
+      if (!isShown) yield undefined;
+      else if (wide?.takes(object) !== true) yield this.#nextView().frame('ADDED', object);
+      else {
+        this.#nextView();
+        yield wide.show(object, { form: 'frame', type: 'ADDED', later });
+      }
+    }
     if (end !== undefined) yield this.#nextView().frameOf('BOOKMARK', end);
   }
 
@@ -242,9 +253,14 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #converting: Promise<void> | undefined;
 
   #deliver(event: CachedEvent): void {
-    const { resource } = this.#request;
-    if (resource.conversion?.prepare === undefined) return this.#show(event);
+    const { resource, wide } = this.#request;
     const { previous, current } = event;
+    if (resource.conversion?.prepare === undefined) {
+      if (wide?.takes(current) === true) this.#afterwards(() => this.#show(event, wide));
+      else if (this.#converting !== undefined) this.#afterwards(() => this.#show(event));
+      else void this.#show(event);
+      return;
+    }
     // As what leaves a selector is shown: the previous content at the revision at which it left.
     const left = previous && new CachedObject(current.key, previous.stored, event.revision);
     const shown = [
@@ -254,11 +270,11 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     ];
     this.#afterwards(async () => {
       await prepared(resource, () => shown);
-      this.#show(event);
+      await this.#show(event);
     });
   }
 
-  #afterwards(step: () => void | Promise<void>): void {
+  #afterwards(step: () => void | Promise<void> | undefined): void {
     const next = this.#inOrder(this.#converting, step);
     this.#converting = next;
     void next.finally(() => {
@@ -266,7 +282,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     });
   }
 
-  async #inOrder(previous: Promise<void> | undefined, step: () => void | Promise<void>): Promise<void> {
+  async #inOrder(
+    previous: Promise<void> | undefined,
+    step: () => void | Promise<void> | undefined,
+  ): Promise<void> {
     await previous;
     try {
       await step();
@@ -275,16 +294,22 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  #show(event: CachedEvent): void {
+  /** Undefined when it is done. */
+  #show(event: CachedEvent, wide?: WideViews): Promise<void> | undefined {
     const { selection } = this.#request;
     const { previous, current, deleted } = event;
     // Nobody else is told of the past.
     const passing = this.#held !== undefined;
     const before = previous !== undefined && selection.matches(previous, passing);
     const after = !deleted && selection.matches(current, passing);
-    if (!before && !after) return;
+    if (!before && !after) return undefined;
     const type = after ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED';
-    this.#push(event.frame(type, this.#nextView()));
+    const later = this.#begun;
+    const view = this.#nextView();
+    const frame = wide?.show(event.shownAs(type), { form: 'frame', type, later });
+    if (frame !== undefined) return frame.then((made) => this.#push(made));
+    this.#push(event.frame(type, view));
+    return undefined;
   }
 
   #push(frame: Uint8Array): void {
@@ -374,12 +399,13 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const slice = new Slice(this.#clock);
     await slice.next();
     while (size < INITIAL_BYTES && !slice.over) {
-      const { done, value } = initial.next();
+      const { done, value: made } = initial.next();
       if (done === true) {
         this.#initial = undefined;
         if (this.#held !== undefined) this.#deliverPast([]).catch((error: unknown) => this.#fail(error));
         break;
       }
+      const value = made instanceof Promise ? await made : made;
       if (value === undefined) continue;
       frames.push(value);
       size += value.length;

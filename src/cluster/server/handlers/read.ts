@@ -60,7 +60,8 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
   await prepared(resource, () => held.list(selection.prefix));
   const page = await listObjects({ ...asked, limit: limitOf(asked), resource, selection }, server);
   await prepared(resource, () => page.objects);
-  return await listResponse({ ...page, resource, view, clock: server.clock });
+  const wide = server.offload?.views(context, view);
+  return await listResponse({ ...page, resource, view, wide, clock: server.clock });
 }
 
 export async function watchResource(context: ResourceContext): Promise<ApiResponse> {
@@ -86,6 +87,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
         resource,
         selection,
         view,
+        wide: server.offload?.views(context, view),
         after,
         bookmarks,
         markInitial: wantsInitial,

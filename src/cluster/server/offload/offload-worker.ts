@@ -1,5 +1,6 @@
 /** The thread for wide objects: the same handlers as in the main thread, over parts that ask there. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../../base/clock.ts';
 import { assert } from '../../../base/errors.ts';
 import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { loadPatterns } from '../../api/pattern/lazy.ts';
@@ -12,6 +13,7 @@ import type { RequestContext } from '../context.ts';
 import { resourcesOf } from '../custom/definition.ts';
 import { answerFor } from '../handlers/resource.ts';
 import { wholeBody } from '../list-body.ts';
+import { tableParts, viewFor, type View } from '../view.ts';
 import { ResourceTable } from '../resource-table.ts';
 import type { Resource } from '../resource.ts';
 import {
@@ -21,10 +23,12 @@ import {
   type Call,
   type Definition,
   type Done,
-  type Evaluated,
+  type Made,
   type Evaluation,
   type Job,
   type Reply,
+  type Show,
+  type ShownAs,
   type ThreadOptions,
 } from './protocol.ts';
 import { remoteParts, type Ask } from './remote-parts.ts';
@@ -42,9 +46,10 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-port.on('message', (message: Job | Evaluation | Definition | Reply) => {
+port.on('message', (message: Job | Show | Evaluation | Definition | Reply) => {
   if (message.kind === 'job') void work(message);
   else if (message.kind === 'evaluation') void evaluate(message);
+  else if (message.kind === 'show') void show(message);
   else if (message.kind === 'reply') settle(message);
   else defined.set(message.name, define(message));
 });
@@ -53,7 +58,7 @@ async function define({ name, bytes }: Definition): Promise<void> {
   resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), unable));
 }
 
-function post(message: Call | Done | Evaluated): void {
+function post(message: Call | Done | Made): void {
   port!.postMessage(message, buffersIn(message));
 }
 
@@ -96,8 +101,9 @@ async function work(job: Job): Promise<void> {
   };
   let bug: string | undefined;
   let response: ApiResponse;
-  const resource = await resourceOf(job);
+  let resource: Resource | undefined;
   try {
+    resource = await resourceOf(job);
     response = await answerFor(context, resource);
   } catch (error) {
     if (isBug(error)) bug = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -114,13 +120,45 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
     const { question, subject } = JSON.parse(Buffer.from(asked.buffer).toString()) as Asked;
     const ask = askerOf(id);
     const given = await answer(question, subject, (attributes) => ask('decide', attributes));
-    post({ kind: 'evaluated', id, answer: own(Buffer.from(JSON.stringify(given))) });
+    post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(given))) });
   } catch (error) {
-    post({ kind: 'evaluated', id, error: toWireError(error) });
+    post({ kind: 'made', id, error: toWireError(error) });
   }
 }
 
-async function resourceOf({ info, definition }: Job): Promise<Resource> {
+async function show({ id, definition, accept, query, now, as, state, ...place }: Show): Promise<void> {
+  try {
+    const resource = await resourceOf({ info: place, definition });
+    const object = new CachedObject('', state.bytes, state.revision);
+    const view = viewFor({
+      resource,
+      accept,
+      query: new URLSearchParams(query),
+      clock: { ...systemClock, now: () => now },
+      as: as.form === 'frame' ? 'events' : 'list',
+    });
+    post({ kind: 'made', id, answer: own(shown(object, as, { resource, view, now })) });
+  } catch (error) {
+    post({ kind: 'made', id, error: toWireError(error) });
+  }
+}
+
+function shown(
+  object: CachedObject,
+  as: ShownAs,
+  { resource, view, now }: { readonly resource: Resource; readonly view: View; readonly now: number },
+): Uint8Array {
+  if (as.form === 'item') return view.item(object);
+  if (as.form === 'frame') return ((as.later ? view.later : undefined) ?? view).frame(as.type, object);
+  return tableParts({ resource, ...view, now, metadata: {} }).row(object);
+}
+
+interface Wanted {
+  readonly info: Pick<Job['info'], 'group' | 'version' | 'resource'>;
+  readonly definition?: string | undefined;
+}
+
+async function resourceOf({ info, definition }: Wanted): Promise<Resource> {
   await loaded;
   if (definition !== undefined) await defined.get(definition);
   return resources.get(info.group, info.version, info.resource);

@@ -27,6 +27,13 @@ function told({ status, body }: Answer): unknown {
   return { status, body: JSON.stringify(body).replaceAll(/"uid":"[^"]+"/g, '"uid":""') };
 }
 
+/** Without uids, which differ. */
+function plain(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('latin1')
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '-');
+}
+
 /** The condition holds within ten seconds. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (const end = performance.now() + 10_000; !(await condition()); await setImmediate())
@@ -97,6 +104,43 @@ test('a wide object is shown as protobuf', async () => {
   }
   assert.equal(shown[0]!.length, shown[1]!.length);
   assert.equal(seen.started.length, 1);
+});
+
+test('lists and watches show wide objects among others, in the order of things', async () => {
+  const forms = [
+    PROTOBUF,
+    'application/json;as=Table;v=v1;g=meta.k8s.io',
+    `${PROTOBUF};as=PartialObjectMetadata;v=v1;g=meta.k8s.io`,
+  ];
+  const seen: string[][] = [];
+  using started = threads();
+  for (const wideValues of [1000, Infinity]) {
+    await using api = await TestServer.open({ limits: { wideValues } });
+    await api.create(MAPS, configMap('a', { a: '1' }));
+    await api.create(MAPS, configMap('b', wide('1')));
+    const bytes: string[] = [];
+    for (const accept of forms) {
+      const list = await api.raw('GET', MAPS, { headers: { accept } });
+      bytes.push(plain(await wholeBody(list.body)));
+      const stop = new AbortController();
+      const { body } = await api.raw('GET', `${MAPS}?watch=1`, { headers: { accept }, signal: stop.signal });
+      await api.create(MAPS, configMap('c', wide('2', 20_000)));
+      await api.create(MAPS, configMap('the-last', { a: '2' }));
+      const parts: Uint8Array[] = [];
+      let text = '';
+      for await (const part of body as AsyncIterable<Uint8Array>) {
+        parts.push(part);
+        text = Buffer.concat(parts).toString('latin1');
+        if (text.includes('the-last')) break;
+      }
+      stop.abort();
+      bytes.push(plain(Buffer.from(text, 'latin1')));
+      for (const name of ['c', 'the-last']) await api.call('DELETE', `${MAPS}/${name}`);
+    }
+    seen.push(bytes);
+  }
+  assert.deepEqual(seen[0], seen[1]);
+  assert.equal(started.started.length, 1);
 });
 
 test('admission has its say in the main thread, and gives back what it has set aside', async () => {

@@ -20,6 +20,8 @@ import { isBug } from '../answer-failure.ts';
 import type { Answer, ResourceContext, ServerLimits } from '../context.ts';
 import type { Storage } from '../registry.ts';
 import type { Resource } from '../resource.ts';
+import type { CachedObject } from '../cached-object.ts';
+import type { View } from '../view.ts';
 import { keyOf } from '../resource-table.ts';
 import { viewOf } from '../handlers/read.ts';
 import { answersFor } from './asked.ts';
@@ -30,13 +32,15 @@ import {
   type Call,
   type Definition,
   type Done,
-  type Evaluated,
+  type Made,
   type Evaluation,
   type Job,
   type Reply,
+  type Show,
+  type ShownAs,
   type ThreadOptions,
 } from './protocol.ts';
-import { isWide } from './wide.ts';
+import { isWide, isWideObject, type WideViews } from './wide.ts';
 
 const IDLE_MS = 60_000;
 
@@ -52,6 +56,7 @@ export interface OffloadOptions {
 
 export class Offload implements AsyncDisposable {
   readonly #options: OffloadOptions;
+  readonly #making = new WeakMap<CachedObject, Map<string, Promise<Uint8Array>>>();
   #thread: Thread | undefined;
 
   constructor(options: OffloadOptions) {
@@ -82,7 +87,7 @@ export class Offload implements AsyncDisposable {
     const stored = context.server.cache
       .resource(resource.prefix)
       .get(keyOf(resource, info.namespace, info.name));
-    if (stored === undefined || !isWide(stored.stored, wideValues)) return false;
+    if (stored === undefined || !isWideObject(stored, wideValues)) return false;
     return info.verb !== 'get' || info.subresource !== '' || !viewOf(context).verbatim;
   }
 
@@ -97,6 +102,33 @@ export class Offload implements AsyncDisposable {
     this.#thread ??= this.#start();
     const answer = await this.#thread.evaluate(bytes, decide);
     return JSON.parse(Buffer.from(answer.buffer).toString()) as AnswerTo<Q>;
+  }
+
+  /** How a list or a watch shows its wide objects; undefined where it shows bytes as they are stored. */
+  views(context: ResourceContext, view: View): WideViews | undefined {
+    const isCut = view.verbatim || (view.shape === 'metadata' && view.format === 'json');
+    if (isCut || context.resource.conversion?.prepare !== undefined) return undefined;
+    const { wideValues } = this.#options.limits;
+    return {
+      takes: (object) => isWideObject(object, wideValues),
+      show: (object, as) => this.#shown(context, object, { as, form: view.form }),
+    };
+  }
+
+  /** Many watchers want the same at the same time. */
+  #shown(
+    context: ResourceContext,
+    object: CachedObject,
+    { as, form }: { readonly as: ShownAs; readonly form: string },
+  ): Promise<Uint8Array> {
+    const key = JSON.stringify([as, form]);
+    const making = this.#making.getOrInsertComputed(object, () => new Map<string, Promise<Uint8Array>>());
+    let made = making.get(key);
+    if (made !== undefined) return made;
+    this.#thread ??= this.#start();
+    made = this.#thread.show(context, object, as).finally(() => making.delete(key));
+    making.set(key, made);
+    return made;
   }
 
   #start(): Thread {
@@ -124,10 +156,22 @@ function isMovable({ resource: { strategy, conversion }, info }: ResourceContext
 /** A request that the thread answers, or expressions that it evaluates. */
 interface Running {
   readonly answers: Partial<ReturnType<typeof answersFor>>;
-  done(message: Done | Evaluated): void;
+  done(message: Done | Made): void;
   reject(error: unknown): void;
   /** The server's own mistake in what the thread has asked for. */
   report(error: unknown): void;
+}
+
+/** What the thread makes, or why it cannot. */
+function made(): {
+  readonly promise: Promise<Uint8Array>;
+  readonly done: (message: Made) => void;
+  readonly reject: (error: unknown) => void;
+} {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const done = ({ answer, error }: Made): void =>
+    answer === undefined ? reject(fromWireError(error!)) : resolve(answer);
+  return { promise, done, reject };
 }
 
 class Thread implements AsyncDisposable {
@@ -148,7 +192,7 @@ class Thread implements AsyncDisposable {
     this.#worker = new Worker(workerUrl('offload-worker', import.meta.url), { workerData, execArgv: [] });
     // Whoever waits for an answer has a connection that keeps the process alive.
     this.#worker.unref();
-    this.#worker.on('message', (message: Call | Done | Evaluated) => {
+    this.#worker.on('message', (message: Call | Done | Made) => {
       if (message.kind === 'call') void this.#reply(message);
       else this.#finish(message);
     });
@@ -185,11 +229,30 @@ class Thread implements AsyncDisposable {
     return promise;
   }
 
+  show(context: ResourceContext, object: CachedObject, as: ShownAs): Promise<Uint8Array> {
+    const { info, resource, request } = context;
+    const { promise, done, reject } = made();
+    const id = this.#run({ answers: {}, done, reject, report: () => {} });
+    const definition = this.#define(context, resource);
+    this.#post({
+      kind: 'show',
+      id,
+      group: resource.group,
+      version: resource.version,
+      resource: resource.resource,
+      ...(definition !== undefined && { definition }),
+      accept: request.headers['accept'],
+      query: info.query.toString(),
+      now: this.#options.clock.now(),
+      as,
+      state: { bytes: own(object.stored), revision: object.revision },
+    });
+    return promise;
+  }
+
   /** JSON of an Asked, for JSON of the answer. */
   evaluate(asked: Uint8Array, decide: Decide): Promise<Uint8Array> {
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-    const done = ({ answer, error }: Evaluated): void =>
-      answer === undefined ? reject(fromWireError(error!)) : resolve(answer);
+    const { promise, done, reject } = made();
     // What goes wrong with a decision, the expression is told.
     const id = this.#run({ answers: { decide }, done, reject, report: () => {} });
     this.#post({ kind: 'evaluation', id, asked });
@@ -216,7 +279,7 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Evaluation | Definition | Reply): void {
+  #post(message: Job | Show | Evaluation | Definition | Reply): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 
@@ -232,7 +295,7 @@ class Thread implements AsyncDisposable {
     }
   }
 
-  #finish(message: Done | Evaluated): void {
+  #finish(message: Done | Made): void {
     const running = this.#jobs.get(message.id);
     this.#jobs.delete(message.id);
     running?.done(message);

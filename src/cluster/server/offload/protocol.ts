@@ -10,10 +10,13 @@
  *     |-- Reply { value | error } ------->|
  *     |<-- Done { response } -------------|
  *     |                                   |
+ *     |-- Show { state } ---------------->|   a wide object as a list or a watch shows it
+ *     |<-- Made { answer | error } --|
+ *     |                                   |
  *     |-- Evaluation { question } ------->|   expressions of policies that take long, while admission waits
  *     |<-- Call { decide } ---------------|
  *     |-- Reply { value | error } ------->|
- *     |<-- Evaluated { answer | error } --|
+ *     |<-- Made { answer | error } --|
  */
 import { assert } from '../../../base/errors.ts';
 import type { WireError } from '../../../base/wire-error.ts';
@@ -54,6 +57,26 @@ export interface Definition {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
+
+/** One wide object as a list or a watch shows it. */
+export interface Show {
+  readonly kind: 'show';
+  readonly id: number;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly definition?: string;
+  readonly accept: string | undefined;
+  /** Of the URL. */
+  readonly query: string;
+  readonly now: number;
+  readonly as: ShownAs;
+  readonly state: State;
+}
+
+export type ShownAs =
+  | { readonly form: 'item' | 'row' }
+  | { readonly form: 'frame'; readonly type: string; readonly later: boolean };
 
 /** Something stored. */
 export interface State {
@@ -135,8 +158,8 @@ export interface Asked<Q extends Question = Question> {
   readonly subject: Subject;
 }
 
-export interface Evaluated {
-  readonly kind: 'evaluated';
+export interface Made {
+  readonly kind: 'made';
   readonly id: number;
   /** JSON. */
   readonly answer?: Uint8Array;
