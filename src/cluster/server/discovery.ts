@@ -263,8 +263,7 @@ export class Discovery {
     if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
     const local = this.#versions.filter(({ foreign }) => foreign === undefined);
     const document = await this.#openApi.get(id, function* () {
-      const parts: JsonObject[] = [];
-      for (const version of local) parts.push(yield* documentSteps(make, version));
+      const parts = local.map((version) => documentSteps(make, version));
       const whole = openApi.merged(yield* openApiV2(parts, KUBERNETES_VERSION));
       return yield* asProtobuf ? encodeOpenApi(whole) : jsonSteps(whole);
     });

@@ -72,52 +72,71 @@ function* hashed(steps: Steps<Uint8Array>): Steps<Document> {
   return { bytes, hash: hash.digest('hex') };
 }
 
-/** As JSON.stringify writes it. */
-export function* jsonSteps(value: JsonValue): Steps<Uint8Array> {
-  const parts: Buffer[] = [];
-  yield* jsonParts(value, { parts, depth: 0 });
-  return yield* joined(parts);
+/** Characters that become bytes at once: very many small buffers would all have to be looked at by the collector. */
+const PART_CHARACTERS = 32 * 1024;
+
+class Text {
+  #text = '';
+  readonly #parts: Buffer[] = [];
+
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length >= PART_CHARACTERS) this.#cut();
+  }
+
+  #cut(): void {
+    this.#parts.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+
+  *bytes(): Steps<Uint8Array> {
+    this.#cut();
+    const whole = Buffer.allocUnsafeSlow(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+      yield;
+    }
+    return whole;
+  }
 }
 
-function* joined(parts: readonly Buffer[]): Steps<Uint8Array> {
-  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-    yield;
-  }
-  return whole;
+/** As JSON.stringify writes it. */
+export function* jsonSteps(value: JsonValue): Steps<Uint8Array> {
+  const text = new Text();
+  yield* writeJson(value, { text, depth: 0 });
+  return yield* text.bytes();
 }
 
 /** Parts of documents are found below this depth: paths and definitions, schemas of components, groups of a list. */
 const MAX_DEPTH = 3;
 
-function* jsonParts(
+function* writeJson(
   value: JsonValue,
-  { parts, depth }: { readonly parts: Buffer[]; readonly depth: number },
+  { text, depth }: { readonly text: Text; readonly depth: number },
 ): Steps<void> {
   if (depth === MAX_DEPTH || typeof value !== 'object' || value === null) {
-    parts.push(Buffer.from(JSON.stringify(value)));
+    text.add(JSON.stringify(value));
     yield;
     return;
   }
-  const below = { parts, depth: depth + 1 };
+  const below = { text, depth: depth + 1 };
   let separator = isJsonObject(value) ? '{' : '[';
   if (isJsonObject(value)) {
     for (const [key, item] of Object.entries(value)) {
       if (item === undefined) continue;
-      parts.push(Buffer.from(`${separator}${JSON.stringify(key)}:`));
-      yield* jsonParts(item, below);
+      text.add(`${separator}${JSON.stringify(key)}:`);
+      yield* writeJson(item, below);
       separator = ',';
     }
-    parts.push(Buffer.from(separator === '{' ? '{}' : '}'));
+    text.add(separator === '{' ? '{}' : '}');
     return;
   }
   for (const item of value) {
-    parts.push(Buffer.from(separator));
-    yield* jsonParts(item, below);
+    text.add(separator);
+    yield* writeJson(item, below);
     separator = ',';
   }
-  parts.push(Buffer.from(separator === '[' ? '[]' : ']'));
+  text.add(separator === '[' ? '[]' : ']');
 }

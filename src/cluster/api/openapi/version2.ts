@@ -13,12 +13,16 @@ import {
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'] as const;
 const SCHEMAS = '#/components/schemas/';
 
-/** Long work that can stop at each `yield`. */
-export function* openApiV2(documents: readonly JsonObject[], version: string): Generator<void, JsonObject> {
+/** Long work that can stop at each `yield`. Each document is made, the same way, when the one before it is no longer needed. */
+export function* openApiV2(
+  documents: Iterable<Generator<void, JsonObject>>,
+  version: string,
+): Generator<void, JsonObject> {
   const paths: JsonObject = {};
   const definitions: JsonObject = {};
   const waiting: (() => void)[] = [];
-  for (const document of documents) {
+  for (const making of documents) {
+    const document = yield* making;
     for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
       if (isJsonObject(item)) paths[path] = pathItem(item);
       yield;
