@@ -1,8 +1,10 @@
 /** The thread for wide objects: the same handlers as in the main thread, over parts that ask there. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
-import { assert } from '../../../base/errors.ts';
+import { assert, PlatformError } from '../../../base/errors.ts';
+import { TooLong } from '../../../base/too-long.ts';
 import { fromWireError, toWireError } from '../../../base/wire-error.ts';
+import { withAllowance } from '../../api/cel/allowance.ts';
 import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { loadRules } from '../../api/structural/lazy-rules.ts';
 import type { ApiResponse } from '../../api/transport.ts';
@@ -36,6 +38,9 @@ import { remoteParts, type Ask } from './remote-parts.ts';
 const port = parentPort;
 assert(port !== null, 'offload-worker runs in a worker thread');
 const { eventSeconds } = workerData as ThreadOptions;
+
+/** What expressions of one request may take at once: their budgets allow for more. */
+const EXPRESSIONS_MS = 10_000;
 
 // Only what claims addresses and ports has to know which there are, and that is not offloaded.
 const resources = new ResourceTable({ addresses: { base: 0, size: 0 }, nodePorts: [0, 0], eventSeconds });
@@ -85,6 +90,18 @@ function askerOf(id: number): Ask {
   };
 }
 
+/** Expressions may take long here, but others want to have their turn. */
+async function inTime<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await withAllowance(systemClock, work, EXPRESSIONS_MS);
+  } catch (error) {
+    if (!(error instanceof TooLong)) throw error;
+    throw new PlatformError('timeout', `${error.message}: more than ${EXPRESSIONS_MS / 1000} s`, {
+      cause: error,
+    });
+  }
+}
+
 async function work(job: Job): Promise<void> {
   const { id, info, request, user } = job;
   const server = remoteParts(askerOf(id), { now: job.now, resources });
@@ -104,7 +121,7 @@ async function work(job: Job): Promise<void> {
   let resource: Resource | undefined;
   try {
     resource = await resourceOf(job);
-    response = await answerFor(context, resource);
+    response = await inTime(() => answerFor(context, resource!));
   } catch (error) {
     if (isBug(error)) bug = error instanceof Error ? (error.stack ?? error.message) : String(error);
     response = await failureAnswer(context, error, resource);
@@ -119,7 +136,7 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
     const { answer } = await import('../admission/policy/questions.ts');
     const { question, subject } = JSON.parse(Buffer.from(asked.buffer).toString()) as Asked;
     const ask = askerOf(id);
-    const given = await answer(question, subject, (attributes) => ask('decide', attributes));
+    const given = await inTime(() => answer(question, subject, (attributes) => ask('decide', attributes)));
     post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(given))) });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });

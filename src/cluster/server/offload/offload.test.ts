@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { systemClock } from '../../../base/clock.ts';
 import { stringAt } from '../../api/json.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 import { wholeBody } from '../list-body.ts';
@@ -177,10 +178,18 @@ test('admission has its say in the main thread, and gives back what it has set a
   ]);
 });
 
-test('wide custom resources know their definitions, also when these change', async () => {
-  using seen = threads();
-  await using api = await TestServer.open();
-  const definition = (maximum: number): object => ({
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const THINGS = '/apis/example.com/v1/namespaces/default/things';
+
+function definition(how: { readonly maximum: number; readonly rule?: string }): object {
+  const list = { type: 'array', maxItems: 5000, items: { type: 'integer', maximum: how.maximum } };
+  const spec = {
+    type: 'object',
+    properties: { size: { type: 'integer', default: 3 }, list, few: { ...list, maxItems: 300 } },
+    'x-kubernetes-validations': [{ rule: how.rule ?? 'self.size < 5', message: 'too much' }],
+  };
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } };
+  return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: { name: 'things.example.com' },
@@ -188,53 +197,50 @@ test('wide custom resources know their definitions, also when these change', asy
       group: 'example.com',
       scope: 'Namespaced',
       names: { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              properties: {
-                spec: {
-                  type: 'object',
-                  properties: {
-                    size: { type: 'integer', default: 3 },
-                    list: { type: 'array', maxItems: 5000, items: { type: 'integer', maximum } },
-                  },
-                  'x-kubernetes-validations': [{ rule: 'self.size < 5', message: 'too much' }],
-                },
-              },
-            },
-          },
-        },
-      ],
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
     },
-  });
-  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-  const things = '/apis/example.com/v1/namespaces/default/things';
-  const thing = (name: string, spec: object): object => ({
-    apiVersion: 'example.com/v1',
-    kind: 'Thing',
-    metadata: { name },
-    spec: { list: Array.from({ length: 4500 }, (_, i) => i % 10), ...spec },
-  });
-  await api.create(definitions, definition(10));
-  await until(async () => (await api.call('GET', things)).status === 200);
-  const made = await api.create(things, thing('a', {}));
+  };
+}
+
+function thing(name: string, spec: object): object {
+  const list = Array.from({ length: 4500 }, (_, i) => i % 10);
+  return { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name }, spec: { list, ...spec } };
+}
+
+test('rules that take long in the main thread are evaluated in the other one', async () => {
+  using seen = threads();
+  await using api = await TestServer.open({ clock: systemClock });
+  const rule = '!has(self.few) || self.few.all(x, self.few.all(y, x + y >= 0))';
+  await api.create(DEFINITIONS, definition({ maximum: 10, rule }));
+  await until(async () => (await api.call('GET', THINGS)).status === 200);
+  await api.create(THINGS, thing('quick', { list: [], few: [1, 2] }));
+  assert.equal(seen.started.length, 0);
+  const few = Array.from({ length: 300 }, (_, i) => i % 10);
+  await api.create(THINGS, thing('slow', { list: [], few }));
+  assert.equal(seen.started.length, 1);
+  const refused = await api.call('POST', THINGS, thing('wrong', { list: [], few: [...few.slice(1), -1, 0] }));
+  assert.equal(refused.status, 422);
+});
+
+test('wide custom resources know their definitions, also when these change', async () => {
+  using seen = threads();
+  await using api = await TestServer.open();
+  await api.create(DEFINITIONS, definition({ maximum: 10 }));
+  await until(async () => (await api.call('GET', THINGS)).status === 200);
+  const made = await api.create(THINGS, thing('a', {}));
   assert.equal(made.spec?.['size'], 3);
   assert.equal(
-    (await api.call('POST', things, thing('b', { size: 7 }))).body.message?.includes('too much'),
+    (await api.call('POST', THINGS, thing('b', { size: 7 }))).body.message?.includes('too much'),
     true,
   );
   const changed = { 'content-type': MERGE };
   assert.equal(
-    (await api.call('PATCH', `${definitions}/things.example.com`, definition(5), changed)).status,
+    (await api.call('PATCH', `${DEFINITIONS}/things.example.com`, definition({ maximum: 5 }), changed))
+      .status,
     200,
   );
-  await until(async () => (await api.call('POST', `${things}?dryRun=All`, thing('c', {}))).status === 422);
-  const refused = await api.call('POST', things, thing('c', {}));
+  await until(async () => (await api.call('POST', `${THINGS}?dryRun=All`, thing('c', {}))).status === 422);
+  const refused = await api.call('POST', THINGS, thing('c', {}));
   assert.match(refused.body.message ?? '', /spec\.list\[6\]/);
   assert.equal(seen.started.length, 1);
 });
