@@ -181,3 +181,19 @@ test('a watch over WebSocket has a message for each event, and ends with its cli
   const { message = '' } = (await api.call('GET', '/metrics')).body;
   assert.doesNotMatch(message, /apiserver_registered_watchers\{.*kind="ConfigMap"/);
 });
+
+test('much that has come up is written in several turns of the loop', async () => {
+  await using api = await TestServer.open();
+  const { body } = await api.call('GET', MAPS);
+  for (let i = 0; i < 40; i++) await api.create(MAPS, configMap(`m${i}`, { text: 'x'.repeat(20_000) }));
+  const watch = await api.watch(`${MAPS}?watch=1&resourceVersion=${body.metadata.resourceVersion}`);
+  let turns = 0;
+  const turn = (): void => {
+    if (turns++ < 1000) setImmediate(turn);
+  };
+  setImmediate(turn);
+  for (let i = 0; i < 40; i++) assert.equal((await watch.next())?.object.metadata.name, `m${i}`);
+  assert.ok(turns >= 5, `the loop had ${turns} turns meanwhile`);
+  turns = Infinity;
+  watch.stop();
+});

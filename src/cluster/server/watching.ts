@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import { Turns } from '../../base/turns.ts';
-import { Slice } from '../../base/yield-to-loop.ts';
+import { Slice, yieldToLoop } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
 import { prefixEnd, type Store, type WatchEvent } from '../store/store.ts';
 import { expired, tooOldToWatch } from './failure.ts';
@@ -349,6 +349,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #started = false;
   /** Frames of the queue that do not count as being behind: there may be as much of the past as there is. */
   #owed = 0;
+  /** What was taken last was not all that there was. */
+  #isMore = false;
 
   #end(): void {
     if (this.#ended) return;
@@ -360,9 +362,17 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   next(): Promise<IteratorResult<Uint8Array>> {
     this.#started = true;
     if (this.#initial !== undefined) return this.#first(this.#initial);
+    if (this.#isMore) return this.#more();
     const result = this.#queued();
     if (result !== undefined) return Promise.resolve(result);
     return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  /** The next of what was too much for one go, when others have had a turn. */
+  async #more(): Promise<IteratorResult<Uint8Array>> {
+    this.#isMore = false;
+    await yieldToLoop();
+    return await this.next();
   }
 
   /** What is to be written next; undefined when there is nothing yet. */
@@ -379,6 +389,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
     const frames = this.#queue.splice(0, count);
     this.#owed = Math.max(0, this.#owed - count);
+    this.#isMore = this.#queue.length > 0;
     return frames.length === 1 ? frames[0]! : joined(frames);
   }
 
