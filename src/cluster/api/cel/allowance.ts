@@ -8,8 +8,8 @@ import { Slice } from '../../../base/yield-to-loop.ts';
 /** What costs a unit may take a thousand times as long as another one: so it is time that counts, and not units. */
 const TURN_MS = 2;
 
-/** Characters that are compiled in about as long. */
-const TURN_TEXT = 3000;
+/** Characters that are compiled in about a millisecond. */
+const TEXT_PER_MS = 1500;
 
 /** Of one request: its expressions are evaluated in turns of the loop, of which none may take long. */
 export class Allowance {
@@ -40,7 +40,7 @@ export class Allowance {
   /** Before a text is compiled; throws TooLong. */
   checkText(text: string): void {
     this.#text += text.length;
-    if (this.#text > TURN_TEXT) throw new TooLong('expressions are too long');
+    if (this.#text > this.#ms * TEXT_PER_MS) throw new TooLong('expressions are too long');
   }
 
   /** Throws TooLong. */
