@@ -176,10 +176,15 @@ export function goQuote(text: string): string {
   return `${result}"`;
 }
 
+/** More are counted: each is told twice, and an answer of thirty times the request helps nobody but who wants to do harm. */
+export const MAX_TOLD = 10_000;
+
 /** All of them as Kubernetes aggregates: one as it is, more in brackets, equal texts once. */
 export function formatFieldErrors(errors: readonly FieldError[]): string {
-  const texts = [...new Set(errors.map((error) => `${error.field}: ${fieldErrorText(error)}`))];
-  return texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+  const told = errors.slice(0, MAX_TOLD);
+  const texts = [...new Set(told.map((error) => `${error.field}: ${fieldErrorText(error)}`))];
+  const all = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+  return errors.length === told.length ? all : `${all} and ${errors.length - told.length} more`;
 }
 
 /** The error to throw for them: `invalid`, which `statusOf` makes a 422 with a cause for each. */

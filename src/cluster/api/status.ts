@@ -1,7 +1,13 @@
 /** The one mapper from our errors to Kubernetes' Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). */
 import { errorMessage, isPlatformError, type ErrorCode, type PlatformError } from '../../base/errors.ts';
 import type { Status, StatusCause } from './generated/meta-v1.ts';
-import { CAUSE_REASONS, formatFieldErrors, fieldErrorText, type FieldError } from './field-error.ts';
+import {
+  CAUSE_REASONS,
+  formatFieldErrors,
+  fieldErrorText,
+  MAX_TOLD,
+  type FieldError,
+} from './field-error.ts';
 
 /** What the request was about. */
 export interface StatusContext {
@@ -104,7 +110,7 @@ function message(error: PlatformError, reason: string, context: StatusContext): 
 
 function invalidStatus(errors: readonly FieldError[], context: StatusContext): Status {
   const { group, kind = '', name = '' } = context;
-  const causes: StatusCause[] = errors.map((item) => ({
+  const causes: StatusCause[] = errors.slice(0, MAX_TOLD).map((item) => ({
     reason: item.isType === true ? 'FieldValueTypeInvalid' : CAUSE_REASONS[item.type],
     message: fieldErrorText(item),
     field: item.field,

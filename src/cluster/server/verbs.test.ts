@@ -319,12 +319,15 @@ test('what is wrong with a patch itself, and what it makes another kind of', asy
   );
 });
 
-test('everything that is wrong is told, however much it is', async () => {
+test('ten thousand things that are wrong are told, and how many more there are', async () => {
   await using api = await TestServer.open();
   const labels = Object.fromEntries(Array.from({ length: 150_000 }, (_, index) => [`-${index}`, '']));
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', labels } };
   const { status, body } = await api.call('POST', MAPS, object);
   assert.deepEqual([status, body.reason], [422, 'Invalid']);
+  assert.match(body.message ?? '', /] and 140000 more$/);
+  const { causes } = (body as unknown as { details: { causes: readonly unknown[] } }).details;
+  assert.equal(causes.length, 10_000);
 });
 
 test('status and spec are written apart', async () => {

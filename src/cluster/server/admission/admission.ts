@@ -70,6 +70,8 @@ export interface AdmissionPlugin {
   handles(request: AdmissionRequest): boolean;
   /** May be called again for the same write, also after another plugin's change: must be idempotent. */
   mutate?(request: AdmissionRequest): void | Promise<void>;
+  /** `mutate` changes nothing: it refuses before others are asked, or makes ready what validation needs. */
+  readonly leavesObject?: true;
   /** Throws to refuse. What it reserves elsewhere (quota) it hands back with the returned function when the write fails. */
   validate?(request: AdmissionRequest): void | Undo | Promise<void | Undo>;
 }
@@ -126,6 +128,13 @@ export class Admission {
       throw error;
     }
     step.end(false);
+  }
+
+  /** Whether `mutate` may change the object. */
+  changes(request: AdmissionRequest): boolean {
+    return this.#plugins.some(
+      (plugin) => plugin.mutate !== undefined && plugin.leavesObject !== true && plugin.handles(request),
+    );
   }
 
   /** Dispose what it returns unless the write has happened. */
