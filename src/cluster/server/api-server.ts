@@ -88,6 +88,7 @@ import { present } from './present.ts';
 import { compressed, respondWith, statusResponse } from './respond.ts';
 import { answerRoot } from './root.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
+import { warmUp } from './warm-up.ts';
 import { WatchCache } from './watch-cache.ts';
 
 export interface ApiServerOptions {
@@ -331,6 +332,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
+  void warmUp(clock, stop.signal);
   const owned = stack.move();
   return {
     handle,

@@ -1,6 +1,7 @@
 /** One version of one object, as bytes; decoded on demand, and for as long as it is among those that were needed last. */
 import type { Resident, Slab } from './byte-slabs.ts';
 import {
+  decodeAt,
   decodeHead,
   decodeStored,
   encodeMetadata,
@@ -8,6 +9,7 @@ import {
   spliceInto,
   type Written,
 } from './encoding.ts';
+import type { JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 
 /** Decoded objects that are kept; an object takes several times its bytes. */
@@ -79,6 +81,11 @@ export class CachedObject implements Resident {
   /** Kind, version and metadata without the owners of fields, read by themselves: all else of an object may be long. */
   get head(): KubeObject {
     return this.#object ?? decodeHead(this.#place());
+  }
+
+  /** What is at a path, read by itself. */
+  at(path: readonly string[]): JsonValue | undefined {
+    return decodeAt(this.#place(), path);
   }
 
   /** JSON of a PartialObjectMetadata of this version of its API. */

@@ -60,6 +60,31 @@ test('a head is the metadata without owners', () => {
   });
 });
 
+test('what is at a path is read by itself', () => {
+  const spec = {
+    '"a': { b: '}' },
+    containers: [{ name: 'x,"nodeName":"no"' }],
+    nodeName: 'é"n\\',
+    few: { n: 3 },
+  };
+  const stored = encodeForStorage({
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: 'a' },
+    spec,
+    status: {},
+  });
+  const cached = new CachedObject('key', stored, 1);
+  assert.equal(cached.at(['apiVersion']), 'v1');
+  assert.equal(cached.at(['metadata', 'name']), 'a');
+  assert.equal(cached.at(['spec', 'nodeName']), spec.nodeName);
+  assert.equal(cached.at(['spec', 'few', 'n']), 3);
+  assert.deepEqual(cached.at(['spec', 'few']), { n: 3 });
+  assert.deepEqual(cached.at(['status']), {});
+  for (const path of [['status', 'phase'], ['spec', 'none'], ['spec', 'nodeName', 'x'], ['nodeName']])
+    assert.equal(cached.at(path), undefined);
+});
+
 test('a frame is one line', () => {
   const frame = Buffer.from(encodeFrame('ADDED', Buffer.from('{"a":1}'))).toString();
   assert.equal(frame, '{"type":"ADDED","object":{"a":1}}\n');

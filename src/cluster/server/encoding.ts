@@ -3,6 +3,7 @@
  * resourceVersion. The version of an object is its key's modRevision, spliced in behind that head on the way out,
  * so that answering never parses or re-encodes an object.
  */
+import type { JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
 
 const METADATA = Buffer.from(',"metadata":{');
@@ -126,6 +127,29 @@ export function decodeHead({ buffer, start }: StoredPlace): KubeObject {
     at = buffer[end] === COMMA ? end + 1 : end;
   }
   return JSON.parse(`${buffer.toString('latin1', start, from)}${members.join(',')}}}`) as KubeObject;
+}
+
+/** What is at a path in stored bytes, read by itself; undefined where there is nothing. */
+export function decodeAt({ buffer, start }: StoredPlace, path: readonly string[]): JsonValue | undefined {
+  let at = start;
+  for (const name of path) {
+    const found = buffer[at] === OPEN ? memberAt(buffer, at + 1, name) : undefined;
+    if (found === undefined) return undefined;
+    at = found;
+  }
+  return JSON.parse(buffer.toString('utf8', at, endOfValue(buffer, at))) as JsonValue;
+}
+
+/** Where the value of a member begins, in the object behind whose brace `at` is. Names of fields need no escapes. */
+function memberAt(json: Buffer, at: number, name: string): number | undefined {
+  while (json[at] !== CLOSE) {
+    const end = endOfString(json, at);
+    const value = end + 2;
+    if (end - at - 1 === name.length && json.toString('utf8', at + 1, end) === name) return value;
+    const next = endOfValue(json, value);
+    at = json[next] === COMMA ? next + 1 : next;
+  }
+  return undefined;
 }
 
 /** Behind the value of a member that begins here. */

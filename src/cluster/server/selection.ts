@@ -1,6 +1,6 @@
 /** Which objects a list or watch is about: namespace, labels, fields. */
 import { LARGE_BYTES } from '../../base/yield-to-loop.ts';
-import { getPath, isJsonObject, stringAt } from '../api/json.ts';
+import { getPath, isJsonObject, stringAt, type JsonValue } from '../api/json.ts';
 import { parseLabelSelector } from '../api/label-selector-text.ts';
 import { parseFieldSelector, type FieldTerm, type Selector } from '../api/selector.ts';
 import { badRequest } from './failure.ts';
@@ -53,11 +53,12 @@ export function selectionOf({ resource, namespace, query, name }: SelectionReque
       if (!byLabel && terms.length === 0) return true;
       const isLong = cached.length > LARGE_BYTES;
       if (byLabel && isLong && !labels.matches(cached.head.metadata.labels)) return false;
-      if (isLong && ofMetadata) return terms.every((term) => holds(term, cached.head));
+      if (isLong && (ofMetadata || resource.conversion === undefined))
+        return terms.every((term) => holds(term, (path) => cached.at(path)));
       const stored = passing ? cached.peek() : cached.object;
       if (byLabel && !labels.matches(stored.metadata.labels)) return false;
       const object = resource.conversion?.fromStorage(stored) ?? stored;
-      return terms.every((term) => holds(term, object));
+      return terms.every((term) => holds(term, fieldsOf(object)));
     },
   };
 }
@@ -80,7 +81,11 @@ function indexedTerms(
   if (resource.conversion !== undefined) return found;
   for (const { field, operator, value } of terms) {
     if (operator !== '=' || value === '' || field === 'metadata.namespace') continue;
-    found.push({ id: `field ${field}`, values: [value], valueOf: (object) => fieldText(object, field) });
+    found.push({
+      id: `field ${field}`,
+      values: [value],
+      valueOf: (object) => fieldText(fieldsOf(object), field),
+    });
   }
   return found;
 }
@@ -107,8 +112,15 @@ function notSelectable({ kind, apiVersion }: Resource, field: string): string {
   return `field label not supported: ${field}`;
 }
 
-function holds({ field, operator, value }: FieldTerm, object: KubeObject): boolean {
-  return (fieldText(object, field) === value) === (operator === '=');
+/** What an object has at a path. */
+type Fields = (path: readonly string[]) => JsonValue | undefined;
+
+function fieldsOf(object: KubeObject): Fields {
+  return (path) => getPath(object, ...path);
+}
+
+function holds({ field, operator, value }: FieldTerm, fields: Fields): boolean {
+  return (fieldText(fields, field) === value) === (operator === '=');
 }
 
 /** What absent fields of other types than string read as. */
@@ -126,13 +138,14 @@ const RENAMED: Readonly<Record<string, { readonly of: string; readonly path: str
   'spec.host': { of: 'v1', path: 'spec.nodeName' },
 };
 
-function fieldText(object: KubeObject, field: string): string {
+function fieldText(fields: Fields, field: string): string {
   const renamed = RENAMED[field];
-  const path = renamed?.of === object.apiVersion ? renamed.path : field;
-  const value = getPath(object, ...path.split('.'));
+  const path = renamed !== undefined && fields(['apiVersion']) === renamed.of ? renamed.path : field;
+  const value = fields(path.split('.'));
   if (value === undefined || value === null) return ABSENT[field] ?? '';
   // An event's source is a structure of which selectors mean the component; newer events have that elsewhere.
-  if (isJsonObject(value)) return stringAt(value, 'component') || stringAt(object, 'reportingComponent');
+  if (isJsonObject(value))
+    return stringAt(value, 'component') || String(fields(['reportingComponent']) ?? '');
   // Accepted, and never true: a list equals no text.
   if (Array.isArray(value)) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
