@@ -26,6 +26,7 @@ test('without flags everything is as upstream has it', async () => {
   assert.equal(audit, undefined);
   assert.deepEqual(server, {
     flowControl: { totalSeats: 600 },
+    flags: {},
     limits: { requestMs: 60_000, minWatchMs: 1_800_000, eventSeconds: 3600 },
     nodePortRange: [30_000, 32_767],
   });
@@ -44,6 +45,8 @@ test('flags reach the server, and another process as they were', async () => {
   const { args, server } = await read(given);
   assert.deepEqual(server, {
     inFlight: { reading: 10, writing: 5 },
+    // As `/flagz` shows them.
+    flags: given,
     limits: { requestMs: 120_000, minWatchMs: 60_000, eventSeconds: 5400 },
     nodePortRange: [20_000, 20_099],
   });
