@@ -144,8 +144,10 @@ function fieldText(fields: Fields, field: string): string {
   const value = fields(path.split('.'));
   if (value === undefined || value === null) return ABSENT[field] ?? '';
   // An event's source is a structure of which selectors mean the component; newer events have that elsewhere.
-  if (isJsonObject(value))
-    return stringAt(value, 'component') || String(fields(['reportingComponent']) ?? '');
+  if (isJsonObject(value)) {
+    const reporter = fields(['reportingComponent']);
+    return stringAt(value, 'component') || (typeof reporter === 'string' ? reporter : '');
+  }
   // Accepted, and never true: a list equals no text.
   if (Array.isArray(value)) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
