@@ -1,50 +1,73 @@
-/** JSON of wide objects, written in slices: JSON.stringify takes as long as it takes. */
+/** JSON of wide objects and long documents, written in slices: JSON.stringify takes as long as it takes. */
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
-import { isCrowded } from './parse-in-slices.ts';
 import type { JsonObject, JsonValue } from './json.ts';
+import { isCrowded } from './parse-in-slices.ts';
 
-/** Characters that are written in one go: about a millisecond's worth of the smallest values. */
+/**
+ * Characters that are written in one go, and become bytes at once: about half a millisecond's worth of the smallest values.
+ * Very many small buffers would all have to be looked at by the collector.
+ */
 const SLICE = 32 * 1024;
 
 /** As JSON.stringify writes it. */
 export async function encodeInSlices(value: JsonValue): Promise<Buffer> {
-  const writer = new Writer();
-  const parts: Buffer[] = [];
-  for (const _ of writer.write(value)) {
-    parts.push(writer.take());
+  const steps = encodingSteps(value);
+  for (;;) {
+    const { done, value: bytes } = steps.next();
+    if (done === true) return bytes;
     await yieldToLoop();
   }
-  parts.push(writer.take());
-  return Buffer.concat(parts);
+}
+
+/** The same for who takes the steps himself. What is `depth` levels down is known to be short, and written at once. */
+export function* encodingSteps(value: JsonValue, depth = Infinity): Generator<void, Buffer> {
+  const writer = new Writer();
+  yield* writer.write(value, depth);
+  return yield* writer.bytes();
 }
 
 class Writer {
   #text = '';
+  readonly #parts: Buffer[] = [];
 
-  take(): Buffer {
-    const bytes = Buffer.from(this.#text);
+  *bytes(): Generator<void, Buffer> {
+    this.#cut();
+    const whole = Buffer.allocUnsafeSlow(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      if (at > 0) yield;
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+
+  #cut(): void {
+    this.#parts.push(Buffer.from(this.#text));
     this.#text = '';
-    return bytes;
   }
 
   /** Stops whenever a slice is full. */
-  *write(value: JsonValue): Generator<void> {
-    if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value);
-    else if (Array.isArray(value)) yield* this.#list(value);
-    else yield* this.#object(value);
+  *write(value: JsonValue, depth: number): Generator<void> {
+    if (depth === 0 || typeof value !== 'object' || value === null) this.#text += JSON.stringify(value);
+    else if (Array.isArray(value)) yield* this.#list(value, depth - 1);
+    else yield* this.#object(value, depth - 1);
+    if (this.#text.length < SLICE) return;
+    this.#cut();
+    yield;
   }
 
-  *#list(list: readonly JsonValue[]): Generator<void> {
+  *#list(list: readonly JsonValue[], depth: number): Generator<void> {
     let separator = '[';
     for (const item of list) {
       this.#text += separator;
       separator = ',';
-      yield* this.#item(item);
+      yield* this.write(item, depth);
     }
     this.#text += separator === '[' ? '[]' : ']';
   }
 
-  *#object(object: JsonObject): Generator<void> {
+  *#object(object: JsonObject, depth: number): Generator<void> {
     let separator = '{';
     // The names of many members are found in a turn of their own.
     if (isCrowded(object)) yield;
@@ -55,13 +78,8 @@ class Writer {
       if (item === undefined) continue;
       this.#text += `${separator}${JSON.stringify(key)}:`;
       separator = ',';
-      yield* this.#item(item);
+      yield* this.write(item, depth);
     }
     this.#text += separator === '{' ? '{}' : '}';
-  }
-
-  *#item(item: JsonValue): Generator<void> {
-    yield* this.write(item);
-    if (this.#text.length >= SLICE) yield;
   }
 }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 
 import type { Clock } from '../../base/clock.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
-import { isJsonObject, type JsonValue } from '../api/json.ts';
+import { encodingSteps } from '../api/encode-in-slices.ts';
+import type { JsonValue } from '../api/json.ts';
 
 export interface Document {
   readonly bytes: Uint8Array;
@@ -72,71 +73,10 @@ function* hashed(steps: Steps<Uint8Array>): Steps<Document> {
   return { bytes, hash: hash.digest('hex') };
 }
 
-/** Characters that become bytes at once: very many small buffers would all have to be looked at by the collector. */
-const PART_CHARACTERS = 32 * 1024;
-
-class Text {
-  #text = '';
-  readonly #parts: Buffer[] = [];
-
-  add(text: string): void {
-    this.#text += text;
-    if (this.#text.length >= PART_CHARACTERS) this.#cut();
-  }
-
-  #cut(): void {
-    this.#parts.push(Buffer.from(this.#text));
-    this.#text = '';
-  }
-
-  *bytes(): Steps<Uint8Array> {
-    this.#cut();
-    const whole = Buffer.allocUnsafeSlow(this.#parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-      yield;
-    }
-    return whole;
-  }
-}
+/** Parts of documents are found above this depth: paths and definitions, schemas of components, groups of a list. */
+const PARTS_DEPTH = 3;
 
 /** As JSON.stringify writes it. */
-export function* jsonSteps(value: JsonValue): Steps<Uint8Array> {
-  const text = new Text();
-  yield* writeJson(value, { text, depth: 0 });
-  return yield* text.bytes();
-}
-
-/** Parts of documents are found below this depth: paths and definitions, schemas of components, groups of a list. */
-const MAX_DEPTH = 3;
-
-function* writeJson(
-  value: JsonValue,
-  { text, depth }: { readonly text: Text; readonly depth: number },
-): Steps<void> {
-  if (depth === MAX_DEPTH || typeof value !== 'object' || value === null) {
-    text.add(JSON.stringify(value));
-    yield;
-    return;
-  }
-  const below = { text, depth: depth + 1 };
-  let separator = isJsonObject(value) ? '{' : '[';
-  if (isJsonObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      if (item === undefined) continue;
-      text.add(`${separator}${JSON.stringify(key)}:`);
-      yield* writeJson(item, below);
-      separator = ',';
-    }
-    text.add(separator === '{' ? '{}' : '}');
-    return;
-  }
-  for (const item of value) {
-    text.add(separator);
-    yield* writeJson(item, below);
-    separator = ',';
-  }
-  text.add(separator === '[' ? '[]' : ']');
+export function jsonSteps(value: JsonValue): Steps<Uint8Array> {
+  return encodingSteps(value, PARTS_DEPTH);
 }
