@@ -105,8 +105,7 @@ async function inTime<T>(work: () => Promise<T>): Promise<T> {
 async function work(job: Job): Promise<void> {
   const { id, info, request, user } = job;
   const server = remoteParts(askerOf(id), { now: job.now, resources });
-  const mark = request.url.indexOf('?');
-  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
+  const query = new URLSearchParams(job.query);
   const annotations = new Map<string, string>();
   const context: RequestContext = {
     request,

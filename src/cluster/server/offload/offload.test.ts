@@ -1,24 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
 import { stringAt } from '../../api/json.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 import { wholeBody } from '../list-body.ts';
 import { configMap, TestServer, type Answer } from '../testing/test-server.ts';
+import { threads } from '../testing/threads.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const [APPLY, MERGE] = ['application/apply-patch+yaml', 'application/merge-patch+json'];
-
-/** Threads that are started from now on. */
-function threads(): Disposable & { readonly started: Worker[] } {
-  const started: Worker[] = [];
-  const listener = (worker: Worker): void => void started.push(worker);
-  process.on('worker', listener);
-  return { started, [Symbol.dispose]: () => void process.off('worker', listener) };
-}
 
 const wide = (value: string, count = 1500): Record<string, string> =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
@@ -47,6 +39,8 @@ async function story(api: TestServer): Promise<unknown[]> {
     await api.call('POST', `${MAPS}?fieldManager=one`, configMap('a', wide('1'))),
     await api.call('POST', MAPS, configMap('a', wide('1'))),
     await api.call('POST', `${MAPS}?dryRun=All`, configMap('b', wide('1'))),
+    // What has a semicolon in it counts for nothing.
+    await api.call('POST', `${MAPS}?dryRun=some;thing`, configMap('a', wide('1'))),
     await api.call(
       'PATCH',
       `${url}?fieldManager=two`,

@@ -202,7 +202,7 @@ class Thread implements AsyncDisposable {
 
   answer(context: ResourceContext): Promise<ApiResponse> {
     const { info, request, resource, user, server, annotations: audited } = context;
-    const { query: _query, ...place } = info;
+    const { query, ...place } = info;
     const { method, url, headers, body } = request;
     const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const report = (error: unknown): void =>
@@ -220,6 +220,7 @@ class Thread implements AsyncDisposable {
       id,
       request: { method, url, headers, ...(body !== undefined && { body: own(body) }) },
       info: place,
+      query: query.toString(),
       user,
       now: this.#options.clock.now(),
       audited: context.annotations !== undefined,

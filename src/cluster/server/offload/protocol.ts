@@ -40,8 +40,9 @@ export interface Job {
   readonly kind: 'job';
   readonly id: number;
   readonly request: Omit<ApiRequest, 'signal'>;
-  /** Without the query, which is in the request's URL: it cannot be cloned. */
   readonly info: Omit<RequestInfo, 'query'>;
+  /** As a text: what it is read into cannot be cloned. */
+  readonly query: string;
   readonly user: UserInfo;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -67,7 +68,6 @@ export interface Show {
   readonly resource: string;
   readonly definition?: string;
   readonly accept: string | undefined;
-  /** Of the URL. */
   readonly query: string;
   readonly now: number;
   readonly as: ShownAs;

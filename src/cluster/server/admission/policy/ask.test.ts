@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Worker } from 'node:worker_threads';
 
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { configMap, TestServer, type Answer } from '../../testing/test-server.ts';
+import { threads } from '../../testing/threads.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const BASE = '/apis/admissionregistration.k8s.io/v1';
@@ -95,14 +95,6 @@ async function story(api: TestServer): Promise<unknown[]> {
     message,
     labels: metadata.labels,
   }));
-}
-
-/** Threads that are started from now on. */
-function threads(): Disposable & { readonly started: Worker[] } {
-  const started: Worker[] = [];
-  const listener = (worker: Worker): void => void started.push(worker);
-  process.on('worker', listener);
-  return { started, [Symbol.dispose]: () => void process.off('worker', listener) };
 }
 
 test('what takes long in this thread is evaluated in another one, to the same end', async () => {
