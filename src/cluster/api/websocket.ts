@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 
+import { drained } from '../../base/drained.ts';
 import { PlatformError } from '../../base/errors.ts';
 
 const CONTINUATION = 0;
@@ -214,18 +215,4 @@ function headOf(opcode: number, size: number): Buffer {
   head[1] = 127;
   head.writeBigUInt64BE(BigInt(size), 2);
   return head;
-}
-
-/** Resolves when there is room again, or nobody is there any more. */
-export function drained(stream: { on: Duplex['on']; off: Duplex['off']; destroyed: boolean }): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed) return resolve();
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
 }

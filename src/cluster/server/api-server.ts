@@ -332,7 +332,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
-  void warmUp(clock, stop.signal);
+  warmUp(clock, stop.signal).catch((error: unknown) =>
+    log.warn('cannot load a part of the program', { error }),
+  );
   const owned = stack.move();
   return {
     handle,

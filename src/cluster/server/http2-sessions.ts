@@ -11,6 +11,7 @@ import {
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 
+import { drained } from '../../base/drained.ts';
 import type { Clock } from '../../base/clock.ts';
 import { isImpersonation, type Exchange } from './http-exchange.ts';
 import { Departure, gathered } from './request-stream.ts';
@@ -102,17 +103,7 @@ function http2Exchange(
       if (!stream.readableEnded) stream.resume();
     },
     write: (bytes) => stream.destroyed || stream.write(bytes),
-    drained: () =>
-      new Promise((resolve) => {
-        if (stream.destroyed) return resolve();
-        const done = (): void => {
-          stream.off('drain', done);
-          stream.off('close', done);
-          resolve();
-        };
-        stream.on('drain', done);
-        stream.on('close', done);
-      }),
+    drained: () => drained(stream),
     end: () => void stream.end(),
     destroy: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
   };

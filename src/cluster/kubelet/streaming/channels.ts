@@ -6,7 +6,8 @@ import { PassThrough, Writable, type Duplex } from 'node:stream';
 
 import type { Status } from '../../api/generated/meta-v1.ts';
 import { SizeReader, type RemoteSession, type StreamWishes } from './remote-session.ts';
-import { drained, WebSocketConnection } from '../../api/websocket.ts';
+import { drained } from '../../../base/drained.ts';
+import { WebSocketConnection } from '../../api/websocket.ts';
 import { afterwards, settle } from './settle.ts';
 
 export const REMOTE_COMMAND_PROTOCOLS: readonly string[] = [

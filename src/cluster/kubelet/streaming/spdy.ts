@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream';
 
 import { PlatformError } from '../../../base/errors.ts';
 import { HeaderInflater } from './spdy-headers.ts';
-import { drained } from '../../api/websocket.ts';
+import { drained } from '../../../base/drained.ts';
 import { settle } from './settle.ts';
 
 const SYN_STREAM = 1;

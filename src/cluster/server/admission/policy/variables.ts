@@ -10,6 +10,7 @@ import type { AdmissionRequest } from '../admission.ts';
 import { objectNamed } from '../lookup.ts';
 import { inVersion } from '../matching/equivalent.ts';
 import { reviewRequest } from '../matching/review-request.ts';
+import type { Attributes } from '../../authorization/authorizer.ts';
 import { Authorization, type Decide } from './authorizer.ts';
 
 export const VARIABLES: ReadonlyMap<string, CelType> = new Map<string, CelType>([
@@ -30,14 +31,7 @@ export interface Subject {
   readonly namespaceObject: JsonValue;
   readonly user: UserInfo;
   /** What was asked for. */
-  readonly place: {
-    readonly group: string;
-    readonly version: string;
-    readonly resource: string;
-    readonly subresource: string;
-    readonly namespace: string;
-    readonly name: string;
-  };
+  readonly place: Pick<Attributes, 'group' | 'version' | 'resource' | 'subresource' | 'namespace' | 'name'>;
 }
 
 /** Of the request in the version that has matched; made when it is asked for. */
