@@ -56,7 +56,12 @@ port.on('message', (message: Job | Show | Evaluation | Definition | Reply) => {
   else if (message.kind === 'evaluation') void evaluate(message);
   else if (message.kind === 'show') void show(message);
   else if (message.kind === 'reply') settle(message);
-  else defined.set(message.name, define(message));
+  else {
+    const defining = define(message);
+    // Those who wait for it are told.
+    defining.catch(() => {});
+    defined.set(message.name, defining);
+  }
 });
 
 async function define({ name, bytes }: Definition): Promise<void> {
