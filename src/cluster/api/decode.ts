@@ -137,6 +137,8 @@ export interface DecodeOptions {
    * without zero values, but with those of fields that are always written.
    */
   readonly asSent?: boolean;
+  /** What was applied, laid over what was there: in custom resources its nulls stay, which their schema may refuse. */
+  readonly merged?: boolean;
   /** Nobody else has the value: it may be changed, and parts of it are parts of the result. */
   readonly inPlace?: boolean;
   /**

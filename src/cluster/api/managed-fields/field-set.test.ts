@@ -53,7 +53,7 @@ test('FieldsV1 from outside is normalised or refused', () => {
 const pod = structSchema(kindSchema('', 'v1', 'Pod')!.message);
 const all = (schema: ValueSchema): Parameters<typeof compare>[2] => ({ schema, ignored: FieldSet.empty });
 
-test('a value minus all of its paths is empty, and merging it back restores it', () => {
+test('a value minus all of its paths has only empty wholes, and merging it back restores it', () => {
   const value: JsonObject = {
     metadata: { labels: { a: '1', b: '2' }, finalizers: ['x', 'y'] },
     spec: {
@@ -62,7 +62,10 @@ test('a value minus all of its paths is empty, and merging it back restores it',
     },
   };
   const paths = toFieldSet(value, pod);
-  assert.deepEqual(removePaths(value, pod, paths), {});
+  assert.deepEqual(removePaths(value, pod, paths), {
+    metadata: { labels: {}, finalizers: [] },
+    spec: { containers: [] },
+  });
   assert.deepEqual(merge({}, value, pod), value);
   assert.deepEqual(merge(value, value, pod), value);
   const change = compare({}, value, all(pod));

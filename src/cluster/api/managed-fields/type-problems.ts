@@ -1,9 +1,10 @@
 /** Whether an applied configuration has the shape of its type, before it is read as an object of it. */
+import { isPlatformError } from '../../../base/errors.ts';
 import { goSyntax, goText, goTypeOf } from '../go-text.ts';
 import { isJsonObject, type JsonValue } from '../json.ts';
 import { fieldStep, pathText } from './field-set.ts';
 import { itemStep } from './typed-value.ts';
-import type { ScalarType, ValueSchema } from './value-schema.ts';
+import { UNTYPED, type ScalarType, type ValueSchema } from './value-schema.ts';
 
 /** What is not as its type says, in upstream's words: `.spec.replicas: expected numeric (int or float), got string`. */
 export function typeProblems(value: JsonValue, schema: ValueSchema): string[] {
@@ -29,7 +30,7 @@ class Walk {
     if (!isJsonObject(value)) return this.#tell(`expected map, got &{${goText(value)}}`);
     const undeclared: string[] = [];
     for (const name of Object.keys(value)) {
-      const member = schema.type === 'map' ? schema.element() : schema.field(name);
+      const member = memberOf(schema, name);
       if (member === undefined) undeclared.push(name);
       else this.#below(fieldStep(name), value[name] ?? null, member);
     }
@@ -45,10 +46,16 @@ class Walk {
     if (!Array.isArray(value)) return this.#tell(`expected list, got &{${goText(value)}}`);
     const element = schema.element();
     for (const [index, item] of value.entries()) {
-      if (schema.listType === 'map' && !isJsonObject(item)) {
-        return this.#tell(`element ${index}: associative list with keys may not have non-map elements`);
+      let step = `i:${index}`;
+      if (schema.listType !== 'atomic') {
+        try {
+          step = itemStep(item, schema);
+        } catch (error) {
+          if (!isPlatformError(error)) throw error;
+          return this.#tell(`element ${index}: ${error.message}`);
+        }
       }
-      this.#below(schema.listType === 'atomic' ? `i:${index}` : itemStep(item, schema), item, element);
+      this.#below(step, item, element);
     }
   }
 
@@ -61,6 +68,14 @@ class Walk {
   #tell(problem: string): void {
     this.problems.push(`${pathText(this.#path)}: ${problem}`);
   }
+}
+
+function memberOf(
+  schema: ValueSchema & { readonly type: 'map' | 'struct' },
+  name: string,
+): ValueSchema | undefined {
+  if (schema.type === 'map') return schema.element();
+  return schema.field(name) ?? (schema.open === true ? UNTYPED : undefined);
 }
 
 function scalarProblem(value: JsonValue, of: ScalarType): string | undefined {

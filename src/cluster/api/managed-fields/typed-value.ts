@@ -18,7 +18,7 @@ function shapeOf(value: JsonValue, schema: ValueSchema): Shape {
     case 'scalar':
       return 'leaf';
     case 'untyped':
-      return isJsonObject(value) ? 'object' : 'leaf';
+      return value === null || isJsonObject(value) ? 'object' : 'leaf';
     case 'list':
       // Null is Go's nil map or slice.
       if (value === null) return schema.listType === 'atomic' ? 'leaf' : 'items';
@@ -45,19 +45,29 @@ function below(schema: ValueSchema, name = ''): ValueSchema {
 
 /** Throws `invalid` for an item of which nobody can say which one it is. */
 export function itemStep(item: JsonValue, schema: ValueSchema): string {
-  if (schema.type !== 'list' || schema.listType !== 'map') return valueStep(item);
+  if (schema.type !== 'list' || schema.listType !== 'map') {
+    if (isJsonObject(item)) throw notAnItem("associative list without keys has an element that's a map type");
+    if (Array.isArray(item)) throw notAnItem('not supported: associative list with lists as elements');
+    if (item === null)
+      throw notAnItem("associative list without keys has an element that's an explicit null");
+    return valueStep(item);
+  }
+  if (item === null) throw notAnItem('associative list with keys may not have a null element');
+  if (!isJsonObject(item)) throw notAnItem('associative list with keys may not have non-map elements');
   const keys: JsonObject = {};
   for (const key of schema.keys) {
-    const value = (isJsonObject(item) ? getOwn(item, key) : undefined) ?? schema.keyDefault(key);
-    if (value !== undefined) keys[key] = value;
+    const value = getOwn(item, key);
+    const counted = value === undefined ? schema.keyDefault(key) : value;
+    if (counted !== undefined) keys[key] = counted;
   }
   if (Object.keys(keys).length === 0)
-    throw new PlatformError(
-      'invalid',
+    throw notAnItem(
       `associative list with keys has an element that omits all key fields ${JSON.stringify(schema.keys)} (and doesn't have default values for any key fields)`,
     );
   return keyStep(keys);
 }
+
+const notAnItem = (why: string): PlatformError => new PlatformError('invalid', why);
 
 /** Throws `invalid` when a list has two items with the same key: then nobody can say who owns which. */
 export function checkUnique(value: JsonValue | undefined, schema: ValueSchema, path: Path = []): void {
@@ -194,7 +204,8 @@ function compareAt(
   if (old === 'object' && now === 'object')
     return compareMembers(membersOf(before), membersOf(after), schema);
   if (old === 'items' && now === 'items') return compareItems(before, after, schema);
-  if (old !== now) return comparison(treeOf(after, schema), treeOf(before, schema));
+  if (old !== now && before !== null && after !== null)
+    return comparison(treeOf(after, schema), treeOf(before, schema));
   return jsonEqual(before, after) ? SAME : OTHER_VALUE;
 }
 
@@ -358,7 +369,7 @@ function mergeItems(base: readonly Item[], over: readonly Item[], element: Value
   return result;
 }
 
-/** The value without the members of `paths` and what is below them, and without fields that have become empty by it. */
+/** The value without the members of `paths` and what is below them. */
 export function removePaths(value: JsonValue, schema: ValueSchema, paths: FieldSet): JsonValue {
   const shape = shapeOf(value, schema);
   if (shape === 'leaf' || paths.children.size === 0) return value;
@@ -367,8 +378,7 @@ export function removePaths(value: JsonValue, schema: ValueSchema, paths: FieldS
     for (const [name, child] of Object.entries(membersOf(value))) {
       const inner = paths.children.get(fieldStep(name));
       if (child === undefined || inner?.member === true) continue;
-      const rest = inner === undefined ? child : removePaths(child, below(schema, name), inner);
-      if (rest === child || !isEmpty(rest)) setOwn(result, name, rest);
+      setOwn(result, name, inner === undefined ? child : removePaths(child, below(schema, name), inner));
     }
     return result;
   }

@@ -13,6 +13,8 @@ export type ValueSchema =
   | {
       readonly type: 'struct';
       readonly atomic: boolean;
+      /** It may have members that are no fields of it, which have no schema. */
+      readonly open?: boolean;
       field(name: string): ValueSchema | undefined;
       /** What there is of fields that are always there, when nobody has set them. */
       readonly zeros: ReadonlyMap<string, JsonValue>;

@@ -17,7 +17,7 @@ function defaultErrors(schema: Structural, path: string): FieldError[] {
   const value = schema.defaultValue;
   if (value !== undefined) {
     const unknown: string[] = [];
-    prune(value, schema, unknown, '#');
+    prune(value, schema, { unknown, path: '#' });
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
     const wrong = embeddedErrors(value, schema);
     if (wrong.length === 0) append(wrong, validateValue(value, schema));

@@ -1,9 +1,30 @@
+import { assert } from '../../../base/errors.ts';
 import type { JsonValue } from '../json.ts';
-import { UNTYPED, type ValueSchema } from '../managed-fields/value-schema.ts';
+import { lazily } from '../lazily.ts';
+import { structSchema, UNTYPED, type ScalarType, type ValueSchema } from '../managed-fields/value-schema.ts';
+import { kindSchema } from '../schema.ts';
 import { isSchema } from './prune.ts';
-import type { Structural } from './schema.ts';
+import type { SchemaType, Structural } from './schema.ts';
+
+const SCALARS: Readonly<Partial<Record<SchemaType, ScalarType>>> = {
+  string: 'string',
+  integer: 'numeric',
+  number: 'numeric',
+  boolean: 'boolean',
+};
 
 const made = new WeakMap<Structural, ValueSchema>();
+const head = lazily(() => {
+  const schema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
+  assert(schema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
+  return structSchema(schema.message);
+});
+
+/** What every object has, and every one that is embedded in another: `apiVersion`, `kind` and `metadata`. */
+export function headOwnership(name: string): ValueSchema | undefined {
+  const schema = head();
+  return schema.type === 'struct' ? schema.field(name) : undefined;
+}
 
 /** Who may own which parts of a custom resource. */
 export function ownershipOf(schema: Structural): ValueSchema {
@@ -13,7 +34,7 @@ export function ownershipOf(schema: Structural): ValueSchema {
 }
 
 function make(schema: Structural): ValueSchema {
-  const { items, additional, listMapKeys, listType, properties } = schema;
+  const { items, additional, listMapKeys, listType, properties, embedded } = schema;
   if (schema.type === 'array' && items !== undefined) {
     const element = (): ValueSchema => ownershipOf(items);
     if (listType !== 'map') return { type: 'list', listType: listType ?? 'atomic', element };
@@ -21,18 +42,22 @@ function make(schema: Structural): ValueSchema {
     return { type: 'list', listType: 'map', keys: listMapKeys, keyDefault, element };
   }
   if (schema.type !== 'object') {
-    return schema.type === '' && !schema.intOrString ? UNTYPED : { type: 'scalar', of: 'any' };
+    const of = SCALARS[schema.type];
+    return of === undefined ? UNTYPED : { type: 'scalar', of };
   }
   const atomic = schema.mapType === 'atomic';
   if (isSchema(additional)) return { type: 'map', atomic, element: () => ownershipOf(additional) };
-  if (properties.size === 0) return atomic ? { type: 'map', atomic, element: () => UNTYPED } : UNTYPED;
+  if (properties.size === 0 && !embedded)
+    return atomic ? { type: 'map', atomic, element: () => UNTYPED } : UNTYPED;
   return {
     type: 'struct',
     atomic,
+    open: schema.preserveUnknown,
     zeros: new Map(),
     field: (name) => {
       const property = properties.get(name);
-      return property === undefined ? undefined : ownershipOf(property);
+      const own = embedded ? headOwnership(name) : undefined;
+      return own ?? (property === undefined ? undefined : ownershipOf(property));
     },
   };
 }

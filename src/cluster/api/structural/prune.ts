@@ -4,26 +4,49 @@ import type { Structural } from './schema.ts';
 /** Fields that every object has, and every embedded one. */
 const HEAD = ['apiVersion', 'kind', 'metadata'];
 
-/** A copy without what the schema does not know; `unknown` gets the paths of what was left out. */
-export function prune(value: JsonValue, schema: Structural, unknown: string[], path = ''): JsonValue {
+export interface PruneOptions {
+  /** Gets the paths of what was left out because nobody knows it: `unknown field "spec.a"`. */
+  readonly unknown?: string[];
+  /** Nulls stay where validation refuses them. */
+  readonly keepsNulls?: boolean;
+  readonly path?: string;
+}
+
+/** A copy without what the schema does not know, and without members that are null and may not be. */
+export function prune(value: JsonValue, schema: Structural, options: PruneOptions = {}): JsonValue {
+  const { path = '' } = options;
   if (Array.isArray(value)) {
     const { items } = schema;
     if (items === undefined) return value;
-    return value.map((item, index) => prune(item, items, unknown, `${path}[${index}]`));
+    return value.map((item, index) => prune(item, items, { ...options, path: `${path}[${index}]` }));
   }
   if (!isJsonObject(value)) return value;
   const result: JsonObject = {};
   for (const name of Object.keys(value)) {
     const child = getOwn(value, name)!;
     const at = path === '' ? name : `${path}.${name}`;
-    const known = schema.properties.get(name);
     const head = (path === '' || schema.embedded) && HEAD.includes(name);
-    if (known !== undefined && !(path === '' && head)) setOwn(result, name, prune(child, known, unknown, at));
-    else if (isSchema(schema.additional)) setOwn(result, name, prune(child, schema.additional, unknown, at));
-    else if (head || schema.preserveUnknown || schema.additional === true) setOwn(result, name, child);
-    else unknown.push(`unknown field "${at}"`);
+    const known = path === '' && head ? undefined : memberOf(schema, name);
+    if (known !== undefined) {
+      if (child !== null || !isDropped(known, options))
+        setOwn(result, name, prune(child, known, { ...options, path: at }));
+    } else if (head || schema.preserveUnknown || schema.additional === true) setOwn(result, name, child);
+    else options.unknown?.push(`unknown field "${at}"`);
   }
   return result;
+}
+
+function memberOf({ properties, additional }: Structural, name: string): Structural | undefined {
+  return properties.get(name) ?? (isSchema(additional) ? additional : undefined);
+}
+
+/** A null that nothing replaces is as good as not there. */
+function isDropped(
+  { nullable, defaultValue, type, intOrString }: Structural,
+  { keepsNulls = false }: PruneOptions,
+): boolean {
+  const isRefused = type !== '' || intOrString;
+  return !nullable && defaultValue === undefined && !(keepsNulls && isRefused);
 }
 
 export function isSchema(additional: Structural['additional']): additional is Structural {
@@ -54,15 +77,16 @@ export function fillDefaults(value: JsonValue, schema: Structural, prior?: JsonV
     const present = getOwn(value, name);
     const absent = present === undefined || (present === null && !child.nullable);
     if (absent && child.defaultValue !== undefined) setOwn(value, name, structuredClone(child.defaultValue));
-    // A null that nothing replaces is as good as not there.
-    else if (present === null && !child.nullable) delete value[name];
     const filled = getOwn(value, name);
     if (filled !== undefined && filled !== null) fillDefaults(filled, child, getOwn(before, name));
   }
-  if (!isSchema(schema.additional)) return;
+  const { additional } = schema;
+  if (!isSchema(additional)) return;
   for (const name of Object.keys(value)) {
+    if (schema.properties.has(name)) continue;
+    if (value[name] === null && !additional.nullable && additional.defaultValue !== undefined)
+      setOwn(value, name, structuredClone(additional.defaultValue));
     const child = getOwn(value, name);
-    if (child !== undefined && child !== null && !schema.properties.has(name))
-      fillDefaults(child, schema.additional, getOwn(before, name));
+    if (child !== undefined && child !== null) fillDefaults(child, additional, getOwn(before, name));
   }
 }

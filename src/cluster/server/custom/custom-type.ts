@@ -4,16 +4,14 @@ import { fieldErrorText, invalid, required, type FieldError } from '../../api/fi
 import { lazily } from '../../api/lazily.ts';
 import { getOwn, isJsonObject, setOwn, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ValueSchema } from '../../api/managed-fields/value-schema.ts';
-import { UNTYPED } from '../../api/managed-fields/value-schema.ts';
 import type { ObjectType } from '../../api/object-type.ts';
-import { builtinType } from '../../api/object-type.ts';
 import { assert, isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { apiVersionOf, kindSchema } from '../../api/schema.ts';
 import type { ScalePaths } from '../../api/resource-declaration.ts';
 import { finalizerWarnings } from '../../api/warnings.ts';
 import { coerceEmbedded, embeddedErrors } from '../../api/structural/embedded.ts';
 import { duplicatesIn } from '../../api/structural/list-keys.ts';
-import { ownershipOf } from '../../api/structural/ownership.ts';
+import { headOwnership, ownershipOf } from '../../api/structural/ownership.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
 import type { RuleCheck } from '../../api/structural/rules.ts';
 import type { Structural } from '../../api/structural/schema.ts';
@@ -47,7 +45,6 @@ export function customType({
 }: CustomTypeFacts): ObjectType {
   const metaSchema = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
   assert(metaSchema !== undefined, 'meta/v1 PartialObjectMetadata has a schema');
-  const meta = builtinType(metaSchema);
   const headSchema = { ...metaSchema, kind, version };
   const refusal = `${kind} in version "${version}" cannot be handled as a ${kind}: `;
   const own = lazily(() => schema().narrowed((name) => !HEAD.has(name)));
@@ -80,24 +77,27 @@ export function customType({
       throw new PlatformError('invalid', aloneText(error.message), { details: error.details });
     }
   };
-  const coerce = (value: JsonObject, unknown: string[]): void => {
+  const coerce = (value: JsonObject, unknown: string[], { merged = false }: DecodeOptions): void => {
     try {
       coerceEmbedded(value, own(), (metadata, path) => readMetadata(metadata, path, unknown));
     } catch (error) {
       if (!isPlatformError(error)) throw error;
-      throw new PlatformError('invalid', `${refusal}${error.message}`, { details: error.details });
+      // Of what is merged all that is wrong is told together, by validation.
+      if (!merged)
+        throw new PlatformError('invalid', `${refusal}${error.message}`, { details: error.details });
     }
   };
   const ownership: ValueSchema = {
     type: 'struct',
     atomic: false,
+    get open() {
+      return own().preserveUnknown;
+    },
     // Nobody owns it as a whole.
     zeros: new Map([['metadata', {}]]),
     field: (name) => {
-      if (name === 'metadata' && meta.ownership.type === 'struct') return meta.ownership.field('metadata');
-      if (HEAD.has(name)) return { type: 'scalar', of: 'string' };
       const content = ownershipOf(own());
-      return content.type === 'struct' ? content.field(name) : UNTYPED;
+      return headOwnership(name) ?? (content.type === 'struct' ? content.field(name) : undefined);
     },
   };
   return {
@@ -109,7 +109,8 @@ export function customType({
       return ['apiVersion', 'kind', 'metadata', ...own().properties.keys()];
     },
     /** Of the prior it keeps whole outermost fields, and the metadata as any kind does. */
-    decode(value: JsonValue, { duplicates = [], asSent = false, prior }: DecodeOptions = {}): Decoded {
+    decode(value: JsonValue, options: DecodeOptions = {}): Decoded {
+      const { duplicates = [], asSent = false, merged = false, prior } = options;
       if (!isJsonObject(value)) throw new PlatformError('invalid', `${kind}: the body is not an object`);
       const head: JsonObject = {};
       const rest: JsonObject = {};
@@ -122,8 +123,10 @@ export function customType({
       }
       const decodedHead = decodeHead(head, { asSent, prior });
       const unknown = [...decodedHead.unknown];
-      const pruned = prune(rest, own(), unknown) as JsonObject;
-      coerce(pruned, unknown);
+      // What is applied has been looked at by its type, and what it does not own is pruned with the rest.
+      if (asSent) return { object: { ...decodedHead.object, ...rest }, unknown };
+      const pruned = prune(rest, own(), { unknown, keepsNulls: merged }) as JsonObject;
+      coerce(pruned, unknown, options);
       for (const path of duplicates) unknown.push(`duplicate field "${path}"`);
       const content = prior === undefined ? pruned : inOrderOf(value, { ...kept, ...pruned });
       return { object: { ...decodedHead.object, ...content }, unknown };

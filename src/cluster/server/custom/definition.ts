@@ -197,7 +197,7 @@ async function conversionOf(
 
 /** What was stored, as the schema of today has it: the object itself where that makes no difference. */
 function reread(object: JsonObject, schema: Structural): KubeObject {
-  const pruned = prune(object, schema, []) as KubeObject;
+  const pruned = prune(object, schema) as KubeObject;
   fillDefaults(pruned, schema);
   return isDeepStrictEqual(pruned, object) ? (object as KubeObject) : pruned;
 }

@@ -91,7 +91,7 @@ export async function typed(value: JsonValue, type: ObjectType, pause: Pause): P
     namespace: stringAt(value, 'metadata', 'namespace'),
     name: stringAt(value, 'metadata', 'name'),
   };
-  const problems = type.wire === undefined ? [] : typeProblems(value, type.ownership);
+  const problems = typeProblems(value, type.ownership);
   if (problems.length > 0) throw untypedPatch(type, address, problems);
   await pause();
   const { object, unknown } = decodedAs(value, type, address);
@@ -181,7 +181,7 @@ export async function merged(
     await pause();
     const shared = sharing(applied, live);
     await pause();
-    const object = { ...resource.type.decode(shared, { prior: live }).object };
+    const object = { ...resource.type.decode(shared, { prior: live, merged: true }).object };
     await pause();
     const { asSent } = options;
     if (options.manager === 'kubectl' && asSent !== undefined) keepLastApplied(object as KubeObject, asSent);
