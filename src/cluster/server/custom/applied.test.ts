@@ -53,7 +53,7 @@ async function withThings(): Promise<TestServer> {
     if ((await api.call('GET', THINGS)).status === 200) return api;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  assert.fail('never served');
+  throw new Error('never served');
 }
 
 const thing = (name: string, content: JsonValue): JsonObject => ({
