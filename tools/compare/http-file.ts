@@ -1,7 +1,7 @@
 /**
  * Requests as the HTTP clients of editors write them: parts that begin with `###` and a title, each of a request line, headers
  * up to an empty line, and a body. `{{name}}` is a value that was given, `{{title:path.to.value}}` comes from the answer to
- * an earlier request of that title. A header may come several times. Lines that begin with `#` are comments. Headers that are not sent: `compare: head` leaves out the
+ * an earlier request of that title, `{{0xff}}` in a body is that byte (or those). A header may come several times. Lines that begin with `#` are comments. Headers that are not sent: `compare: head` leaves out the
  * body, `compare: nothing` all of the answer, `until: 403` asks again until that is the status.
  */
 import type { Question } from './ask.ts';
@@ -96,7 +96,11 @@ export function filledIn(
   return {
     method,
     path: path.join('%20'),
-    body: fill(body),
+    body: Buffer.concat(
+      body
+        .split(/\{\{0x([0-9a-f]+)\}\}/)
+        .map((part, index) => (index % 2 === 0 ? Buffer.from(fill(part)) : Buffer.from(part, 'hex'))),
+    ),
     headers: Object.fromEntries(filled) as HttpRequest['headers'],
   };
 }

@@ -137,15 +137,41 @@ test('wrong types are refused in the words that kubectl shows', () => {
   }
 });
 
-test('what is not UTF-8, not JSON, or too deep is refused', () => {
+test('what is not JSON or too deep is refused', () => {
   assert.throws(() => decodeJson(new Uint8Array([0x7b, 0xff, 0x7d]), pod), {
     code: 'invalid',
-    message: /UTF-8/,
+    message: /invalid character 'ÿ' looking for beginning of object key string/,
   });
   for (const text of ['{"a":', '\ufeff{}'])
     assert.throws(() => decodeJson(bytes(text), pod), { code: 'invalid', message: /json parse error/ });
   const deep = '{"a":'.repeat(5000) + '1' + '}'.repeat(5000);
   assert.throws(() => decodeJson(bytes(deep), pod), { code: 'invalid', message: /nested deeper/ });
+});
+
+test('of what is not known nothing more is said', () => {
+  const text =
+    '{"zz":{"a":1,"a":2},"zz":3,"metadata":{"x":1,"x":2,"labels":{"a":"b","a":"c"}},"kind":"","kind":""}';
+  assert.deepEqual(decodeJson(bytes(text), pod).unknown, [
+    'unknown field "zz"',
+    'unknown field "metadata.x"',
+    'duplicate field "metadata.labels.a"',
+    'duplicate field "kind"',
+  ]);
+});
+
+test('YAML is to be UTF-8 and says no characters in halves', async () => {
+  for (const [body, why] of [
+    [Buffer.from('a: \xff', 'latin1'), 'invalid leading UTF-8 octet'],
+    [Buffer.from('a: \xe2x', 'latin1'), 'incomplete UTF-8 octet sequence'],
+    [Buffer.from('a: \xe2xyz', 'latin1'), 'invalid trailing UTF-8 octet'],
+    [Buffer.from('a: \xc0\x80', 'latin1'), 'invalid length of a UTF-8 sequence'],
+    [Buffer.from('a: \xed\xa0\x80', 'latin1'), 'invalid Unicode character'],
+    [bytes('a: \u0080'), 'control characters are not allowed'],
+    [bytes('{"a":"\\ud83d\\ude00"}'), 'found invalid Unicode character escape code'],
+    [bytes('a:\n  b: "\\ud83d"'), 'line 2: found invalid Unicode character escape code'],
+  ] as const)
+    await assert.rejects(parseYaml(body), { message: `error converting YAML to JSON: yaml: ${why}` }, why);
+  assert.deepEqual((await parseYaml(bytes('{"a":"\\\\ud83d é"}'))).value, { a: '\\ud83d é' });
 });
 
 test('a key named __proto__ is a key like any other', () => {

@@ -11,6 +11,7 @@ import {
   timeError,
   jsonTypeName,
 } from './go-errors.ts';
+import { goUtf8, goUtf8InSlices, withoutHalves } from './go-utf8.ts';
 import { getOwn, isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { canonicalQuantity } from './quantity.ts';
 import { goSyntaxError, parseInSlices } from './parse-in-slices.ts';
@@ -27,12 +28,9 @@ export interface Decoded {
 /** As many as upstream's decoder keeps of what strict decoding refuses. */
 export const MAX_COMPLAINTS = 100;
 
-/** A byte order mark is no JSON. */
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /**
  * Decodes one JSON object by the schema of its kind. Unknown fields and nulls are left out of the result.
- * Throws `invalid` (details: reason BadRequest) for anything that is not UTF-8, not JSON, or of a wrong type.
+ * Throws `invalid` (details: reason BadRequest) for anything that is not JSON, or of a wrong type.
  */
 export function decodeJson(bytes: Uint8Array, kind: KindSchema): Decoded {
   const { value, duplicates } = parseJson(bytes, kind.kind);
@@ -46,12 +44,14 @@ interface Parsed {
 
 /** Parses JSON with the depth bound; `duplicates` are the paths of keys that occur twice. */
 export function parseJson(bytes: Uint8Array, what: string): Parsed {
-  const text = textOf(bytes, what);
+  const text = withoutHalves(goUtf8(bytes));
   let value: JsonValue;
   try {
     value = JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw unrecognized(what, bytes, new SyntaxError(goSyntaxError(text) ?? errorMessage(error)));
+    // Go names the byte that it has come to.
+    const source = Buffer.from(bytes).toString('latin1');
+    throw unrecognized(what, bytes, new SyntaxError(goSyntaxError(source) ?? errorMessage(error)));
   }
   return { value, duplicates: duplicateKeys(text, value) };
 }
@@ -59,21 +59,13 @@ export function parseJson(bytes: Uint8Array, what: string): Parsed {
 /** As `parseJson`, without holding up the event loop when there is much: what is written every day is shorter. */
 export async function parseLargeJson(bytes: Uint8Array, what: string): Promise<Parsed> {
   if (bytes.length <= LARGE_BYTES) return parseJson(bytes, what);
-  const text = textOf(bytes, what);
+  const text = await goUtf8InSlices(bytes);
   try {
     const parsed = await parseInSlices(text, MAX_COMPLAINTS);
     await yieldToLoop();
     return parsed;
   } catch (error) {
     throw error instanceof SyntaxError ? unrecognized(what, bytes, error) : error;
-  }
-}
-
-function textOf(bytes: Uint8Array, what: string): string {
-  try {
-    return utf8.decode(bytes);
-  } catch (error) {
-    throw badRequest(`${what}: the body is not valid UTF-8`, error);
   }
 }
 
@@ -86,6 +78,19 @@ export function unreadBody(what: string, body: Uint8Array, why: string, cause?: 
   return badRequest(
     `the object provided is unrecognized (must be of type ${what}): ${why} (${summary(body)})`,
     cause,
+  );
+}
+
+/** A body that is of its kind, but for what the reason says. */
+export function refusedBody(
+  { kind, version }: Pick<KindSchema, 'kind' | 'version'>,
+  reason: string,
+  field = '',
+): PlatformError {
+  return new PlatformError(
+    'invalid',
+    `${kind} in version "${version}" cannot be handled as a ${kind}: ${reason}`,
+    { details: { reason: 'BadRequest', field } },
   );
 }
 
@@ -121,8 +126,20 @@ export function decodeValue(value: JsonValue, kind: KindSchema, options: DecodeO
   const object = walk.object(value ?? {});
   const { duplicates = [] } = options;
   if (duplicates.length === 0) return { object, unknown: walk.unknown };
-  const twice = duplicates.map((path) => `duplicate field "${path}"`);
-  return { object, unknown: [...walk.unknown, ...twice].slice(0, MAX_COMPLAINTS) };
+  // Go does not look into what it does not know.
+  const skipped = new Set(walk.unknown);
+  const twice = duplicates.filter((path) => !partsOf(path).some((part) => skipped.has(unknownField(part))));
+  const complaints = [...walk.unknown, ...twice.map((path) => `duplicate field "${path}"`)];
+  return { object, unknown: complaints.slice(0, MAX_COMPLAINTS) };
+}
+
+function unknownField(path: string): string {
+  return `unknown field "${path}"`;
+}
+
+/** `a.b[1].c` is in `a`, `a.b`, `a.b[1]` and itself. */
+function partsOf(path: string): string[] {
+  return [...path.matchAll(/[.[]|$/g)].map(({ index }) => path.slice(0, index));
 }
 
 function badRequest(message: string, cause?: unknown): PlatformError {
@@ -206,7 +223,7 @@ class Walk {
   }
 
   #complain(): void {
-    if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(`unknown field "${this.#path()}"`);
+    if (this.unknown.length < MAX_COMPLAINTS) this.unknown.push(unknownField(this.#path()));
   }
 
   #field(
@@ -394,12 +411,7 @@ class Walk {
   }
 
   #refuse(reason: string): PlatformError {
-    const { kind, version } = this.#kind;
-    return new PlatformError(
-      'invalid',
-      `${kind} in version "${version}" cannot be handled as a ${kind}: ${reason}`,
-      { details: { reason: 'BadRequest', field: this.#path() } },
-    );
+    return refusedBody(this.#kind, reason, this.#path());
   }
 }
 

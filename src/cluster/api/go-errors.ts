@@ -2,7 +2,6 @@
  * What Go's standard library says about texts that it cannot read: Kubernetes' clients show these words. Only for what
  * has been refused already, so nothing here needs to be fast.
  */
-import { goQuote } from './field-error.ts';
 import type { JsonValue } from './json.ts';
 
 /** What encoding/json calls a value that is of another type than wanted. */
@@ -65,16 +64,26 @@ const ELEMENTS: Readonly<Record<string, Element>> = {
   'Z07:00': { pattern: /^(Z|[+-]\d\d:\d\d)/ },
 };
 
+/** As package time quotes: what is not ASCII, byte by byte. */
+function timeQuote(text: string): string {
+  const bytes = Buffer.from(text).toString('latin1');
+  // oxlint-disable-next-line no-control-regex
+  const quoted = bytes.replace(/["\\]/g, '\\$&').replace(/[\0-\x1f\x80-\xff]/g, (byte) => {
+    return `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return `"${quoted}"`;
+}
+
 /** Of a text that is no time in this layout. */
 export function timeError(text: string, layout: string): string {
-  const head = `parsing time ${goQuote(text)}`;
+  const head = `parsing time ${timeQuote(text)}`;
   let rest = text;
   const numbers: number[] = [];
   for (const [part] of layout.matchAll(/2006|01|02|15|04|05|\.000000|Z07:00|[-T:]/g)) {
     const element = ELEMENTS[part];
     const found = element === undefined ? part : (element.pattern.exec(rest)?.[0] ?? '');
     if (found === '' || !rest.startsWith(found))
-      return `${head} as ${goQuote(layout)}: cannot parse ${goQuote(rest)} as ${goQuote(part)}`;
+      return `${head} as ${timeQuote(layout)}: cannot parse ${timeQuote(rest)} as ${timeQuote(part)}`;
     rest = rest.slice(found.length);
     const { range } = element ?? {};
     if (range !== undefined && (Number(found) < range.from || Number(found) > range.to))
@@ -83,19 +92,19 @@ export function timeError(text: string, layout: string): string {
     // A fraction is read after the seconds though the layout has none.
     if (part === '05' && layout === TIME_LAYOUT) rest = rest.replace(/^[.,]\d+/, '');
   }
-  if (rest !== '') return `${head}: extra text: ${goQuote(rest)}`;
+  if (rest !== '') return `${head}: extra text: ${timeQuote(rest)}`;
   return `${head}: day out of range`;
 }
 
 /** Of a text that is no duration. */
 export function durationError(text: string): string {
-  const quoted = goQuote(text);
+  const quoted = timeQuote(text);
   const rest = text.replace(/^[+-]/, '').replace(/^((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+/, '');
   const [, unit = ''] = /^(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(rest) ?? [];
   if (!/^(\d|\.\d)/.test(rest)) return `time: invalid duration ${quoted}`;
   return unit === ''
     ? `time: missing unit in duration ${quoted}`
-    : `time: unknown unit ${goQuote(unit)} in duration ${quoted}`;
+    : `time: unknown unit ${timeQuote(unit)} in duration ${quoted}`;
 }
 
 /** Of a text that is no quantity: its form is wrong, or only its suffix. */

@@ -85,7 +85,9 @@ test('large bodies are judged as small ones are', async () => {
     code: 'invalid',
     message: /^the object provided is unrecognized \(must be of type Pod\)/,
   });
-  await assert.rejects(parseLargeJson(Buffer.alloc(40_000, 0xff), 'Pod'), { message: /not valid UTF-8/ });
+  await assert.rejects(parseLargeJson(Buffer.alloc(40_000, 0xff), 'Pod'), {
+    message: /invalid character .* looking for beginning of value/,
+  });
 });
 
 test('complaints of strict decoding end at a hundred', () => {

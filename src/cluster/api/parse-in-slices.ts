@@ -1,10 +1,12 @@
 /**
  * JSON of large bodies, read in slices: JSON.parse takes as long as it takes, and a few megabytes of hostile text make it
- * take a third of a second. Gives what JSON.parse gives; keys that occur twice and the depth are seen on the way.
+ * take a third of a second. Gives what JSON.parse gives, without halves of surrogate pairs; keys that occur twice and the
+ * depth are seen on the way.
  */
 import { errorMessage } from '../../base/errors.ts';
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
+import { goQuote } from './field-error.ts';
 import { setOwn, type JsonObject, type JsonValue } from './json.ts';
 
 /** Characters that are read in one go: of the worst text they take about a millisecond. */
@@ -157,7 +159,7 @@ class Reader {
     this.#at = end + 1;
     try {
       // Judges escapes and control characters, and makes a copy that does not hold the whole text.
-      return JSON.parse(this.#text.slice(start, end + 1)) as string;
+      return (JSON.parse(this.#text.slice(start, end + 1)) as string).toWellFormed();
     } catch {
       throw new SyntaxError('invalid character in string literal');
     }
@@ -188,6 +190,7 @@ class Reader {
   #unexpected(where: string): SyntaxError {
     const [mark] = this.#text.slice(this.#at, this.#at + 2);
     if (mark === undefined) return new SyntaxError('unexpected end of JSON input');
-    return new SyntaxError(`invalid character '${mark === "'" ? "\\'" : mark}' ${where}`);
+    const shown = mark === '"' ? mark : mark === "'" ? "\\'" : goQuote(mark).slice(1, -1);
+    return new SyntaxError(`invalid character '${shown}' ${where}`);
   }
 }

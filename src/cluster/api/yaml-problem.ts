@@ -46,3 +46,41 @@ function linesBefore(text: string, what: RegExp): number {
 function at(line: number, why: string, first: number): string {
   return line <= first ? why : `line ${line}: ${why}`;
 }
+
+/** Of the scanner, about what begins in a line. */
+export function scannerProblem(line: number, why: string): string {
+  return at(line, why, 1);
+}
+
+/** JSON may write a character as the halves of a pair, YAML may not: the first of these says whether to look closer. */
+export function mayHaveHalf(text: string): boolean {
+  return /\\u[dD][89a-fA-F]/.test(text);
+}
+
+/** Of what stands between double quotes. */
+export function hasHalf(quoted: string): boolean {
+  return quoted.matchAll(/\\(?:(u[dD][89a-fA-F])|[^])/g).some(([, half]) => half !== undefined);
+}
+
+/** What a sequence of so many bytes has to say at least. */
+const LEAST = [0, 0, 0x80, 0x800, 0x10000];
+
+/** Of the reader, about the first bytes that are no UTF-8. */
+export function utf8Problem(bytes: Uint8Array): string {
+  for (let place = 0; place < bytes.length;) {
+    const first = bytes[place]!;
+    const ones = Math.clz32(~first << 24);
+    if (ones === 1 || ones > 4) return 'invalid leading UTF-8 octet';
+    const width = Math.max(1, ones);
+    if (place + width > bytes.length) return 'incomplete UTF-8 octet sequence';
+    let code = first & (0xff >> (ones + 1));
+    for (const byte of bytes.subarray(place + 1, place + width)) {
+      if (byte >> 6 !== 0b10) return 'invalid trailing UTF-8 octet';
+      code = (code << 6) | (byte & 0x3f);
+    }
+    if (code < LEAST[width]!) return 'invalid length of a UTF-8 sequence';
+    if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 'invalid Unicode character';
+    place += width;
+  }
+  return '';
+}

@@ -4,7 +4,7 @@ import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.
 import { decodeValue, parseLargeJson, type Decoded } from './decode.ts';
 import type { JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
-import { yamlProblem } from './yaml-problem.ts';
+import { hasHalf, mayHaveHalf, scannerProblem, utf8Problem, yamlProblem } from './yaml-problem.ts';
 
 /** Decodes a body of type application/yaml: one document. The YAML parser is loaded at the first use. */
 export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<Decoded> {
@@ -42,7 +42,8 @@ function isForeign({ tag, format }: ScalarTag): boolean {
  * look for. Throws `invalid`.
  */
 export async function parseYaml(bytes: Uint8Array): Promise<Parsed> {
-  return (await parsedAsJson(bytes)) ?? (await parsedAsYaml(bytes));
+  const text = textOf(bytes);
+  return (await parsedAsJson(bytes, text)) ?? (await parsedAsYaml(text));
 }
 
 const TO_JSON = 'error converting YAML to JSON: ';
@@ -59,11 +60,27 @@ interface Parsed {
   readonly duplicates: string[];
 }
 
-const OPEN = '{'.charCodeAt(0);
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]/;
+
+function textOf(bytes: Uint8Array): string {
+  let text;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw unread(utf8Problem(bytes), error);
+  }
+  if (CONTROL.test(text)) throw unread('control characters are not allowed');
+  return text;
+}
+
+function unread(why: string, cause?: unknown): PlatformError {
+  return new PlatformError('invalid', `${UNREAD_YAML}${why}`, { cause, details: { reason: 'BadRequest' } });
+}
 
 /** JSON is YAML too, mostly what programs send, and read many times faster. Undefined when there is anything to say. */
-async function parsedAsJson(bytes: Uint8Array): Promise<Parsed | undefined> {
-  if (bytes[0] !== OPEN) return undefined;
+async function parsedAsJson(bytes: Uint8Array, text: string): Promise<Parsed | undefined> {
+  if (!text.startsWith('{') || mayHaveHalf(text)) return undefined;
   try {
     const parsed = await parseLargeJson(bytes, 'YAML');
     return parsed.duplicates.length === 0 ? parsed : undefined;
@@ -73,12 +90,9 @@ async function parsedAsJson(bytes: Uint8Array): Promise<Parsed | undefined> {
   }
 }
 
-async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
+async function parsedAsYaml(text: string): Promise<Parsed> {
   const { isScalar, LineCounter, parseDocument, visit } = await import('yaml');
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    // oxlint-disable-next-line no-control-regex
-    if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) throw new Error('control characters are not allowed');
     const lineCounter = new LineCounter();
     const document = parseDocument(text, { ...READING, uniqueKeys: false, logLevel: 'silent', lineCounter });
     const first = document.errors[0];
@@ -87,6 +101,13 @@ async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
     const value = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as JsonValue;
     const twice: string[] = [];
     visit(document, {
+      Scalar(_key, { type, range }) {
+        const [from, to] = type === 'QUOTE_DOUBLE' && range ? range : [0, 0];
+        if (hasHalf(text.slice(from, to)))
+          throw new Error(
+            scannerProblem(lineCounter.linePos(from).line, 'found invalid Unicode character escape code'),
+          );
+      },
       Map(_key, { items }) {
         const seen = new Set<unknown>();
         for (const { key } of items) {
@@ -105,9 +126,6 @@ async function parsedAsYaml(bytes: Uint8Array): Promise<Parsed> {
       /^Unresolved alias \(the anchor must be set before the alias\): (.*)$/,
       "unknown anchor '$1' referenced",
     );
-    throw new PlatformError('invalid', `${UNREAD_YAML}${why}`, {
-      cause: error,
-      details: { reason: 'BadRequest' },
-    });
+    throw unread(why, error);
   }
 }

@@ -136,7 +136,7 @@ test('aggregated discovery comes as protobuf and YAML too', async () => {
         objectsAt(version, 'resources').map(({ resource }) => resource),
       ),
     ]);
-  const decoded = decodeProtobuf(openEnvelope(body as Uint8Array), list);
+  const decoded = decodeProtobuf(openEnvelope(body as Uint8Array, 'list'), list);
   assert.deepEqual(resourcesIn(decoded), resourcesIn(json.body));
   const yaml = await api.raw('GET', '/apis', { headers: { accept: `application/yaml${as}` } });
   assert.equal(yaml.headers['content-type'], `application/yaml${as}`);

@@ -60,13 +60,13 @@ async function fromBody(request: ApiRequest): Promise<JsonObject> {
   const kind = builtinType(schema);
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
-  if (format === 'protobuf') {
-    const envelope = openEnvelope(body);
-    checkHead(envelope);
-    return kind.decode(decodeProtobuf(envelope, schema)).object;
-  }
   const check = (value: JsonValue): void => checkHead(headOf(value, kind.kind, body));
   try {
+    if (format === 'protobuf') {
+      const envelope = openEnvelope(body, kind.kind);
+      checkHead(envelope);
+      return kind.decode(decodeProtobuf(envelope, schema)).object;
+    }
     const { object } = await decodeAs(format, body, kind, check);
     return isJsonObject(object) ? object : {};
   } catch (error) {

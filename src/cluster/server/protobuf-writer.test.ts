@@ -19,7 +19,7 @@ function schemaOf(group: string, version: string, kind: string): KindSchema {
 function roundTrip(object: JsonObject, schema: KindSchema): JsonObject {
   const { apiVersion, kind } = object as { apiVersion: string; kind: string };
   const body = encodeEnvelope({ apiVersion, kind }, encodeMessage(object, schema.message));
-  return decodeProtobuf(openEnvelope(body), schema);
+  return decodeProtobuf(openEnvelope(body, schema.kind), schema);
 }
 
 test('what is written is read again', async () => {
@@ -84,9 +84,12 @@ test('objects, lists, metadata, watches and failures in protobuf', async () => {
     assert.equal(response.headers['content-type'], PROTOBUF);
     return await wholeBody(response.body);
   };
-  const one = decodeProtobuf(openEnvelope(await get(`${maps}/a`)), schemaOf('', 'v1', 'ConfigMap'));
+  const one = decodeProtobuf(
+    openEnvelope(await get(`${maps}/a`), 'ConfigMap'),
+    schemaOf('', 'v1', 'ConfigMap'),
+  );
   assert.deepEqual(one['data'], { k: 'v' });
-  const list = openEnvelope(await get(maps));
+  const list = openEnvelope(await get(maps), 'ConfigMapList');
   assert.equal(list.kind, 'ConfigMapList');
   const items = decodeProtobuf(list, schemaOf('', 'v1', 'ConfigMapList'))['items'] as JsonObject[];
   assert.deepEqual(
@@ -95,9 +98,10 @@ test('objects, lists, metadata, watches and failures in protobuf', async () => {
   );
   const metadata = openEnvelope(
     await get(`${maps}/a`, `${PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`),
+    'PartialObjectMetadata',
   );
   assert.equal(metadata.kind, 'PartialObjectMetadata');
-  const missing = openEnvelope(await get(`${maps}/none`));
+  const missing = openEnvelope(await get(`${maps}/none`), 'Status');
   assert.equal(missing.kind, 'Status');
 
   const stop = new AbortController();

@@ -44,7 +44,7 @@ test('maps, times and empty strings of a ConfigMap', () => {
     'ConfigMap',
     message(field(1, metadata), field(2, message(field(1, 'k'), field(2, 'w')))),
   );
-  assert.deepEqual(decodeProtobuf(openEnvelope(body), kindSchema('', 'v1', 'ConfigMap')!), {
+  assert.deepEqual(decodeProtobuf(openEnvelope(body, 'ConfigMap'), kindSchema('', 'v1', 'ConfigMap')!), {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'a', labels: { l: 'v' } },
@@ -67,7 +67,7 @@ test('inlined messages, quantities and ports of a Pod', () => {
   );
   const spec = message(field(1, volume), field(2, container), field(5, 0));
   const body = envelope('v1', 'Pod', message(field(2, spec)));
-  assert.deepEqual(decodeProtobuf(openEnvelope(body), kindSchema('', 'v1', 'Pod')!)['spec'], {
+  assert.deepEqual(decodeProtobuf(openEnvelope(body, 'Pod'), kindSchema('', 'v1', 'Pod')!)['spec'], {
     volumes: [{ name: 'tmp', emptyDir: {} }],
     containers: [
       {

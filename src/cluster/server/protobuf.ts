@@ -5,13 +5,16 @@
  * A body is the magic `k8s\0` and a runtime.Unknown: its type (apiVersion, kind) and the object's own bytes.
  * Sources: https://protobuf.dev/programming-guides/encoding/, k8s.io/apimachinery/pkg/runtime/generated.proto.
  */
+import { errorMessage, type PlatformError } from '../../base/errors.ts';
 import { rfc3339, rfc3339Micro } from '../../base/clock.ts';
+import { refusedBody, unreadBody } from '../api/decode.ts';
+import { goUtf8 } from '../api/go-utf8.ts';
 import { setOwn, type JsonObject, type JsonValue } from '../api/json.ts';
 import type { FieldSchema, KindSchema, MessageSchema } from '../api/schema.ts';
-import { badRequest } from './failure.ts';
 
 const MAGIC = Buffer.from('k8s\0');
 const MAX_DEPTH = 100;
+const CUT_OFF = 'unexpected EOF';
 
 /**
  * Fields for which zero, false or '' means something else than absence: pointers in Go's types. The wire cannot tell
@@ -68,16 +71,18 @@ export interface Envelope {
   readonly raw: Uint8Array;
 }
 
-export const NO_ENVELOPE =
-  'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]';
+const NO_ENVELOPE = 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]';
 
-/** It begins as one. */
-export function isEnvelope(body: Uint8Array): boolean {
-  return Buffer.from(body.subarray(0, MAGIC.length)).equals(MAGIC);
+/** Of what should be an object of this kind. */
+export function openEnvelope(body: Uint8Array, kind: string): Envelope {
+  return explained(
+    () => readEnvelope(body),
+    (why) => unreadBody(kind, body, why),
+  );
 }
 
-export function openEnvelope(body: Uint8Array): Envelope {
-  if (!isEnvelope(body)) throw badRequest(NO_ENVELOPE);
+function readEnvelope(body: Uint8Array): Envelope {
+  if (!Buffer.from(body.subarray(0, MAGIC.length)).equals(MAGIC)) throw malformed(NO_ENVELOPE);
   let apiVersion = '';
   let kind = '';
   let raw: Uint8Array = new Uint8Array(0);
@@ -94,7 +99,10 @@ export function openEnvelope(body: Uint8Array): Envelope {
 
 /** The object of an envelope as JSON, with apiVersion and kind. Fields that the schema does not know are left out. */
 export function decodeProtobuf(envelope: Envelope, kind: KindSchema): JsonObject {
-  const object = decodeMessage(envelope.raw, kind.message, 0);
+  const object = explained(
+    () => decodeMessage(envelope.raw, kind.message, 0),
+    (why) => refusedBody(kind, why),
+  );
   return { apiVersion: envelope.apiVersion, kind: envelope.kind, ...object };
 }
 
@@ -111,14 +119,14 @@ function* wireFields(bytes: Uint8Array): Generator<WireField> {
     let result = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = bytes[at++];
-      if (byte === undefined) throw malformed('it ends in the middle of a number');
+      if (byte === undefined) throw malformed(CUT_OFF);
       result |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return result;
     }
-    throw malformed('a number is too long');
+    throw malformed('proto: integer overflow');
   };
   const take = (length: number): Uint8Array => {
-    if (length > bytes.length - at) throw malformed('it ends in the middle of a field');
+    if (length > bytes.length - at) throw malformed(CUT_OFF);
     at += length;
     return bytes.subarray(at - length, at);
   };
@@ -139,13 +147,24 @@ function* wireFields(bytes: Uint8Array): Generator<WireField> {
         yield { number, value: take(4) };
         break;
       default:
-        throw malformed(`wire type ${tag % 8}`);
+        throw malformed(`proto: illegal wireType ${tag % 8}`);
     }
   }
 }
 
-function malformed(why: string): Error {
-  return badRequest(`the body is not a Kubernetes protobuf message: ${why}`);
+/** Bytes that are no message, in the words of Go's decoder where it has any. */
+class WireError extends Error {}
+
+function malformed(why: string): WireError {
+  return new WireError(why);
+}
+
+function explained<T>(read: () => T, refusal: (why: string) => PlatformError): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof WireError ? refusal(error.message) : error;
+  }
 }
 
 function bytesOf(value: WireValue): Uint8Array {
@@ -154,7 +173,7 @@ function bytesOf(value: WireValue): Uint8Array {
 }
 
 function textOf(value: WireValue): string {
-  return Buffer.from(bytesOf(value)).toString('utf8');
+  return goUtf8(bytesOf(value));
 }
 
 function signed(value: WireValue): number {
@@ -280,6 +299,6 @@ function rawOf(bytes: Uint8Array): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw badRequest(`the body holds a raw value that is not JSON: ${String(error)}`);
+    throw malformed(`a raw value is not JSON: ${errorMessage(error)}`);
   }
 }

@@ -8,7 +8,7 @@ import { parseYaml, yamlFailure } from '../api/yaml.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
-import { decodeProtobuf, isEnvelope, NO_ENVELOPE, openEnvelope } from './protobuf.ts';
+import { decodeProtobuf, openEnvelope } from './protobuf.ts';
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -51,8 +51,7 @@ export async function decodeAs(
     return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
   }
   if (kind.wire === undefined) throw unsupportedMediaType(['application/json', 'application/yaml']);
-  if (!isEnvelope(body)) throw unreadBody(kind.kind, body, NO_ENVELOPE);
-  const envelope = openEnvelope(body);
+  const envelope = openEnvelope(body, kind.kind);
   checkHead(envelope, kind);
   // Through the JSON decoder as well: it checks types and brings quantities and times into their form.
   return kind.decode(decodeProtobuf(envelope, kind.wire), { inPlace: true });
@@ -74,7 +73,7 @@ export async function metadataOf(request: ApiRequest): Promise<Meta> {
     const format = bodyFormat(request.headers['content-type']);
     const head = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
     if (format === 'protobuf' && head !== undefined) {
-      return objectAt(decodeProtobuf(openEnvelope(body), head), 'metadata');
+      return objectAt(decodeProtobuf(openEnvelope(body, head.kind), head), 'metadata');
     }
     const parsed = format === 'yaml' ? parseYaml(body) : parseLargeJson(body, 'object');
     const { value } = await parsed;

@@ -156,7 +156,7 @@ class AuditRecord {
   #fromProtobuf(body: Uint8Array): JsonValue | undefined {
     const { info, server } = this.#context;
     const wire = server.resources.find(info.group, info.version, info.resource)?.type.wire;
-    return wire === undefined ? undefined : decodeProtobuf(openEnvelope(body), wire);
+    return wire === undefined ? undefined : decodeProtobuf(openEnvelope(body, wire.kind), wire);
   }
 }
 
