@@ -229,8 +229,11 @@ test('a collection goes by selector', async () => {
   assert.equal(answer.body.kind, 'ConfigMapList');
   // As it was, not as it has become.
   assert.equal(answer.body.items?.[0]?.metadata.deletionTimestamp, undefined);
-  // The version is the list's, not that of each object.
-  const shown = await api.call('DELETE', `${MAPS}?resourceVersion=1&dryRun=All`);
+  // The version is the list's, and without a body what each object must be of too.
+  const refused = await api.call('DELETE', `${MAPS}?resourceVersion=1&dryRun=All`);
+  assert.equal(refused.status, 409);
+  assert.match(refused.body.message ?? '', /"a": the ResourceVersion in the precondition \(1\) does not match/);
+  const shown = await api.call('DELETE', `${MAPS}?resourceVersion=1`, { dryRun: ['All'] });
   assert.equal(shown.status, 200);
   await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`, { propagationPolicy: 'Background' });
   const { body } = await api.call('GET', MAPS);

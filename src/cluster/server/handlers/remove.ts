@@ -103,10 +103,8 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   const { server, resource, info, request } = context;
   const view = viewOf(context);
   const { query, namespace } = info;
-  // The version in a query is that of the list.
-  const ofObjects = new URLSearchParams(query);
-  ofObjects.delete('resourceVersion');
-  const { dryRun, ...options } = await deleteOptionsOf(request, ofObjects);
+  // Without a body the version in the query is that of the list and a precondition of each object too.
+  const { dryRun, ...options } = await deleteOptionsOf(request, query);
   const asked = listOptionsOf(query, false);
   await prepared(resource, () => server.cache.resource(resource.prefix).list(resource.prefix));
   const { objects, ...page } = await listObjects(
