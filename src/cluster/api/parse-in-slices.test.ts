@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
-import { parseInSlices } from './parse-in-slices.ts';
+import { parseInSlices, parseText } from './parse-in-slices.ts';
 import type { JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
@@ -55,6 +55,32 @@ test('goes on over the ends of slices', async () => {
   const value = Array.from({ length: 3000 }, (_, i) => ({ name: `n${i}`, list: [i, { deep: [[i]] }] }));
   const text = JSON.stringify({ value, long: 'x'.repeat(100_000) }, undefined, 1);
   assert.deepEqual((await parseInSlices(text, 100)).value, JSON.parse(text));
+});
+
+test('leaves out a list where it is told to, and nowhere else', async () => {
+  const fields = Object.fromEntries(
+    Array.from({ length: 20_000 }, (_, i) => [`f:a]"${i}`, { '.': [{}, '[', 1] }]),
+  );
+  const metadata = {
+    name: 'a',
+    managedFields: [{ manager: 'm', fieldsV1: fields }, {}],
+    labels: { managedFields: 'x' },
+  };
+  const item = { metadata, spec: { metadata: { managedFields: [1] }, managedFields: [[2]] } };
+  const { managedFields: _, ...left } = metadata;
+  const list = JSON.stringify({ items: [item, { metadata: { managedFields: [] } }, item] }, undefined, 1);
+  assert.deepEqual(await parseText(list, ['items', 'metadata', 'managedFields']), {
+    items: [{ ...item, metadata: left }, { metadata: {} }, { ...item, metadata: left }],
+  });
+  assert.deepEqual(await parseText(list), JSON.parse(list));
+  assert.deepEqual(await parseText(list, ['metadata', 'managedFields']), JSON.parse(list));
+  const path = ['object', 'metadata', 'managedFields'];
+  const frame = JSON.stringify({ type: 'ADDED', object: item });
+  assert.deepEqual(await parseText(frame, path), { type: 'ADDED', object: { ...item, metadata: left } });
+  for (const end of [300_000, frame.indexOf('labels') - 2])
+    await assert.rejects(async () => parseText(frame.slice(0, end), path), {
+      message: /unexpected end of JSON input/,
+    });
 });
 
 test('stops at what is too deep before it reads the rest', async () => {

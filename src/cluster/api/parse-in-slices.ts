@@ -38,16 +38,23 @@ export async function parseInSlices(
   maxDuplicates: number,
 ): Promise<{ value: JsonValue; duplicates: string[] }> {
   const reader = new Reader(text, maxDuplicates);
-  while (!reader.read()) await yieldToLoop();
-  return { value: reader.value, duplicates: [...reader.duplicates] };
+  return { value: await readInSlices(reader), duplicates: [...reader.duplicates] };
 }
 
 /** Characters of a hundred pods, which JSON.parse reads in two milliseconds. */
 const IN_ONE_GO = 256 * 1024;
 
-/** As JSON.parse, but for long texts a slice at a time. Throws SyntaxError. */
-export function parseText(text: string): unknown {
-  return text.length <= IN_ONE_GO ? JSON.parse(text) : parseInSlices(text, 0).then(({ value }) => value);
+/**
+ * As JSON.parse, but for long texts a slice at a time. Throws SyntaxError. A list at the path `without` is then left out: keys
+ * alone, whatever lists they are in.
+ */
+export function parseText(text: string, without?: readonly string[]): unknown {
+  return text.length <= IN_ONE_GO ? JSON.parse(text) : readInSlices(new Reader(text, 0, without));
+}
+
+async function readInSlices(reader: Reader): Promise<JsonValue> {
+  while (!reader.read()) await yieldToLoop();
+  return reader.value;
 }
 
 /** What Go says about a text that is not JSON. */
@@ -73,14 +80,18 @@ class Reader {
   readonly duplicates = new Set<string>();
   readonly #text: string;
   readonly #maxDuplicates: number;
+  readonly #without: readonly string[] | undefined;
   readonly #stack: Level[] = [];
   #at = 0;
+  /** Levels of what is left out, when it is being passed. */
+  #passing = 0;
   /** What has to come: a value, the first member or the end of a level, what follows a value. */
   #expected: 'value' | 'first' | 'after' = 'value';
 
-  constructor(text: string, maxDuplicates: number) {
+  constructor(text: string, maxDuplicates: number, without?: readonly string[]) {
     this.#text = text;
     this.#maxDuplicates = maxDuplicates;
+    this.#without = without;
   }
 
   /** Reads on for one slice; true when that was all. */
@@ -89,7 +100,8 @@ class Reader {
     while (this.#at < end) {
       const mark = this.#mark();
       const level = this.#stack.at(-1);
-      if (this.#expected === 'value') this.#value(mark);
+      if (this.#passing > 0) this.#pass(mark);
+      else if (this.#expected === 'value') this.#value(mark);
       else if (level === undefined) {
         if (mark !== '') throw this.#unexpected('after top-level value');
         return true;
@@ -130,9 +142,26 @@ class Reader {
 
   #value(mark: string): void {
     if (mark === '{') return this.#open({ value: {}, members: 0, isList: false, key: '' });
-    if (mark === '[') return this.#open({ value: [], members: 0, isList: true, key: '' });
+    if (mark === '[') {
+      if (this.#without !== undefined && this.#isLeftOut(this.#without)) return this.#pass(mark);
+      return this.#open({ value: [], members: 0, isList: true, key: '' });
+    }
     this.#put(mark === '"' ? this.#string() : this.#scalar());
     this.#expected = 'after';
+  }
+
+  #isLeftOut(path: readonly string[]): boolean {
+    const objects = this.#stack.filter(({ isList }) => !isList);
+    return objects.length === path.length && objects.every(({ key }, i) => key === path[i]);
+  }
+
+  /** One word, text or mark of what is left out. */
+  #pass(mark: string): void {
+    if (mark === '"') this.#at = endOfString(this.#text, this.#at);
+    if (mark === '' || this.#at < 0) throw new SyntaxError('unexpected end of JSON input');
+    this.#at++;
+    if (mark === '[' || mark === '{') this.#passing++;
+    else if ((mark === ']' || mark === '}') && --this.#passing === 0) this.#expected = 'after';
   }
 
   #open(level: Level): void {

@@ -31,6 +31,8 @@ const PATCH_CONTENT: Readonly<Record<PatchType, string>> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+const OWNERS_IN_FRAMES = ['object', 'metadata', 'managedFields'];
+const OWNERS_IN_LISTS = ['items', 'metadata', 'managedFields'];
 const METADATA_CONTENT = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const METADATA_LIST_CONTENT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
@@ -56,7 +58,8 @@ class TransportClient implements Client {
   async list<T extends ApiObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
     const url = collectionPath(type, options.namespace) + queryOf(options);
     const accept = type.metadataOnly === true ? METADATA_LIST_CONTENT : undefined;
-    const body = await this.#call<ListBody<T>>('GET', url, { accept });
+    const without = options.withoutOwners === true ? OWNERS_IN_LISTS : undefined;
+    const body = await this.#call<ListBody<T>>('GET', url, { accept, without });
     const items = body.items ?? [];
     // On the wire the items of a typed list do not say what they are; whoever holds one alone needs to know.
     for (const item of items) named(type, item);
@@ -132,6 +135,7 @@ class TransportClient implements Client {
     const { signal } = options;
     const query = queryOf(options, { watch: 'true', allowWatchBookmarks: 'true' });
     const url = collectionPath(type, options.namespace) + query;
+    const without = options.withoutOwners === true ? OWNERS_IN_FRAMES : undefined;
     let response: ApiResponse;
     try {
       const headers =
@@ -141,7 +145,7 @@ class TransportClient implements Client {
       for await (const some of lines(streamOf(response.body))) {
         for (const line of some) {
           if (signal.aborted) return;
-          yield watchEvent<T>((await parseText(line)) as Frame<T>, type);
+          yield watchEvent<T>((await parseText(line, without)) as Frame<T>, type);
         }
       }
     } catch (error) {
@@ -153,7 +157,7 @@ class TransportClient implements Client {
   async #call<R>(
     method: ApiRequest['method'],
     url: string,
-    { body, contentType = 'application/json', accept }: CallOptions = {},
+    { body, contentType = 'application/json', accept, without }: CallOptions = {},
   ): Promise<R> {
     const headers = accept === undefined ? this.#headers : { ...this.#headers, accept };
     const response = await this.#transport.request({
@@ -163,7 +167,7 @@ class TransportClient implements Client {
       ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
     });
     if (response.status < 200 || response.status > 299) throw await failure(response, `${method} ${url}`);
-    return (await parseText(await textOf(response.body))) as R;
+    return (await parseText(await textOf(response.body), without)) as R;
   }
 }
 
@@ -171,6 +175,8 @@ interface CallOptions {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly accept?: string | undefined;
+  /** As in parseText. */
+  readonly without?: readonly string[] | undefined;
 }
 
 /** Says what the object is, where the answer does not, or says that it is metadata. */

@@ -67,10 +67,11 @@ async function list<T extends ApiObject>(
   const { client, type, sink } = options;
   try {
     const objects: T[] = [];
-    let page = await client.list(type, { ...selectors(options), limit: PAGE });
+    const wanted = { ...selectors(options), withoutOwners: true, limit: PAGE };
+    let page = await client.list(type, wanted);
     for (const item of page.items) objects.push(sink.prepare(item));
     while (page.continue !== undefined && !signal.aborted) {
-      page = await client.list(type, { ...selectors(options), limit: PAGE, continue: page.continue });
+      page = await client.list(type, { ...wanted, continue: page.continue });
       for (const item of page.items) objects.push(sink.prepare(item));
     }
     if (signal.aborted) return state;
@@ -91,7 +92,8 @@ async function watch<T extends ApiObject>(
   const started = clock.monotonic();
   let { resourceVersion, failures } = state;
   try {
-    for await (const event of client.watch(type, { ...selectors(options), resourceVersion, signal })) {
+    const wanted = { ...selectors(options), withoutOwners: true, resourceVersion, signal };
+    for await (const event of client.watch(type, wanted)) {
       failures = 0;
       if (event.type === 'BOOKMARK') {
         resourceVersion = event.resourceVersion;

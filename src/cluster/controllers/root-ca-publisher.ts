@@ -17,7 +17,8 @@ export interface RootCaPublisherEnvironment extends ControllerEnvironment {
 export function createRootCaPublisher(environment: RootCaPublisherEnvironment): Controller {
   const { client, informers, rootCa } = environment;
   const spaces = informers.informer(namespaces);
-  const maps = informers.informer(configMaps);
+  // Others may have megabytes each, which are none of its business.
+  const maps = informers.informer(configMaps, { fieldSelector: `metadata.name=${NAME}` });
 
   async function reconcile(namespace: string): Promise<void> {
     if (!isNamespaceActive(spaces.get(namespace))) return;
@@ -43,7 +44,7 @@ export function createRootCaPublisher(environment: RootCaPublisherEnvironment): 
     environment,
     sources: [
       enqueues(spaces, (namespace) => [namespace.metadata?.name ?? '']),
-      enqueues(maps, ({ metadata }) => (metadata?.name === NAME ? [metadata.namespace ?? ''] : [])),
+      enqueues(maps, ({ metadata }) => [metadata?.namespace ?? '']),
     ],
     reconcile,
   });

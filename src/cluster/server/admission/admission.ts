@@ -26,6 +26,8 @@ export interface AdmissionRequest {
   readonly object?: KubeObject;
   /** What is stored, in the request's version; absent for CREATE. */
   readonly old?: KubeObject;
+  /** To be awaited before anybody looks at `object` or `old`: reads them, when nobody has, where they may be wide. */
+  readonly read?: () => Promise<void>;
   /** CreateOptions, UpdateOptions or DeleteOptions. */
   readonly options?: Readonly<Record<string, unknown>>;
   readonly server: ServerParts;
@@ -67,11 +69,11 @@ export class Round {
 export interface AdmissionPlugin {
   /** As `--enable-admission-plugins` names it. */
   readonly name: string;
-  handles(request: AdmissionRequest): boolean;
+  handles(request: Omit<AdmissionRequest, 'object' | 'old'>): boolean;
   /** May be called again for the same write, also after another plugin's change: must be idempotent. */
   mutate?(request: AdmissionRequest): void | Promise<void>;
-  /** `mutate` changes nothing: it refuses before others are asked, or makes ready what validation needs. */
-  readonly leavesObject?: true;
+  /** `mutate` does not look at the object: it refuses before others are asked, or makes ready what validation needs. */
+  readonly ignoresObject?: true;
   /** Throws to refuse. What it reserves elsewhere (quota) it hands back with the returned function when the write fails. */
   validate?(request: AdmissionRequest): void | Undo | Promise<void | Undo>;
 }
@@ -119,6 +121,7 @@ export class Admission {
         for (const plugin of this.#plugins) {
           if (plugin.mutate === undefined || !plugin.handles(request)) continue;
           step.next(plugin);
+          if (request.read !== undefined && plugin.ignoresObject !== true) await request.read();
           const done = plugin.mutate(request);
           if (done !== undefined) await done;
         }
@@ -130,13 +133,6 @@ export class Admission {
     step.end(false);
   }
 
-  /** Whether `mutate` may change the object. */
-  changes(request: AdmissionRequest): boolean {
-    return this.#plugins.some(
-      (plugin) => plugin.mutate !== undefined && plugin.leavesObject !== true && plugin.handles(request),
-    );
-  }
-
   /** Dispose what it returns unless the write has happened. */
   async validate(request: AdmissionRequest): Promise<Reservations> {
     const undo: Undo[] = [];
@@ -146,6 +142,7 @@ export class Admission {
       for (const plugin of this.#plugins) {
         if (plugin.validate === undefined || !plugin.handles(request)) continue;
         step.next(plugin);
+        if (request.read !== undefined) await request.read();
         const answer = plugin.validate(request);
         const back = answer instanceof Promise ? await answer : answer;
         if (typeof back === 'function') undo.push(back);

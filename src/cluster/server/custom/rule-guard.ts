@@ -5,7 +5,7 @@ import type { AdmissionPlugin } from '../admission/admission.ts';
 /** Validation of definitions cannot wait: what it takes to check their patterns and rules is loaded before. */
 export const ruleGuard: AdmissionPlugin = {
   name: 'CustomResourceRules',
-  leavesObject: true,
+  ignoresObject: true,
   handles: ({ resource, subresource, operation }) =>
     subresource === '' &&
     operation !== 'DELETE' &&

@@ -45,18 +45,17 @@ export function answersFor(
     decide: (attributes) => authorizer.decide(attributes),
     async mutate(question) {
       const warnings: string[] = [];
-      const request = await requestOf(question, context, warnings);
+      const request = requestOf(question, context, warnings);
       await admission.mutate(request);
       const { object } = request;
+      // Nobody has looked at it.
       if (question.object === undefined || object === undefined) return { warnings };
-      // To write it down and compare takes as long as to read it.
-      if (!admission.changes(request)) return { warnings };
       const bytes = await encodeInSlices(object);
       return bytes.equals(question.object) ? { warnings } : { object: own(bytes), warnings };
     },
     async validate(question) {
       const warnings: string[] = [];
-      reservations = await admission.validate(await requestOf(question, context, warnings));
+      reservations = await admission.validate(requestOf(question, context, warnings));
       if (abandoned) await giveBack();
       return { reserved: reservations.some, warnings };
     },
@@ -68,23 +67,30 @@ export function answersFor(
   };
 }
 
-async function requestOf(
+/** The objects are read when somebody looks at them: most plugins have nothing to say about most kinds. */
+function requestOf(
   { object, old, options, ...question }: AdmissionQuestion,
   { resource, user, server, annotations }: ResourceContext,
   warnings: string[],
-): Promise<AdmissionRequest> {
-  return {
+): AdmissionRequest {
+  let read = false;
+  const request: AdmissionRequest & { object?: KubeObject; old?: KubeObject } = {
     ...question,
     resource,
     user,
     ...(options !== undefined && { options }),
-    ...(object !== undefined && { object: await objectIn(object) }),
-    ...(old !== undefined && { old: await objectIn(old) }),
     server,
     warn: (text) => void warnings.push(text),
     audit: (key, value) => void annotations?.set(key, value),
     round: new Round(),
+    read: async () => {
+      if (read) return;
+      read = true;
+      if (object !== undefined) request.object = await objectIn(object);
+      if (old !== undefined) request.old = await objectIn(old);
+    },
   };
+  return request;
 }
 
 async function objectIn(bytes: Uint8Array): Promise<KubeObject> {

@@ -164,6 +164,12 @@ test('fields and labels of wide objects select them', async () => {
 
 test('admission has its say in the main thread, and gives back what it has set aside', async () => {
   const log: string[] = [];
+  const hasty: AdmissionPlugin = {
+    name: 'Hasty',
+    ignoresObject: true,
+    handles: ({ resource }) => resource.resource === 'configmaps',
+    mutate: ({ object }) => void log.push(object === undefined ? 'nothing has been read' : 'read'),
+  };
   const plugin: AdmissionPlugin = {
     name: 'Test',
     handles: ({ resource }) => resource.resource === 'configmaps',
@@ -179,18 +185,21 @@ test('admission has its say in the main thread, and gives back what it has set a
       return async () => void log.push('given back');
     },
   };
-  await using api = await TestServer.open({ admission: [plugin] });
+  await using api = await TestServer.open({ admission: [hasty, plugin] });
   const made = await api.call('POST', MAPS, configMap('a', wide('1')));
   assert.deepEqual(made.body.metadata.labels, { by: 'plugin' });
   assert.equal(made.headers['warning'], '299 - "careful"');
   assert.equal((await api.call('POST', MAPS, configMap('a', wide('2')))).status, 409);
   assert.equal((await api.call('PUT', `${MAPS}/a`, configMap('a', wide('3')))).status, 200);
   assert.deepEqual(log, [
+    'nothing has been read',
     'mutate CREATE ',
     'validate 1500 plugin',
+    'nothing has been read',
     'mutate CREATE ',
     'validate 1500 plugin',
     'given back',
+    'nothing has been read',
     'mutate UPDATE 1',
     'validate 1500 plugin',
   ]);

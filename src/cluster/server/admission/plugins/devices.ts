@@ -10,7 +10,7 @@ const REFUSAL = `admin access to devices requires the \`${LABEL}: true\` label o
 /** Claims and classes of devices: who may look at others' devices (KEP-5018), and what it takes to check selectors. */
 export const devices: AdmissionPlugin = {
   name: 'Devices',
-  leavesObject: true,
+  ignoresObject: true,
   handles: ({ resource, operation }) => resource.group === 'resource.k8s.io' && operation !== 'DELETE',
   /** Validation cannot wait; what it takes is loaded before. */
   mutate: loadDeviceExpressions,

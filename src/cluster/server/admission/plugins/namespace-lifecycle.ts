@@ -8,7 +8,7 @@ const IMMORTAL: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-p
 /** New objects only go into namespaces that are there to stay, and some namespaces always are. */
 export const namespaceLifecycle: AdmissionPlugin = {
   name: 'NamespaceLifecycle',
-  leavesObject: true,
+  ignoresObject: true,
   handles: ({ operation, resource, subresource, name }) =>
     operation === 'CREATE'
       ? resource.namespaced

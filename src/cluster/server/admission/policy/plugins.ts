@@ -19,9 +19,9 @@ export function mutatingPolicies(): AdmissionPlugin {
   const policies = new Policies('mutating');
   return {
     name: 'MutatingAdmissionPolicy',
-    handles: (request) =>
-      request.object !== undefined && policies.current(request.server).length > 0 && !isExempt(request),
+    handles: (request) => policies.current(request.server).length > 0 && !isExempt(request),
     async mutate(request) {
+      if (request.object === undefined) return;
       const { mutateByPolicies } = await import('./mutating.ts');
       await mutateByPolicies(request, policies.current(request.server));
     },
