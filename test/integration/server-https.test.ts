@@ -305,6 +305,33 @@ describe('HTTPS', () => {
     assert.deepEqual([await heard('127.0.0.2'), await heard('127.0.0.3')], [true, false]);
   });
 
+  test('any method is answered, and what is no request is refused', async () => {
+    const raw = async (head: string, before?: string): Promise<string> => {
+      const socket = connectTls({ host: '127.0.0.1', port: listener.port, ca: pki.ca.cert });
+      if (before !== undefined) {
+        socket.write(`${before}\r\nhost: x\r\n\r\n`);
+        assert.match(String(((await once(socket, 'data')) as [Buffer])[0]), /^HTTP\/1.1 200 /);
+      }
+      socket.write(`${head}\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      return await text(socket);
+    };
+    const admin = `\r\nauthorization: Bearer ${pki.adminToken}`;
+    assert.match(
+      await raw(`TWIST /version HTTP/1.1${admin}`),
+      /^HTTP\/1.1 405 .*connection: close\r\n.*"reason":"MethodNotAllowed"/is,
+    );
+    assert.match(await raw('TWIST /version HTTP/1.1'), / 403 .*\\"system:anonymous\\" cannot twist path/s);
+    // On a connection that has been used.
+    const used = await raw(`twist /api/v1/pods HTTP/1.1${admin}`, `GET /version HTTP/1.1${admin}`);
+    assert.match(used, /^HTTP\/1.1 405 /);
+    assert.match(
+      await raw('TW(IST /version HTTP/1.1'),
+      /^HTTP\/1.1 400 Bad Request\r\n.*\r\n\r\n400 Bad Request$/s,
+    );
+    assert.match(await raw(`GET https://x/version HTTP/1.1${admin}`), / 200 .*"gitVersion"/s);
+    assert.match(await raw(`GET /version HTTP/1.1${admin}\r\nlong: ${'x'.repeat(100_000)}`), / 200 /);
+  });
+
   test('a taken port is said so', async () => {
     const again = listen({
       server,

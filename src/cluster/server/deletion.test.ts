@@ -232,7 +232,10 @@ test('a collection goes by selector', async () => {
   // The version is the list's, and without a body what each object must be of too.
   const refused = await api.call('DELETE', `${MAPS}?resourceVersion=1&dryRun=All`);
   assert.equal(refused.status, 409);
-  assert.match(refused.body.message ?? '', /"a": the ResourceVersion in the precondition \(1\) does not match/);
+  assert.match(
+    refused.body.message ?? '',
+    /"a": the ResourceVersion in the precondition \(1\) does not match/,
+  );
   const shown = await api.call('DELETE', `${MAPS}?resourceVersion=1`, { dryRun: ['All'] });
   assert.equal(shown.status, 200);
   await api.call('DELETE', `${MAPS}?labelSelector=app%3Dx`, { propagationPolicy: 'Background' });

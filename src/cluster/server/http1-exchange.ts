@@ -30,7 +30,12 @@ function chunkOf(bytes: Uint8Array): Buffer {
   return last.chunk;
 }
 
-class Http1Exchange implements Exchange {
+/** Of a target in either form (RFC 9112, section 3.2). */
+function pathOf(target: string): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
+}
+
+export class Http1Exchange implements Exchange {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -43,7 +48,7 @@ class Http1Exchange implements Exchange {
   constructor(message: IncomingMessage, response: ServerResponse) {
     const { headers } = message;
     this.method = message.method ?? 'GET';
-    this.url = message.url ?? '/';
+    this.url = pathOf(message.url ?? '/');
     this.headers = flatHeaders(message);
     this.hasBody =
       headers['transfer-encoding'] !== undefined ||
@@ -133,10 +138,6 @@ class Http1Exchange implements Exchange {
   destroy(): void {
     this.#response.destroy();
   }
-}
-
-export function http1Exchange(message: IncomingMessage, response: ServerResponse): Exchange {
-  return new Http1Exchange(message, response);
 }
 
 /** Protocols that a request may ask to go on with; others, like `h2c`, are not heard. */

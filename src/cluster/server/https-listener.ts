@@ -7,7 +7,8 @@ import { systemClock, type Clock } from '../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../base/errors.ts';
 import type { ApiServer } from './api-server.ts';
 import { standings } from './authentication/front-proxy.ts';
-import { http1Exchange, http1Upgrade, wantsUpgrade } from './http1-exchange.ts';
+import { http1Upgrade, wantsUpgrade } from './http1-exchange.ts';
+import { takeRequests } from './http1-other-methods.ts';
 import { serve, type Exchange } from './http-exchange.ts';
 import type { Http2Sessions } from './http2-sessions.ts';
 
@@ -51,6 +52,8 @@ export interface Listener extends AsyncDisposable {
   alsoOn(host: string, from: (address: string) => boolean): Promise<void>;
 }
 
+/** As Go's: selectors and tokens may be long. */
+const MAX_HEAD_BYTES = 1024 * 1024;
 const TIMEOUTS: Timeouts = { head: 30_000, request: 60_000, idle: 120_000 };
 
 /** Throws `unavailable` when the port is taken. Disposing ends every connection. */
@@ -67,8 +70,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     requestTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(5000, timeouts.head),
     shouldUpgradeCallback: wantsUpgrade,
+    maxHeaderSize: MAX_HEAD_BYTES,
   });
-  http1.on('request', (message, response) => answer(http1Exchange(message, response)));
+  takeRequests(http1, answer);
   http1.on('upgrade', (message, socket, head) => answer(http1Upgrade(message, socket as TLSSocket, head)));
   // It never listens itself; this is how it begins to look after slow clients.
   http1.emit('listening');
