@@ -62,10 +62,16 @@ export function takeRequests(server: Server, answer: (exchange: Exchange) => voi
     const isAnswering = headersSent && !writableFinished;
     // Those who are gone or slow hear nothing, nor does anybody in the middle of an answer.
     const isSilent = error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    if (isSilent || isAnswering || !socket.writable) return void socket.destroy();
+    if (isSilent || isAnswering || !socket.writable) {
+      socket.destroy();
+      return;
+    }
     const isOther = error.code === 'HPE_INVALID_METHOD' && writableFinished;
     const [, method, rest] = HEAD.exec(isOther ? String(error.rawPacket?.toString('latin1')) : '') ?? [];
-    if (method === undefined) return void socket.end(refusalOf(error.code));
+    if (method === undefined) {
+      socket.end(refusalOf(error.code));
+      return;
+    }
     const [ours, parsers] = duplexPair();
     renamed.set(parsers, { method, socket: socket as TLSSocket });
     socket.on('close', () => ours.destroy());
