@@ -35,6 +35,7 @@ test('a large document is written piece by piece, and the loop turns in between'
   turns = Infinity;
   assert.deepEqual(head, { status: 200, headers: { etag: 'x', 'content-length': body.length } });
   assert.ok(written.every(({ length }) => length <= 128 * 1024));
+  assert.ok(written.at(-1)!.length <= 1024, 'nobody waits for the last piece');
   assert.ok(Buffer.concat(written).equals(body));
   assert.equal(ended, 1);
 });
