@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { benchPod, Driver } from './apiserver-load.ts';
 import { Server } from './apiserver-process.ts';
 import { measureReads } from './loop-holds-reads.ts';
+import { measureServices } from './loop-holds-services.ts';
 
 const WORD = process.argv[2] ?? '';
 const TRIES = 7;
@@ -307,6 +308,7 @@ async function main(): Promise<void> {
     }),
   );
 
+  await measureServices({ driver, send, measure });
   await measureReads({ driver, send, measure });
 }
 

@@ -87,6 +87,7 @@ import { ResourceTable } from './resource-table.ts';
 import { present } from './present.ts';
 import { compressed, respondWith, statusResponse } from './respond.ts';
 import { answerRoot } from './root.ts';
+import type { StrategyChoices } from './strategies/index.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { warmUp } from './warm-up.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -166,11 +167,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await using stack = new AsyncDisposableStack();
   const addresses = parseCidr(options.serviceCidr);
   const limits: ServerLimits = { ...DEFAULT_LIMITS, ...options.limits };
-  const resources = new ResourceTable({
+  const choices: StrategyChoices = {
     addresses,
     nodePorts: options.nodePortRange ?? [30000, 32767],
     eventSeconds: limits.eventSeconds,
-  });
+  };
+  const resources = new ResourceTable(choices);
   const kept = resources.all.filter(({ declaration }) => !declaration.virtual);
   const prefixes = new Set([...kept.map(({ prefix }) => prefix), ADDRESS_PREFIX, NODE_PORT_PREFIX]);
   const startUp = new StartUp();
@@ -245,7 +247,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // Under this name everyone knows the store.
       { name: 'etcd-0', live: true, check: async (): Promise<void> => void (await store.revision()) },
     ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    offload: stack.use(new Offload({ clock, storage, limits })),
+    offload: stack.use(new Offload({ clock, storage, limits, choices })),
     stopping: stop.signal,
   };
   const advertiser = new Advertiser(parts, sharedStore);

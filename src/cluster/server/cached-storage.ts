@@ -47,8 +47,10 @@ export class CachedStorage implements Storage {
     return this.#leases.get(seconds);
   }
 
-  claimed(key: string): boolean {
-    const prefix = key.startsWith(ADDRESS_PREFIX) ? ADDRESS_PREFIX : NODE_PORT_PREFIX;
-    return this.current(prefix, key) !== undefined;
+  unclaimed(keys: readonly string[]): string | undefined {
+    return keys.find((key) => {
+      const prefix = key.startsWith(ADDRESS_PREFIX) ? ADDRESS_PREFIX : NODE_PORT_PREFIX;
+      return this.current(prefix, key) === undefined;
+    });
   }
 }

@@ -4,13 +4,13 @@
  */
 import type { Random } from '../../base/random.ts';
 import { isPlatformError } from '../../base/errors.ts';
-import { pauseAfter } from '../../base/yield-to-loop.ts';
+import { pauseAfter, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Compare, KeyValue, Op, TxnResult } from '../store/store.ts';
 import { encodeForStorage, encodeUnstored } from './encoding.ts';
 import { alreadyExists, conflict, MODIFIED, notFound, versionOfNew } from './failure.ts';
 import { isJsonObject, jsonEqual, type JsonValue } from '../api/json.ts';
 import type { KubeObject } from './object.ts';
-import type { Claims, Resource } from './resource.ts';
+import type { Claiming, Claims, Resource } from './resource.ts';
 import { keyOf } from './resource-table.ts';
 import { CachedObject } from './cached-object.ts';
 
@@ -18,6 +18,9 @@ const NO_CLAIMS: Claims = { compares: [], ops: [] };
 
 /** Tries of one write against others on the same object before the client is told. */
 const MAX_TRIES = 64;
+
+/** So many are looked up in a turn of their own. */
+const MANY_KEYS = 200;
 
 export interface Ref {
   readonly namespace: string;
@@ -47,8 +50,8 @@ export interface Storage {
   txn(compares: readonly Compare[], ops: readonly Op[]): Promise<Outcome>;
   /** A lease that runs out at least `seconds` from now. */
   lease(seconds: number): Promise<number>;
-  /** Something holds the key of an address or a port. */
-  claimed(key: string): boolean;
+  /** The first of the keys of addresses or ports that nothing holds. */
+  unclaimed(keys: readonly string[]): string | undefined | Promise<string | undefined>;
 }
 
 export class Registry {
@@ -92,7 +95,7 @@ export class Registry {
         throw alreadyExists(resource, name, there.peek().metadata.deletionTimestamp !== undefined);
       // Each try starts from what was asked for: an address that a lost try chose is not a wish of the client.
       const attempt = { ...object };
-      const claims = this.#claims(resource, [attempt, undefined], { refused, dryRun });
+      const claims = await this.#claims(resource, [attempt, undefined], { refused, dryRun });
       if (dryRun) return new CachedObject(key, encodeUnstored(attempt), 0);
       const value = encodeForStorage(attempt);
       await pauseAfter(value.length);
@@ -130,14 +133,15 @@ export class Registry {
       const change = await options.change(found, current.length);
       if (change.type === 'keep') return { type: 'keep', object: current };
       const object = change.type === 'put' ? change.object : undefined;
-      const claims = this.#claims(resource, [object, found], { refused, dryRun: options.dryRun === true });
+      const { dryRun = false } = options;
+      const claims = await this.#claims(resource, [object, found], { refused, dryRun });
       const shown = change.type === 'put' ? change.object : change.last;
       const value = shown === undefined ? current.stored : encodeForStorage(shown);
       await pauseAfter(value.length);
       // Of equal objects the encoded forms are equally long, whatever the order: then it is worth to look.
       const mayBeSame = object !== undefined && value.length === current.length;
       if (mayBeSame && isUnchanged(object, found)) return { type: 'keep', object: current };
-      if (options.dryRun === true) {
+      if (dryRun) {
         return { type: change.type, object: new CachedObject(key, value, current.revision) };
       }
       const compares = [{ key, modRevision: current.revision }, ...claims.compares];
@@ -156,14 +160,20 @@ export class Registry {
     resource: Resource,
     [object, old]: readonly [KubeObject | undefined, KubeObject | undefined],
     { refused, dryRun }: { readonly refused: ReadonlySet<string>; readonly dryRun: boolean },
-  ): Claims {
-    return (
-      resource.strategy.claims?.(object, old, {
-        dryRun,
-        taken: (key) => refused.has(key) || this.#storage.claimed(key),
-        random: () => this.#random.next(),
-      }) ?? NO_CLAIMS
-    );
+  ): Claims | Promise<Claims> {
+    const random = (): number => this.#random.next();
+    const claiming = resource.strategy.claims?.(object, old, { dryRun, random });
+    return claiming === undefined ? NO_CLAIMS : this.#answered(claiming, refused);
+  }
+
+  async #answered(claiming: Claiming, refused: ReadonlySet<string>): Promise<Claims> {
+    let step = claiming.next();
+    while (step.done !== true) {
+      if (step.value.length >= MANY_KEYS) await yieldToLoop();
+      const keys = step.value.filter((key) => !refused.has(key));
+      step = claiming.next(keys.length === 0 ? undefined : await this.#storage.unclaimed(keys));
+    }
+    return step.value;
   }
 
   #put(resource: Resource, key: string, value: Uint8Array): Op | Promise<Op> {

@@ -52,11 +52,15 @@ export interface Claims {
   readonly ops: readonly Op[];
 }
 
+/**
+ * The way to them: yields keys below a cached prefix, and is told which of those is the first that neither exists nor has
+ * been refused in an earlier try of this write; undefined when there is none.
+ */
+export type Claiming<T = Claims> = Generator<readonly string[], T, string | undefined>;
+
 export interface ClaimContext {
   /** Nothing will be written. */
   readonly dryRun: boolean;
-  /** True when a key below a cached prefix exists or has been refused in an earlier try of this write. */
-  taken(key: string): boolean;
   /** A number in [0, 1). */
   random(): number;
 }
@@ -94,7 +98,7 @@ export interface Strategy {
   /** The same for what only writes the status. */
   prepareForStatus?(object: KubeObject, old: KubeObject, window: Window): void;
   /** Fills in allocated fields of `object`. `old` is absent on create, `object` on delete. */
-  claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claims;
+  claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claiming;
   /** Fields of USERS_METADATA that the status endpoint does not write. */
   readonly fixedInStatus?: readonly string[];
   /** What happens to dependents when nobody says: kinds older than garbage collection leave them. */

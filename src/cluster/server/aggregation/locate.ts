@@ -7,6 +7,8 @@ import { keyOf } from '../resource-table.ts';
 import type { ResourceCache } from '../watch-cache.ts';
 import type { Backend } from './api-services.ts';
 
+const SERVICE_NAME = 'kubernetes.io/service-name';
+
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -41,14 +43,14 @@ export class Locator {
   subscribe(listener: (service: string) => void): Disposable {
     const stack = new DisposableStack();
     stack.use(
-      this.#services.subscribe(({ current: { object } }) =>
-        listener(`${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`),
-      ),
+      this.#services.subscribe(({ current: { key } }) => listener(key.slice(this.#services.prefix.length))),
     );
     stack.use(
-      this.#slices.subscribe(({ current: { object } }) =>
-        listener(`${object.metadata.namespace ?? ''}/${serviceOfSlice(object)}`),
-      ),
+      this.#slices.subscribe(({ current }) => {
+        const { prefix } = this.#slices;
+        const namespace = current.key.slice(prefix.length, current.key.indexOf('/', prefix.length));
+        listener(`${namespace}/${textOf(current.at(['metadata', 'labels', SERVICE_NAME]))}`);
+      }),
     );
     return stack;
   }
@@ -125,7 +127,7 @@ export class Locator {
 }
 
 function serviceOfSlice({ metadata }: KubeObject): string {
-  return metadata.labels?.['kubernetes.io/service-name'] ?? '';
+  return metadata.labels?.[SERVICE_NAME] ?? '';
 }
 
 function typeOf(service: KubeObject): string {

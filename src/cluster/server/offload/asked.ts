@@ -42,6 +42,7 @@ export function answersFor(
       };
     },
     lease: (seconds) => storage.lease(seconds),
+    unclaimed: (keys) => storage.unclaimed(keys),
     decide: (attributes) => authorizer.decide(attributes),
     async mutate(question) {
       const warnings: string[] = [];

@@ -37,13 +37,11 @@ import { remoteParts, type Ask } from './remote-parts.ts';
 
 const port = parentPort;
 assert(port !== null, 'offload-worker runs in a worker thread');
-const { eventSeconds } = workerData as ThreadOptions;
 
 /** What expressions of one request may take at once: their budgets allow for more. */
 const EXPRESSIONS_MS = 10_000;
 
-// Only what claims addresses and ports has to know which there are, and that is not offloaded.
-const resources = new ResourceTable({ addresses: { base: 0, size: 0 }, nodePorts: [0, 0], eventSeconds });
+const resources = new ResourceTable(workerData as ThreadOptions);
 // What validation cannot wait for.
 const loaded = Promise.all([loadPatterns(), loadRules(), loadDeviceExpressions()]);
 /** Definitions that are being read, or were. */

@@ -23,6 +23,7 @@ import type { Resource } from '../resource.ts';
 import type { CachedObject } from '../cached-object.ts';
 import type { View } from '../view.ts';
 import { keyOf } from '../resource-table.ts';
+import type { StrategyChoices } from '../strategies/index.ts';
 import { viewOf } from '../handlers/read.ts';
 import { answersFor } from './asked.ts';
 import {
@@ -51,7 +52,9 @@ const SUBRESOURCES = new Set(['', 'status', 'approval', 'ephemeralcontainers', '
 export interface OffloadOptions {
   readonly clock: Clock;
   readonly storage: Storage;
-  readonly limits: Pick<ServerLimits, 'eventSeconds' | 'wideValues'>;
+  readonly limits: Pick<ServerLimits, 'wideValues'>;
+  /** Those of the server's own resources. */
+  readonly choices: StrategyChoices;
 }
 
 export class Offload implements AsyncDisposable {
@@ -143,14 +146,9 @@ export class Offload implements AsyncDisposable {
   }
 }
 
-/** Claims are looked up in the cache, and webhooks that convert are called from the main thread. */
-function isMovable({ resource: { strategy, conversion }, info }: ResourceContext): boolean {
-  return (
-    VERBS.has(info.verb) &&
-    SUBRESOURCES.has(info.subresource) &&
-    strategy.claims === undefined &&
-    conversion?.prepare === undefined
-  );
+/** Webhooks that convert are called from the main thread. */
+function isMovable({ resource: { conversion }, info }: ResourceContext): boolean {
+  return VERBS.has(info.verb) && SUBRESOURCES.has(info.subresource) && conversion?.prepare === undefined;
 }
 
 /** A request that the thread answers, or expressions that it evaluates. */
@@ -187,8 +185,7 @@ class Thread implements AsyncDisposable {
   constructor(options: OffloadOptions, ended: () => void) {
     this.#options = options;
     this.#ended = ended;
-    const { eventSeconds } = options.limits;
-    const workerData: ThreadOptions = { eventSeconds };
+    const workerData: ThreadOptions = options.choices;
     this.#worker = new Worker(workerUrl('offload-worker', import.meta.url), { workerData, execArgv: [] });
     // Whoever waits for an answer has a connection that keeps the process alive.
     this.#worker.unref();

@@ -28,12 +28,10 @@ import type { Subject } from '../admission/policy/variables.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import type { Outcome } from '../registry.ts';
 import type { RequestInfo } from '../request-info.ts';
+import type { StrategyChoices } from '../strategies/index.ts';
 
 /** What the thread is started with. */
-export interface ThreadOptions {
-  /** As in ServerLimits. */
-  readonly eventSeconds: number;
-}
+export type ThreadOptions = StrategyChoices;
 
 /** One request that the thread is to answer. */
 export interface Job {
@@ -105,6 +103,7 @@ export interface Calls {
   current(prefix: string, key: string): State | undefined;
   txn(compares: readonly Compare[], ops: readonly Op[]): Outcome;
   lease(seconds: number): number;
+  unclaimed(keys: readonly string[]): string | undefined;
   decide(attributes: Attributes): Decision;
   /** The object when it has been changed, as JSON. */
   mutate(question: AdmissionQuestion): { readonly object?: Uint8Array; readonly warnings: readonly string[] };

@@ -64,8 +64,8 @@ class RemoteStorage implements Storage {
     return this.#ask('lease', seconds);
   }
 
-  claimed(key: string): never {
-    throw new Error(`${key}: what claims addresses is not offloaded`);
+  unclaimed(keys: readonly string[]): Promise<string | undefined> {
+    return this.#ask('unclaimed', keys);
   }
 }
 

@@ -11,7 +11,7 @@ import type { Compare, Op } from '../../store/store.ts';
 import { contains, formatIpv4, parseIpv4, type Cidr } from '../cidr.ts';
 import { unexplained } from '../failure.ts';
 import type { Json, KubeObject } from '../object.ts';
-import type { ClaimContext, Claims } from '../resource.ts';
+import type { ClaimContext, Claiming, Claims } from '../resource.ts';
 
 export const ADDRESS_PREFIX = '/registry/ipaddresses/';
 export const NODE_PORT_PREFIX = '/registry/ranges/servicenodeports/';
@@ -27,11 +27,11 @@ const TAKEN = 'provided port is already allocated';
 const DRY_RUN_BASE = 32_768;
 
 /** Fills in what is allocated, and says what has to be written for it. `service` is absent on delete. */
-export function claimFor(
+export function* claimFor(
   service: KubeObject | undefined,
   old: KubeObject | undefined,
   { ranges, context }: { readonly ranges: ServiceRanges; readonly context: ClaimContext },
-): Claims {
+): Claiming {
   const claims = new ClaimSet(context);
   const held = heldBy(old);
   if (service === undefined) {
@@ -40,17 +40,16 @@ export function claimFor(
   }
   // The old service, or the next try, may share it.
   const spec = (service.spec = jsonCopy(service.spec ?? {}));
-  claimAddress({ service, spec, held, ranges, claims });
+  yield* claimAddress({ service, spec, held, ranges, claims });
   const owner = { namespace: service.metadata.namespace, name: service.metadata.name };
   const ports = new PortOperation(ranges.nodePorts, {
     dryRun: context.dryRun,
     held,
-    isTaken: (port) => claims.isTaken(keyOf(port)),
     claim: (port) => claims.claim(keyOf(port), owner),
     random: () => claims.random(),
   });
-  allocatePorts(spec, old?.spec, ports);
-  const kept = new Set(heldBy(service));
+  yield* allocatePorts(spec, old?.spec, ports);
+  const kept = heldBy(service);
   for (const key of held) if (!kept.has(key)) claims.release(key);
   return claims;
 }
@@ -66,11 +65,13 @@ export function checkClaims(service: KubeObject, old: KubeObject | undefined, ho
   const ports = new PortOperation(ranges.nodePorts, {
     dryRun,
     held,
-    isTaken: () => false,
     claim: () => undefined,
     random: () => 0,
   });
-  allocatePorts({ ...spec, ports: portsOf(spec).map((port) => ({ ...port })) }, old?.spec, ports);
+  const copy = { ...spec, ports: portsOf(spec).map((port) => ({ ...port })) };
+  const claiming = allocatePorts(copy, old?.spec, ports);
+  // Nobody holds anything.
+  for (let step = claiming.next(); step.done !== true; step = claiming.next(step.value[0]));
 }
 
 export interface Checking {
@@ -86,18 +87,12 @@ class ClaimSet implements Claims {
   readonly compares: Compare[] = [];
   readonly ops: Op[] = [];
   readonly #context: ClaimContext;
-  readonly #claimed = new Set<string>();
 
   constructor(context: ClaimContext) {
     this.#context = context;
   }
 
-  isTaken(key: string): boolean {
-    return this.#claimed.has(key) || this.#context.taken(key);
-  }
-
   claim(key: string, value: unknown): void {
-    this.#claimed.add(key);
     this.compares.push({ key, modRevision: 0 });
     this.ops.push({ type: 'put', key, value: Buffer.from(JSON.stringify(value)) });
   }
@@ -116,20 +111,38 @@ class ClaimSet implements Claims {
   }
 }
 
-/** A free place among `count`, from a random start on; undefined when all are taken. */
-function pick(count: number, random: number, isTaken: (index: number) => boolean): number | undefined {
+/** Mostly the first is free: who asks in another thread does not have to ask for every key of a full range. */
+const MOST_KEYS = 256;
+
+/** A free key among `count`, from a random start on; undefined when all are taken. */
+function* pick(
+  count: number,
+  random: number,
+  keyAt: (index: number) => string | undefined,
+): Claiming<string | undefined> {
   const start = Math.floor(random * count);
+  let keys: string[] = [];
+  let wanted = 1;
   for (let i = 0; i < count; i++) {
-    const index = (start + i) % count;
-    if (!isTaken(index)) return index;
+    const key = keyAt((start + i) % count);
+    if (key !== undefined) keys.push(key);
+    if (keys.length < wanted && i < count - 1) continue;
+    const free = keys.length === 0 ? undefined : yield keys;
+    if (free !== undefined) return free;
+    keys = [];
+    wanted = Math.min(wanted * 2, MOST_KEYS);
   }
   return undefined;
 }
 
-interface Claiming {
+function* isTaken(key: string): Claiming<boolean> {
+  return (yield [key]) === undefined;
+}
+
+interface AddressClaim {
   readonly service: KubeObject;
   readonly spec: Json;
-  readonly held: readonly string[];
+  readonly held: ReadonlySet<string>;
   readonly ranges: ServiceRanges;
   readonly claims: ClaimSet;
 }
@@ -161,16 +174,16 @@ function portAt(object: Json | undefined, name: string): number {
 }
 
 /** The keys that a stored service holds. */
-function heldBy(service: KubeObject | undefined): string[] {
+function heldBy(service: KubeObject | undefined): ReadonlySet<string> {
   const spec = service?.spec;
-  if (spec === undefined) return [];
+  if (spec === undefined) return new Set();
   const address = spec['clusterIP'];
   const keys: string[] = [];
   if (typeof address === 'string' && address !== '' && address !== 'None')
     keys.push(ADDRESS_PREFIX + address);
   const ports = hasNodePorts(spec) ? portsOf(spec).map((port) => portAt(port, 'nodePort')) : [];
   if (hasHealthCheck(spec)) ports.push(portAt(spec, 'healthCheckNodePort'));
-  return [...new Set([...keys, ...ports.filter((port) => port > 0).map(keyOf)])];
+  return new Set([...keys, ...ports.filter((port) => port > 0).map(keyOf)]);
 }
 
 function wishedAddress(spec: Json): string {
@@ -180,8 +193,8 @@ function wishedAddress(spec: Json): string {
   return typeof listed === 'string' ? listed : '';
 }
 
-function checkAddress(address: string, held: readonly string[], range: Cidr): void {
-  if (address === '' || held.includes(ADDRESS_PREFIX + address)) return;
+function checkAddress(address: string, held: ReadonlySet<string>, range: Cidr): void {
+  if (address === '' || held.has(ADDRESS_PREFIX + address)) return;
   const number = parseIpv4(address);
   if (number !== undefined && contains(range, number)) return;
   const { base, size } = range;
@@ -190,7 +203,7 @@ function checkAddress(address: string, held: readonly string[], range: Cidr): vo
   throw refuseAddress(address, why);
 }
 
-function claimAddress({ service, spec, held, ranges, claims }: Claiming): void {
+function* claimAddress({ service, spec, held, ranges, claims }: AddressClaim): Claiming<void> {
   if (!hasAddress(spec)) {
     if (spec['clusterIP'] === 'None' && spec['type'] !== 'ExternalName') spec['clusterIPs'] = ['None'];
     else {
@@ -203,22 +216,21 @@ function claimAddress({ service, spec, held, ranges, claims }: Claiming): void {
   let address = wishedAddress(spec);
   if (address === '') {
     // The first address is the API's own; network and broadcast addresses are nobody's.
-    const index = pick(size - 3, claims.random(), (i) =>
-      claims.isTaken(ADDRESS_PREFIX + formatIpv4(base + 2 + i)),
-    );
-    if (index === undefined) throw refuseAddress('', 'range is full');
-    address = formatIpv4(base + 2 + index);
+    const keyAt = (index: number): string => ADDRESS_PREFIX + formatIpv4(base + 2 + index);
+    const free = yield* pick(size - 3, claims.random(), keyAt);
+    if (free === undefined) throw refuseAddress('', 'range is full');
+    address = free.slice(ADDRESS_PREFIX.length);
   } else {
     checkAddress(address, held, ranges.addresses);
     const key = ADDRESS_PREFIX + address;
-    if (!held.includes(key) && claims.isTaken(key)) {
+    if (!held.has(key) && (yield* isTaken(key))) {
       throw refuseAddress(address, 'provided IP is already allocated');
     }
   }
   spec['clusterIP'] = address;
   spec['clusterIPs'] = [address];
   const key = ADDRESS_PREFIX + address;
-  if (!held.includes(key)) claims.claim(key, addressObject(address, service, claims.uuid()));
+  if (!held.has(key)) claims.claim(key, addressObject(address, service, claims.uuid()));
 }
 
 /** The key's value is what upstream keeps there: an IPAddress that names its service. */
@@ -244,8 +256,7 @@ function refuseAddress(address: string, why: string): Error {
 interface PortBook {
   readonly dryRun: boolean;
   /** Keys of what the service has already. */
-  readonly held: readonly string[];
-  isTaken(port: number): boolean;
+  readonly held: ReadonlySet<string>;
   claim(port: number): void;
   /** A number in [0, 1). */
   random(): number;
@@ -256,6 +267,7 @@ class PortOperation {
   readonly #range: readonly [number, number];
   readonly #book: PortBook;
   readonly #allocated = new Set<number>();
+  #highest = 0;
 
   constructor(range: readonly [number, number], book: PortBook) {
     this.#range = range;
@@ -263,57 +275,58 @@ class PortOperation {
   }
 
   /** What speaks against it. */
-  allocate(port: number): string | undefined {
+  *allocate(port: number): Claiming<string | undefined> {
     const [first, last] = this.#range;
     if (!this.#book.dryRun && (port < first || port > last)) {
       return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
     }
-    if (this.#isTaken(port)) return TAKEN;
+    if (this.#allocated.has(port) || (yield* isTaken(keyOf(port)))) return TAKEN;
     this.#take(port);
     return undefined;
   }
 
-  next(): number {
+  *next(): Claiming<number> {
     if (this.#book.dryRun) {
-      const port = this.#allocated.size === 0 ? DRY_RUN_BASE + 1 : Math.max(0, ...this.#allocated) + 1;
-      this.#allocated.add(port);
+      const port = (this.#allocated.size === 0 ? DRY_RUN_BASE : this.#highest) + 1;
+      this.#add(port);
       return port;
     }
     const [first, last] = this.#range;
-    const index = pick(last - first + 1, this.#book.random(), (at) => this.#isTaken(first + at));
-    if (index === undefined) {
+    const keyAt = (index: number): string | undefined =>
+      this.#allocated.has(first + index) ? undefined : keyOf(first + index);
+    const free = yield* pick(last - first + 1, this.#book.random(), keyAt);
+    if (free === undefined) {
       throw new PlatformError('exhausted', 'failed to allocate a nodePort: range is full');
     }
-    this.#take(first + index);
-    return first + index;
+    const port = Number(free.slice(NODE_PORT_PREFIX.length));
+    this.#take(port);
+    return port;
   }
 
   holds(port: number): boolean {
-    return this.#book.held.includes(keyOf(port));
+    return this.#book.held.has(keyOf(port));
   }
 
-  #isTaken(port: number): boolean {
-    return this.#allocated.has(port) || this.#book.isTaken(port);
+  #add(port: number): void {
+    this.#allocated.add(port);
+    this.#highest = Math.max(this.#highest, port);
   }
 
   #take(port: number): void {
-    this.#allocated.add(port);
+    this.#add(port);
     if (!this.holds(port)) this.#book.claim(port);
   }
 }
 
-function allocatePorts(spec: Json, old: Json | undefined, operation: PortOperation): void {
-  if (hasNodePorts(spec)) {
-    if (old === undefined) newPorts(spec, operation);
-    else changedPorts(spec, operation);
-  }
+function* allocatePorts(spec: Json, old: Json | undefined, operation: PortOperation): Claiming<void> {
+  if (hasNodePorts(spec)) yield* (old === undefined ? newPorts : changedPorts)(spec, operation);
   if (!hasHealthCheck(spec) || hasHealthCheck(old)) return;
   const wanted = portAt(spec, 'healthCheckNodePort');
   if (wanted === 0) {
-    spec['healthCheckNodePort'] = operation.next();
+    spec['healthCheckNodePort'] = yield* operation.next();
     return;
   }
-  const problem = operation.allocate(wanted);
+  const problem = yield* operation.allocate(wanted);
   if (problem === undefined) return;
   const text = `failed to allocate requested HealthCheck NodePort ${wanted}: ${problem}`;
   throw new PlatformError('exhausted', text);
@@ -324,8 +337,13 @@ function takesPorts(spec: Json): boolean {
 }
 
 /** One port of a service has one node port, whatever its protocols. */
-function newPorts(spec: Json, operation: PortOperation): void {
+function* newPorts(spec: Json, operation: PortOperation): Claiming<void> {
   const ports = portsOf(spec);
+  const asked = new Map<number, number>();
+  for (const port of ports) {
+    const [number, nodePort] = [portAt(port, 'port'), portAt(port, 'nodePort')];
+    if (nodePort !== 0 && !asked.has(number)) asked.set(number, nodePort);
+  }
   const chosen = new Map<number, number>();
   for (const [index, port] of ports.entries()) {
     const given = portAt(port, 'nodePort');
@@ -333,26 +351,25 @@ function newPorts(spec: Json, operation: PortOperation): void {
     const number = portAt(port, 'port');
     const before = chosen.get(number);
     if (before === undefined) {
-      const asked = ports.find((one) => portAt(one, 'port') === number && portAt(one, 'nodePort') !== 0);
-      const wanted = portAt(asked, 'nodePort');
-      if (wanted !== 0) take(operation, wanted, index);
-      const nodePort = wanted === 0 ? operation.next() : wanted;
+      const wanted = asked.get(number);
+      if (wanted !== undefined) yield* take(operation, wanted, index);
+      const nodePort = wanted ?? (yield* operation.next());
       port['nodePort'] = nodePort;
       chosen.set(number, nodePort);
     } else if (given === 0) port['nodePort'] = before;
-    else if (given !== before) take(operation, given, index);
+    else if (given !== before) yield* take(operation, given, index);
   }
 }
 
-function changedPorts(spec: Json, operation: PortOperation): void {
+function* changedPorts(spec: Json, operation: PortOperation): Claiming<void> {
   const mine = new Set<number>();
   const seen = new Set<string>();
   for (const [index, port] of portsOf(spec).entries()) {
     const given = portAt(port, 'nodePort');
     if (given === 0 && !takesPorts(spec)) continue;
-    if (given === 0) port['nodePort'] = operation.next();
+    if (given === 0) port['nodePort'] = yield* operation.next();
     else if (!operation.holds(given) && !mine.has(given)) {
-      take(operation, given, index);
+      yield* take(operation, given, index);
       mine.add(given);
     }
     const identity = `${stringAt(port, 'protocol')} ${portAt(port, 'nodePort')}`;
@@ -361,8 +378,8 @@ function changedPorts(spec: Json, operation: PortOperation): void {
   }
 }
 
-function take(operation: PortOperation, port: number, index: number): void {
-  const problem = operation.allocate(port);
+function* take(operation: PortOperation, port: number, index: number): Claiming<void> {
+  const problem = yield* operation.allocate(port);
   if (problem !== undefined) {
     throw fieldErrorsError([invalid(`spec.ports[${index}].nodePort`, port, problem)]);
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { objectsAt, type JsonObject } from '../../api/json.ts';
 import { TestServer } from '../testing/test-server.ts';
+import { threads } from '../testing/threads.ts';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 const MERGE = { 'content-type': 'application/merge-patch+json' };
@@ -97,6 +98,47 @@ test('node ports are unique, asked for or chosen, and given back', async () => {
   );
   assert.equal(nodePort(back.body.spec), undefined);
   await api.create(SERVICES, service('c', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }));
+});
+
+test('a service takes all ports but one, wherever its values are worked on', async () => {
+  using seen = threads();
+  for (const wideValues of [Infinity, 1000]) {
+    await using api = await TestServer.open({ nodePortRange: [30000, 30599], limits: { wideValues } });
+    await api.create(SERVICES, service('fixed', { type: 'NodePort', ports: [{ port: 1, nodePort: 30300 }] }));
+    const names = Array.from({ length: 598 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    const many = (ports: readonly object[]): unknown => service('many', { type: 'NodePort', ports });
+    const taken = await api.call(
+      'POST',
+      SERVICES,
+      many([{ name: 'x', port: 999, nodePort: 30300 }, ...names]),
+    );
+    assert.equal(taken.status, 422);
+    assert.match(taken.body.message ?? '', /nodePort: Invalid value: 30300: provided port is already alloc/);
+    const dry = await api.call('POST', `${SERVICES}?dryRun=All`, many(names));
+    assert.equal(nodePort(dry.body.spec), 32769);
+    const made = await api.create(SERVICES, many(names));
+    const ports = objectsAt(made.spec ?? {}, 'ports').map((port) => port['nodePort'] as number);
+    assert.equal(new Set(ports).size, 598);
+    assert.ok(ports.every((port) => port >= 30000 && port <= 30599 && port !== 30300));
+    const last = await api.create(SERVICES, service('last', { type: 'NodePort' }));
+    assert.ok(!ports.includes(nodePort(last.spec) as number));
+    const full = await api.call('POST', SERVICES, service('none', { type: 'NodePort' }));
+    assert.equal(full.body.message, 'Internal error occurred: failed to allocate a nodePort: range is full');
+    const fewer = await api.call(
+      'PATCH',
+      `${SERVICES}/many`,
+      { spec: { ports: names.slice(0, 500) } },
+      MERGE,
+    );
+    assert.equal(fewer.status, 200);
+    assert.equal(nodePort(fewer.body.spec), ports[0]);
+    assert.equal((await api.call('DELETE', `${SERVICES}/many`)).status, 200);
+    await api.create(
+      SERVICES,
+      service('again', { type: 'NodePort', ports: [{ port: 1, nodePort: ports[7] }] }),
+    );
+  }
+  assert.equal(seen.started.length, 1);
 });
 
 test('one port of a service has one node port, whatever its protocols', async () => {
