@@ -16,6 +16,7 @@ import {
 } from '../json.ts';
 import { FieldSet, FieldSetBuilder, fieldStep, pathText } from './field-set.ts';
 import { ownByApply, ownByUpdate, type Conflict, type Owned, type Owners } from './ownership.ts';
+import { typeProblems } from './type-problems.ts';
 import { checkUnique, compare, toFieldSet } from './typed-value.ts';
 import type { ValueSchema } from './value-schema.ts';
 
@@ -67,7 +68,7 @@ export interface ManagedWrite {
   readonly now: string;
 }
 
-interface Entry extends Owned {
+export interface Entry extends Owned {
   readonly manager: string;
   readonly subresource: string;
   readonly time: string;
@@ -86,7 +87,7 @@ function identity({ manager, applied, subresource, apiVersion }: Omit<Entry, 'ti
 }
 
 /** Throws `invalid` when what is there is not a list of managers. */
-function readEntries(list: JsonValue | undefined): Entries {
+export function readEntries(list: JsonValue | undefined): Entries {
   if (!Array.isArray(list)) return NO_ENTRIES;
   const entries = new Map<string, Entry>();
   for (const item of list) {
@@ -114,7 +115,8 @@ const listOf = (object: JsonObject): JsonValue | undefined =>
 
 /** What a client says about owners in an update: nothing (keep them), or that they be forgotten. */
 function sentEntries(list: JsonValue | undefined, live: JsonValue | undefined, known: Entries): Entries {
-  if (!Array.isArray(list) || list.length === 0 || jsonEqual(list, live)) return known;
+  if (!Array.isArray(list) || jsonEqual(list, live)) return known;
+  if (list.length === 0) return NO_ENTRIES;
   if (list.length === 1 && isJsonObject(list[0]) && Object.keys(list[0]).length === 0) return NO_ENTRIES;
   try {
     // What a client has written is written anew, in our order.
@@ -130,10 +132,11 @@ function writeEntries(object: JsonObject, entries: Entries): void {
   const metadata = getOwn(object, 'metadata');
   if (!isJsonObject(metadata)) return;
   if (entries.size === 0) delete metadata['managedFields'];
-  else
-    metadata['managedFields'] = [...entries.values()]
-      .sort(inOrder)
-      .map((entry) => entry.item ?? itemOf(entry));
+  else metadata['managedFields'] = listOfEntries([...entries.values()]);
+}
+
+export function listOfEntries(entries: readonly Entry[]): JsonObject[] {
+  return entries.toSorted(inOrder).map((entry) => entry.item ?? itemOf(entry));
 }
 
 /** Appliers first, then by time. */
@@ -171,7 +174,7 @@ function entriesOf(owners: Owners, before: Entries, acting: Entry): Map<string, 
   return entries;
 }
 
-function changed({ item: _item, ...entry }: Entry, change: Partial<Entry>): Entry {
+export function changed({ item: _item, ...entry }: Entry, change: Partial<Entry>): Entry {
   return { ...entry, ...change };
 }
 
@@ -199,7 +202,7 @@ function record(live: JsonObject | undefined, object: JsonObject, write: Managed
   }
   const list = listOf(live);
   const before = readEntries(list);
-  const known = sentEntries(listOf(object), list, before);
+  const known = write.subresource === '' ? sentEntries(listOf(object), list, before) : before;
   // What nobody owned is not tracked from now on: KEP-555.
   if (known.size === 0) return writeEntries(object, known);
   const key = identity(acting);
@@ -248,8 +251,11 @@ export function applyConfiguration(
       force,
     });
   let result = apply(options.force);
-  if ('conflicts' in result && mayTakeOver(live, result.conflicts, options)) result = apply(true);
-  if ('conflicts' in result) throw conflictError(result.conflicts, before);
+  if ('conflicts' in result) {
+    const conflicts = withoutOwn(result.conflicts, kubectlsOwn(live, options));
+    if (conflicts.length === 0) result = apply(true);
+    if ('conflicts' in result) throw conflictError(conflicts, before);
+  }
   const object = { ...(result.object as JsonObject) };
   if (isJsonObject(object['metadata'])) object['metadata'] = { ...object['metadata'] };
   // Who only joins the owners of what is there has written at no time.
@@ -266,32 +272,39 @@ function entryOf({ manager, apiVersion, subresource, now }: ManagedWrite, applie
   return { fields: FieldSet.empty, apiVersion, applied, manager, subresource, time: now };
 }
 
-/** Everything that is there belongs to one manager of the time before. */
+/** What an endpoint writes of what is there belongs to one manager of the time before. */
 function untracked(live: JsonObject, write: ManagedWrite): Entries {
-  const { touched } = compare({}, live, { schema: write.schema, ignored: UNOWNED });
+  const { touched } = compare({}, live, write);
   if (touched.isEmpty) return NO_ENTRIES;
-  const who = entryOf({ ...write, manager: BEFORE_FIRST_APPLY, subresource: '' }, false);
-  const entry: Entry = { ...who, fields: touched };
+  const entry: Entry = { ...entryOf({ ...write, manager: BEFORE_FIRST_APPLY }, false), fields: touched };
   return new Map([[identity(entry), entry]]);
 }
 
 /**
- * `kubectl apply --server-side` of what `kubectl apply` made: what the last-applied annotation still describes is
+ * `kubectl apply --server-side` of what `kubectl apply` made: what the last-applied annotation has as it still is there is
  * kubectl's own, so it is no conflict.
  */
-function mayTakeOver(live: JsonObject, conflicts: readonly Conflict[], options: ApplyOptions): boolean {
-  if (options.manager !== 'kubectl') return false;
+function kubectlsOwn(live: JsonObject, { manager, apiVersion, schema }: ApplyOptions): FieldSet {
+  if (manager !== 'kubectl') return FieldSet.empty;
   const text = stringAt(live, 'metadata', 'annotations', LAST_APPLIED);
-  if (text === '') return false;
-  let last: JsonValue;
+  if (text === '') return FieldSet.empty;
   try {
-    last = JSON.parse(text) as JsonValue;
-  } catch {
-    return false;
+    const last = JSON.parse(text) as JsonValue;
+    if (!isJsonObject(last) || last['apiVersion'] !== apiVersion) return FieldSet.empty;
+    if (typeProblems(last, schema).length > 0) return FieldSet.empty;
+    checkUnique(last, schema);
+    const { touched, removed } = compare(last, live, { schema, ignored: FieldSet.empty });
+    return toFieldSet(last, schema).difference(touched).difference(removed);
+  } catch (error) {
+    if (error instanceof SyntaxError || isPlatformError(error, 'invalid')) return FieldSet.empty;
+    throw error;
   }
-  if (!isJsonObject(last) || last['apiVersion'] !== options.apiVersion) return false;
-  const described = toFieldSet(last, options.schema);
-  return conflicts.every(({ fields }) => fields.difference(described).isEmpty);
+}
+
+function withoutOwn(conflicts: readonly Conflict[], own: FieldSet): readonly Conflict[] {
+  return conflicts
+    .map(({ manager, fields }) => ({ manager, fields: fields.difference(own) }))
+    .filter(({ fields }) => !fields.isEmpty);
 }
 
 function conflictError(conflicts: readonly Conflict[], entries: Entries): PlatformError {

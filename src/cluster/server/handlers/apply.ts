@@ -31,7 +31,10 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const endpoint = endpointOf(info.subresource);
   const change = async (): Promise<ApiResponse> => {
     const changed = await modifyAs(context, async (old, gate) => {
-      const object = await merged(old, configuration, options, { resource, pause: () => gate.pause() });
+      const object = await merged(old, configuration, options, {
+        type: resource.type,
+        pause: () => gate.pause(),
+      });
       // After conflicts, and what it does not say the live object does.
       checkAddress(context, object);
       checkUnchanged(object, old);
@@ -47,7 +50,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
       const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
       throw conflict(resource, info.name, why);
     }
-    const object = await merged({}, configuration, options, { resource, pause: pauseOf(context) });
+    const object = await merged({}, configuration, options, { type: resource.type, pause: pauseOf(context) });
     checkAddress(context, object);
     delete object.metadata.resourceVersion;
     const { created, admissionWarnings } = await storeNew(context, object, {
@@ -174,23 +177,23 @@ export async function merged(
   live: JsonObject,
   configuration: KubeObject,
   options: Parameters<typeof applyConfiguration>[2] & { readonly asSent?: KubeObject },
-  { resource, pause }: { readonly resource: Resource; readonly pause: Pause },
+  { type, pause }: { readonly type: ObjectType; readonly pause: Pause },
 ): Promise<KubeObject> {
   try {
     const applied = applyConfiguration(live, configuration, options);
     await pause();
     const shared = sharing(applied, live);
     await pause();
-    const object = { ...resource.type.decode(shared, { prior: live, merged: true }).object };
+    const object = { ...type.decode(shared, { prior: live, merged: true }).object };
     await pause();
     const { asSent } = options;
     if (options.manager === 'kubectl' && asSent !== undefined) keepLastApplied(object as KubeObject, asSent);
-    resource.type.applyDefaults(object, live);
+    type.applyDefaults(object, live);
     return object as KubeObject;
   } catch (error) {
     if (isPlatformError(error, 'conflict')) throw applyConflict(error);
     if (error instanceof PlatformError && error.code === 'invalid') {
-      throw untypedPatch(resource, addressOf(configuration), [error.message]);
+      throw untypedPatch(type, addressOf(configuration), [error.message]);
     }
     throw error;
   }

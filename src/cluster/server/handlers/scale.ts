@@ -6,9 +6,11 @@ import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { kindSchema } from '../../api/schema.ts';
 import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../../api/selector.ts';
 import type { ApiResponse } from '../../api/transport.ts';
+import { recordUpdate, unownedWith } from '../../api/managed-fields/managed-fields.ts';
+import { ownersAfterScale, SCALE_VERSION, scaleOwners } from '../../api/managed-fields/scale-owners.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { conflict, invalidObject, methodNotAllowed, MODIFIED } from '../failure.ts';
+import { badRequest, conflict, invalidObject, methodNotAllowed, MODIFIED } from '../failure.ts';
 import { patchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change } from '../registry.ts';
@@ -20,6 +22,8 @@ import { AdmissionGate, type Window } from '../gate.ts';
 import { otherUid, planUpdate } from '../writing.ts';
 import { checkType, merged, readApplied, typed } from './apply.ts';
 import { checkAddress, patchedObject, readPatch } from './write.ts';
+
+const IGNORED = unownedWith([]);
 
 function scaleKind(): ObjectType {
   const kind = kindSchema('autoscaling', 'v1', 'Scale');
@@ -40,7 +44,7 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   const replicas = getPath(object, ...paths.specReplicas) ?? 0;
   return {
     kind: 'Scale',
-    apiVersion: 'autoscaling/v1',
+    apiVersion: SCALE_VERSION,
     metadata: JSON.parse(JSON.stringify(metadata)) as JsonObject,
     // Go leaves a zero out.
     spec: replicas === 0 ? {} : { replicas },
@@ -73,49 +77,71 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     checkUnknown(decoded.unknown, kind, info.query);
     checkAddress(context, decoded.object as KubeObject);
   }
-  const configuration = applied ? await configurationOf(context, kind, paths) : undefined;
+  const configuration = applied ? await configurationOf(context, kind) : undefined;
+  const author = {
+    ...authorOf(context),
+    schema: kind.ownership,
+    apiVersion: SCALE_VERSION,
+    ignored: IGNORED,
+    force: flag(info.query, 'force'),
+  };
+  const path = paths.specReplicas;
+  const isDefined = resource.type.wire === undefined;
   const window: Window = {
     show: (object) => scaleOf(object, paths),
-    apply: (object, shown) =>
-      setReplicas(object, paths.specReplicas, shown.spec?.['replicas'] as number | undefined),
+    apply: (object, shown) => setReplicas(object, path, shown.spec?.['replicas'] as number | undefined),
   };
   await using gate = new AdmissionGate(context, 'UPDATE', { window });
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current) => {
       const old = await shownAs(resource, current);
-      if (configuration !== undefined) {
-        const force = flag(info.query, 'force');
-        const options = { ...authorOf(context), force };
-        const object = await merged(old, configuration, options, { resource, pause: () => gate.pause() });
-        return await stored(
-          resource,
-          planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
-        );
-      }
       const before = scaleOf(old, paths);
-      const wanted =
-        patch === undefined
-          ? (decoded!.object as KubeObject)
-          : patchedObject(before, { patch, kind, query: info.query }).object;
+      const { metadata } = before;
+      const owners = scaleOwners(old, path);
+      before.metadata = { ...metadata, managedFields: owners };
+      let wanted: KubeObject;
+      if (configuration !== undefined)
+        wanted = await merged(before, configuration, author, { type: kind, pause: () => gate.pause() });
+      else {
+        wanted =
+          patch === undefined
+            ? structuredClone(decoded!.object as KubeObject)
+            : patchedObject(before, { patch, kind, query: info.query }).object;
+        recordUpdate(before, wanted, author);
+      }
       // What is defined here is judged by itself, with its new number.
-      const isJudged = resource.type.wire !== undefined;
-      const errors = isJudged ? kind.validateCreate({ ...wanted, metadata: before.metadata }) : [];
+      const errors = isDefined ? [] : kind.validateCreate({ ...wanted, metadata });
       if (errors.length > 0)
         throw invalidObject({ group: kind.group, kind: kind.kind, name: info.name }, errors);
-      const { uid = '', resourceVersion: version = '' } = wanted.metadata ?? {};
-      if (uid !== '' && uid !== old.metadata.uid) throw otherUid(resource, old, uid);
+      const { uid = '', resourceVersion: version = '' } = wanted.metadata;
+      if (uid !== '' && uid !== old.metadata.uid) {
+        if (decoded !== undefined) throw otherUid(resource, old, uid);
+        if (!isDefined) throw patchesAnother(resource, old, uid);
+      }
       if (version !== '' && version !== old.metadata.resourceVersion)
         throw conflict(resource, info.name, MODIFIED);
-      if ((wanted.spec?.['replicas'] ?? 0) === (before.spec?.['replicas'] ?? 0)) return { type: 'keep' };
+      const replicas = wanted.spec?.['replicas'] as number | undefined;
+      if (isDefined && decoded === undefined && (replicas ?? getPath(old, ...path)) === undefined)
+        throw badRequest(`the spec replicas field ".${path.join('.')}" cannot be empty`);
       const object = structuredClone(old);
-      setReplicas(object, paths.specReplicas, wanted.spec?.['replicas'] as number | undefined);
-      const author = authorOf(context);
-      return await stored(resource, planUpdate(resource, object, { old, endpoint: 'main', author, gate }));
+      setReplicas(object, path, replicas);
+      const { apiVersion } = resource;
+      setOwners(object, ownersAfterScale(old, wanted, { path, apiVersion }));
+      return await stored(
+        resource,
+        planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
+      );
     },
   });
   if (changed.type !== 'keep') gate.written();
   return respondWith(scaleOf(await shownAs(resource, changed.object.object), paths));
+}
+
+/** Of what is sent as a whole storage tells it. */
+function patchesAnother({ group, resource }: Resource, { metadata }: KubeObject, uid: string): Error {
+  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`;
+  return conflict({ group, resource: `${resource}/scale` }, metadata.name ?? '', why);
 }
 
 async function stored(resource: Resource, planned: Promise<Change>): Promise<Change> {
@@ -123,22 +149,17 @@ async function stored(resource: Resource, planned: Promise<Change>): Promise<Cha
   return change.type === 'put' ? { type: 'put', object: await storedAs(resource, change.object) } : change;
 }
 
-/** An applied Scale, as a configuration of what is scaled. */
-async function configurationOf(
-  context: ResourceContext,
-  kind: ObjectType,
-  { specReplicas }: ScalePaths,
-): Promise<KubeObject> {
+async function configurationOf(context: ResourceContext, kind: ObjectType): Promise<KubeObject> {
   const { value } = await readApplied(bodyOf(context.request));
-  checkType(value, { apiVersion: 'autoscaling/v1', kind: 'Scale' });
+  checkType(value, { apiVersion: SCALE_VERSION, kind: 'Scale' });
   const scale = await typed(value, kind, () => undefined);
   checkAddress(context, scale);
-  const { apiVersion, kind: scaled } = context.resource;
-  const { name, namespace } = scale.metadata;
-  const configuration = { apiVersion, kind: scaled, metadata: { name, namespace } } as KubeObject;
-  const replicas = scale.spec?.['replicas'] ?? undefined;
-  if (replicas !== undefined) setReplicas(configuration, specReplicas, replicas as number);
-  return configuration;
+  return scale;
+}
+
+function setOwners({ metadata }: KubeObject, owners: readonly JsonObject[]): void {
+  if (owners.length > 0) metadata.managedFields = [...owners];
+  else delete metadata.managedFields;
 }
 
 function setReplicas(object: KubeObject, path: readonly string[], replicas = 0): void {
