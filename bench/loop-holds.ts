@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { benchPod, Driver } from './apiserver-load.ts';
 import { Server } from './apiserver-process.ts';
+import { measureConversions } from './loop-holds-conversions.ts';
 import { measureReads } from './loop-holds-reads.ts';
 import { measureServices } from './loop-holds-services.ts';
 
@@ -310,6 +311,7 @@ async function main(): Promise<void> {
 
   await measureServices({ driver, send, measure });
   await measureReads({ driver, send, measure });
+  await measureConversions({ driver, send, measure });
 }
 
 await main();

@@ -72,6 +72,7 @@ import { labelOwn } from './own-objects.ts';
 import { Advertiser } from './membership/advertiser.ts';
 import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
 import type { Advertised } from './membership/master-leases.ts';
+import { callConverter } from './custom/converter-call.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
 import type { FileAccess } from './configuration/file-access.ts';
@@ -216,6 +217,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const authentication = await authenticationOf(options, { ...tokens, lookup, stack, metrics });
   const stop = new AbortController();
   stack.defer(() => stop.abort());
+  const callConverterHere: ServerParts['callConverter'] = (clientConfig, review) =>
+    callConverter(clientConfig, review, parts);
   const parts: ServerParts = {
     store,
     cache,
@@ -247,7 +250,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // Under this name everyone knows the store.
       { name: 'etcd-0', live: true, check: async (): Promise<void> => void (await store.revision()) },
     ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    offload: stack.use(new Offload({ clock, storage, limits, choices })),
+    offload: stack.use(new Offload({ clock, storage, limits, choices, callConverter: callConverterHere })),
+    callConverter: callConverterHere,
     stopping: stop.signal,
   };
   const advertiser = new Advertiser(parts, sharedStore);

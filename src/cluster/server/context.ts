@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
+import type { JsonObject } from '../api/json.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/admission.ts';
@@ -17,6 +18,7 @@ import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
 import type { WatchCache } from './watch-cache.ts';
+import type { Answered } from './webhooks/json-exchange.ts';
 
 export interface ServerLimits {
   /** How long a request may take that is not a watch, a log or a connection. */
@@ -59,6 +61,8 @@ export interface ServerParts {
   readonly components: readonly HealthCheck[];
   /** Where wide objects are worked on; everything is done here without it. */
   readonly offload?: Offload;
+  /** Asks a program that converts (WebhookClientConfig) about JSON of a ConversionReview. */
+  readonly callConverter: (clientConfig: JsonObject, review: Uint8Array) => Promise<Answered>;
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
 }

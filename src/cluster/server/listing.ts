@@ -5,7 +5,7 @@ import { prefixEnd, type Store } from '../store/store.ts';
 import { badRequest, expired, expiredContinue, tooLargeVersion } from './failure.ts';
 import { parseVersion } from './list-options.ts';
 import { isExpired, type Registry } from './registry.ts';
-import type { Resource } from './resource.ts';
+import type { ConvertingProgram, Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
 import { CachedObject, type ResourceCache, type WatchCache } from './watch-cache.ts';
 
@@ -34,7 +34,17 @@ interface Sources {
   readonly clock: Clock;
 }
 
+/** Objects that another program converts before selectors look into them: as many as it is asked about at once. */
+const CONVERTED = 500;
+
 export async function listObjects(request: ListRequest, sources: Sources): Promise<Page> {
+  const page = await listStored(request, sources);
+  const program = request.resource.conversion?.program;
+  return program === undefined ? page : { ...page, objects: await program.shown(page.objects) };
+}
+
+/** Of what another program converts only that which had to be looked into is converted. */
+async function listStored(request: ListRequest, sources: Sources): Promise<Page> {
   const { registry, cache, store, clock } = sources;
   const { resource, selection, continueToken, resourceVersion } = request;
   if (continueToken !== '' && resourceVersion !== '' && resourceVersion !== '0')
@@ -113,14 +123,21 @@ async function pageOf(
 ): Promise<Page> {
   const { request, revision, clock } = about;
   const { limit, selection } = request;
+  const program = converterOf(request);
   if (!selection.filters && limit === 0) return { objects: candidates, revision };
   const objects: CachedObject[] = [];
   const passing = candidates.length > MAX_KEPT;
   const slice = new Slice(clock);
+  let seen = candidates;
   for (const [i, candidate] of candidates.entries()) {
+    let object = candidate;
     if (selection.filters) {
       if (slice.over) await slice.next();
-      if (!selection.matches(candidate, passing)) continue;
+      if (program !== undefined) {
+        if (i % CONVERTED === 0) seen = await program.shown(candidates.slice(i, i + CONVERTED));
+        object = seen[i % CONVERTED]!;
+      }
+      if (!selection.matches(object, passing)) continue;
     }
     if (limit > 0 && objects.length === limit) {
       const continueToken = encodeToken(revision, objects.at(-1)!.key, selection.prefix);
@@ -131,9 +148,14 @@ async function pageOf(
         remaining: selection.filters ? undefined : candidates.length - i,
       };
     }
-    objects.push(candidate);
+    objects.push(object);
   }
   return { objects, revision };
+}
+
+/** Who converts objects before the selection looks into them. */
+function converterOf({ resource, selection }: ListRequest): ConvertingProgram | undefined {
+  return selection.looksInside ? resource.conversion?.program : undefined;
 }
 
 /** Smallest number of keys that are read at once when a selector throws most of them away. */
@@ -147,6 +169,7 @@ async function listFromStore(
 ): Promise<Page> {
   const { selection, limit } = request;
   const { store, clock, revision } = at;
+  const program = converterOf(request);
   const slice = new Slice(clock);
   const end = prefixEnd(selection.prefix);
   const objects: CachedObject[] = [];
@@ -154,14 +177,15 @@ async function listFromStore(
     const missing = limit === 0 ? MAX_READ : limit - objects.length;
     const wanted = Math.min(MAX_READ, Math.max(missing, selection.filters ? MIN_READ : 1));
     const page = await store.range(start, end, { revision, limit: wanted });
-    for (const [i, kv] of page.kvs.entries()) {
+    const stored = page.kvs.map((kv) => new CachedObject(kv.key, kv.value, kv.modRevision));
+    const found = program === undefined ? stored : await program.shown(stored);
+    for (const [i, object] of found.entries()) {
       if (slice.over) await slice.next();
-      const object = new CachedObject(kv.key, kv.value, kv.modRevision);
       if (selection.filters && !selection.matches(object)) continue;
       objects.push(object);
       const rest = page.count - i - 1;
       if (objects.length !== limit || rest === 0) continue;
-      const continueToken = encodeToken(revision, kv.key, selection.prefix);
+      const continueToken = encodeToken(revision, object.key, selection.prefix);
       return { objects, revision, continueToken, remaining: selection.filters ? undefined : rest };
     }
     const last = page.kvs.at(-1);

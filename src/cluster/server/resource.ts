@@ -5,6 +5,8 @@ import type { ResourceDeclaration } from '../api/resource-declaration.ts';
 import type { UserInfo } from '../api/transport.ts';
 import type { GroupResource } from './failure.ts';
 import type { Json, KubeObject } from './object.ts';
+import type { CachedEvent, CachedObject } from './watch-cache.ts';
+import type { Answered } from './webhooks/json-exchange.ts';
 
 export interface Resource extends GroupResource {
   readonly declaration: ResourceDeclaration;
@@ -25,25 +27,32 @@ export interface Resource extends GroupResource {
 export interface Conversion {
   fromStorage(object: KubeObject): KubeObject;
   toStorage(object: KubeObject): KubeObject;
-  /**
-   * Of a conversion that asks another program: undefined when the two above know these objects, else resolves when they
-   * do. Whoever converts asks first; without it nobody ever waits.
-   */
-  prepare?(direction: 'from' | 'to', objects: readonly KubeObject[]): Promise<void> | undefined;
+  /** Set where another program converts: the two above only take what it has converted already. */
+  readonly program?: ConvertingProgram;
+}
+
+/** Objects that are many or wide are bytes on the way to the program and from it, which nobody here reads. */
+export interface ConvertingProgram {
+  /** Stored objects as if they were stored in this version, in the same order; what is in it already stays as it is. */
+  shown(objects: readonly CachedObject[]): Promise<readonly CachedObject[]>;
+  /** The same of what has happened to objects. */
+  shownEvents(events: readonly CachedEvent[]): Promise<readonly CachedEvent[]>;
+  fromStorage(object: KubeObject): Promise<KubeObject>;
+  toStorage(object: KubeObject): Promise<KubeObject>;
+  /** JSON of the objects in its answer to a review, as they are stored. */
+  read(review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]>;
 }
 
 /** One object as the resource shows it. */
 export async function shownAs({ conversion }: Resource, stored: KubeObject): Promise<KubeObject> {
   if (conversion === undefined) return stored;
-  await conversion.prepare?.('from', [stored]);
-  return conversion.fromStorage(stored);
+  return await (conversion.program ?? conversion).fromStorage(stored);
 }
 
 /** One of the resource's objects as it is stored. */
 export async function storedAs({ conversion }: Resource, shown: KubeObject): Promise<KubeObject> {
   if (conversion === undefined) return shown;
-  await conversion.prepare?.('to', [shown]);
-  return conversion.toStorage(shown);
+  return await (conversion.program ?? conversion).toStorage(shown);
 }
 
 /** What must hold and be written in the same transaction as the object: allocated addresses and ports. */

@@ -13,11 +13,16 @@ export interface Selection {
   readonly prefix: string;
   /** False when every object below the prefix is selected. */
   readonly filters: boolean;
+  /** Whether it looks at more than names: at what another program may have made of an object. */
+  readonly looksInside: boolean;
   /** What an index can answer: all selected objects have one of these values. */
   readonly indexed: readonly IndexedTerm[];
   /** With `passing`, the object is not kept decoded: a walk over everything would push out what others need. */
   matches(object: CachedObject, passing?: boolean): boolean;
 }
+
+/** What no conversion changes. */
+const NAMES: ReadonlySet<string> = new Set(['metadata.name', 'metadata.namespace']);
 
 export interface IndexedTerm {
   /** `label app`, `field spec.nodeName`. */
@@ -43,21 +48,24 @@ export function selectionOf({ resource, namespace, query, name }: SelectionReque
   const prefix =
     resource.namespaced && namespace !== '' ? `${resource.prefix}${namespace}/` : resource.prefix;
   const byLabel = labels.requirements.length > 0;
+  // What another program has converted is looked into as what is stored.
+  const converted = resource.conversion?.program === undefined ? resource.conversion : undefined;
   const ofMetadata = terms.every(({ field }) => field.startsWith('metadata.'));
   return {
     prefix,
     filters: byLabel || terms.length > 0,
+    looksInside: byLabel || terms.some(({ field }) => !NAMES.has(field)),
     indexed: indexedTerms(resource, labels, terms),
     matches(cached, passing = false) {
       if (!cached.key.startsWith(prefix)) return false;
       if (!byLabel && terms.length === 0) return true;
       const isLong = cached.length > LARGE_BYTES;
       if (byLabel && isLong && !labels.matches(cached.head.metadata.labels)) return false;
-      if (isLong && (ofMetadata || resource.conversion === undefined))
+      if (isLong && (ofMetadata || converted === undefined))
         return terms.every((term) => holds(term, (path) => cached.at(path)));
       const stored = passing ? cached.peek() : cached.object;
       if (byLabel && !labels.matches(stored.metadata.labels)) return false;
-      const object = resource.conversion?.fromStorage(stored) ?? stored;
+      const object = converted?.fromStorage(stored) ?? stored;
       return terms.every((term) => holds(term, fieldsOf(object)));
     },
   };
@@ -69,6 +77,8 @@ function indexedTerms(
   terms: readonly FieldTerm[],
 ): readonly IndexedTerm[] {
   const found: IndexedTerm[] = [];
+  // Labels too may be another program's.
+  if (resource.conversion?.program !== undefined) return found;
   for (const { key, operator, values } of labels.requirements) {
     if (operator !== 'In') continue;
     const valueOf = ({ metadata }: KubeObject): string | undefined => {

@@ -3,13 +3,13 @@ import type { Clock } from '../../base/clock.ts';
 import { goQuote } from '../api/field-error.ts';
 import { kindSchema } from '../api/schema.ts';
 import { partialMetadata, tableRows } from '../api/table.ts';
-import { encodeFrame, frameAround, type Written } from './encoding.ts';
+import { encodeFrame, encodeUnstored, frameAround, type Written } from './encoding.ts';
 import { badRequest } from './failure.ts';
 import { negotiate, PROTOBUF, type MetaVersion, type Shape } from './negotiate.ts';
 import type { KubeObject } from './object.ts';
 import { encodeEnvelope, encodeMessage, encodePassingItem, encodeProtobufFrame } from './protobuf-writer.ts';
-import type { Conversion, Resource } from './resource.ts';
-import type { CachedObject } from './watch-cache.ts';
+import type { ConvertingProgram, Resource } from './resource.ts';
+import { CachedObject } from './cached-object.ts';
 
 /** The object in the resource's version: read only. Not kept decoded, as many are walked over. */
 function passingObject(resource: Resource, cached: CachedObject): KubeObject {
@@ -22,26 +22,28 @@ export function objectOf(resource: Resource, cached: CachedObject): KubeObject {
   return resource.conversion === undefined ? cached.object : resource.conversion.fromStorage(cached.object);
 }
 
-/** Before objects are shown in a version that another program converts to; undefined where nobody has to wait. */
-export function prepared(
+/** An object of which views can be made: the object itself, unless another program converts it. */
+export function viewable(
   { conversion }: Resource,
-  objects: () => readonly CachedObject[],
-): Promise<void> | undefined {
-  if (conversion?.prepare === undefined) return undefined;
-  return untilKnown(conversion, () => objects().map((cached) => cached.peek()));
+  cached: CachedObject,
+): CachedObject | Promise<CachedObject> {
+  return conversion?.program === undefined ? cached : convertedBy(conversion.program, cached);
 }
 
-/** What is to be shown may be another thing when the answer has come. */
-async function untilKnown(conversion: Conversion, objects: () => readonly KubeObject[]): Promise<void> {
-  for (;;) {
-    const answer = conversion.prepare?.('from', objects());
-    if (answer === undefined) return;
-    await answer;
-  }
+async function convertedBy(program: ConvertingProgram, cached: CachedObject): Promise<CachedObject> {
+  if (cached.revision > 0) return (await program.shown([cached]))[0]!;
+  // What was never stored may have a version that was sent.
+  const shown = await program.fromStorage(cached.decode());
+  return new CachedObject(cached.key, encodeUnstored(shown), 0);
+}
+
+/** Whether cached bytes are shown as they are: none are converted, or have been. */
+function isVerbatim({ conversion }: Resource): boolean {
+  return conversion === undefined || conversion.program !== undefined;
 }
 
 export function bytesOf(resource: Resource, cached: CachedObject): Uint8Array {
-  if (resource.conversion === undefined) return cached.bytes;
+  if (resource.conversion === undefined || isVerbatim(resource)) return cached.bytes;
   const stored = cached.object;
   const shown = resource.conversion.fromStorage(stored);
   return shown === stored ? cached.bytes : toBytes(shown);
@@ -148,11 +150,11 @@ export function viewFor(options: {
 const objectViews = new WeakMap<Resource, View>();
 
 function objectView(resource: Resource, facts: Pick<View, 'include' | 'metaVersion'>): View {
-  const { apiVersion, conversion, type } = resource;
+  const { apiVersion, type } = resource;
   const form = {
     shape: 'object',
     format: 'json',
-    verbatim: conversion === undefined,
+    verbatim: isVerbatim(resource),
     form: apiVersion,
   } as const;
   const view = jsonView({ ...facts, ...form }, (object) => bytesOf(resource, object));

@@ -8,11 +8,11 @@ import { prefixEnd, type Store, type WatchEvent } from '../store/store.ts';
 import { expired, tooOldToWatch } from './failure.ts';
 import { isExpired } from './registry.ts';
 import type { WideViews } from './offload/wide.ts';
-import type { Resource } from './resource.ts';
+import type { ConvertingProgram, Resource } from './resource.ts';
 import type { Selection } from './selection.ts';
-import { prepared, type Unstored, type View } from './view.ts';
+import type { Unstored, View } from './view.ts';
 import {
-  CachedObject,
+  type CachedObject,
   pastEvent,
   type CachedEvent,
   type ResourceCache,
@@ -31,8 +31,11 @@ const TAKEN_BYTES = 128 * 1024;
 /** More of the past is delivered in slices. */
 const MAX_AT_ONCE = 64;
 
-/** A frame for each object, undefined for those that are not selected. */
-type Initial = Generator<Uint8Array | Promise<Uint8Array> | undefined>;
+/** Changes that another program is asked about at once. */
+const CONVERTED = 500;
+
+/** A frame for each object, undefined for those that are not selected, and what has to be waited for first. */
+type Initial = Generator<Uint8Array | Promise<Uint8Array | undefined> | undefined>;
 
 export interface WatchRequest {
   readonly resource: Resource;
@@ -145,8 +148,19 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   *#framesOf(present: readonly CachedObject[], end: Unstored | undefined): Initial {
-    const { selection, wide } = this.#request;
-    for (const object of present) {
+    const { selection, wide, resource } = this.#request;
+    const program = resource.conversion?.program;
+    let seen = present;
+    for (const [i, stored] of present.entries()) {
+      let object = stored;
+      if (program !== undefined) {
+        if (i % CONVERTED === 0)
+          yield program.shown(present.slice(i, i + CONVERTED)).then((shown) => {
+            seen = shown;
+            return undefined;
+          });
+        object = seen[i % CONVERTED]!;
+      }
       const isShown = selection.matches(object, true);
       const later = this.#begun;
       if (!isShown) yield undefined;
@@ -206,6 +220,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
         if (this.#ended) return;
         this.#deliver(event);
       }
+      await this.#converting;
       if (this.#held === undefined || this.#held.length === 0) break;
     }
     this.#held = undefined;
@@ -239,6 +254,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   #bookmark(): void {
     const bookmark = this.#bookmarkOf(false);
     const push = (): void => this.#push(this.#nextView().frameOf('BOOKMARK', bookmark));
+    this.#unconverted = undefined;
     if (this.#converting === undefined) push();
     else this.#afterwards(push);
   }
@@ -249,29 +265,37 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     return { kind, apiVersion, metadata: { resourceVersion: String(this.#cache.revision), ...annotations } };
   }
 
-  /** Events in the order in which they happened, each shown once another program has converted it. */
+  /** Events in the order in which they happened, when some have to be waited for. */
   #converting: Promise<void> | undefined;
 
   #deliver(event: CachedEvent): void {
-    const { resource, wide } = this.#request;
-    const { previous, current } = event;
-    if (resource.conversion?.prepare === undefined) {
-      if (wide?.takes(current) === true) this.#afterwards(() => this.#show(event, wide));
+    const { resource, wide, selection } = this.#request;
+    const program = resource.conversion?.program;
+    if (program === undefined) {
+      if (wide?.takes(event.current) === true) this.#afterwards(() => this.#show(event, wide));
       else if (this.#converting !== undefined) this.#afterwards(() => this.#show(event));
       else void this.#show(event);
-      return;
+    } else if (selection.looksInside || selection.matches(event.current, true)) {
+      if (this.#unconverted === undefined || this.#unconverted.length === CONVERTED) {
+        const events: CachedEvent[] = (this.#unconverted = []);
+        this.#afterwards(() => this.#showConverted(events, program));
+      }
+      this.#unconverted.push(event);
     }
-    // As what leaves a selector is shown: the previous content at the revision at which it left.
-    const left = previous && new CachedObject(current.key, previous.stored, event.revision);
-    const shown = [
-      current,
-      ...(previous === undefined ? [] : [previous]),
-      ...(left === undefined ? [] : [left]),
-    ];
-    this.#afterwards(async () => {
-      await prepared(resource, () => shown);
-      await this.#show(event);
-    });
+  }
+
+  /** What waits its turn to be converted: as long as it does, what happens next is converted with it. */
+  #unconverted: CachedEvent[] | undefined;
+
+  async #showConverted(events: readonly CachedEvent[], program: ConvertingProgram): Promise<void> {
+    if (this.#unconverted === events) this.#unconverted = undefined;
+    const { wide } = this.#request;
+    const slice = new Slice(this.#clock);
+    for (const event of await program.shownEvents(events)) {
+      if (slice.over) await slice.next();
+      if (this.#ended) return;
+      await this.#show(event, wide?.takes(event.current) === true ? wide : undefined);
+    }
   }
 
   #afterwards(step: () => void | Promise<void> | undefined): void {
@@ -395,9 +419,14 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
 
   /** Some of the present state; what has come after it when all of it has been taken. */
   async #first(initial: Initial): Promise<IteratorResult<Uint8Array>> {
-    while (this.#initial !== undefined) {
-      const value = await this.#someInitial(initial);
-      if (value !== undefined) return { done: false, value };
+    try {
+      while (this.#initial !== undefined) {
+        const value = await this.#someInitial(initial);
+        if (value !== undefined) return { done: false, value };
+      }
+    } catch (error) {
+      this.#initial = undefined;
+      this.#fail(error);
     }
     return await this.next();
   }

@@ -181,13 +181,14 @@ async function conversionOf(
   const conversion = objectAt(definition, 'spec', 'conversion');
   if (alone || stringAt(conversion, 'strategy') !== 'Webhook')
     return { conversion: renaming(here, there, finish) };
-  const { WebhookConversion } = await import('./webhook-conversion.ts');
+  const { webhookConversion } = await import('./webhook-conversion.ts');
   return {
-    conversion: new WebhookConversion({
+    conversion: webhookConversion({
       server,
       clientConfig: objectAt(conversion, 'webhook', 'clientConfig'),
       reviewVersions: listAt(conversion, 'webhook', 'conversionReviewVersions') as string[],
       kind: stringAt(definition, 'status', 'acceptedNames', 'kind'),
+      place: { group, version: name, resource: stringAt(definition, 'status', 'acceptedNames', 'plural') },
       here,
       stored: there,
       finish,

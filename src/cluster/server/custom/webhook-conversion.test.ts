@@ -73,75 +73,83 @@ const widget = (version: string, name: string, spec: JsonObject): JsonObject => 
   spec,
 });
 
-test('objects are converted by the webhook: written, read, listed, watched, patched, deleted', async () => {
-  await using hook = await WebhookServer.open(convert);
-  await using api = await TestServer.open();
-  await defined(api, hook.config());
-  const watch = await api.watch(`${at('v1')}?watch=true`);
-  const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
-  assert.deepEqual([made.apiVersion, made.spec], ['example.com/v1', { host: 'x:1' }]);
-  const second = await api.call('GET', `${at('v2')}/a`);
-  assert.deepEqual([second.body.apiVersion, second.body.spec], ['example.com/v2', { host: 'x', port: '1' }]);
-  await api.create(at('v2'), widget('v2', 'b', { host: 'y', port: '2' }));
-  const list = await api.call('GET', at('v1'));
-  assert.deepEqual(
-    list.body.items?.map(({ spec }) => spec),
-    [{ host: 'x:1' }, { host: 'y:2' }],
-  );
-  const selected = await api.call('GET', `${at('v1')}?fieldSelector=spec.host%3Dy:2`);
-  assert.equal(selected.body.items?.length, 1);
-  const patched = await api.call('PATCH', `${at('v1')}/a`, { spec: { host: 'z:3' } }, MERGE);
-  assert.deepEqual(patched.body.spec, { host: 'z:3' });
-  assert.deepEqual((await api.call('GET', `${at('v2')}/a`)).body.spec, { host: 'z', port: '3' });
-  await api.call('DELETE', `${at('v1')}/b`);
-  const frames: string[] = [];
-  for (let count = 0; count < 4; count++) {
-    const frame = await watch.next();
-    frames.push(`${frame?.type ?? ''} ${stringAt(frame?.object, 'spec', 'host')}`);
-  }
-  assert.deepEqual(frames, ['ADDED x:1', 'ADDED y:2', 'MODIFIED z:3', 'DELETED y:2']);
-  watch.stop();
-  const before = hook.seen.length;
-  await api.call('GET', `${at('v1')}/a`);
-  await api.call('GET', at('v1'));
-  assert.equal(hook.seen.length, before, 'what is known is not asked for again');
-});
-
-test('a list is converted in one question', async () => {
-  await using hook = await WebhookServer.open(convert);
-  await using api = await TestServer.open();
-  await defined(api, hook.config());
-  for (let index = 0; index < 20; index++) {
-    await api.create(at('v2'), widget('v2', `w${index}`, { host: 'h', port: String(index) }));
-  }
-  assert.equal(hook.seen.length, 0);
-  const list = await api.call('GET', at('v1'));
-  assert.equal(list.body.items?.length, 20);
-  assert.equal(hook.seen.length, 1);
-});
-
-test('what the webhook must not do, and what it fails at, is told', async () => {
-  let answer: Answer = () => ({ result: { status: 'Failure', message: 'no way' } });
-  await using hook = await WebhookServer.open((request, path) => answer(request, path));
-  await using api = await TestServer.open();
-  await defined(api, hook.config());
-  await api.create(at('v2'), widget('v2', 'a', { host: 'h', port: '1' }));
-  const ask = async (): Promise<string> => {
-    const { status, body } = await api.call('GET', `${at('v1')}/a`);
-    assert.equal(status, 500);
-    return body.message ?? '';
-  };
-  assert.match(await ask(), /conversion webhook for example.com\/v2, Kind=Widget failed: no way/);
-  answer = (request) => ({
-    result: { status: 'Success' },
-    convertedObjects: [...objectsAt(request, 'objects')],
+for (const [where, limits] of [
+  ['', {}],
+  [', in the thread for wide objects', { wideValues: 0 }],
+] as const) {
+  test(`objects are converted by the webhook: written, read, listed, watched, patched, deleted${where}`, async () => {
+    await using hook = await WebhookServer.open(convert);
+    await using api = await TestServer.open({ limits });
+    await defined(api, hook.config());
+    const watch = await api.watch(`${at('v1')}?watch=true`);
+    const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
+    assert.deepEqual([made.apiVersion, made.spec], ['example.com/v1', { host: 'x:1' }]);
+    const second = await api.call('GET', `${at('v2')}/a`);
+    assert.deepEqual(
+      [second.body.apiVersion, second.body.spec],
+      ['example.com/v2', { host: 'x', port: '1' }],
+    );
+    await api.create(at('v2'), widget('v2', 'b', { host: 'y', port: '2' }));
+    const list = await api.call('GET', at('v1'));
+    assert.deepEqual(
+      list.body.items?.map(({ spec }) => spec),
+      [{ host: 'x:1' }, { host: 'y:2' }],
+    );
+    const selected = await api.call('GET', `${at('v1')}?fieldSelector=spec.host%3Dy:2`);
+    assert.equal(selected.body.items?.length, 1);
+    const patched = await api.call('PATCH', `${at('v1')}/a`, { spec: { host: 'z:3' } }, MERGE);
+    assert.deepEqual(patched.body.spec, { host: 'z:3' });
+    assert.deepEqual((await api.call('GET', `${at('v2')}/a`)).body.spec, { host: 'z', port: '3' });
+    await api.call('DELETE', `${at('v1')}/b`);
+    const frames: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const frame = await watch.next();
+      frames.push(`${frame?.type ?? ''} ${stringAt(frame?.object, 'spec', 'host')}`);
+    }
+    assert.deepEqual(frames, ['ADDED x:1', 'ADDED y:2', 'MODIFIED z:3', 'DELETED y:2']);
+    watch.stop();
+    const before = hook.seen.length;
+    await api.call('GET', `${at('v1')}/a`);
+    await api.call('GET', at('v1'));
+    assert.equal(hook.seen.length, before, 'what is known is not asked for again');
   });
-  assert.match(await ask(), /expected example.com\/v1, Kind=Widget, got example.com\/v2/);
-  answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
-  assert.match(await ask(), /expected 1 converted objects, got 0/);
-  answer = convert;
-  assert.equal((await api.call('GET', `${at('v1')}/a`)).status, 200);
-});
+
+  test(`a list is converted in one question${where}`, async () => {
+    await using hook = await WebhookServer.open(convert);
+    await using api = await TestServer.open({ limits });
+    await defined(api, hook.config());
+    for (let index = 0; index < 20; index++) {
+      await api.create(at('v2'), widget('v2', `w${index}`, { host: 'h', port: String(index) }));
+    }
+    assert.equal(hook.seen.length, 0);
+    const list = await api.call('GET', at('v1'));
+    assert.equal(list.body.items?.length, 20);
+    assert.equal(hook.seen.length, 1);
+  });
+
+  test(`what the webhook must not do, and what it fails at, is told${where}`, async () => {
+    let answer: Answer = () => ({ result: { status: 'Failure', message: 'no way' } });
+    await using hook = await WebhookServer.open((request, path) => answer(request, path));
+    await using api = await TestServer.open({ limits });
+    await defined(api, hook.config());
+    await api.create(at('v2'), widget('v2', 'a', { host: 'h', port: '1' }));
+    const ask = async (): Promise<string> => {
+      const { status, body } = await api.call('GET', `${at('v1')}/a`);
+      assert.equal(status, 500);
+      return body.message ?? '';
+    };
+    assert.match(await ask(), /conversion webhook for example.com\/v2, Kind=Widget failed: no way/);
+    answer = (request) => ({
+      result: { status: 'Success' },
+      convertedObjects: [...objectsAt(request, 'objects')],
+    });
+    assert.match(await ask(), /expected example.com\/v1, Kind=Widget, got example.com\/v2/);
+    answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
+    assert.match(await ask(), /expected 1 converted objects, got 0/);
+    answer = convert;
+    assert.equal((await api.call('GET', `${at('v1')}/a`)).status, 200);
+  });
+}
 
 test('definitions say how their webhook is reached', async () => {
   await using api = await TestServer.open();

@@ -5,17 +5,29 @@
 import { hash } from 'node:crypto';
 import { errorMessage, isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { uuid } from '../../../base/random.ts';
-import { isJsonObject, listAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { Slice } from '../../../base/yield-to-loop.ts';
+import { encodeInSlices } from '../../api/encode-in-slices.ts';
+import { isJsonObject, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { parseText } from '../../api/parse-in-slices.ts';
 import type { ServerParts } from '../context.ts';
+import { encodeForStorage } from '../encoding.ts';
 import type { KubeObject } from '../object.ts';
-import type { Conversion } from '../resource.ts';
+import { hasValues, isWideObject } from '../offload/wide.ts';
+import type { Conversion, ConvertingProgram, Resource } from '../resource.ts';
+import { CachedEvent, CachedObject } from '../watch-cache.ts';
+import { readAnswer, type Answered } from '../webhooks/json-exchange.ts';
+import { KnownBytes } from './known-bytes.ts';
 
 const REVIEW = { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' };
-/** Objects of one question. */
+/** Objects of one question, and about how many bytes of them. */
 const BATCH = 500;
-/** Answers that are remembered; more only while one request needs them. */
-const MAX_KEPT = 20_000;
-const TIMEOUT_SECONDS = 30;
+const BATCH_BYTES = 1024 * 1024;
+/** Longer answers have more in them than was asked about. */
+const MAX_EXPECTED_BYTES = 4 * BATCH_BYTES;
+/** Questions that are asked at once for one request. */
+const AT_ONCE = 4;
+/** Of answers that are remembered. */
+const MAX_KNOWN_BYTES = 32 * 1024 * 1024;
 
 export interface WebhookConversionFacts {
   readonly server: ServerParts;
@@ -23,7 +35,9 @@ export interface WebhookConversionFacts {
   readonly clientConfig: JsonObject;
   readonly reviewVersions: readonly string[];
   readonly kind: string;
-  /** `example.com/v2`: what clients of this resource see. */
+  /** What clients see. */
+  readonly place: Pick<Resource, 'group' | 'version' | 'resource'>;
+  /** `example.com/v2`: the version of that. */
   readonly here: string;
   /** The version that objects are stored in. */
   readonly stored: string;
@@ -31,148 +45,274 @@ export interface WebhookConversionFacts {
   readonly finish: (object: JsonObject, apiVersion: string) => KubeObject;
 }
 
-type Direction = 'from' | 'to';
+export function webhookConversion(facts: WebhookConversionFacts): Conversion {
+  const converted = (object: KubeObject, to: string): KubeObject => {
+    if (object.apiVersion === to) return object;
+    const { name = '' } = object.metadata;
+    throw new PlatformError('unavailable', `${facts.kind} ${name} has not been converted yet; try again`);
+  };
+  return {
+    fromStorage: (object) => converted(object, facts.here),
+    toStorage: (object) => converted(object, facts.stored),
+    program: new ConversionWebhook(facts),
+  };
+}
 
-export class WebhookConversion implements Conversion {
+/** Converted bytes by the content that they were made of. */
+type Made = Map<string, Uint8Array>;
+
+class ConversionWebhook implements ConvertingProgram {
   readonly #facts: WebhookConversionFacts;
-  /** JSON by the hash of what was converted. */
-  readonly #known: Readonly<Record<Direction, Map<string, string>>> = { from: new Map(), to: new Map() };
-  readonly #asking = new Map<string, Promise<void>>();
+  /** How stored bytes begin that are in this version. */
+  readonly #head: Buffer;
+  readonly #known = new KnownBytes(MAX_KNOWN_BYTES);
+  readonly #asking = new Map<string, Promise<Made>>();
+  #sharing:
+    | { readonly events: readonly CachedEvent[]; readonly made: Promise<readonly CachedEvent[]> }
+    | undefined;
 
   constructor(facts: WebhookConversionFacts) {
     this.#facts = facts;
+    const { kind, here: apiVersion } = facts;
+    this.#head = Buffer.from(`${JSON.stringify({ kind, apiVersion }).slice(0, -1)},`);
   }
 
-  fromStorage(object: KubeObject): KubeObject {
-    return this.#converted('from', object);
-  }
-
-  toStorage(object: KubeObject): KubeObject {
-    return this.#converted('to', object);
-  }
-
-  prepare(direction: Direction, objects: readonly KubeObject[]): Promise<void> | undefined {
-    const known = this.#known[direction];
-    const missing = new Map<string, KubeObject>();
+  async shown(objects: readonly CachedObject[]): Promise<readonly CachedObject[]> {
+    const slice = new Slice(this.#facts.server.clock);
+    const keys: (string | undefined)[] = [];
+    const missing = new Map<string, CachedObject>();
+    const made: Made = new Map();
     for (const object of objects) {
-      if (object.apiVersion === this.#target(direction)) continue;
-      const key = keyOf(object);
-      if (!known.has(key)) missing.set(key, object);
+      if (slice.over) await slice.next();
+      const key = this.#isHere(object) ? undefined : hash('sha1', object.stored, 'base64');
+      keys.push(key);
+      const known = key === undefined ? undefined : this.#known.get(key);
+      if (known !== undefined) made.set(key!, known);
+      else if (key !== undefined) missing.set(key, object);
     }
-    if (missing.size === 0) return undefined;
-    return this.#ask(direction, missing);
+    const batches = batchesOf(missing);
+    const work = async (): Promise<void> => {
+      for (const batch of batches) await this.#take(batch, made);
+    };
+    await Promise.all(Array.from({ length: missing.size === 0 ? 0 : AT_ONCE }, work));
+    const shown: CachedObject[] = [];
+    for (const [i, object] of objects.entries()) {
+      if (slice.over) await slice.next();
+      const key = keys[i];
+      shown.push(key === undefined ? object : new CachedObject(object.key, made.get(key)!, object.revision));
+    }
+    return shown;
   }
 
-  #target(direction: Direction): string {
-    return direction === 'from' ? this.#facts.here : this.#facts.stored;
+  /** Thousands of watchers want the same at the same time. */
+  shownEvents(events: readonly CachedEvent[]): Promise<readonly CachedEvent[]> {
+    const last = this.#sharing;
+    const isSame = events.length === last?.events.length && events.every((one, i) => one === last.events[i]);
+    if (last !== undefined && isSame) return last.made;
+    const made = this.#shownEvents(events).finally(() => {
+      if (this.#sharing?.made === made) this.#sharing = undefined;
+    });
+    this.#sharing = { events, made };
+    return made;
   }
 
-  #converted(direction: Direction, object: KubeObject): KubeObject {
-    if (object.apiVersion === this.#target(direction)) return object;
-    const text = this.#known[direction].get(keyOf(object));
-    if (text !== undefined) return JSON.parse(text) as KubeObject;
-    const { name = '' } = object.metadata;
-    throw new PlatformError(
-      'unavailable',
-      `${this.#facts.kind} ${name} has not been converted yet; try again`,
-    );
+  async #shownEvents(events: readonly CachedEvent[]): Promise<readonly CachedEvent[]> {
+    const objects = events.flatMap(({ current, previous }) => (previous ? [previous, current] : [current]));
+    const shown = (await this.shown(objects)).values();
+    return events.map(({ previous, deleted }) => {
+      const before = previous && shown.next().value;
+      return new CachedEvent(shown.next().value!, before, deleted);
+    });
   }
 
-  async #ask(direction: Direction, missing: ReadonlyMap<string, KubeObject>): Promise<void> {
-    const known = this.#known[direction];
+  async fromStorage(object: KubeObject): Promise<KubeObject> {
+    if (object.apiVersion === this.#facts.here) return object;
+    const [shown] = await this.shown([await storedForm(object)]);
+    return await decoded(shown!.stored, object);
+  }
+
+  async toStorage(object: KubeObject): Promise<KubeObject> {
+    if (object.apiVersion === this.#facts.stored) return object;
+    const [made] = await this.#convert([await storedForm(object)], this.#facts.stored);
+    return await decoded(made!, object);
+  }
+
+  #isHere(object: CachedObject): boolean {
+    const head = this.#head;
+    return head.equals(object.stored.subarray(0, head.length)) || versionOf(object) === this.#facts.here;
+  }
+
+  /** What of a batch somebody else has asked about is waited for. */
+  async #take(batch: ReadonlyMap<string, CachedObject>, made: Made): Promise<void> {
+    const mine = new Map<string, CachedObject>();
     const waiting: Promise<void>[] = [];
-    const mine: [string, KubeObject][] = [];
-    for (const [key, object] of missing) {
-      const asked = this.#asking.get(`${direction} ${key}`);
-      if (asked === undefined) mine.push([key, object]);
-      else waiting.push(asked);
+    for (const [key, object] of batch) {
+      const known = this.#known.get(key);
+      const asked = this.#asking.get(key);
+      if (known !== undefined) made.set(key, known);
+      else if (asked === undefined) mine.set(key, object);
+      else waiting.push(asked.then((all) => void made.set(key, all.get(key)!)));
     }
-    while (known.size > MAX_KEPT) known.delete(known.keys().next().value!);
-    for (let start = 0; start < mine.length; start += BATCH) {
-      const batch = mine.slice(start, start + BATCH);
-      const answer = this.#convert(direction, batch);
-      for (const [key] of batch) this.#asking.set(`${direction} ${key}`, answer);
-      waiting.push(answer);
+    if (mine.size > 0) {
+      const answer = this.#asked(mine);
+      for (const key of mine.keys()) this.#asking.set(key, answer);
+      waiting.push(answer.then((all) => all.forEach((bytes, key) => made.set(key, bytes))));
     }
     await Promise.all(waiting);
   }
 
-  async #convert(direction: Direction, batch: readonly (readonly [string, KubeObject])[]): Promise<void> {
-    const known = this.#known[direction];
-    const target = this.#target(direction);
+  async #asked(batch: ReadonlyMap<string, CachedObject>): Promise<Made> {
     try {
-      const objects = batch.map(([, object]) => object);
-      const made = await this.#call(objects, target);
-      batch.forEach(([key, object], index) => {
-        known.set(
-          key,
-          JSON.stringify(this.#facts.finish(this.#checked(object, made[index], target), target)),
-        );
-      });
+      const answer = await this.#convert([...batch.values()], this.#facts.here);
+      const made: Made = new Map([...batch.keys()].map((key, i) => [key, answer[i]!]));
+      for (const [key, bytes] of made) this.#known.add(key, bytes);
+      return made;
+    } finally {
+      for (const key of batch.keys()) this.#asking.delete(key);
+    }
+  }
+
+  async #convert(objects: readonly CachedObject[], target: string): Promise<readonly Uint8Array[]> {
+    const { server, clientConfig, reviewVersions, kind } = this.#facts;
+    try {
+      if (!reviewVersions.includes('v1')) {
+        throw new PlatformError('invalid', 'it does not take ConversionReviews of version v1');
+      }
+      const review = reviewOf(objects, { uid: uuid(server.random), desiredAPIVersion: target });
+      const answer = await server.callConverter(clientConfig, review);
+      const { offload, limits } = server;
+      const isHeavy =
+        offload !== undefined &&
+        (answer.bytes.length > MAX_EXPECTED_BYTES ||
+          objects.some((object) => isWideObject(object, limits.wideValues)));
+      return await (isHeavy ? offload.read(this.#facts, review, answer) : this.read(review, answer));
     } catch (error) {
       if (!isPlatformError(error) && !(error instanceof Error)) throw error;
-      const from = batch[0]?.[1].apiVersion ?? '';
-      const message = `conversion webhook for ${from}, Kind=${this.#facts.kind} failed: ${errorMessage(error)}`;
+      const message = `conversion webhook for ${versionOf(objects[0]!)}, Kind=${kind} failed: ${errorMessage(error)}`;
       throw new PlatformError('internal', message, { cause: error });
-    } finally {
-      for (const [key] of batch) this.#asking.delete(`${direction} ${key}`);
     }
   }
 
-  async #call(objects: readonly KubeObject[], desiredAPIVersion: string): Promise<readonly unknown[]> {
-    const { server, clientConfig, reviewVersions } = this.#facts;
-    if (!reviewVersions.includes('v1')) {
-      throw new PlatformError('invalid', 'it does not take ConversionReviews of version v1');
+  async read(review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
+    const { server, finish } = this.#facts;
+    const request = objectAt((await parseText(textOf(review))) as JsonObject, 'request');
+    const target = stringAt(request, 'desiredAPIVersion');
+    const objects = objectsAt(request, 'objects') as KubeObject[];
+    const made = madeIn(await readAnswer(answer), { uid: stringAt(request, 'uid'), count: objects.length });
+    const { offload, limits, clock } = server;
+    const slice = new Slice(clock);
+    const written: Uint8Array[] = [];
+    for (const [i, object] of objects.entries()) {
+      if (slice.over) await slice.next();
+      const checked = checkedIn(made[i], object, target);
+      if (offload !== undefined && hasValues(checked, limits.wideValues))
+        return await offload.read(this.#facts, review, answer);
+      written.push(encodeForStorage(finish(checked, target)));
     }
-    const { placeOf, post } = await import('../webhooks/client.ts');
-    const uid = uuid(server.random);
-    const answer = await post({
-      place: placeOf(clientConfig, server),
-      body: { ...REVIEW, request: { uid, desiredAPIVersion, objects: [...objects] } },
-      timeoutSeconds: TIMEOUT_SECONDS,
-      clock: server.clock,
-      showTimeout: true,
-    });
-    if (answer['kind'] !== REVIEW.kind || answer['apiVersion'] !== REVIEW.apiVersion) {
-      throw new PlatformError('invalid', `expected a response of ${REVIEW.apiVersion}, Kind=${REVIEW.kind}`);
-    }
-    const response = objectAt(answer, 'response');
-    const got = stringAt(response, 'uid');
-    if (got !== uid) throw new PlatformError('invalid', `expected response.uid="${uid}", got "${got}"`);
-    if (stringAt(response, 'result', 'status') !== 'Success') {
-      throw new PlatformError('invalid', stringAt(response, 'result', 'message') || 'it did not say why');
-    }
-    const made = listAt(response, 'convertedObjects');
-    if (made.length !== objects.length) {
-      const counts = `expected ${objects.length} converted objects, got ${made.length}`;
-      throw new PlatformError('invalid', counts);
-    }
-    return made;
-  }
-
-  /** Everything but labels and annotations of the metadata is as it was. */
-  #checked(object: KubeObject, made: unknown, target: string): JsonObject {
-    if (!isJsonObject(made)) throw new PlatformError('invalid', 'a converted object is not an object');
-    if (made['apiVersion'] !== target || made['kind'] !== object.kind) {
-      const got = `${stringAt(made, 'apiVersion')}, Kind=${stringAt(made, 'kind')}`;
-      throw new PlatformError('invalid', `expected ${target}, Kind=${object.kind}, got ${got}`);
-    }
-    const theirs = objectAt(made, 'metadata');
-    for (const field of ['name', 'namespace', 'uid']) {
-      if ((theirs[field] ?? '') === (object.metadata[field] ?? '')) continue;
-      throw new PlatformError('invalid', `metadata.${field} was changed, which a conversion must not do`);
-    }
-    const { labels: _labels, annotations: _annotations, ...kept } = object.metadata;
-    const { labels, annotations } = theirs;
-    const metadata = {
-      ...kept,
-      ...(labels !== undefined && { labels }),
-      ...(annotations !== undefined && { annotations }),
-    };
-    return { ...made, metadata };
+    return written;
   }
 }
 
-function keyOf(object: KubeObject): string {
-  return hash('sha1', JSON.stringify(object), 'base64');
+function versionOf(object: CachedObject): string {
+  const version = object.at(['apiVersion']);
+  return typeof version === 'string' ? version : '';
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('utf8');
+}
+
+/** As it would be stored: bytes, whose version stands beside them. */
+async function storedForm({ kind, apiVersion, metadata, ...rest }: KubeObject): Promise<CachedObject> {
+  const { resourceVersion: version = '', ...stored } = metadata;
+  const bytes = await encodeInSlices({ kind, apiVersion, metadata: stored, ...rest });
+  return new CachedObject('', bytes, /^[1-9]\d{0,15}$/.test(version) ? Number(version) : 0);
+}
+
+/** With the version of what it was made of. */
+async function decoded(
+  bytes: Uint8Array,
+  { metadata: { resourceVersion } }: KubeObject,
+): Promise<KubeObject> {
+  const object = (await parseText(textOf(bytes))) as KubeObject;
+  if (resourceVersion !== undefined) object.metadata.resourceVersion = resourceVersion;
+  return object;
+}
+
+/** One question each. Not begun with when an earlier one has failed. */
+function* batchesOf(
+  objects: ReadonlyMap<string, CachedObject>,
+): Generator<ReadonlyMap<string, CachedObject>> {
+  let batch = new Map<string, CachedObject>();
+  let bytes = 0;
+  for (const [key, object] of objects) {
+    if (batch.size === BATCH || (batch.size > 0 && bytes + object.length > BATCH_BYTES)) {
+      yield batch;
+      [batch, bytes] = [new Map(), 0];
+    }
+    batch.set(key, object);
+    bytes += object.length;
+  }
+  yield batch;
+}
+
+/** JSON of a ConversionReview. */
+function reviewOf(
+  objects: readonly CachedObject[],
+  request: { readonly uid: string; readonly desiredAPIVersion: string },
+): Buffer {
+  const open = `${JSON.stringify({ ...REVIEW, request }).slice(0, -2)},"objects":[`;
+  const close = ']}}';
+  const length = objects.reduce((sum, object) => sum + object.lengthAs('whole') + 1, -1);
+  const review = Buffer.allocUnsafeSlow(open.length + length + close.length);
+  let at = review.write(open, 'latin1');
+  for (const [i, object] of objects.entries()) {
+    if (i > 0) at += review.write(',', at, 'latin1');
+    at = object.writeInto(review, at, 'whole');
+  }
+  review.write(close, at, 'latin1');
+  return review;
+}
+
+/** What the program answers to a question with this id about so many objects. */
+function madeIn(
+  answer: JsonObject,
+  { uid, count }: { readonly uid: string; readonly count: number },
+): readonly unknown[] {
+  if (answer['kind'] !== REVIEW.kind || answer['apiVersion'] !== REVIEW.apiVersion) {
+    throw new PlatformError('invalid', `expected a response of ${REVIEW.apiVersion}, Kind=${REVIEW.kind}`);
+  }
+  const response = objectAt(answer, 'response');
+  const got = stringAt(response, 'uid');
+  if (got !== uid) throw new PlatformError('invalid', `expected response.uid="${uid}", got "${got}"`);
+  if (stringAt(response, 'result', 'status') !== 'Success') {
+    throw new PlatformError('invalid', stringAt(response, 'result', 'message') || 'it did not say why');
+  }
+  const made = listAt(response, 'convertedObjects');
+  if (made.length !== count) {
+    throw new PlatformError('invalid', `expected ${count} converted objects, got ${made.length}`);
+  }
+  return made;
+}
+
+/** Everything but labels and annotations of the metadata is as it was. */
+function checkedIn(made: unknown, object: KubeObject, target: string): JsonObject {
+  if (!isJsonObject(made)) throw new PlatformError('invalid', 'a converted object is not an object');
+  if (made['apiVersion'] !== target || made['kind'] !== object.kind) {
+    const got = `${stringAt(made, 'apiVersion')}, Kind=${stringAt(made, 'kind')}`;
+    throw new PlatformError('invalid', `expected ${target}, Kind=${object.kind}, got ${got}`);
+  }
+  const theirs = objectAt(made, 'metadata');
+  for (const field of ['name', 'namespace', 'uid']) {
+    if ((theirs[field] ?? '') === (object.metadata[field] ?? '')) continue;
+    throw new PlatformError('invalid', `metadata.${field} was changed, which a conversion must not do`);
+  }
+  const { labels: _labels, annotations: _annotations, ...kept } = object.metadata;
+  const { labels, annotations } = theirs;
+  const metadata = {
+    ...kept,
+    ...(labels !== undefined && { labels }),
+    ...(annotations !== undefined && { annotations }),
+  };
+  return { ...made, metadata };
 }

@@ -2,11 +2,12 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { isWebSocketRequest } from '../../api/websocket.ts';
 import type { ResourceContext } from '../context.ts';
 import { listResponse } from '../list-body.ts';
+import { checkMade } from '../offload/wide.ts';
 import { listOptionsOf, parseVersion, type ListOptions } from '../list-options.ts';
 import { listObjects } from '../listing.ts';
 import { jsonResponse } from '../respond.ts';
 import { selectionOf, type Selection } from '../selection.ts';
-import { prepared, viewFor, type View } from '../view.ts';
+import { viewable, viewFor, type View } from '../view.ts';
 import { watchObjects } from '../watching.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import { overWebSocket } from './websocket-watch.ts';
@@ -23,7 +24,7 @@ export function viewOf({ resource, request, info, server }: ResourceContext): Vi
 }
 
 /** One object as the client wants to see it. */
-export function showObject(
+export async function showObject(
   context: ResourceContext,
   object: CachedObject,
   options: {
@@ -31,12 +32,13 @@ export function showObject(
     readonly headers?: Readonly<Record<string, string>>;
     readonly view?: View;
   } = {},
-): ApiResponse {
+): Promise<ApiResponse> {
   const view = options.view ?? viewOf(context);
-  if (view.format === 'json')
-    return jsonResponse(options.status ?? 200, view.encode(object), options.headers);
+  const shown = await viewable(context.resource, object);
+  if (context.info.verb === 'get' && !view.verbatim) checkMade(context.server, shown);
+  if (view.format === 'json') return jsonResponse(options.status ?? 200, view.encode(shown), options.headers);
   const headers = { 'content-type': view.contentType, ...options.headers };
-  return { status: options.status ?? 200, headers, body: view.encode(object) };
+  return { status: options.status ?? 200, headers, body: view.encode(shown) };
 }
 
 export async function getObject(context: ResourceContext): Promise<ApiResponse> {
@@ -46,8 +48,7 @@ export async function getObject(context: ResourceContext): Promise<ApiResponse> 
   const version = parseVersion(info.query.get('resourceVersion') ?? '');
   if (version > 0) await server.cache.waitFor(version);
   const found = await server.registry.get(resource, info);
-  await prepared(resource, () => [found]);
-  return showObject(context, found, { view });
+  return await showObject(context, found, { view });
 }
 
 export async function listResource(context: ResourceContext): Promise<ApiResponse> {
@@ -56,10 +57,7 @@ export async function listResource(context: ResourceContext): Promise<ApiRespons
   const view = viewOf(context);
   const asked = listOptionsOf(query, false);
   const selection = selectionOf({ resource, namespace, query });
-  const held = server.cache.resource(resource.prefix);
-  await prepared(resource, () => held.list(selection.prefix));
   const page = await listObjects({ ...asked, limit: limitOf(asked), resource, selection }, server);
-  await prepared(resource, () => page.objects);
   const wide = server.offload?.views(context, view);
   return await listResponse({ ...page, resource, view, wide, clock: server.clock });
 }
@@ -80,7 +78,6 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const noInitial = sendInitialEvents === false;
   const after =
     wantsInitial || (from === 0 && !noInitial) ? undefined : from === 0 ? server.cache.revision : from;
-  await prepared(resource, () => server.cache.resource(resource.prefix).list(selection.prefix));
   const open = (): AsyncIterable<Uint8Array> =>
     watchObjects(
       {

@@ -11,8 +11,8 @@ import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../delete-options.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
 import { selectionOf } from '../selection.ts';
-import { shownAs } from '../resource.ts';
-import { prepared, toBytes } from '../view.ts';
+import { toBytes } from '../view.ts';
+import { shownTo } from './converted.ts';
 import { limitOf, showObject, viewOf } from './read.ts';
 
 /** Resources whose delete answers with the object rather than with a Status. */
@@ -82,14 +82,13 @@ export async function remove(
       if (what.admitted !== true) {
         await gate.validate(
           undefined,
-          resource.conversion === undefined ? object : await shownAs(resource, object),
+          resource.conversion === undefined ? object : await shownTo(context, object),
         );
       }
       return planDelete(resource, object, { request: what.request, now: server.clock.now() });
     },
   });
   if (changed.type !== 'keep') gate.written();
-  await prepared(resource, () => [changed.object]);
   const unsaid =
     what.request.propagationPolicy === undefined ? resource.strategy.orphaningWarning : undefined;
   return { ...changed, warnings: [...new Set(gate.warnings), ...(unsaid === undefined ? [] : [unsaid])] };
@@ -106,7 +105,6 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   // Without a body the version in the query is that of the list and a precondition of each object too.
   const { dryRun, ...options } = await deleteOptionsOf(request, query);
   const asked = listOptionsOf(query, false);
-  await prepared(resource, () => server.cache.resource(resource.prefix).list(resource.prefix));
   const { objects, ...page } = await listObjects(
     { ...asked, limit: limitOf(asked), resource, selection: selectionOf({ resource, namespace, query }) },
     server,
@@ -120,7 +118,7 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
     for (const object of waiting) {
       if (slice.over) await slice.next();
       if (state.failed) return;
-      const { name = '', namespace: from = '' } = object.peek().metadata;
+      const { name = '', namespace: from = '' } = object.head.metadata;
       try {
         const changed = await remove(context, { name, namespace: from, request: options, dryRun });
         for (const warning of changed.warnings) warnings.add(warning);

@@ -16,11 +16,12 @@ import type { KubeObject } from '../object.ts';
 import type { Change } from '../registry.ts';
 import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
 import { flag } from '../request-info.ts';
-import { shownAs, storedAs, type Resource } from '../resource.ts';
+import { shownAs, type Resource } from '../resource.ts';
 import { respondWith } from '../respond.ts';
 import { AdmissionGate, type Window } from '../gate.ts';
 import { otherUid, planUpdate } from '../writing.ts';
 import { checkType, merged, readApplied, typed } from './apply.ts';
+import { shownTo, storedFrom } from './converted.ts';
 import { checkAddress, patchedObject, readPatch } from './write.ts';
 
 const IGNORED = unownedWith([]);
@@ -66,7 +67,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   assert(paths !== undefined, `${resource.resource} declares its scale`);
   if (info.verb === 'get')
     return respondWith(
-      scaleOf(await shownAs(resource, (await server.registry.get(resource, info)).object), paths),
+      scaleOf(await shownTo(context, (await server.registry.get(resource, info)).object), paths),
     );
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const kind = scaleKind();
@@ -95,7 +96,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current) => {
-      const old = await shownAs(resource, current);
+      const old = await shownTo(context, current);
       const before = scaleOf(old, paths);
       const { metadata } = before;
       const owners = scaleOwners(old, path);
@@ -129,7 +130,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       const { apiVersion } = resource;
       setOwners(object, ownersAfterScale(old, wanted, { path, apiVersion }));
       return await stored(
-        resource,
+        context,
         planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
       );
     },
@@ -144,9 +145,9 @@ function patchesAnother({ group, resource }: Resource, { metadata }: KubeObject,
   return conflict({ group, resource: `${resource}/scale` }, metadata.name ?? '', why);
 }
 
-async function stored(resource: Resource, planned: Promise<Change>): Promise<Change> {
+async function stored(context: ResourceContext, planned: Promise<Change>): Promise<Change> {
   const change = await planned;
-  return change.type === 'put' ? { type: 'put', object: await storedAs(resource, change.object) } : change;
+  return change.type === 'put' ? { type: 'put', object: await storedFrom(context, change.object) } : change;
 }
 
 async function configurationOf(context: ResourceContext, kind: ObjectType): Promise<KubeObject> {

@@ -23,8 +23,6 @@ import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../registry.ts';
 import { bodyOf, checkKind, checkUnknown, decodeBody, fieldValidationOf, isDryRun } from '../request-body.ts';
 import { warningHeader } from '../respond.ts';
-import { shownAs, storedAs } from '../resource.ts';
-import { prepared } from '../view.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import {
   otherNamespace,
@@ -34,6 +32,7 @@ import {
   type Authorship,
   type Endpoint,
 } from '../writing.ts';
+import { shownTo, storedFrom } from './converted.ts';
 import { patchFailure, undecodable, type PatchSubject } from './patch-failure.ts';
 import { showObject, viewOf } from './read.ts';
 
@@ -84,10 +83,9 @@ export async function storeNew(
     user: context.user,
   });
   await gate.pause();
-  const stored = resource.conversion === undefined ? ready : await storedAs(resource, ready);
+  const stored = resource.conversion === undefined ? ready : await storedFrom(context, ready);
   const created = await registry.create(resource, stored, how.dryRun);
   gate.written();
-  await prepared(resource, () => [created]);
   return { created, admissionWarnings: gate.warnings };
 }
 
@@ -136,14 +134,13 @@ export async function modifyAs(
     dryRun: isDryRun(info.query.getAll('dryRun')),
     change: async (current, length) => {
       gate.found(length);
-      const change = await plan(conversion === undefined ? current : await shownAs(resource, current), gate);
+      const change = await plan(conversion === undefined ? current : await shownTo(context, current), gate);
       await gate.pause();
       if (change.type !== 'put' || conversion === undefined) return change;
-      return { type: 'put', object: await storedAs(resource, change.object) };
+      return { type: 'put', object: await storedFrom(context, change.object) };
     },
   });
   if (changed.type !== 'keep') gate.written();
-  await prepared(resource, () => [changed.object]);
   return { ...changed, admissionWarnings: [...new Set(gate.warnings)] };
 }
 

@@ -20,6 +20,7 @@ import { ResourceTable } from '../resource-table.ts';
 import type { Resource } from '../resource.ts';
 import {
   buffersIn,
+  NO_JOB,
   own,
   type Asked,
   type Call,
@@ -28,6 +29,8 @@ import {
   type Made,
   type Evaluation,
   type Job,
+  type Place,
+  type Reading,
   type Reply,
   type Show,
   type ShownAs,
@@ -49,10 +52,11 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-port.on('message', (message: Job | Show | Evaluation | Definition | Reply) => {
+port.on('message', (message: Job | Show | Evaluation | Reading | Definition | Reply) => {
   if (message.kind === 'job') void work(message);
   else if (message.kind === 'evaluation') void evaluate(message);
   else if (message.kind === 'show') void show(message);
+  else if (message.kind === 'reading') void read(message);
   else if (message.kind === 'reply') settle(message);
   else {
     const defining = define(message);
@@ -63,7 +67,7 @@ port.on('message', (message: Job | Show | Evaluation | Definition | Reply) => {
 });
 
 async function define({ name, bytes }: Definition): Promise<void> {
-  resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), unable));
+  resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), forAll));
 }
 
 function post(message: Call | Done | Made): void {
@@ -77,11 +81,8 @@ function settle({ call, value, error }: Reply): void {
   else asked?.reject(fromWireError(error));
 }
 
-/** For what only webhooks that convert would ask: resources with one are not offloaded. */
-const unable = remoteParts(() => Promise.reject(new Error('not asked on behalf of a request')), {
-  now: 0,
-  resources,
-});
+/** What custom resources have in common for all requests. */
+const forAll = remoteParts(askerOf(NO_JOB), { now: 0, resources });
 
 function askerOf(id: number): Ask {
   return (name, ...args) => {
@@ -145,7 +146,7 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
   }
 }
 
-async function show({ id, definition, accept, query, now, as, state, ...place }: Show): Promise<void> {
+async function show({ id, definition, accept, query, now, as, state, place }: Show): Promise<void> {
   try {
     const resource = await resourceOf({ info: place, definition });
     const object = new CachedObject('', state.bytes, state.revision);
@@ -162,6 +163,17 @@ async function show({ id, definition, accept, query, now, as, state, ...place }:
   }
 }
 
+async function read({ id, definition, place, review, answer }: Reading): Promise<void> {
+  try {
+    const { conversion } = await resourceOf({ info: place, definition });
+    assert(conversion?.program !== undefined, `${definition} is converted by another program`);
+    const made = await conversion.program.read(review, answer);
+    post({ kind: 'made', id, answer: made.map(own) });
+  } catch (error) {
+    post({ kind: 'made', id, error: toWireError(error) });
+  }
+}
+
 function shown(
   object: CachedObject,
   as: ShownAs,
@@ -173,7 +185,7 @@ function shown(
 }
 
 interface Wanted {
-  readonly info: Pick<Job['info'], 'group' | 'version' | 'resource'>;
+  readonly info: Place;
   readonly definition?: string | undefined;
 }
 

@@ -17,26 +17,32 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { Decide } from '../admission/policy/authorizer.ts';
 import type { AnswerTo, Question } from '../admission/policy/questions.ts';
 import { isBug } from '../answer-failure.ts';
-import type { Answer, ResourceContext, ServerLimits } from '../context.ts';
+import type { Answer, ResourceContext, ServerLimits, ServerParts } from '../context.ts';
 import type { Storage } from '../registry.ts';
 import type { Resource } from '../resource.ts';
 import type { CachedObject } from '../cached-object.ts';
 import type { View } from '../view.ts';
+import type { Answered } from '../webhooks/json-exchange.ts';
 import { keyOf } from '../resource-table.ts';
 import type { StrategyChoices } from '../strategies/index.ts';
 import { viewOf } from '../handlers/read.ts';
 import { answersFor } from './asked.ts';
 import {
   buffersIn,
+  NO_JOB,
   own,
   type Asked,
   type Call,
+  type CallName,
   type Definition,
   type Done,
   type Made,
   type Evaluation,
   type Job,
+  type Place,
+  type Reading,
   type Reply,
+  type SharedCalls,
   type Show,
   type ShownAs,
   type ThreadOptions,
@@ -55,6 +61,7 @@ export interface OffloadOptions {
   readonly limits: Pick<ServerLimits, 'wideValues'>;
   /** Those of the server's own resources. */
   readonly choices: StrategyChoices;
+  readonly callConverter: ServerParts['callConverter'];
 }
 
 export class Offload implements AsyncDisposable {
@@ -70,7 +77,8 @@ export class Offload implements AsyncDisposable {
   answer(context: ResourceContext, here: Answer): Promise<ApiResponse> {
     if (!isMovable(context)) return here(context);
     if (this.#isWide(context)) return this.#ask(context);
-    return context.info.verb === 'get' ? here(context) : this.#tried(context, here);
+    const isPlain = context.info.verb === 'get' && context.resource.conversion?.program === undefined;
+    return isPlain ? here(context) : this.#tried(context, here);
   }
 
   async #tried(context: ResourceContext, here: Answer): Promise<ApiResponse> {
@@ -107,10 +115,16 @@ export class Offload implements AsyncDisposable {
     return JSON.parse(Buffer.from(answer.buffer).toString()) as AnswerTo<Q>;
   }
 
+  /** What a webhook has made of wide objects: JSON of each as it is stored. */
+  read(of: Defined, review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
+    this.#thread ??= this.#start();
+    return this.#thread.read(of, review, answer);
+  }
+
   /** How a list or a watch shows its wide objects; undefined where it shows bytes as they are stored. */
   views(context: ResourceContext, view: View): WideViews | undefined {
     const isCut = view.verbatim || (view.shape === 'metadata' && view.format === 'json');
-    if (isCut || context.resource.conversion?.prepare !== undefined) return undefined;
+    if (isCut) return undefined;
     const { wideValues } = this.#options.limits;
     return {
       takes: (object) => isWideObject(object, wideValues),
@@ -146,9 +160,22 @@ export class Offload implements AsyncDisposable {
   }
 }
 
-/** Webhooks that convert are called from the main thread. */
-function isMovable({ resource: { conversion }, info }: ResourceContext): boolean {
-  return VERBS.has(info.verb) && SUBRESOURCES.has(info.subresource) && conversion?.prepare === undefined;
+function isMovable({ info }: ResourceContext): boolean {
+  return VERBS.has(info.verb) && SUBRESOURCES.has(info.subresource);
+}
+
+/** A custom resource, and the server that serves it. */
+interface Defined {
+  readonly server: Pick<ServerParts, 'resources' | 'cache'>;
+  readonly place: Place;
+}
+
+function placeOf({ group, version, resource }: Place): Place {
+  return { group, version, resource };
+}
+
+function definitionName({ group, resource }: Place): string {
+  return `${resource}.${group}`;
 }
 
 /** A request that the thread answers, or expressions that it evaluates. */
@@ -161,14 +188,14 @@ interface Running {
 }
 
 /** What the thread makes, or why it cannot. */
-function made(): {
-  readonly promise: Promise<Uint8Array>;
+function made<T extends NonNullable<Made['answer']>>(): {
+  readonly promise: Promise<T>;
   readonly done: (message: Made) => void;
   readonly reject: (error: unknown) => void;
 } {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
   const done = ({ answer, error }: Made): void =>
-    answer === undefined ? reject(fromWireError(error!)) : resolve(answer);
+    answer === undefined ? reject(fromWireError(error!)) : resolve(answer as T);
   return { promise, done, reject };
 }
 
@@ -179,12 +206,19 @@ class Thread implements AsyncDisposable {
   readonly #jobs = new Map<number, Running>();
   /** Revisions of definitions that the thread has. */
   readonly #definitions = new Map<string, number>();
-  #lastJob = 0;
+  readonly #shared: SharedCalls;
+  #lastJob = NO_JOB;
   #idle: Disposable | undefined;
 
   constructor(options: OffloadOptions, ended: () => void) {
     this.#options = options;
     this.#ended = ended;
+    this.#shared = {
+      callConverter: async (...question) => {
+        const answer = await options.callConverter(...question);
+        return { ...answer, bytes: own(answer.bytes) };
+      },
+    };
     const workerData: ThreadOptions = options.choices;
     this.#worker = new Worker(workerUrl('offload-worker', import.meta.url), { workerData, execArgv: [] });
     // Whoever waits for an answer has a connection that keeps the process alive.
@@ -229,15 +263,13 @@ class Thread implements AsyncDisposable {
 
   show(context: ResourceContext, object: CachedObject, as: ShownAs): Promise<Uint8Array> {
     const { info, resource, request } = context;
-    const { promise, done, reject } = made();
+    const { promise, done, reject } = made<Uint8Array>();
     const id = this.#run({ answers: {}, done, reject, report: () => {} });
     const definition = this.#define(context, resource);
     this.#post({
       kind: 'show',
       id,
-      group: resource.group,
-      version: resource.version,
-      resource: resource.resource,
+      place: placeOf(resource),
       ...(definition !== undefined && { definition }),
       accept: request.headers['accept'],
       query: info.query.toString(),
@@ -250,10 +282,26 @@ class Thread implements AsyncDisposable {
 
   /** JSON of an Asked, for JSON of the answer. */
   evaluate(asked: Uint8Array, decide: Decide): Promise<Uint8Array> {
-    const { promise, done, reject } = made();
+    const { promise, done, reject } = made<Uint8Array>();
     // What goes wrong with a decision, the expression is told.
     const id = this.#run({ answers: { decide }, done, reject, report: () => {} });
     this.#post({ kind: 'evaluation', id, asked });
+    return promise;
+  }
+
+  /** What a webhook has made of objects of a custom resource. */
+  read(of: Defined, review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
+    const { promise, done, reject } = made<readonly Uint8Array[]>();
+    // Who asked for it says what went wrong.
+    const id = this.#run({ answers: {}, done, reject, report: () => {} });
+    this.#post({
+      kind: 'reading',
+      id,
+      place: of.place,
+      definition: this.#defineNamed(of),
+      review: own(review),
+      answer: { ...answer, bytes: own(answer.bytes) },
+    });
     return promise;
   }
 
@@ -266,8 +314,12 @@ class Thread implements AsyncDisposable {
 
   /** Tells the thread of the definition of a custom resource; its name, undefined for all other resources. */
   #define({ server }: ResourceContext, resource: Resource): string | undefined {
-    const name = `${resource.resource}.${resource.group}`;
-    if (!server.resources.source(name).includes(resource)) return undefined;
+    const isCustom = server.resources.source(definitionName(resource)).includes(resource);
+    return isCustom ? this.#defineNamed({ server, place: resource }) : undefined;
+  }
+
+  #defineNamed({ server, place }: Defined): string {
+    const name = definitionName(place);
     const { prefix } = server.resources.get('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
     const stored = server.cache.resource(prefix).get(`${prefix}${name}`);
     if (stored === undefined || this.#definitions.get(name) === stored.revision) return name;
@@ -277,18 +329,20 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Show | Evaluation | Definition | Reply): void {
+  #post(message: Job | Show | Evaluation | Reading | Definition | Reply): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 
   async #reply({ id, call, name, args }: Call): Promise<void> {
     const running = this.#jobs.get(id);
-    if (running === undefined) return;
+    if (running === undefined && id !== NO_JOB) return;
+    const answers: Partial<Record<CallName, unknown>> = { ...(running?.answers ?? this.#shared) };
     try {
-      const answer = running.answers[name] as (...args: readonly unknown[]) => unknown;
+      const answer = answers[name] as (...args: readonly unknown[]) => unknown;
       this.#post({ kind: 'reply', id, call, value: await answer(...args) });
     } catch (error) {
-      if (isBug(error)) running.report(error);
+      // Who asks on nobody's behalf says so himself.
+      if (isBug(error)) running?.report(error);
       this.#post({ kind: 'reply', id, call, error: toWireError(error) });
     }
   }

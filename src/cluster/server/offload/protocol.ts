@@ -17,6 +17,12 @@
  *     |<-- Call { decide } ---------------|
  *     |-- Reply { value | error } ------->|
  *     |<-- Made { answer | error } --|
+ *     |                                   |
+ *     |-- Reading { review, answer } ---->|   wide objects that a webhook has converted
+ *     |<-- Made { answer | error } --|
+ *     |                                   |
+ *     |<-- Call { callConverter } --------|   the webhook, on behalf of whatever has something to be converted
+ *     |-- Reply { value | error } ------->|
  */
 import { assert } from '../../../base/errors.ts';
 import type { WireError } from '../../../base/wire-error.ts';
@@ -26,9 +32,11 @@ import type { AdmissionRequest, Operation } from '../admission/admission.ts';
 import type { Question } from '../admission/policy/questions.ts';
 import type { Subject } from '../admission/policy/variables.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
+import type { ServerParts } from '../context.ts';
 import type { Outcome } from '../registry.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { StrategyChoices } from '../strategies/index.ts';
+import type { Answered } from '../webhooks/json-exchange.ts';
 
 /** What the thread is started with. */
 export type ThreadOptions = StrategyChoices;
@@ -57,13 +65,14 @@ export interface Definition {
   readonly bytes: Uint8Array;
 }
 
+/** Which resource it is about. */
+export type Place = Pick<RequestInfo, 'group' | 'version' | 'resource'>;
+
 /** One wide object as a list or a watch shows it. */
 export interface Show {
   readonly kind: 'show';
   readonly id: number;
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
+  readonly place: Place;
   readonly definition?: string;
   readonly accept: string | undefined;
   readonly query: string;
@@ -113,11 +122,19 @@ export interface Calls {
   giveBack(): void;
 }
 
-export type CallName = keyof Calls;
+/** What a thread asks for of itself: who asks first asks for all. */
+export interface SharedCalls {
+  callConverter: ServerParts['callConverter'];
+}
+
+/** In the place of a job's. */
+export const NO_JOB = 0;
+
+export type CallName = keyof Calls | keyof SharedCalls;
 
 export interface Call {
   readonly kind: 'call';
-  /** The job's, or the evaluation's. */
+  /** The job's, the evaluation's or NO_JOB. */
   readonly id: number;
   readonly call: number;
   readonly name: CallName;
@@ -157,11 +174,22 @@ export interface Asked<Q extends Question = Question> {
   readonly subject: Subject;
 }
 
+/** What a webhook has made of wide objects. */
+export interface Reading {
+  readonly kind: 'reading';
+  readonly id: number;
+  readonly place: Place;
+  readonly definition: string;
+  /** JSON of a ConversionReview. */
+  readonly review: Uint8Array;
+  readonly answer: Answered;
+}
+
 export interface Made {
   readonly kind: 'made';
   readonly id: number;
-  /** JSON. */
-  readonly answer?: Uint8Array;
+  /** JSON; of a reading one for each object. */
+  readonly answer?: Uint8Array | readonly Uint8Array[];
   readonly error?: WireError;
 }
 

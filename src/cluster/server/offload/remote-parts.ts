@@ -9,13 +9,15 @@ import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import { Registry, type Outcome, type Storage } from '../registry.ts';
 import type { ResourceTable } from '../resource-table.ts';
-import { own, type AdmissionQuestion, type CallName, type Calls } from './protocol.ts';
+import { own, type AdmissionQuestion, type CallName, type Calls, type SharedCalls } from './protocol.ts';
+
+type AllCalls = Calls & SharedCalls;
 
 /** Asks the main thread, for one job. */
 export type Ask = <K extends CallName>(
   name: K,
-  ...args: Parameters<Calls[K]>
-) => Promise<Awaited<ReturnType<Calls[K]>>>;
+  ...args: Parameters<AllCalls[K]>
+) => Promise<Awaited<ReturnType<AllCalls[K]>>>;
 
 /** Handlers that ask for more than these are not for this thread. */
 export function remoteParts(
@@ -24,11 +26,12 @@ export function remoteParts(
 ): ServerParts {
   const parts: Pick<
     ServerParts,
-    'registry' | 'admission' | 'authorizer' | 'clock' | 'random' | 'resources' | 'log'
+    'registry' | 'admission' | 'authorizer' | 'callConverter' | 'clock' | 'random' | 'resources' | 'log'
   > & { readonly cache: Pick<ServerParts['cache'], 'waitFor'> } = {
     registry: new Registry(new RemoteStorage(ask), systemRandom),
     admission: new RemoteAdmission(ask),
     authorizer: { decide: (attributes) => ask('decide', attributes) },
+    callConverter: (clientConfig, review) => ask('callConverter', clientConfig, own(review)),
     cache: { waitFor: (revision) => ask('waitFor', revision) },
     // The request's time is the main thread's, wherever that has it from.
     clock: { ...systemClock, now: () => now },

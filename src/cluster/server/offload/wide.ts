@@ -1,6 +1,12 @@
 /** Which objects are wide: not those of many bytes, but those of many values. */
 
-import type { CachedObject } from '../cached-object.ts';
+import { TooLong } from '../../../base/too-long.ts';
+import { allowance } from '../../api/cel/allowance.ts';
+import { isJsonObject, type JsonValue } from '../../api/json.ts';
+import { isCrowded } from '../../api/parse-in-slices.ts';
+import { CachedObject } from '../cached-object.ts';
+import type { ServerParts } from '../context.ts';
+import type { KubeObject } from '../object.ts';
 import type { ShownAs } from './protocol.ts';
 
 /** How a list or a watch shows its wide objects. */
@@ -26,6 +32,36 @@ export function isWide(bytes: Uint8Array, values: number): boolean {
 
 export function isWideObject(object: CachedObject, values: number): boolean {
   return object.length >= values * MEMBER_BYTES && isWide(object.stored, values);
+}
+
+/** Whether a value has so many others in it. */
+export function hasValues(value: JsonValue, wanted: number): boolean {
+  return missingFrom(value, wanted) <= 0;
+}
+
+/** How many more there would have to be; looks no further than it has to. */
+function missingFrom(value: JsonValue, wanted: number): number {
+  // Its members cannot even be listed in a short time.
+  if (isJsonObject(value) && isCrowded(value)) return 0;
+  const items = Array.isArray(value) ? value : isJsonObject(value) ? Object.values(value) : [];
+  let missing = wanted - items.length;
+  for (const item of items) {
+    if (missing <= 0) break;
+    missing = missingFrom(item ?? null, missing);
+  }
+  return missing;
+}
+
+/** Another program may make something wide of what is not: then its request begins anew in the thread. Throws TooLong. */
+export function checkMade(
+  { offload, limits }: Pick<ServerParts, 'offload' | 'limits'>,
+  made: CachedObject | KubeObject,
+): void {
+  if (offload === undefined || allowance() === undefined) return;
+  const { wideValues } = limits;
+  const isTooWide =
+    made instanceof CachedObject ? isWideObject(made, wideValues) : hasValues(made, wideValues);
+  if (isTooWide) throw new TooLong('what a webhook has made is wide');
 }
 
 function hasMany(bytes: Uint8Array, mark: number, wanted: number): boolean {

@@ -9,7 +9,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { isJsonObject, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
 import { keyOf } from '../resource-table.ts';
-import { exchangeJson } from './json-exchange.ts';
+import { exchange, readAnswer, type Answered } from './json-exchange.ts';
 
 const MAX_AGENTS = 256;
 
@@ -101,7 +101,7 @@ function addressOf(
 
 export interface Call {
   readonly place: Place;
-  readonly body: JsonObject;
+  readonly body: JsonObject | Uint8Array;
   readonly timeoutSeconds: number;
   readonly clock: Clock;
   /** Text after `Post "url"`. */
@@ -109,15 +109,20 @@ export interface Call {
 }
 
 /** The answer's JSON object. Throws `timeout` or `unavailable` with a text like Go's client's. */
-export async function post({
+export async function post(call: Call): Promise<JsonObject> {
+  return await readAnswer(await postUnread(call));
+}
+
+/** As `post`, for who reads the answer himself. */
+export async function postUnread({
   place,
   body,
   timeoutSeconds,
   clock,
   showTimeout = false,
-}: Call): Promise<JsonObject> {
+}: Call): Promise<Answered> {
   const query = showTimeout ? `${place.path.includes('?') ? '&' : '?'}timeout=${timeoutSeconds}s` : '';
-  return await exchangeJson({
+  return await exchange({
     method: 'POST',
     url: `${place.url}${query}`,
     agent: agentFor(place),

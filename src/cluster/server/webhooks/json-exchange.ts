@@ -1,4 +1,5 @@
 /** One HTTPS request to somebody else's program: JSON out, JSON back, within a time and a size. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type Agent } from 'node:https';
 import type { Clock } from '../../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
@@ -26,48 +27,63 @@ export interface ExchangeOptions {
   /** With the query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: JsonObject;
+  /** JSON, written down already or not. */
+  readonly body?: JsonObject | Uint8Array;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly maxBytes?: number;
+}
+
+/** What somebody's program has answered. */
+export interface Answered {
+  /** `Post "https://example.com/"`: how error messages begin. */
+  readonly request: string;
+  readonly bytes: Uint8Array;
 }
 
 /**
  * The answer's body, of a status from 200 to 299. Throws `timeout` or `unavailable` with a text like Go's client's; an
  * answer with another status has it as `details.status`.
  */
-export async function exchange(options: ExchangeOptions): Promise<string> {
+export async function exchange(options: ExchangeOptions): Promise<Answered> {
   const { method, url, agent, host, port, path, timeoutMs, clock, maxBytes = MAX_ANSWER_BYTES } = options;
-  const bytes = options.body === undefined ? undefined : await encodeInSlices(options.body);
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const verb = method === 'GET' ? 'Get' : 'Post';
+  const { body } = options;
+  const bytes = body === undefined || body instanceof Uint8Array ? body : await encodeInSlices(body);
+  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
+  const request = `${method === 'GET' ? 'Get' : 'Post'} "${url}"`;
   const fail = (why: string, code: 'unavailable' | 'timeout' = 'unavailable', status?: number): void =>
     reject(
-      new PlatformError(code, `${verb} "${url}": ${why}`, {
+      new PlatformError(code, `${request}: ${why}`, {
         ...(status !== undefined && { details: { status } }),
       }),
     );
-  const outgoing = httpsRequest({
-    agent,
-    host,
-    port,
-    path,
-    method,
-    headers: {
-      accept: 'application/json, */*',
-      ...(bytes !== undefined && { 'content-type': 'application/json', 'content-length': bytes.length }),
-      ...options.headers,
-    },
-  });
-  using timer = new DisposableStack();
-  timer.use(
-    clock.after(timeoutMs, () => {
-      fail('context deadline exceeded', 'timeout');
-      outgoing.destroy();
-    }),
-  );
-  outgoing.on('error', (error) => fail(asGoSays(error)));
-  outgoing.on('response', (incoming) => {
+  let isOver = false;
+  let outgoing: ClientRequest;
+  const send = (): void => {
+    outgoing = httpsRequest({
+      agent,
+      host,
+      port,
+      path,
+      method,
+      headers: {
+        accept: 'application/json, */*',
+        ...(bytes !== undefined && { 'content-type': 'application/json', 'content-length': bytes.length }),
+        ...options.headers,
+      },
+    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      // A connection that was kept, and let go of on the other side in the same moment.
+      if (outgoing.reusedSocket && error.code === 'ECONNRESET' && !isOver) send();
+      else fail(asGoSays(error));
+    });
+    outgoing.on('response', (incoming) => {
+      isOver = true;
+      read(incoming);
+    });
+    outgoing.end(bytes);
+  };
+  const read = (incoming: IncomingMessage): void => {
     const parts: Buffer[] = [];
     let size = 0;
     incoming.on('data', (part: Buffer) => {
@@ -80,13 +96,24 @@ export async function exchange(options: ExchangeOptions): Promise<string> {
     incoming.on('error', (error) => fail(errorMessage(error)));
     incoming.on('aborted', () => fail('unexpected EOF'));
     incoming.on('end', () => {
-      const text = Buffer.concat(parts).toString('utf8');
+      const bytes = Buffer.concat(parts);
       const status = incoming.statusCode ?? 0;
-      if (status >= 200 && status <= 299) resolve(text);
-      else fail(`unexpected status ${status}: ${text.slice(0, 200)}`, 'unavailable', status);
+      if (status >= 200 && status <= 299) resolve({ request, bytes });
+      else {
+        const text = bytes.toString('utf8', 0, 1000).slice(0, 200);
+        fail(`unexpected status ${status}: ${text}`, 'unavailable', status);
+      }
     });
-  });
-  outgoing.end(bytes);
+  };
+  using timer = new DisposableStack();
+  timer.use(
+    clock.after(timeoutMs, () => {
+      fail('context deadline exceeded', 'timeout');
+      isOver = true;
+      outgoing.destroy();
+    }),
+  );
+  send();
   return await promise;
 }
 
@@ -104,10 +131,12 @@ function asGoSays(error: NodeJS.ErrnoException): string {
 
 /** The same for an answer that has to be a JSON object. */
 export async function exchangeJson(options: ExchangeOptions): Promise<JsonObject> {
-  const text = await exchange(options);
-  const verb = options.method === 'GET' ? 'Get' : 'Post';
-  const fail = (why: string): PlatformError =>
-    new PlatformError('unavailable', `${verb} "${options.url}": ${why}`);
+  return await readAnswer(await exchange(options));
+}
+
+export async function readAnswer({ request, bytes }: Answered): Promise<JsonObject> {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+  const fail = (why: string): PlatformError => new PlatformError('unavailable', `${request}: ${why}`);
   let value: unknown;
   try {
     value = await parseText(text);

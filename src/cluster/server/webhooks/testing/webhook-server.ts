@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '../../../api/json.ts';
 
-/** Answers a review's request; undefined leaves the caller waiting for ever. */
-export type Answer = (request: JsonObject, path: string) => JsonObject | undefined;
+/** Answers a review's request, with a text in place of the review; undefined leaves the caller waiting for ever. */
+export type Answer = (request: JsonObject, path: string) => JsonObject | string | undefined;
 
 export class WebhookServer implements AsyncDisposable {
   /** Base64 of the authority that its certificate is from. */
@@ -34,10 +34,13 @@ export class WebhookServer implements AsyncDisposable {
         const path = (incoming.url ?? '').replace(/\?.*$/, '');
         webhook.seen.push({ path, request });
         const response = answer(request, path);
-        if (response === undefined) return;
+        if (response === undefined) return undefined;
         const { apiVersion, kind } = review;
         outgoing.setHeader('content-type', 'application/json');
-        outgoing.end(JSON.stringify({ apiVersion, kind, response: { uid: request['uid'], ...response } }));
+        if (typeof response === 'string') return outgoing.end(response);
+        return outgoing.end(
+          JSON.stringify({ apiVersion, kind, response: { uid: request['uid'], ...response } }),
+        );
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

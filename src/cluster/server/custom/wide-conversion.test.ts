@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { objectAt, objectsAt, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { TestServer, type Answer as Told } from '../testing/test-server.ts';
+import { threads } from '../testing/threads.ts';
+import { WebhookServer, type Answer } from '../webhooks/testing/webhook-server.ts';
+
+const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const at = (version: string): string => `/apis/example.com/${version}/namespaces/default/widgets`;
+const [MERGE, APPLY] = ['application/merge-patch+json', 'application/apply-patch+yaml'];
+const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+
+/** v1 says a text where v2, which is stored, says its letters; what is in `more` is the same in both. */
+const convert: Answer = (request) => {
+  const target = stringAt(request, 'desiredAPIVersion');
+  const convertedObjects = objectsAt(request, 'objects').map((object) => {
+    const { word = '', ...spec } = objectAt(object, 'spec');
+    const letters = typeof word === 'string' ? word.split('') : (word as string[]);
+    const converted: JsonValue = target.endsWith('/v1') ? letters.join('') : letters;
+    return { ...object, apiVersion: target, spec: { ...spec, word: converted } };
+  });
+  return { result: { status: 'Success' }, convertedObjects };
+};
+
+function definition(clientConfig: JsonObject): JsonObject {
+  const version = (name: string, word: JsonObject): JsonObject => ({
+    name,
+    served: true,
+    storage: name === 'v2',
+    selectableFields: [{ jsonPath: '.spec.size' }],
+    additionalPrinterColumns: [{ name: 'Size', type: 'string', jsonPath: '.spec.size' }],
+    schema: {
+      openAPIV3Schema: {
+        type: 'object',
+        properties: {
+          spec: {
+            type: 'object',
+            properties: {
+              word,
+              size: { type: 'string', default: 'small' },
+              more: { type: 'object', additionalProperties: { type: 'string', maxLength: 20 } },
+            },
+          },
+        },
+      },
+    },
+  });
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget' },
+      versions: [
+        version('v1', { type: 'string' }),
+        version('v2', { type: 'array', items: { type: 'string' } }),
+      ],
+      conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } },
+    },
+  };
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 10_000; !(await condition()); await setImmediate())
+    assert.ok(performance.now() < end, `${String(condition)} holds in time`);
+}
+
+async function defined(api: TestServer, hook: WebhookServer): Promise<void> {
+  await api.create(CRDS, definition(hook.config()));
+  await until(async () => (await api.call('GET', at('v2'))).status === 200);
+}
+
+const widget = (version: string, name: string, spec: JsonObject): JsonObject => ({
+  apiVersion: `example.com/${version}`,
+  kind: 'Widget',
+  metadata: { name },
+  spec,
+});
+
+const values = (count: number, value = 'x'): JsonObject =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
+
+/** Without what differs from one server to the other. */
+function told({ status, body }: Told): unknown {
+  return { status, body: JSON.stringify(body).replaceAll(/"uid":"[^"]+"/g, '"uid":""') };
+}
+
+async function story(wideValues: number): Promise<unknown[]> {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open({ limits: { wideValues } });
+  await defined(api, hook);
+  const watch = await api.watch(`${at('v1')}?watch=true`);
+  const wide = (version: string, value: string): JsonObject =>
+    widget(version, 'a', { word: version === 'v1' ? 'ab' : ['a', 'b'], more: values(1500, value) });
+  const url = `${at('v1')}/a`;
+  const answers = [
+    await api.call('POST', `${at('v1')}?fieldManager=one`, wide('v1', '1')),
+    await api.call('POST', at('v1'), wide('v1', '1')),
+    await api.call('POST', `${at('v1')}?dryRun=All`, {
+      ...wide('v1', '1'),
+      metadata: { name: 'b', resourceVersion: '5' },
+    }),
+    await api.call('GET', url),
+    await api.call('GET', `${at('v2')}/a`),
+    await api.call('GET', url, undefined, TABLE),
+    await api.call('PATCH', `${url}?fieldManager=two`, { spec: { word: 'bc' } }, { 'content-type': MERGE }),
+    await api.call('PATCH', `${url}?fieldManager=three`, wide('v1', '2'), { 'content-type': APPLY }),
+    await api.call('PATCH', `${url}?fieldManager=three&force=true`, wide('v1', '2'), {
+      'content-type': APPLY,
+    }),
+    await api.call('PUT', url, wide('v1', '3')),
+    await api.call('PUT', url, {
+      ...wide('v1', '3'),
+      metadata: (await api.call('GET', url)).body.metadata,
+    }),
+    await api.call('PUT', url, { ...wide('v1', '3'), metadata: { name: 'a', resourceVersion: '1' } }),
+    await api.call('POST', at('v1'), widget('v1', 'c', { more: values(1500), word: 5 })),
+    await api.call('POST', at('v1'), widget('v1', 'narrow', { word: 'n' })),
+    await api.call('GET', at('v1')),
+    await api.call('GET', at('v1'), undefined, TABLE),
+    await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dsmall`),
+    await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dlarge`),
+    await api.call('DELETE', url),
+    await api.call('GET', url),
+  ].map(told);
+  const frames = [];
+  for (let count = 0; count < 6; count++) {
+    const frame = await watch.next();
+    frames.push([frame?.type, frame?.object.metadata.name, stringAt(frame?.object, 'spec', 'word')]);
+  }
+  watch.stop();
+  return [...answers, frames];
+}
+
+test('wide objects that a webhook converts are answered for as all others', async () => {
+  using seen = threads();
+  const answers = await story(1000);
+  assert.equal(seen.started.length, 1);
+  assert.deepEqual(answers, await story(Infinity));
+  assert.equal(seen.started.length, 1);
+});
+
+test('what is wide only when it is converted is worked on in the thread as well', async () => {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  using seen = threads();
+  const word = 'abcde'.repeat(500);
+  const made = await api.create(at('v1'), widget('v1', 'a', { word }));
+  assert.equal(made.spec?.['word'], word);
+  assert.equal(seen.started.length, 1);
+  assert.equal((await api.call('GET', `${at('v1')}/a`)).body.spec?.['word'], word);
+  const patch = { spec: { word: `${word}f` } };
+  const patched = await api.call('PATCH', `${at('v1')}/a`, patch, { 'content-type': MERGE });
+  assert.equal(patched.body.spec?.['word'], `${word}f`);
+  const shown = await api.call('GET', `${at('v2')}/a`);
+  assert.deepEqual(shown.body.spec?.['word'], `${word}f`.split(''));
+});
+
+interface Misdeed {
+  readonly name: string;
+  readonly answer: Answer;
+  readonly message: RegExp;
+}
+
+const altered =
+  (alter: (object: JsonObject) => JsonObject): Answer =>
+  (request, path) => {
+    const answer = convert(request, path) as JsonObject;
+    return { ...answer, convertedObjects: objectsAt(answer, 'convertedObjects').map(alter) };
+  };
+
+const MISDEEDS: readonly Misdeed[] = [
+  {
+    name: 'fails',
+    answer: () => ({ result: { status: 'Failure', message: 'no way' } }),
+    message: /: no way$/,
+  },
+  {
+    name: 'hangs',
+    answer: () => undefined,
+    message: /: Post "https:\/\/.*\?timeout=30s": context deadline exceeded$/,
+  },
+  { name: 'answers no JSON', answer: () => '<html>'.repeat(50), message: /the answer is not JSON: "<html>/ },
+  { name: 'answers a list', answer: () => '[]', message: /the answer is not an object$/ },
+  { name: 'answers something else', answer: () => '{"kind":"Pod"}', message: /expected a response of / },
+  {
+    name: 'answers somebody else',
+    answer: (request, path) => ({ ...(convert(request, path) as JsonObject), uid: 'other' }),
+    message: /expected response\.uid=".*", got "other"$/,
+  },
+  {
+    name: 'answers too little',
+    answer: () => ({ result: { status: 'Success' }, convertedObjects: [] }),
+    message: /expected 1 converted objects, got 0$/,
+  },
+  {
+    name: 'changes a name',
+    answer: altered((object) => ({ ...object, metadata: { ...objectAt(object, 'metadata'), name: 'b' } })),
+    message: /metadata\.name was changed/,
+  },
+  {
+    name: 'makes another version',
+    answer: altered((object) => ({ ...object, apiVersion: 'v1' })),
+    message: /, got v1, Kind=Widget$/,
+  },
+  {
+    name: 'makes nothing',
+    answer: () => ({ result: { status: 'Success' }, convertedObjects: [null] }),
+    message: /is not an object$/,
+  },
+];
+
+test('whatever a webhook does wrong is told of wide objects in the same words', async () => {
+  let answer: Answer = convert;
+  await using hook = await WebhookServer.open((request, path) => answer(request, path));
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  for (const [name, count] of [
+    ['narrow', 1],
+    ['wide', 1500],
+  ] as const)
+    await api.create(at('v2'), widget('v2', name, { more: values(count) }));
+  const requests = (name: string, more: JsonObject): readonly (() => Promise<Told>)[] => [
+    () => api.call('GET', `${at('v1')}/${name}`),
+    () => api.call('GET', `${at('v1')}/${name}`, undefined, TABLE),
+    () => api.call('GET', `${at('v1')}?fieldSelector=metadata.name%3D${name}`),
+    () => api.call('POST', at('v1'), widget('v1', 'new', { more })),
+    () => api.call('PATCH', `${at('v1')}/${name}`, { spec: { more } }, { 'content-type': MERGE }),
+    () => api.call('DELETE', `${at('v1')}/${name}`),
+  ];
+  for (const { name: misdeed, answer: given, message } of MISDEEDS) {
+    answer = given;
+    const [ofNarrow, ofWide] = [requests('narrow', values(1)), requests('wide', values(1500))];
+    for (const [i, request] of [...ofNarrow, ...ofWide].entries()) {
+      const before = hook.seen.length;
+      const asked = request();
+      if (misdeed === 'hangs') {
+        await until(() => hook.seen.length > before);
+        await api.clock.advance(30_000);
+      }
+      const { status, body } = await asked;
+      const what = `${misdeed}, request ${i}: ${body.message}`;
+      assert.equal(status, 500, what);
+      assert.equal(body.reason, 'InternalError', what);
+      assert.match(
+        body.message ?? '',
+        /conversion webhook for example\.com\/v[12], Kind=Widget failed: /,
+        what,
+      );
+      assert.match(body.message ?? '', message, what);
+    }
+  }
+  answer = convert;
+  for (const name of ['narrow', 'wide']) {
+    assert.equal((await api.call('GET', `${at('v1')}/${name}`)).status, 200);
+    assert.equal((await api.call('DELETE', `${at('v1')}/${name}`)).status, 200);
+  }
+});
+
+/** Of how many objects each question was. */
+const asked = (hook: WebhookServer): readonly number[] =>
+  hook.seen.map(({ request }) => objectsAt(request, 'objects').length);
+
+test('a webhook is asked about the page that is listed, and about many changes at once', async () => {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  for (let i = 0; i < 60; i++)
+    await api.create(at('v2'), widget('v2', `w-${String(i).padStart(2, '0')}`, { word: ['w'] }));
+  const { body } = await api.call('GET', `${at('v1')}?limit=20`);
+  assert.equal(body.items?.length, 20);
+  assert.deepEqual(asked(hook), [20]);
+  assert.equal(
+    (await api.call('GET', `${at('v1')}?fieldSelector=metadata.name%3Dw-50`)).body.items?.length,
+    1,
+  );
+  assert.deepEqual(asked(hook), [20, 1]);
+  assert.equal(
+    (await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dsmall&limit=7`)).body.items?.length,
+    7,
+  );
+  assert.deepEqual(asked(hook), [20, 1, 39]);
+  const first = body.items?.[0];
+  for (let i = 0; i < 30; i++)
+    await api.call('PATCH', `${at('v2')}/w-00`, { spec: { word: [`${i}`] } }, { 'content-type': MERGE });
+  const watch = await api.watch(`${at('v1')}?watch=true&resourceVersion=${body.metadata.resourceVersion}`);
+  const frames = await watch.summary(30);
+  watch.stop();
+  assert.deepEqual(new Set(frames), new Set([`MODIFIED ${first?.metadata.name}`]));
+  assert.deepEqual(asked(hook), [20, 1, 39, 30]);
+});
+
+test('a watch is told what the webhook fails at', async () => {
+  let answer: Answer = () => ({ result: { status: 'Failure', message: 'no way' } });
+  await using hook = await WebhookServer.open((request, path) => answer(request, path));
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  await api.create(at('v2'), widget('v2', 'a', { more: values(1500) }));
+  for (const headers of [{}, TABLE]) {
+    const watch = await api.watch(`${at('v1')}?watch=true`, headers);
+    const frame = await watch.next();
+    assert.deepEqual([frame?.type, frame?.object.code], ['ERROR', 500]);
+    assert.match(frame?.object.message ?? '', /Kind=Widget failed: no way$/);
+    assert.equal(await watch.next(), undefined);
+  }
+  answer = convert;
+  const watch = await api.watch(`${at('v1')}?watch=true`);
+  assert.deepEqual(await watch.summary(1), ['ADDED a']);
+  watch.stop();
+});
