@@ -83,3 +83,20 @@ test('what a patch says twice is warned of before what nobody knows', async () =
     '299 - "duplicate field \\"data.a\\"", 299 - "unknown field \\"unknown\\""',
   );
 });
+
+test('a result of another version is taken where it says the same in this one', async () => {
+  await using api = await TestServer.open();
+  await api.create('/apis/apps/v1/namespaces/default/deployments', deployment('web'));
+  const patch = async (format: string, apiVersion: string): Promise<readonly unknown[]> => {
+    const type = { 'content-type': `application/${format}+json` };
+    const change = { apiVersion, spec: { replicas: 2 } };
+    const { status, body } = await api.call('PATCH', DEPLOYMENT, change, type);
+    return status === 200 ? [body.apiVersion, body.spec?.['replicas']] : [status, body.message];
+  };
+  for (const version of ['apps/v1beta1', 'extensions/v1beta1'])
+    assert.deepEqual(await patch('merge-patch', version), ['apps/v1', 2]);
+  // It is changed field by field, whatever the patch calls it.
+  assert.deepEqual(await patch('strategic-merge-patch', 'apps/v9'), ['apps/v1', 2]);
+  const nameless = 'the name of the object (web based on URL) was undeterminable: name must be provided';
+  assert.deepEqual(await patch('merge-patch', ''), [400, nameless]);
+});

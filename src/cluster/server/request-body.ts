@@ -1,7 +1,7 @@
 /** Bodies: size, format, kind, and what is done about fields that the schema does not know. */
 import { headOf, parseLargeJson, unreadBody, type Decoded } from '../api/decode.ts';
-import { objectAt, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
-import type { ObjectType } from '../api/object-type.ts';
+import { jsonEqual, objectAt, stringAt, type JsonObject, type JsonValue } from '../api/json.ts';
+import { builtinType, type ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema, parseApiVersion } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
 import { parseYaml, yamlFailure } from '../api/yaml.ts';
@@ -85,17 +85,52 @@ export async function metadataOf(request: ApiRequest): Promise<Meta> {
 
 /** Says and checks which kind it is. */
 export function checkKind(object: JsonObject, kind: ObjectType): void {
-  checkHead({ apiVersion: stringAt(object, 'apiVersion'), kind: stringAt(object, 'kind') }, kind);
+  checkHead(headIn(object), kind);
+  nameKind(object, kind);
+}
+
+export function nameKind(object: JsonObject, kind: ObjectType): void {
   object['apiVersion'] = apiVersionOf(kind.group, kind.version);
   object['kind'] = kind.kind;
 }
 
+interface Head {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+const headIn = (object: JsonObject): Head => ({
+  apiVersion: stringAt(object, 'apiVersion'),
+  kind: stringAt(object, 'kind'),
+});
+
+/** What a patch has made, as `kind` has decoded it: another version of the kind is taken that has read the same. */
+export function checkResult(result: JsonValue, decoded: Decoded, kind: ObjectType): void {
+  const head = headIn(decoded.object);
+  if (head.apiVersion === '' && kind.wire !== undefined) {
+    const name = stringAt(decoded.object, 'metadata', 'name');
+    // Without a version upstream decodes by the names of its own memory, which no JSON has.
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
+  }
+  if (!readsTheSame(result, { decoded, head, kind })) checkHead(head, kind);
+}
+
+function readsTheSame(
+  result: JsonValue,
+  { decoded, head, kind }: { readonly decoded: Decoded; readonly head: Head; readonly kind: ObjectType },
+): boolean {
+  const { group, version } = parseApiVersion(head.apiVersion);
+  if (kind.wire === undefined || head.kind !== kind.kind || version === kind.version) return false;
+  const other = kindSchema(group, version, head.kind);
+  if (other === undefined) return false;
+  const { object, unknown } = builtinType(other).decode(result);
+  return jsonEqual(object, decoded.object) && unknown.length === decoded.unknown.length;
+}
+
 /** What upstream's registry of all types says to an object of another one. */
-function checkHead(
-  sent: { readonly apiVersion: string; readonly kind: string },
-  kind: ObjectType,
-  also = '',
-): void {
+function checkHead(sent: Head, kind: ObjectType, also = ''): void {
   const expected = apiVersionOf(kind.group, kind.version);
   const apiVersion = sent.apiVersion === '' || sent.apiVersion === also ? expected : sent.apiVersion;
   const name = sent.kind === '' ? kind.kind : sent.kind;

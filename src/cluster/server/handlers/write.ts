@@ -21,7 +21,15 @@ import { badRequest, methodNotAllowed, revisionRequired, unsupportedMediaType } 
 import { PATCH_TYPES, patchFormat, type PatchFormat } from '../negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../registry.ts';
-import { bodyOf, checkKind, checkUnknown, decodeBody, fieldValidationOf, isDryRun } from '../request-body.ts';
+import {
+  bodyOf,
+  checkResult,
+  checkUnknown,
+  decodeBody,
+  fieldValidationOf,
+  isDryRun,
+  nameKind,
+} from '../request-body.ts';
 import { warningHeader } from '../respond.ts';
 import type { CachedObject } from '../watch-cache.ts';
 import {
@@ -298,7 +306,8 @@ export function patchedObject(
   try {
     decoded = kind.decode(result, { prior: old });
     object = { ...decoded.object, metadata: { ...objectAt(decoded.object, 'metadata') } } as KubeObject;
-    checkKind(object, kind);
+    if (patch.format !== 'strategic') checkResult(result, decoded, kind);
+    nameKind(object, kind);
   } catch (error) {
     throw undecodable(error, subject);
   }
