@@ -26,7 +26,10 @@ export async function failureAnswer(
     name: await nameOf(context),
   };
   const response = statusResponse(statusOf(error, info.isResource ? about : {}), request.headers['accept']);
-  const warnings = warningHeader([...new Set(context.warnings)]);
+  // Upstream's router knows of no warnings.
+  const isUnheard =
+    isPlatformError(error) && error.details['bare'] === true && resource?.type.wire !== undefined;
+  const warnings = isUnheard ? {} : warningHeader([...new Set(context.warnings)]);
   return { ...response, headers: { ...response.headers, ...warnings } };
 }
 

@@ -62,6 +62,48 @@ test('methods that are not allowed', async () => {
   }
 });
 
+test('of what is wrong with a request that is told which upstream meets first', async () => {
+  await using api = await TestServer.open();
+  const maps = '/api/v1/namespaces/default/configmaps';
+  const list = { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' };
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const map = { metadata: { name: 'a' } };
+  const status = async (...call: Parameters<typeof api.call>): Promise<number> =>
+    (await api.call(...call)).status;
+  // What is not there cannot be shown wrongly; what is done is done.
+  assert.equal(await status('GET', `${maps}/a`, undefined, list), 404);
+  assert.equal(await status('POST', maps, map, list), 406);
+  assert.equal(await status('GET', `${maps}/a`), 200);
+  assert.equal(await status('GET', `${maps}/a`, undefined, list), 406);
+  assert.equal(await status('DELETE', `${maps}/a`, undefined, list), 200);
+  const patch = async (path: string, body: string): Promise<number> =>
+    (await api.raw('PATCH', path, { headers: merge, body: Buffer.from(body) })).status;
+  assert.equal(await patch(`${maps}/a`, '{'), 404);
+  await api.create(maps, map);
+  assert.equal(await patch(`${maps}/a`, '{'), 400);
+  // Options of a write come after the types of both bodies, and before what is in them.
+  const wrong = `${maps}?dryRun=Twist`;
+  assert.equal(await status('POST', wrong, map, { accept: 'image/png' }), 406);
+  assert.equal(await status('POST', wrong, map, { 'content-type': 'text/plain' }), 415);
+  assert.equal(await status('POST', wrong, { kind: 'Pod' }), 422);
+  assert.equal(await status('PATCH', `${maps}/a?dryRun=Twist`, {}, { 'content-type': 'text/plain' }), 415);
+  assert.equal(await status('PUT', `${maps}?dryRun=Twist`, map), 405);
+});
+
+test('of deprecation those are warned whom the router lets through', async () => {
+  await using api = await TestServer.open();
+  const endpoints = '/api/v1/namespaces/default/endpoints';
+  for (const [method, url, accept, warned] of [
+    ['GET', `${endpoints}/none`, '*/*', true],
+    ['GET', endpoints, 'image/png', false],
+    ['POST', `${endpoints}/none`, '*/*', false],
+    ['GET', `${endpoints}/a/status`, '*/*', false],
+  ] as const) {
+    const { headers } = await api.call(method, url, undefined, { accept });
+    assert.equal(headers['warning'] !== undefined, warned, `${method} ${url}`);
+  }
+});
+
 test('what tells of groups heeds no method, and says itself what it can be', async () => {
   await using api = await TestServer.open();
   for (const url of ['/apis', '/apis/apps']) {

@@ -24,7 +24,7 @@ interface Facts {
   readonly on?: GroupResource;
   readonly name?: string | undefined;
   readonly causes?: readonly StatusCause[];
-  /** Details without anything in them: what generic code of upstream leaves. */
+  /** Details without anything in them: what generic code of upstream leaves, like its router. */
   readonly bare?: boolean;
   readonly retryAfterSeconds?: number;
   readonly continueToken?: string;
@@ -52,7 +52,10 @@ function failure(message: string, facts: Facts): PlatformError {
     status: 'Failure',
   };
   return new PlatformError(facts.code, message, {
-    details: { status: { ...head, message, ...(reason !== '' && { reason }), ...details, code: http } },
+    details: {
+      status: { ...head, message, ...(reason !== '' && { reason }), ...details, code: http },
+      ...(facts.bare === true && { bare: true }),
+    },
   });
 }
 
@@ -185,6 +188,12 @@ export function versionOfNew(): PlatformError {
 export function methodNotAllowed(): PlatformError {
   const message = 'the server does not allow this method on the requested resource';
   return failure(message, { code: 'invalid', http: 405, reason: 'MethodNotAllowed', bare: true });
+}
+
+/** There is such a path, and nothing that does this to what is there. */
+export function verbNotSupported(on: GroupResource, verb: string): PlatformError {
+  const message = `${verb} is not supported on resources of kind ${JSON.stringify(qualified(on))}`;
+  return failure(message, { code: 'invalid', http: 405, reason: 'MethodNotAllowed', on });
 }
 
 /** None of the media types that the client names is one of these. */

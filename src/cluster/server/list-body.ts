@@ -4,6 +4,7 @@ import { Slice } from '../../base/yield-to-loop.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { CachedObject } from './cached-object.ts';
 import { listFrame, listMetadata, type ListHead, type Written } from './encoding.ts';
+import { notAcceptableSo } from './failure.ts';
 import { encodeListMeta, closeEnvelope, openEnvelopeOf } from './protobuf-writer.ts';
 import type { WideViews } from './offload/wide.ts';
 import { tableParts, type View } from './view.ts';
@@ -61,6 +62,7 @@ export interface ListOptions extends Omit<ListHead, 'kind' | 'apiVersion'> {
 
 export async function listResponse(options: ListOptions): Promise<ApiResponse> {
   const { view, objects } = options;
+  if (view.unshown !== undefined) throw notAcceptableSo(view.unshown);
   const headers = { 'content-type': view.contentType };
   const body = await bodyOf(options);
   if (objects.length > WHOLE_OBJECTS) return { status: 200, headers, body };

@@ -1,11 +1,5 @@
 /** Content negotiation: what a client accepts, and what its body is in. */
-import {
-  notAcceptable,
-  notAcceptableSo,
-  notShownSo,
-  unsupportedMediaType,
-  unsupportedPatchType,
-} from './failure.ts';
+import { notAcceptable, notShownSo, unsupportedMediaType, unsupportedPatchType } from './failure.ts';
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
@@ -51,6 +45,8 @@ export interface Negotiated {
   readonly format: 'json' | 'protobuf';
   /** Of tables and metadata: the same under both names. */
   readonly metaVersion: MetaVersion;
+  /** Why what is answered with cannot be shown so, once there is something to show. */
+  readonly unshown?: string | undefined;
 }
 
 export type MetaVersion = 'meta.k8s.io/v1' | 'meta.k8s.io/v1beta1';
@@ -95,18 +91,17 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
     if (metaVersion === undefined) continue;
     if (as === 'Table' && format === 'json' && offered.table) return { shape: 'table', format, metaVersion };
     if (as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') continue;
-    checkMetadata(as, offered.metadataOf);
-    return { shape: 'metadata', format, metaVersion };
+    return { shape: 'metadata', format, metaVersion, ...mismatch(as, offered.metadataOf) };
   }
   if (known) throw notShownSo(offered.stream === true ? STREAMS : OFFERED);
   throw notAcceptable(offered.list === true ? [...OFFERED, ...STREAMS] : OFFERED);
 }
 
 /** A list has another name for it than an object. */
-function checkMetadata(as: string, of: Offered['metadataOf']): void {
-  if (of === undefined || (as === 'PartialObjectMetadataList') === of.list) return;
+function mismatch(as: string, of: Offered['metadataOf']): Pick<Negotiated, 'unshown'> {
+  if (of === undefined || (as === 'PartialObjectMetadataList') === of.list) return {};
   const what = of.list ? `a list (*${of.type}List)` : `not a list (*${of.type})`;
-  throw notAcceptableSo(`you requested ${as}, but the requested object is ${what}`);
+  return { unshown: `you requested ${as}, but the requested object is ${what}` };
 }
 
 function metaVersionOf({ parameters }: Range): MetaVersion | undefined {

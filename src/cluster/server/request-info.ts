@@ -1,3 +1,5 @@
+import { goUtf8 } from '../api/go-utf8.ts';
+
 /** What a path asks for, without knowing which resources exist. */
 export interface RequestInfo {
   /** Path without query. */
@@ -96,7 +98,9 @@ function segmentsOf(path: string): string[] | undefined {
     try {
       plain = decodeURIComponent(path);
     } catch {
-      return undefined;
+      if (BAD_ESCAPE.test(path)) return undefined;
+      const bytes = path.replaceAll(/%(..)/g, (_all, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+      plain = goUtf8(Buffer.from(bytes, 'latin1'));
     }
   }
   let end = plain.length;

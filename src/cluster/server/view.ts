@@ -92,6 +92,8 @@ export interface View {
   readonly frame: (type: string, object: CachedObject) => Uint8Array;
   /** A frame around an object that is not stored: a bookmark, a Status. */
   readonly frameOf: (type: string, object: Unstored) => Uint8Array;
+  /** Why nothing can be shown so. */
+  readonly unshown?: string | undefined;
   /** For the frames after the first, where that one says what the others need not: the columns of a table. */
   readonly later?: View;
 }
@@ -106,7 +108,7 @@ export function viewFor(options: {
   readonly as?: 'object' | 'list' | 'events' | 'deleted' | undefined;
 }): View {
   const { resource, accept, query, clock, as = 'object' } = options;
-  const { shape, format, metaVersion } = negotiate(accept, {
+  const { shape, format, metaVersion, unshown } = negotiate(accept, {
     protobuf: resource.type.wire !== undefined,
     table: !resource.declaration.virtual,
     list: as === 'list' || as === 'events',
@@ -114,7 +116,7 @@ export function viewFor(options: {
     metadataOf: as === 'events' ? undefined : { type: goType(resource), list: as !== 'object' },
   });
   const include = shape === 'table' ? includeOf(query) : 'Metadata';
-  if (format === 'protobuf') return protobufView(resource, { shape, include, metaVersion });
+  if (format === 'protobuf') return { ...protobufView(resource, { shape, include, metaVersion }), unshown };
   if (shape === 'object') {
     let view = include === 'Metadata' ? objectViews.get(resource) : undefined;
     if (view === undefined) {
@@ -126,9 +128,10 @@ export function viewFor(options: {
   const json = { shape, format, include, metaVersion, verbatim: false } as const;
   if (shape === 'metadata') {
     const encode = (object: CachedObject): Uint8Array => object.metadataAs(metaVersion);
-    return jsonView({ ...json, form: metaVersion }, encode, (bookmark) =>
+    const view = jsonView({ ...json, form: metaVersion }, encode, (bookmark) =>
       toBytes(partialMetadata(bare(bookmark), metaVersion)),
     );
+    return { ...view, unshown };
   }
   const tableView = (columns: boolean): View => {
     const table = (shown: KubeObject, metadata: Record<string, unknown>): Uint8Array =>

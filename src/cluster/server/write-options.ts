@@ -13,6 +13,11 @@ const KINDS: Readonly<Record<string, string>> = {
   patch: 'PatchOptions',
 };
 
+/** It has options of its own in its query. */
+export function isWrite({ verb }: RequestInfo): boolean {
+  return Object.hasOwn(KINDS, verb);
+}
+
 /** Checks the query of a write; of other requests nothing. */
 export function checkWriteOptions({ verb, query }: RequestInfo, request: ApiRequest): void {
   const kind = KINDS[verb];

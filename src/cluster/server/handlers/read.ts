@@ -1,6 +1,7 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import { isWebSocketRequest } from '../../api/websocket.ts';
 import type { ResourceContext } from '../context.ts';
+import { notAcceptableSo } from '../failure.ts';
 import { listResponse } from '../list-body.ts';
 import { checkMade } from '../offload/wide.ts';
 import { listOptionsOf, parseVersion, type ListOptions } from '../list-options.ts';
@@ -34,6 +35,7 @@ export async function showObject(
   } = {},
 ): Promise<ApiResponse> {
   const view = options.view ?? viewOf(context);
+  if (view.unshown !== undefined) throw notAcceptableSo(view.unshown);
   const shown = await viewable(context.resource, object);
   if (context.info.verb === 'get' && !view.verbatim) checkMade(context.server, shown);
   if (view.format === 'json') return jsonResponse(options.status ?? 200, view.encode(shown), options.headers);

@@ -2,11 +2,12 @@
 import type { Verb } from '../../api/resource-declaration.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { Answer, RequestContext, ResourceContext } from '../context.ts';
-import { badRequest, methodNotAllowed, noSuchPath, unkeyable } from '../failure.ts';
+import { badRequest, methodNotAllowed, noSuchPath, unkeyable, verbNotSupported } from '../failure.ts';
+import { isLongRunning } from '../request-info.ts';
 import type { Resource } from '../resource.ts';
 import { pageNotFound, warningHeader } from '../respond.ts';
-import { checkWriteOptions } from '../write-options.ts';
-import { patchFormat } from '../negotiate.ts';
+import { checkWriteOptions, isWrite } from '../write-options.ts';
+import { bodyFormat, patchFormat } from '../negotiate.ts';
 import { applyObject } from './apply.ts';
 import { connectToPod, podLog } from './connect/to-pod.ts';
 import { proxyRequest } from './connect/proxy.ts';
@@ -14,7 +15,7 @@ import { componentStatus } from './component-status.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { evictPod } from './eviction.ts';
 import { bindNamed, bindPod } from './pod.ts';
-import { getObject, listResource, watchResource } from './read.ts';
+import { getObject, listResource, viewOf, watchResource } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { review } from './review.ts';
 import { scaleObject } from './scale.ts';
@@ -63,8 +64,6 @@ export function answerResource(context: RequestContext): Promise<ApiResponse> {
   // What is defined here has no router of upstream's before it.
   const isRouted = resource.type.wire !== undefined && info.subresource !== 'proxy';
   if (context.request.method === 'HEAD' && isRouted) throw methodNotAllowed();
-  // What a proxied request asks for is another server's business.
-  if (info.subresource !== 'proxy') checkWriteOptions(info, context.request);
   const { deprecation } = resource.declaration;
   return deprecation === undefined
     ? answerFor(context, resource)
@@ -104,11 +103,28 @@ function checkName(name: string): void {
   if (name === '.' || name === '..' || name.includes('%')) throw unkeyable(name, why);
 }
 
+/** Its lists are read on a path on which others are watched. */
+function isListed({ declaration: { verbs } }: Resource): boolean {
+  return verbs.includes('list') && !verbs.includes('watch');
+}
+
+/** Those of a write in its query, after the media types. What a connection asks for is another server's business. */
+function checkOptions(context: ResourceContext): void {
+  const { info, request } = context;
+  const type = request.headers['content-type'];
+  const isApplied = info.verb === 'patch' && patchFormat(type) === 'apply';
+  if ((info.query.size === 0 && !isApplied) || isLongRunning(info) || !isWrite(info)) return;
+  viewOf(context);
+  if (info.verb === 'create') bodyFormat(type);
+  checkWriteOptions(info, request);
+}
+
 /** Answers a request for a resource that is served, whatever may be said of it besides. */
 export function answerFor(context: RequestContext, resource: Resource): Promise<ApiResponse> {
   const { info } = context;
   if (resource.declaration.virtual) {
     if (info.name !== '') throw noSuchPath();
+    checkOptions({ ...context, resource });
     return (resource.kind === 'Binding' ? bindNamed : review)({ ...context, resource });
   }
   // Everything of one namespace only exists below its path; the namespace's own path is not inside one.
@@ -120,16 +136,22 @@ export function answerFor(context: RequestContext, resource: Resource): Promise<
   const asked = { ...context, resource, info: resource.namespaced ? info : { ...info, namespace: '' } };
   if (info.subresource === '') {
     const verb = info.verb as Verb;
+    if (verb === 'watch' && isListed(resource)) throw verbNotSupported(resource, verb);
     if (!resource.declaration.verbs.includes(verb) || VERBS[verb] === undefined) throw methodNotAllowed();
     if (info.name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
+    checkOptions(asked);
     checkName(info.name);
     if (resource.kind === 'ComponentStatus') return componentStatus(asked);
     return answered(asked, VERBS[verb]);
   }
   const subresource = resource.declaration.subresources.find(({ name }) => name === info.subresource);
   if (subresource === undefined) throw noSuchPath();
-  if (info.name === '') throw badRequest('name must be provided');
+  if (info.name === '')
+    throw resource.type.wire === undefined
+      ? verbNotSupported(resource, info.verb)
+      : badRequest('name must be provided');
   if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
+  checkOptions(asked);
   checkName(info.name);
   const ofStatus = endpointOf(info.subresource) !== 'main';
   const answer = ofStatus ? OF_STATUS[info.verb] : SUBRESOURCES[info.subresource];

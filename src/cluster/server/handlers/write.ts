@@ -228,10 +228,20 @@ export interface Patch {
   readonly complaints: readonly string[];
 }
 
-export async function readPatch({ request }: ResourceContext): Promise<Patch> {
+export async function readPatch({ request, server, resource, info }: ResourceContext): Promise<Patch> {
   const format = patchFormat(request.headers['content-type']);
   if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
+  try {
+    return await decodedPatch(body, format);
+  } catch (error) {
+    // Nobody looks at it before there is something to change.
+    await server.registry.get(resource, info);
+    throw error;
+  }
+}
+
+async function decodedPatch(body: Uint8Array, format: Patch['format']): Promise<Patch> {
   const { value, duplicates } = await parsedPatch(body, format);
   if (format === 'json') return { format, value, complaints: complaintsAbout(value, duplicates) };
   if (isJsonObject(value)) return { format, value, complaints: duplicates.map(twice) };
