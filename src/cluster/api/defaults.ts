@@ -99,7 +99,7 @@ const DEFAULTS: Readonly<Record<string, KindDefaults>> = {
     fields: ['spec'],
   },
   'apiregistration.k8s.io/APIService': { fill: apiServiceDefaults, fields: ['spec'] },
-  'apps/DaemonSet': { fill: daemonSetDefaults, fields: ['spec'], template: TEMPLATE },
+  'apps/DaemonSet': { fill: daemonSetDefaults, fields: ['spec', 'metadata'], template: TEMPLATE },
   'apps/Deployment': { fill: deploymentDefaults, fields: ['spec'], template: TEMPLATE },
   'apps/ReplicaSet': { fill: replicaSetDefaults, fields: ['spec'], template: TEMPLATE },
   'apps/StatefulSet': { fill: statefulSetDefaults, fields: ['spec'], template: TEMPLATE },
@@ -171,11 +171,13 @@ function fillChanged(object: JsonObject, prior: JsonObject, { fill, fields, temp
   fill(object, done);
 }
 
-/** Defaults are written to labels alone; what is said of owners may be the prior's, at another place. */
+/** Defaults are written to labels and annotations alone; what is said of owners may be the prior's, at another place. */
 function unsharedMetadata(metadata: JsonObject, prior: JsonValue | undefined): JsonObject {
   const own = metadata === prior ? { ...metadata } : metadata;
-  const labels = own['labels'];
-  if (isJsonObject(labels)) own['labels'] = { ...labels };
+  for (const name of ['labels', 'annotations']) {
+    const texts = own[name];
+    if (isJsonObject(texts)) own[name] = { ...texts };
+  }
   return own;
 }
 

@@ -74,7 +74,11 @@ export function statefulSetDefaults(set: JsonObject, done?: JsonObject): void {
   templateDefaults(ensureObject(spec, 'template'), done);
 }
 
+/** Counts the changes of a daemon set's template, for which apps/v1 has no field: whoever leaves it out says 0. */
+export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
 export function daemonSetDefaults(set: JsonObject, done?: JsonObject): void {
+  fill(ensureObject(ensureObject(set, 'metadata'), 'annotations'), { [TEMPLATE_GENERATION]: '0' });
   const spec = ensureObject(set, 'spec');
   fill(spec, { revisionHistoryLimit: 10 });
   const strategy = ensureObject(spec, 'updateStrategy');

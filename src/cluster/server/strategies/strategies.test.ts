@@ -193,6 +193,14 @@ test('a daemon set counts the changes of its template', async () => {
   assert.equal(count((await change({ spec: { minReadySeconds: 3 } })).body), '1');
   const template = { spec: { terminationGracePeriodSeconds: 5 } };
   assert.equal(count((await change({ spec: { template } })).body), '2');
+  // Who says nothing about it says 0, and so owns it.
+  const put = await api.call('PUT', `${path}/web?fieldManager=two`, minimal('apps', 'DaemonSet'));
+  const [mine] = objectsAt(put.body, 'metadata', 'managedFields').filter(({ manager }) => manager === 'two');
+  assert.ok(JSON.stringify(mine).includes('"f:deprecated.daemonset.template.generation"'));
+  const { status } = await change({
+    metadata: { annotations: { 'deprecated.daemonset.template.generation': 'x' } },
+  });
+  assert.equal(status, 400);
 });
 
 test('fields of features that are off are not kept', async () => {
