@@ -133,6 +133,17 @@ export class Admission {
     step.end(false);
   }
 
+  /** Whether a plugin of the step looks at the object. */
+  looksAt(step: StepType, request: AdmissionRequest): boolean {
+    return this.#plugins.some((plugin) => {
+      const looks =
+        step === 'admit'
+          ? plugin.mutate !== undefined && plugin.ignoresObject !== true
+          : plugin.validate !== undefined;
+      return looks && plugin.handles(request);
+    });
+  }
+
   /** Dispose what it returns unless the write has happened. */
   async validate(request: AdmissionRequest): Promise<Reservations> {
     const undo: Undo[] = [];

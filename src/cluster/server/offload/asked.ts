@@ -5,7 +5,7 @@ import { Round, type AdmissionRequest, type Reservations } from '../admission/ad
 import type { ResourceContext } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import type { Storage } from '../registry.ts';
-import { own, type AdmissionQuestion, type Calls } from './protocol.ts';
+import { own, type AdmissionQuestion, type Calls, type ObjectsWanted } from './protocol.ts';
 
 type Answers = {
   readonly [K in keyof Calls]: (
@@ -44,22 +44,26 @@ export function answersFor(
     lease: (seconds) => storage.lease(seconds),
     unclaimed: (keys) => storage.unclaimed(keys),
     decide: (attributes) => authorizer.decide(attributes),
-    async mutate(question) {
-      const warnings: string[] = [];
-      const request = requestOf(question, context, warnings);
-      await admission.mutate(request);
-      const { object } = request;
-      // Nobody has looked at it.
-      if (question.object === undefined || object === undefined) return { warnings };
-      const bytes = await encodeInSlices(object);
-      return bytes.equals(question.object) ? { warnings } : { object: own(bytes), warnings };
-    },
-    async validate(question) {
-      const warnings: string[] = [];
-      reservations = await admission.validate(requestOf(question, context, warnings));
-      if (abandoned) await giveBack();
-      return { reserved: reservations.some, warnings };
-    },
+    mutate: (question) =>
+      unlessWanted(async () => {
+        const warnings: string[] = [];
+        const request = requestOf(question, context, warnings);
+        if (question.objects === undefined && admission.looksAt('admit', request)) return 'objects';
+        await admission.mutate(request);
+        const { object } = request;
+        if (question.objects?.object === undefined || object === undefined) return { warnings };
+        const bytes = await encodeInSlices(object);
+        return bytes.equals(question.objects.object) ? { warnings } : { object: own(bytes), warnings };
+      }),
+    validate: (question) =>
+      unlessWanted(async () => {
+        const warnings: string[] = [];
+        const request = requestOf(question, context, warnings);
+        if (question.objects === undefined && admission.looksAt('validate', request)) return 'objects';
+        reservations = await admission.validate(request);
+        if (abandoned) await giveBack();
+        return { reserved: reservations.some, warnings };
+      }),
     giveBack,
     abandon: async () => {
       abandoned = true;
@@ -68,9 +72,20 @@ export function answersFor(
   };
 }
 
-/** The objects are read when somebody looks at them: most plugins have nothing to say about most kinds. */
+/** Who looks at objects may have changed while plugins were asked. */
+class Wanted extends Error {}
+
+async function unlessWanted<T>(ask: () => Promise<T>): Promise<T | ObjectsWanted> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof Wanted) return 'objects';
+    throw error;
+  }
+}
+
 function requestOf(
-  { object, old, options, ...question }: AdmissionQuestion,
+  { objects, options, ...question }: AdmissionQuestion,
   { resource, user, server, annotations }: ResourceContext,
   warnings: string[],
 ): AdmissionRequest {
@@ -85,10 +100,11 @@ function requestOf(
     audit: (key, value) => void annotations?.set(key, value),
     round: new Round(),
     read: async () => {
+      if (objects === undefined) throw new Wanted();
       if (read) return;
       read = true;
-      if (object !== undefined) request.object = await objectIn(object);
-      if (old !== undefined) request.old = await objectIn(old);
+      if (objects.object !== undefined) request.object = await objectIn(objects.object);
+      if (objects.old !== undefined) request.old = await objectIn(objects.old);
     },
   };
   return request;

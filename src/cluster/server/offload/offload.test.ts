@@ -205,6 +205,19 @@ test('admission has its say in the main thread, and gives back what it has set a
   ]);
 });
 
+test('who begins to look at objects while others are asked sees them', async () => {
+  const seen: unknown[] = [];
+  let asked = 0;
+  const late: AdmissionPlugin = {
+    name: 'Late',
+    handles: ({ resource }) => resource.resource === 'configmaps' && asked++ > 0,
+    validate: ({ object }) => void seen.push(Object.keys(object!.data!).length),
+  };
+  await using api = await TestServer.open({ admission: [late] });
+  assert.equal((await api.call('POST', MAPS, configMap('a', wide('1')))).status, 201);
+  assert.deepEqual(seen, [1500]);
+});
+
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const THINGS = '/apis/example.com/v1/namespaces/default/things';
 

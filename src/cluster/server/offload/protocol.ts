@@ -100,10 +100,12 @@ export interface AdmissionQuestion {
   readonly addressed?: string;
   readonly dryRun: boolean;
   readonly options?: AdmissionRequest['options'];
-  /** JSON. */
-  readonly object?: Uint8Array;
-  readonly old?: Uint8Array;
+  /** JSON. They are left out at first: most plugins have nothing to say about most kinds. */
+  readonly objects?: { readonly object?: Uint8Array; readonly old?: Uint8Array };
 }
+
+/** Somebody looks at the objects: the question is to be asked again, with them. */
+export type ObjectsWanted = 'objects';
 
 /** What the thread asks the main one for. */
 export interface Calls {
@@ -115,9 +117,13 @@ export interface Calls {
   unclaimed(keys: readonly string[]): string | undefined;
   decide(attributes: Attributes): Decision;
   /** The object when it has been changed, as JSON. */
-  mutate(question: AdmissionQuestion): { readonly object?: Uint8Array; readonly warnings: readonly string[] };
+  mutate(
+    question: AdmissionQuestion,
+  ): ObjectsWanted | { readonly object?: Uint8Array; readonly warnings: readonly string[] };
   /** Whether something has been set aside. */
-  validate(question: AdmissionQuestion): { readonly reserved: boolean; readonly warnings: readonly string[] };
+  validate(
+    question: AdmissionQuestion,
+  ): ObjectsWanted | { readonly reserved: boolean; readonly warnings: readonly string[] };
   /** What has been set aside is not needed. */
   giveBack(): void;
 }

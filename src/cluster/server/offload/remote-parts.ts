@@ -1,5 +1,6 @@
 /** What a handler needs of the server, in the thread that has none of it: each part asks the main thread. */
 import { systemClock } from '../../../base/clock.ts';
+import { assert } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { systemRandom } from '../../../base/random.ts';
 import type { Compare, Op } from '../../store/store.ts';
@@ -9,7 +10,14 @@ import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import { Registry, type Outcome, type Storage } from '../registry.ts';
 import type { ResourceTable } from '../resource-table.ts';
-import { own, type AdmissionQuestion, type CallName, type Calls, type SharedCalls } from './protocol.ts';
+import {
+  own,
+  type AdmissionQuestion,
+  type CallName,
+  type Calls,
+  type ObjectsWanted,
+  type SharedCalls,
+} from './protocol.ts';
 
 type AllCalls = Calls & SharedCalls;
 
@@ -81,7 +89,7 @@ class RemoteAdmission extends Admission {
   }
 
   override async mutate(request: AdmissionRequest): Promise<void> {
-    const { object, warnings } = await this.#ask('mutate', questionOf(request));
+    const { object, warnings } = await askAbout(request, (question) => this.#ask('mutate', question));
     warnings.forEach(request.warn);
     if (object === undefined || request.object === undefined) return;
     const given: KubeObject = request.object;
@@ -90,14 +98,34 @@ class RemoteAdmission extends Admission {
   }
 
   override async validate(request: AdmissionRequest): Promise<Reservations> {
-    const { reserved, warnings } = await this.#ask('validate', questionOf(request));
+    const { reserved, warnings } = await askAbout(request, (question) => this.#ask('validate', question));
     warnings.forEach(request.warn);
     return new Reservations(reserved ? [() => this.#ask('giveBack')] : []);
   }
 }
 
+/** Without the objects at first, which takes as long to write as to work on. */
+async function askAbout<T>(
+  request: AdmissionRequest,
+  ask: (question: AdmissionQuestion) => Promise<T | ObjectsWanted>,
+): Promise<T> {
+  const { object, old } = request;
+  const question = questionOf(request);
+  if (object !== undefined || old !== undefined) {
+    const answer = await ask(question);
+    if (answer !== 'objects') return answer;
+  }
+  const objects = {
+    ...(object !== undefined && { object: jsonOf(object) }),
+    ...(old !== undefined && { old: jsonOf(old) }),
+  };
+  const answer = await ask({ ...question, objects });
+  assert(answer !== 'objects', 'the objects are there');
+  return answer;
+}
+
 function questionOf(request: AdmissionRequest): AdmissionQuestion {
-  const { operation, subresource, namespace, name, addressed, dryRun, options, object, old } = request;
+  const { operation, subresource, namespace, name, addressed, dryRun, options } = request;
   return {
     operation,
     subresource,
@@ -106,8 +134,6 @@ function questionOf(request: AdmissionRequest): AdmissionQuestion {
     dryRun,
     ...(addressed !== undefined && { addressed }),
     ...(options !== undefined && { options }),
-    ...(object !== undefined && { object: jsonOf(object) }),
-    ...(old !== undefined && { old: jsonOf(old) }),
   };
 }
 
