@@ -143,6 +143,10 @@ class GateRequest implements AdmissionRequest {
 
   readonly audit = (key: string, value: string): void => void this.#gate.context.annotations?.set(key, value);
 
+  get generateName(): string | undefined {
+    return this.object?.metadata.generateName;
+  }
+
   get addressed(): string {
     return this.#gate.context.info.name;
   }

@@ -18,6 +18,8 @@ export interface AdmissionRequest {
   readonly namespace: string;
   /** Empty when the server is going to make one up. */
   readonly name: string;
+  /** What it makes it up from. */
+  readonly generateName?: string | undefined;
   /** The name in the path, where there is one. */
   readonly addressed?: string;
   readonly user: UserInfo;

@@ -64,8 +64,12 @@ export function refused(
   why: string,
   causes?: readonly StatusCause[],
 ): PlatformError {
-  const { resource, name, object } = request;
-  return forbidden(resource, name === '' ? (object?.metadata.generateName ?? '') : name, why, causes);
+  return forbidden(request.resource, nameIn(request), why, causes);
+}
+
+/** The object's name, or what one is going to be made up from. */
+export function nameIn({ name, generateName = '' }: AdmissionRequest): string {
+  return name === '' ? generateName : name;
 }
 
 /** Several complaints as one text: one as it is, more in brackets. */

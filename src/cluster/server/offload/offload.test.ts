@@ -205,6 +205,24 @@ test('admission has its say in the main thread, and gives back what it has set a
   ]);
 });
 
+test('what has no name yet is refused by what it would be named after', async () => {
+  await using api = await TestServer.open();
+  const body = { ...(configMap('', wide('1')) as object), metadata: { generateName: 'a-' } };
+  const { status, body: told } = await api.call('POST', MAPS.replace('default', 'none'), body);
+  assert.equal(status, 404);
+  assert.equal(told.message, 'namespaces "none" not found');
+  await api.call('POST', '/api/v1/namespaces', {
+    metadata: { name: 'going', finalizers: ['example.com/a'] },
+    spec: { finalizers: ['example.com/b'] },
+  });
+  await api.call('DELETE', '/api/v1/namespaces/going');
+  const { body: refused } = await api.call('POST', MAPS.replace('default', 'going'), body);
+  assert.match(
+    refused.message!,
+    /^configmaps "a-" is forbidden: unable to create new content in namespace going/,
+  );
+});
+
 test('who begins to look at objects while others are asked sees them', async () => {
   const seen: unknown[] = [];
   let asked = 0;

@@ -97,6 +97,7 @@ export interface AdmissionQuestion {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
+  readonly generateName?: string;
   readonly addressed?: string;
   readonly dryRun: boolean;
   readonly options?: AdmissionRequest['options'];

@@ -125,13 +125,14 @@ async function askAbout<T>(
 }
 
 function questionOf(request: AdmissionRequest): AdmissionQuestion {
-  const { operation, subresource, namespace, name, addressed, dryRun, options } = request;
+  const { operation, subresource, namespace, name, generateName, addressed, dryRun, options } = request;
   return {
     operation,
     subresource,
     namespace,
     name,
     dryRun,
+    ...(generateName !== undefined && { generateName }),
     ...(addressed !== undefined && { addressed }),
     ...(options !== undefined && { options }),
   };

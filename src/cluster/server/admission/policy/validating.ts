@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../api/json.ts';
 import { qualified } from '../../failure.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
+import { nameIn } from '../lookup.ts';
 import { matches } from '../matching/rules.ts';
 import { ask } from './ask.ts';
 import { paramsOf, PolicyFailure } from './params.ts';
@@ -104,13 +105,9 @@ function denial(
   { policy, binding, refusal }: { policy: Policy; binding: Binding; refusal: Refusal },
 ): PlatformError {
   const said = `ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}' denied request: ${refusal.message}`;
-  const named = nameOf(request);
+  const named = nameIn(request);
   const message = `${qualified(request.resource)}${named === '' ? '' : ` "${named}"`} is forbidden: ${said}`;
   return refused(request, { message, said, reason: refusal.reason, code: CODES[refusal.reason] ?? 422 });
-}
-
-function nameOf({ name, object }: AdmissionRequest): string {
-  return name === '' ? (object?.metadata.generateName ?? '') : name;
 }
 
 /** What a policy says, as a Status about the request's object. */
@@ -120,7 +117,7 @@ export function refused(
 ): PlatformError {
   const { message, said, reason, code } = about;
   const { resource } = request;
-  const named = nameOf(request);
+  const named = nameIn(request);
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
