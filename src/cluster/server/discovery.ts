@@ -21,12 +21,13 @@ import { methodNotAllowed } from './failure.ts';
 import {
   aggregatedFormat,
   documentFormat,
-  parseAccept,
+  OPENAPI_TYPES,
+  openApiFormat,
   PROTOBUF,
-  takes,
   unroutedFormat,
 } from './negotiate.ts';
-import { encodeOpenApi, OPENAPI_PROTOBUF } from './openapi-protobuf.ts';
+import { encodeOpenApiV2 } from './openapi-v2-protobuf.ts';
+import { encodeOpenApiV3 } from './openapi-v3-protobuf.ts';
 import { encodeEnvelope, encodeMessage } from './protobuf-writer.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
@@ -208,7 +209,7 @@ export class Discovery {
   async #answerOpenApiPaths(): Promise<ApiResponse> {
     await this.#refreshOpenApi();
     const versions = this.#versions;
-    const documents = await Promise.all(versions.map((version) => this.#openApiOf(version)));
+    const documents = await Promise.all(versions.map((version) => this.#openApiOf(version, 'json')));
     const paths = versions.flatMap((version, i): [string, unknown][] => {
       const hash = documents[i]?.hash.toUpperCase();
       const serverRelativeURL =
@@ -231,11 +232,11 @@ export class Discovery {
   ): Promise<ApiResponse> {
     await this.#refreshOpenApi();
     const version = this.#versions.find((one) => pathOf(one) === path);
-    const document = version && (await this.#openApiOf(version));
-    if (document === undefined) return bare(404);
+    const document = version && (await this.#openApiOf(version, 'json'));
+    if (version === undefined || document === undefined) return bare(404);
     const vary = { vary: 'Accept' };
-    if (!takes(accept, ['application/json'])) return bare(406, vary);
-    const { bytes } = document;
+    const format = openApiFormat(accept, 'v3');
+    if (format === undefined) return bare(406, vary);
     const hash = document.hash.toUpperCase();
     const asked = query.get('hash') ?? '';
     if (asked !== '' && asked !== hash)
@@ -248,50 +249,51 @@ export class Discovery {
     if (known === etag) return bare(304, { ...vary, etag });
     // The hash names the content, so what is under it never changes.
     const forever = asked === hash ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
-    return jsonResponse(200, bytes, { ...vary, etag, ...forever });
+    const headers = { 'content-type': OPENAPI_TYPES[format]('v3'), ...vary, etag, ...forever };
+    const shown = format === 'json' ? document : await this.#openApiOf(version, format);
+    return shown === undefined ? bare(404) : { status: 200, headers, body: shown.bytes };
   }
 
   /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
   async #answerOpenApiV2(accept: string | undefined, known: string | undefined): Promise<ApiResponse> {
     const { openApi } = this.#aggregation;
     const [make] = await Promise.all([openApiMaker(), openApi.refresh()]);
-    const asProtobuf = parseAccept(accept).some(({ type }) => type === OPENAPI_PROTOBUF);
+    const format = openApiFormat(accept, 'v2');
     const varies = { vary: 'Accept' };
-    if (!asProtobuf && !takes(accept, ['application/json'])) return bare(406, varies);
-    const form = asProtobuf ? '/openapi/v2 protobuf' : '/openapi/v2';
+    if (format === undefined) return bare(406, varies);
+    const form = `/openapi/v2 ${format}`;
     const id = `${form} ${openApi.generation}`;
     if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
     const local = this.#versions.filter(({ foreign }) => foreign === undefined);
     const document = await this.#openApi.get(id, function* () {
       const parts = local.map((version) => documentSteps(make, version));
       const whole = openApi.merged(yield* openApiV2(parts, KUBERNETES_VERSION));
-      return yield* asProtobuf ? encodeOpenApi(whole) : jsonSteps(whole);
+      return yield* format === 'protobuf' ? encodeOpenApiV2(whole) : jsonSteps(whole);
     });
     const etag = JSON.stringify(document.hash.toUpperCase());
-    // Some versions of client-go take no other name of the type than its old one.
-    const type = asProtobuf
-      ? 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
-      : 'application/json';
-    const headers = { 'content-type': type, etag, ...varies };
+    const headers = { 'content-type': OPENAPI_TYPES[format]('v2'), etag, ...varies };
     if (known === etag) return bare(304, headers);
     return { status: 200, headers, body: document.bytes };
   }
 
   /** Undefined for what another server has, unless it has to be made here. */
-  async #openApiOf(about: GroupVersion): Promise<Document | undefined> {
+  async #openApiOf(about: GroupVersion, format: 'json' | 'protobuf'): Promise<Document | undefined> {
     const { group, version, foreign } = about;
+    const encode = format === 'json' ? jsonSteps : encodeOpenApiV3;
+    const id = `${pathOf(about)} ${format}`;
     if (foreign === undefined) {
       const make = await openApiMaker();
-      return await this.#openApi.get(pathOf(about), function* () {
-        return yield* jsonSteps(yield* documentSteps(make, about));
+      return await this.#openApi.get(id, function* () {
+        return yield* encode(yield* documentSteps(make, about));
       });
     }
     const service = this.#aggregation.services.remote(group, version);
     if (service === undefined || foreign.openApiUrl !== undefined) return undefined;
     const document = this.#aggregation.openApi.version3(service);
     if (document === undefined) return undefined;
-    const bytes = toBytes(document);
-    return { bytes, hash: hashOf(bytes) };
+    // Another server may say something else at any time.
+    this.#openApi.drop(id);
+    return await this.#openApi.get(id, () => encode(document));
   }
 }
 
@@ -332,10 +334,6 @@ function* aggregatedSteps(
     yield;
   }
   return encodeEnvelope(AGGREGATED_LIST, Buffer.concat(parts));
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha512').update(bytes).digest('hex');
 }
 
 function pathOf({ group, version }: { readonly group: string; readonly version: string }): string {

@@ -138,6 +138,28 @@ export function checkTakes(accept: string | undefined, types: readonly string[])
   if (!takes(accept, types)) throw notAcceptable(types);
 }
 
+type OpenApiVersion = 'v2' | 'v3';
+
+/** What documents of OpenAPI come as: some versions of client-go take no other name of the second than its old one. */
+export const OPENAPI_TYPES: Readonly<Record<'json' | 'protobuf', (version: OpenApiVersion) => string>> = {
+  json: () => 'application/json',
+  protobuf: (version) => `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`,
+};
+
+const OF_OPENAPI = /^application\/com\.github\.proto-openapi\.spec\.(v[23])[@.]v1\.0\+protobuf$/;
+
+/** The first that the client takes. */
+export function openApiFormat(
+  accept: string | undefined,
+  version: OpenApiVersion,
+): 'json' | 'protobuf' | undefined {
+  for (const { type } of parseAccept(accept)) {
+    if (OF_OPENAPI.exec(type)?.[1] === version) return 'protobuf';
+    if (type === '*/*' || type === 'application/*' || type === 'application/json') return 'json';
+  }
+  return undefined;
+}
+
 export function takes(accept: string | undefined, types: readonly string[]): boolean {
   return parseAccept(accept).some(({ type }) => type === '*/*' || types.includes(type));
 }
