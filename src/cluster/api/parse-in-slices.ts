@@ -45,11 +45,11 @@ export async function parseInSlices(
 const IN_ONE_GO = 256 * 1024;
 
 /**
- * As JSON.parse, but for long texts a slice at a time. Throws SyntaxError. A list at the path `without` is then left out: keys
- * alone, whatever lists they are in.
+ * As JSON.parse, but for texts of more than `long` characters a slice at a time. Throws SyntaxError. A list at the path `without` is
+ * then left out: keys alone, whatever lists they are in.
  */
-export function parseText(text: string, without?: readonly string[]): unknown {
-  return text.length <= IN_ONE_GO ? JSON.parse(text) : readInSlices(new Reader(text, 0, without));
+export function parseText(text: string, without?: readonly string[], long: number = IN_ONE_GO): unknown {
+  return text.length <= long ? JSON.parse(text) : readInSlices(new Reader(text, 0, without));
 }
 
 async function readInSlices(reader: Reader): Promise<JsonValue> {

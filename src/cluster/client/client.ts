@@ -1,5 +1,6 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { Status } from '../api/generated/meta-v1.ts';
+import { LARGE_BYTES } from '../../base/yield-to-loop.ts';
 import { parseText } from '../api/parse-in-slices.ts';
 import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
 import type {
@@ -145,7 +146,8 @@ class TransportClient implements Client {
       for await (const some of lines(streamOf(response.body))) {
         for (const line of some) {
           if (signal.aborted) return;
-          yield watchEvent<T>((await parseText(line, without)) as Frame<T>, type);
+          // The same name comes only once in what is long here: it takes longer than a list as long.
+          yield watchEvent<T>((await parseText(line, without, LARGE_BYTES)) as Frame<T>, type);
         }
       }
     } catch (error) {

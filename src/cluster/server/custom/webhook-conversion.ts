@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { errorMessage, isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { uuid } from '../../../base/random.ts';
-import { Slice } from '../../../base/yield-to-loop.ts';
+import { pauseAfter, Slice } from '../../../base/yield-to-loop.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import { isJsonObject, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { parseText } from '../../api/parse-in-slices.ts';
@@ -178,8 +178,10 @@ class ConversionWebhook implements ConvertingProgram {
       if (!reviewVersions.includes('v1')) {
         throw new PlatformError('invalid', 'it does not take ConversionReviews of version v1');
       }
+      await pauseAfter(objects.reduce((sum, { length }) => sum + length, 0));
       const review = reviewOf(objects, { uid: uuid(server.random), desiredAPIVersion: target });
       const answer = await server.callConverter(clientConfig, review);
+      await pauseAfter(answer.bytes.length);
       const { offload, limits } = server;
       const isHeavy =
         offload !== undefined &&

@@ -20,6 +20,7 @@ import { ResourceTable } from '../resource-table.ts';
 import type { Resource } from '../resource.ts';
 import {
   buffersIn,
+  given,
   NO_JOB,
   own,
   type Asked,
@@ -139,8 +140,8 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
     const { answer } = await import('../admission/policy/questions.ts');
     const { question, subject } = JSON.parse(Buffer.from(asked.buffer).toString()) as Asked;
     const ask = askerOf(id);
-    const given = await inTime(() => answer(question, subject, (attributes) => ask('decide', attributes)));
-    post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(given))) });
+    const made = await inTime(() => answer(question, subject, (attributes) => ask('decide', attributes)));
+    post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(made))) });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }
@@ -168,7 +169,7 @@ async function read({ id, definition, place, review, answer }: Reading): Promise
     const { conversion } = await resourceOf({ info: place, definition });
     assert(conversion?.program !== undefined, `${definition} is converted by another program`);
     const made = await conversion.program.read(review, answer);
-    post({ kind: 'made', id, answer: made.map(own) });
+    post({ kind: 'made', id, answer: made.map(given) });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }

@@ -29,6 +29,7 @@ import { viewOf } from '../handlers/read.ts';
 import { answersFor } from './asked.ts';
 import {
   buffersIn,
+  given,
   NO_JOB,
   own,
   type Asked,
@@ -216,7 +217,7 @@ class Thread implements AsyncDisposable {
     this.#shared = {
       callConverter: async (...question) => {
         const answer = await options.callConverter(...question);
-        return { ...answer, bytes: own(answer.bytes) };
+        return { ...answer, bytes: given(answer.bytes) };
       },
     };
     const workerData: ThreadOptions = options.choices;
@@ -300,7 +301,7 @@ class Thread implements AsyncDisposable {
       place: of.place,
       definition: this.#defineNamed(of),
       review: own(review),
-      answer: { ...answer, bytes: own(answer.bytes) },
+      answer: { ...answer, bytes: given(answer.bytes) },
     });
     return promise;
   }

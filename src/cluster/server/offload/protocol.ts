@@ -210,6 +210,11 @@ export function buffersIn(value: unknown, found: ArrayBuffer[] = []): ArrayBuffe
   return found;
 }
 
+/** Bytes that their owner needs no more, to be handed over: copied where others have some in the same buffer. */
+export function given(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : own(bytes);
+}
+
 /** A copy in a buffer of its own, which can be handed over: `slice` may copy into the pool that all share. */
 export function own(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);

@@ -1,6 +1,7 @@
 /** One HTTPS request to somebody else's program: JSON out, JSON back, within a time and a size. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest, type Agent } from 'node:https';
+import { Readable } from 'node:stream';
 import type { Clock } from '../../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
@@ -9,6 +10,9 @@ import { parseText } from '../../api/parse-in-slices.ts';
 
 /** Larger answers are not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** What is encrypted in one turn. */
+const PIECE_BYTES = 128 * 1024;
 
 const UNTRUSTED: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -81,7 +85,8 @@ export async function exchange(options: ExchangeOptions): Promise<Answered> {
       isOver = true;
       read(incoming);
     });
-    outgoing.end(bytes);
+    if (bytes === undefined || bytes.length <= PIECE_BYTES) outgoing.end(bytes);
+    else Readable.from(piecesOf(bytes)).pipe(outgoing);
   };
   const read = (incoming: IncomingMessage): void => {
     const parts: Buffer[] = [];
@@ -115,6 +120,10 @@ export async function exchange(options: ExchangeOptions): Promise<Answered> {
   );
   send();
   return await promise;
+}
+
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
 /** People look for these words. */
