@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { benchPod, Driver } from './apiserver-load.ts';
 import { Server } from './apiserver-process.ts';
+import { measureAudit } from './loop-holds-audit.ts';
 import { measureConversions } from './loop-holds-conversions.ts';
-import { measureReads } from './loop-holds-reads.ts';
+import { measureReads, type Means } from './loop-holds-reads.ts';
 import { measureServices } from './loop-holds-services.ts';
 
 const WORD = process.argv[2] ?? '';
@@ -57,10 +58,11 @@ function ask(path: string, command: string): Promise<Held> {
   });
 }
 
-async function main(): Promise<void> {
+/** Rows about a server of their own, started with these flags. */
+async function rowsAbout(args: readonly string[], rows: (means: Means) => Promise<void>): Promise<void> {
   const probe = `/tmp/sampan-loop-probe-${process.pid}`;
   const options = `--import=${join(import.meta.dirname, 'loop-probe.mjs')}`;
-  await using server = new Server({ env: { NODE_OPTIONS: options, SAMPAN_LOOP_PROBE: probe } });
+  await using server = new Server({ args, env: { NODE_OPTIONS: options, SAMPAN_LOOP_PROBE: probe } });
   await server.start();
   using driver = new Driver(server);
 
@@ -101,6 +103,12 @@ async function main(): Promise<void> {
     );
   };
 
+  await driver.namespace('bench');
+  await rows({ driver, send, measure });
+}
+
+async function requests(means: Means): Promise<void> {
+  const { send, measure } = means;
   const map = (name: string, data: Record<string, string>): object => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -110,7 +118,6 @@ async function main(): Promise<void> {
   const wide = (count: number, value: string): Record<string, string> =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
 
-  await driver.namespace('bench');
   for (const keys of [9000, 40_000]) {
     let version = 0;
     const name = (attempt: number): string => `wide-${keys}-${attempt}`;
@@ -309,9 +316,10 @@ async function main(): Promise<void> {
     }),
   );
 
-  await measureServices({ driver, send, measure });
-  await measureReads({ driver, send, measure });
-  await measureConversions({ driver, send, measure });
+  await measureServices(means);
+  await measureReads(means);
+  await measureConversions(means);
 }
 
-await main();
+await rowsAbout([], requests);
+await measureAudit(rowsAbout);

@@ -301,7 +301,7 @@ export async function openAudit(
 }
 
 const standardOutput: AuditSink = {
-  record: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`),
+  record: ({ line }) => void process.stdout.write(line),
   async [Symbol.asyncDispose]() {},
 };
 

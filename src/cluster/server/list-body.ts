@@ -1,5 +1,6 @@
 /** A list's body in pieces: nobody waits while a long list is encoded, and no list is in memory as a whole. */
 import type { Clock } from '../../base/clock.ts';
+import { joinInSlices } from '../../base/join-in-slices.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { CachedObject } from './cached-object.ts';
@@ -41,6 +42,15 @@ export class ListBody implements AsyncIterable<Uint8Array> {
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     return this.#pieces();
   }
+
+  /** The same where its pieces have been made. */
+  made(pieces: readonly Uint8Array[]): ListBody {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const given = async function* (): AsyncGenerator<Uint8Array> {
+      yield* pieces;
+    };
+    return new ListBody(given, { length, ...(this.list !== undefined && { list: this.list }) });
+  }
 }
 
 /** All of a body in one buffer. */
@@ -48,7 +58,7 @@ export async function wholeBody(body: ApiResponse['body']): Promise<Uint8Array> 
   if (body instanceof Uint8Array) return body;
   const pieces: Uint8Array[] = [];
   for await (const piece of body) pieces.push(piece);
-  return Buffer.concat(pieces);
+  return await joinInSlices(pieces);
 }
 
 export interface ListOptions extends Omit<ListHead, 'kind' | 'apiVersion'> {

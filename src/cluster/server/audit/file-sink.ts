@@ -4,12 +4,16 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
 import { rfc3339 } from '../../../base/clock.ts';
 import { errorMessage } from '../../../base/errors.ts';
+import { joinInSlices } from '../../../base/join-in-slices.ts';
 import type { Logger } from '../../../base/log.ts';
-import type { JsonObject } from '../../api/json.ts';
-import type { AuditSink } from './audit.ts';
+import type { AuditEvent, AuditSink } from './audit.ts';
 
 /** Events that may wait for a sink that is slow; the oldest go first, and are counted in the log. */
 const MAX_WAITING = 10_000;
+/** Of more bytes that wait, requests wait with them. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** What is written in one go, unless one line is longer. */
+const WRITE_BYTES = 1024 * 1024;
 
 export interface FileSinkOptions {
   readonly path: string;
@@ -28,7 +32,8 @@ export function fileSink(options: FileSinkOptions): AuditSink {
 
 class FileSink implements AuditSink {
   readonly #options: FileSinkOptions;
-  #waiting: string[] = [];
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
   #lost = 0;
   #writing: Promise<void> | undefined;
   #size: number | undefined;
@@ -37,15 +42,17 @@ class FileSink implements AuditSink {
     this.#options = options;
   }
 
-  record(event: JsonObject): void {
+  record({ line }: AuditEvent): void | Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {
-      this.#waiting.shift();
+      this.#waitingBytes -= this.#waiting.shift()!.length;
       this.#lost++;
     }
-    this.#waiting.push(`${JSON.stringify(event)}\n`);
+    this.#waiting.push(line);
+    this.#waitingBytes += line.length;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
+    return this.#waitingBytes > MAX_WAITING_BYTES ? this.#writing : undefined;
   }
 
   async #write(): Promise<void> {
@@ -53,19 +60,20 @@ class FileSink implements AuditSink {
     while (this.#waiting.length > 0) {
       const lines = this.#waiting;
       this.#waiting = [];
+      this.#waitingBytes = 0;
       try {
         this.#size ??= await stat(path).then(
           ({ size }) => size,
           () => 0,
         );
         for (let from = 0; from < lines.length;) {
-          let bytes = 0;
-          let to = from;
-          while (to < lines.length && (to === from || this.#size + bytes < maxBytes)) {
-            bytes += Buffer.byteLength(lines[to++]!);
+          let bytes = lines[from]!.length;
+          let to = from + 1;
+          while (to < lines.length && bytes < WRITE_BYTES && this.#size + bytes < maxBytes) {
+            bytes += lines[to++]!.length;
           }
           if (this.#size > 0 && this.#size + bytes > maxBytes) await this.#rotate();
-          await appendFile(path, lines.slice(from, to).join(''), { mode: 0o600 });
+          await appendFile(path, await joinInSlices(lines.slice(from, to)), { mode: 0o600 });
           this.#size += bytes;
           from = to;
         }

@@ -10,6 +10,7 @@ import { loadRules } from '../../api/structural/lazy-rules.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { loadDeviceExpressions } from '../../api/validate/expressions.ts';
 import { failureAnswer, isBug } from '../answer-failure.ts';
+import { recordedBody } from '../audit/recorded-body.ts';
 import { CachedObject } from '../cached-object.ts';
 import type { RequestContext } from '../context.ts';
 import { resourcesOf } from '../custom/definition.ts';
@@ -32,6 +33,7 @@ import {
   type Job,
   type Place,
   type Reading,
+  type Recording,
   type Reply,
   type Show,
   type ShownAs,
@@ -53,11 +55,12 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-port.on('message', (message: Job | Show | Evaluation | Reading | Definition | Reply) => {
+port.on('message', (message: Job | Show | Evaluation | Reading | Recording | Definition | Reply) => {
   if (message.kind === 'job') void work(message);
   else if (message.kind === 'evaluation') void evaluate(message);
   else if (message.kind === 'show') void show(message);
   else if (message.kind === 'reading') void read(message);
+  else if (message.kind === 'recording') void record(message);
   else if (message.kind === 'reply') settle(message);
   else {
     const defining = define(message);
@@ -142,6 +145,14 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
     const ask = askerOf(id);
     const made = await inTime(() => answer(question, subject, (attributes) => ask('decide', attributes)));
     post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(made))) });
+  } catch (error) {
+    post({ kind: 'made', id, error: toWireError(error) });
+  }
+}
+
+async function record({ id, body, how }: Recording): Promise<void> {
+  try {
+    post({ kind: 'made', id, answer: own(await recordedBody(body, how)) });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }

@@ -17,6 +17,7 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { Decide } from '../admission/policy/authorizer.ts';
 import type { AnswerTo, Question } from '../admission/policy/questions.ts';
 import { isBug } from '../answer-failure.ts';
+import type { BodyToRecord } from '../audit/recorded-body.ts';
 import type { Answer, ResourceContext, ServerLimits, ServerParts } from '../context.ts';
 import type { Storage } from '../registry.ts';
 import type { Resource } from '../resource.ts';
@@ -42,6 +43,7 @@ import {
   type Job,
   type Place,
   type Reading,
+  type Recording,
   type Reply,
   type SharedCalls,
   type Show,
@@ -120,6 +122,12 @@ export class Offload implements AsyncDisposable {
   read(of: Defined, review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
     this.#thread ??= this.#start();
     return this.#thread.read(of, review, answer);
+  }
+
+  /** As `recordedBody`; the body is given away. */
+  record(body: Uint8Array, how: BodyToRecord): Promise<Uint8Array> {
+    this.#thread ??= this.#start();
+    return this.#thread.record(body, how);
   }
 
   /** How a list or a watch shows its wide objects; undefined where it shows bytes as they are stored. */
@@ -306,6 +314,13 @@ class Thread implements AsyncDisposable {
     return promise;
   }
 
+  record(body: Uint8Array, how: BodyToRecord): Promise<Uint8Array> {
+    const { promise, done, reject } = made<Uint8Array>();
+    const id = this.#run({ answers: {}, done, reject, report: () => {} });
+    this.#post({ kind: 'recording', id, body, how });
+    return promise;
+  }
+
   #run(running: Running): number {
     this.#idle?.[Symbol.dispose]();
     const id = ++this.#lastJob;
@@ -330,7 +345,7 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Show | Evaluation | Reading | Definition | Reply): void {
+  #post(message: Job | Show | Evaluation | Reading | Recording | Definition | Reply): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 

@@ -18,6 +18,9 @@
  *     |-- Reply { value | error } ------->|
  *     |<-- Made { answer | error } --|
  *     |                                   |
+ *     |-- Recording { body } ------------>|   what an audit event says of a long body
+ *     |<-- Made { answer | error } --|
+ *     |                                   |
  *     |-- Reading { review, answer } ---->|   wide objects that a webhook has converted
  *     |<-- Made { answer | error } --|
  *     |                                   |
@@ -31,6 +34,7 @@ import type { Compare, Op } from '../../store/store.ts';
 import type { AdmissionRequest, Operation } from '../admission/admission.ts';
 import type { Question } from '../admission/policy/questions.ts';
 import type { Subject } from '../admission/policy/variables.ts';
+import type { BodyToRecord } from '../audit/recorded-body.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import type { ServerParts } from '../context.ts';
 import type { Outcome } from '../registry.ts';
@@ -190,6 +194,14 @@ export interface Reading {
   /** JSON of a ConversionReview. */
   readonly review: Uint8Array;
   readonly answer: Answered;
+}
+
+/** What an audit event says of a body. */
+export interface Recording {
+  readonly kind: 'recording';
+  readonly id: number;
+  readonly body: Uint8Array;
+  readonly how: BodyToRecord;
 }
 
 export interface Made {

@@ -39,8 +39,11 @@ test('it posts to the very URL, as whom the kubeconfig says, and knows the other
   using trusting = await webhookClientFrom(
     options(server.kubeconfig('/', { username: 'a', password: 'b' }, lax)),
   );
-  await trusting.send({}, 5000);
+  await trusting.send(Buffer.from('{}'), 5000);
   assert.equal(server.seen.at(-1)?.headers.authorization, 'Basic YTpi');
+  const long = { text: 'x'.repeat(1_000_000) };
+  await trusting.send(Buffer.from(JSON.stringify(long)), 5000);
+  assert.deepEqual(server.seen.at(-1)?.body, long);
 });
 
 test('a token file is read anew as time goes by', async () => {
@@ -74,9 +77,9 @@ test('an answer that is none, a refusal and a silence are failures with their co
     webhookClientFrom(options(server.kubeconfig(path), { clock }));
   using text = await at('/text');
   await assert.rejects(text.post({}, 1000), { code: 'unavailable', message: /is not JSON: "nonsense"/ });
-  await text.send({}, 1000);
+  await text.send(Buffer.from('{}'), 1000);
   using busy = await at('/busy');
-  await assert.rejects(busy.send({}, 1000), { code: 'unavailable', details: { status: 503 } });
+  await assert.rejects(busy.send(Buffer.from('{}'), 1000), { code: 'unavailable', details: { status: 503 } });
   using silent = await at('/silent');
   const waiting = assert.rejects(silent.post({}, 1000), {
     code: 'timeout',

@@ -20,8 +20,8 @@ export interface WebhookClient extends Disposable {
    * `details.status`.
    */
   post(body: JsonObject, timeoutMs: number): Promise<JsonObject>;
-  /** The same where the answer's body does not matter. */
-  send(body: JsonObject, timeoutMs: number): Promise<void>;
+  /** The same of what is JSON already, where the answer's body does not matter. */
+  send(body: Uint8Array, timeoutMs: number): Promise<void>;
 }
 
 export interface WebhookClientOptions {
@@ -77,7 +77,7 @@ export async function webhookClientFrom(options: WebhookClientOptions): Promise<
     ...(insecure && { rejectUnauthorized: false }),
   });
   const authorization = await authorizationOf(user, at.user, options);
-  const call = async (body: JsonObject, timeoutMs: number): Promise<ExchangeOptions> => {
+  const call = async (body: JsonObject | Uint8Array, timeoutMs: number): Promise<ExchangeOptions> => {
     const credentials = await authorization();
     return {
       method: 'POST',
