@@ -84,6 +84,10 @@ for (const [where, limits] of [
     const watch = await api.watch(`${at('v1')}?watch=true`);
     const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
     assert.deepEqual([made.apiVersion, made.spec], ['example.com/v1', { host: 'x:1' }]);
+    const unstored = widget('v1', 'c', { host: 'x:1' });
+    unstored['metadata'] = { name: 'c', resourceVersion: '5' };
+    const shown = await api.call('POST', `${at('v1')}?dryRun=All`, unstored);
+    assert.deepEqual([shown.body.metadata.resourceVersion, shown.body.spec], ['5', { host: 'x:1' }]);
     const second = await api.call('GET', `${at('v2')}/a`);
     assert.deepEqual(
       [second.body.apiVersion, second.body.spec],

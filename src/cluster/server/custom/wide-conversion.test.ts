@@ -23,8 +23,15 @@ const convert: Answer = (request) => {
   return { result: { status: 'Success' }, convertedObjects };
 };
 
-function definition(clientConfig: JsonObject): JsonObject {
-  const version = (name: string, word: JsonObject): JsonObject => ({
+const altered =
+  (alter: (object: JsonObject) => JsonObject): Answer =>
+  (request, path) => {
+    const answer = convert(request, path) as JsonObject;
+    return { ...answer, convertedObjects: objectsAt(answer, 'convertedObjects').map(alter) };
+  };
+
+function definition(clientConfig: JsonObject, letters: string): JsonObject {
+  const version = (name: string): JsonObject => ({
     name,
     served: true,
     storage: name === 'v2',
@@ -37,7 +44,7 @@ function definition(clientConfig: JsonObject): JsonObject {
           spec: {
             type: 'object',
             properties: {
-              word,
+              word: name === letters ? { type: 'array', items: { type: 'string' } } : { type: 'string' },
               size: { type: 'string', default: 'small' },
               more: { type: 'object', additionalProperties: { type: 'string', maxLength: 20 } },
             },
@@ -54,10 +61,7 @@ function definition(clientConfig: JsonObject): JsonObject {
       group: 'example.com',
       scope: 'Namespaced',
       names: { plural: 'widgets', kind: 'Widget' },
-      versions: [
-        version('v1', { type: 'string' }),
-        version('v2', { type: 'array', items: { type: 'string' } }),
-      ],
+      versions: [version('v1'), version('v2')],
       conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } },
     },
   };
@@ -68,8 +72,8 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
     assert.ok(performance.now() < end, `${String(condition)} holds in time`);
 }
 
-async function defined(api: TestServer, hook: WebhookServer): Promise<void> {
-  await api.create(CRDS, definition(hook.config()));
+async function defined(api: TestServer, hook: WebhookServer, { letters = 'v2' } = {}): Promise<void> {
+  await api.create(CRDS, definition(hook.config(), letters));
   await until(async () => (await api.call('GET', at('v2'))).status === 200);
 }
 
@@ -143,7 +147,7 @@ test('wide objects that a webhook converts are answered for as all others', asyn
   assert.equal(seen.started.length, 1);
 });
 
-test('what is wide only when it is converted is worked on in the thread as well', async () => {
+test('what is wide only when it is stored is worked on in the thread as well, from the beginning', async () => {
   await using hook = await WebhookServer.open(convert);
   await using api = await TestServer.open();
   await defined(api, hook);
@@ -152,6 +156,8 @@ test('what is wide only when it is converted is worked on in the thread as well'
   const made = await api.create(at('v1'), widget('v1', 'a', { word }));
   assert.equal(made.spec?.['word'], word);
   assert.equal(seen.started.length, 1);
+  // To be stored, once in each thread, and to be shown.
+  assert.equal(hook.seen.length, 3);
   assert.equal((await api.call('GET', `${at('v1')}/a`)).body.spec?.['word'], word);
   const patch = { spec: { word: `${word}f` } };
   const patched = await api.call('PATCH', `${at('v1')}/a`, patch, { 'content-type': MERGE });
@@ -160,18 +166,54 @@ test('what is wide only when it is converted is worked on in the thread as well'
   assert.deepEqual(shown.body.spec?.['word'], `${word}f`.split(''));
 });
 
+test('what is wide only when it is shown is read in the thread, and shown there as a table', async () => {
+  // The other way round: letters in v1, a text in v2.
+  await using hook = await WebhookServer.open((request, path) => {
+    const version = stringAt(request, 'desiredAPIVersion');
+    const turned = version.endsWith('/v1') ? 'example.com/v2' : 'example.com/v1';
+    const answer = convert({ ...request, desiredAPIVersion: turned }, path) as JsonObject;
+    const objects = objectsAt(answer, 'convertedObjects');
+    return { ...answer, convertedObjects: objects.map((object) => ({ ...object, apiVersion: version })) };
+  });
+  await using api = await TestServer.open();
+  await defined(api, hook, { letters: 'v1' });
+  const word = 'abcde'.repeat(500);
+  await api.create(at('v2'), widget('v2', 'a', { word }));
+  using seen = threads();
+  const { body } = await api.call('GET', at('v1'));
+  assert.deepEqual(body.items?.[0]?.spec?.['word'], word.split(''));
+  assert.equal(seen.started.length, 1);
+  const before = hook.seen.length;
+  const table = await api.call('GET', `${at('v1')}/a`, undefined, TABLE);
+  assert.equal(table.body.kind, 'Table');
+  // What this thread knows is not for the other one.
+  assert.equal(hook.seen.length, before + 1);
+});
+
+test('labels select what the webhook has made of them', async () => {
+  const label = altered(({ metadata, ...object }) => {
+    const named = objectAt({ metadata }, 'metadata');
+    return { ...object, metadata: { ...named, labels: { of: stringAt(named, 'name') } } };
+  });
+  await using hook = await WebhookServer.open(label);
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  for (let i = 0; i < 300; i++) await api.create(at('v2'), widget('v2', `w-${i}`, { word: ['w'] }));
+  for (let i = 0; i < 3; i++) {
+    const { body } = await api.call('GET', `${at('v1')}?labelSelector=of%3Dw-${i}`);
+    assert.deepEqual(
+      body.items?.map(({ metadata }) => metadata.name),
+      [`w-${i}`],
+    );
+  }
+  assert.equal((await api.call('GET', `${at('v2')}?labelSelector=of`)).body.items?.length, 0);
+});
+
 interface Misdeed {
   readonly name: string;
   readonly answer: Answer;
   readonly message: RegExp;
 }
-
-const altered =
-  (alter: (object: JsonObject) => JsonObject): Answer =>
-  (request, path) => {
-    const answer = convert(request, path) as JsonObject;
-    return { ...answer, convertedObjects: objectsAt(answer, 'convertedObjects').map(alter) };
-  };
 
 const MISDEEDS: readonly Misdeed[] = [
   {

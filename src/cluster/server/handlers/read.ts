@@ -36,7 +36,8 @@ export async function showObject(
 ): Promise<ApiResponse> {
   const view = options.view ?? viewOf(context);
   if (view.unshown !== undefined) throw notAcceptableSo(view.unshown);
-  const shown = await viewable(context.resource, object);
+  const made = viewable(context.resource, object);
+  const shown = made instanceof Promise ? await made : made;
   if (context.info.verb === 'get' && !view.verbatim) checkMade(context.server, shown);
   if (view.format === 'json') return jsonResponse(options.status ?? 200, view.encode(shown), options.headers);
   const headers = { 'content-type': view.contentType, ...options.headers };
