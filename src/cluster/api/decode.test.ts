@@ -239,6 +239,11 @@ test('JSON is read as YAML, and what is wrong with it is told as of YAML', async
   await assert.rejects(read('{"a": [1}'), /^PlatformError: error converting YAML to JSON: yaml: /);
 });
 
+test('of YAML in braces nobody reads what follows', async () => {
+  for (const more of [' x', '\nb: c', '}', '\nb: "'])
+    assert.deepEqual((await parseYaml(bytes(`{"a":1}${more}`))).value, { a: 1 }, more);
+});
+
 test('YAML decodes like JSON, duplicates included', async () => {
   const text = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  name: web2\nspec:\n  foo: 1\n';
   const { object, unknown } = await decodeYaml(bytes(text), pod);
@@ -471,6 +476,19 @@ test('what is wrong with a text of YAML is told as Go tells it', async () => {
     ['a: 1\nb\n', "line 3: could not find expected ':'"],
     ['a: }', 'did not find expected node content'],
     ['"abc', 'found unexpected end of stream'],
+    ['a:\n  - b: c\n   d: e', "line 2: did not find expected '-' indicator"],
+    ['a:\n- b: c\n d: e', 'line 2: did not find expected key'],
+    ['a:\n  b: c\n- d', 'line 2: did not find expected key'],
+    ['a:\n- b\nc: d\n- e', 'line 3: did not find expected key'],
+    ['a: {b: c}}', 'did not find expected key'],
+    ['a: "b" c', 'did not find expected key'],
+    ['a: 1\nb\nc: 2', "line 3: could not find expected ':'"],
+    ['a: "\\u12"', 'did not find expected hexdecimal number'],
+    ['a: |x\n b', 'did not find expected comment or line break'],
+    ['a: b\n\tc', 'line 2: found a tab character that violates indentation'],
+    ['a: !!int x', 'cannot decode !!str `x` as a !!int'],
+    ['a: !!binary x=x', '!!binary value contains invalid base64 data'],
+    ['a: {{ b }}', 'invalid map key: map[interface {}]interface {}{"b":interface {}(nil)}'],
     ['a: *x', "unknown anchor 'x' referenced"],
     ['\u0001', 'control characters are not allowed'],
   ])

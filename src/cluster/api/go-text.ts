@@ -18,14 +18,15 @@ export function goTypeOf(value: JsonValue): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-/** As fmt's %#v prints decoded JSON: `map[string]interface {}{"a":1}`. */
-export function goSyntax(value: JsonValue): string {
+/** As fmt's %#v prints decoded JSON, or YAML, whose keys may be anything: `map[string]interface {}{"a":1}`. */
+export function goSyntax(value: JsonValue, keys = 'string'): string {
   if (value === null) return 'interface {}(nil)';
   if (typeof value !== 'object') return JSON.stringify(value);
   const items = Array.isArray(value)
-    ? value.map((item) => goSyntax(item))
+    ? value.map((item) => goSyntax(item, keys))
     : Object.keys(value)
         .toSorted()
-        .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key] ?? null)}`);
-  return `${goTypeOf(value)}{${items.join(', ')}}`;
+        .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key] ?? null, keys)}`);
+  const type = Array.isArray(value) ? '[]interface {}' : `map[${keys}]interface {}`;
+  return `${type}{${items.join(', ')}}`;
 }

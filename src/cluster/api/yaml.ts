@@ -2,6 +2,8 @@ import type { ScalarTag, SchemaOptions } from 'yaml';
 
 import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.ts';
 import { decodeValue, parseLargeJson, type Decoded } from './decode.ts';
+import { base64Error } from './go-errors.ts';
+import { goSyntax } from './go-text.ts';
 import type { JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
 import { hasHalf, mayHaveHalf, scannerProblem, utf8Problem, yamlProblem } from './yaml-problem.ts';
@@ -13,7 +15,14 @@ export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<D
   return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
 }
 
-const BINARY = 'tag:yaml.org,2002:binary';
+const CORE = 'tag:yaml.org,2002:';
+const BINARY = `${CORE}binary`;
+/** What values with these tags have to be. */
+const TYPES: Readonly<Record<string, string>> = {
+  [`${CORE}int`]: 'number',
+  [`${CORE}float`]: 'number',
+  [`${CORE}bool`]: 'boolean',
+};
 
 /**
  * Scalars mean what they mean to Go's parser: those of YAML 1.1 (`yes` is true, `0644` is octal, `1_000` a thousand), but
@@ -29,7 +38,13 @@ const READING: SchemaOptions = {
       test: /^[-+]?0o[0-7_]+$/,
       resolve: (text: string) => Number(text.replaceAll(/[-+_]/g, '')) * (text.startsWith('-') ? -1 : 1),
     },
-    { tag: BINARY, resolve: (text: string) => Buffer.from(text, 'base64').toString('utf8') },
+    {
+      tag: BINARY,
+      resolve: (text: string, onError: (message: string) => void) => {
+        if (base64Error(text) !== undefined) onError('!!binary value contains invalid base64 data');
+        return Buffer.from(text, 'base64').toString('utf8');
+      },
+    },
   ],
 };
 
@@ -54,6 +69,14 @@ export function yamlFailure(error: unknown): string | undefined {
   const isIts = isPlatformError(error, 'invalid') && error.message.startsWith(UNREAD_YAML);
   return isIts ? error.message.slice(TO_JSON.length) : undefined;
 }
+
+/** What those are warned of who are not refused for keys that occur twice: `line 3: key "a" already set in map`. */
+export function duplicateWarnings(complaint: string): readonly string[] {
+  const [head, ...lines] = complaint.split('\n');
+  return head === DUPLICATES ? lines.map((line) => line.trim()) : [complaint];
+}
+
+const DUPLICATES = 'yaml: unmarshal errors:';
 
 interface Parsed {
   readonly value: JsonValue;
@@ -91,17 +114,25 @@ async function parsedAsJson(bytes: Uint8Array, text: string): Promise<Parsed | u
 }
 
 async function parsedAsYaml(text: string): Promise<Parsed> {
-  const { isScalar, LineCounter, parseDocument, visit } = await import('yaml');
+  const { isCollection, isScalar, LineCounter, parseDocument, visit } = await import('yaml');
   try {
     const lineCounter = new LineCounter();
     const document = parseDocument(text, { ...READING, uniqueKeys: false, logLevel: 'silent', lineCounter });
-    const first = document.errors[0];
-    if (first !== undefined) throw new Error(yamlProblem(first, text));
+    const root = document.contents;
+    // Go reads no further than to the brace at the end.
+    const end = isCollection(root) && root.flow === true ? root.range?.[1] : undefined;
+    const errors = document.errors.filter(
+      ({ pos: [at], message }) => end === undefined || at < end || message.startsWith('Flow '),
+    );
+    if (errors.length > 0) throw new Error(yamlProblem(errors, text));
     // JSON in between makes dates, maps and the like plain.
     const value = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as JsonValue;
-    const twice: string[] = [];
+    const twice: { line: number; key: string }[] = [];
     visit(document, {
-      Scalar(_key, { type, range }) {
+      Scalar(_key, { type, range, tag = '', value, source = '' }) {
+        const wanted = Object.hasOwn(TYPES, tag) ? TYPES[tag] : undefined;
+        if (wanted !== undefined && typeof value !== wanted)
+          throw new Error(`cannot decode !!str \`${source}\` as a !!${tag.slice(CORE.length)}`);
         const [from, to] = type === 'QUOTE_DOUBLE' && range ? range : [0, 0];
         if (hasHalf(text.slice(from, to)))
           throw new Error(
@@ -111,21 +142,27 @@ async function parsedAsYaml(text: string): Promise<Parsed> {
       Map(_key, { items }) {
         const seen = new Set<unknown>();
         for (const { key } of items) {
+          if (isCollection(key))
+            throw new Error(`invalid map key: ${goSyntax(key.toJS(document) as JsonValue, 'interface {}')}`);
           if (!isScalar(key)) continue;
           const { line } = lineCounter.linePos(key.range?.[0] ?? 0);
-          if (seen.has(key.value))
-            twice.push(`  line ${line}: key ${JSON.stringify(key.value)} already set in map`);
+          if (seen.has(key.value)) twice.push({ line, key: JSON.stringify(key.value) });
           seen.add(key.value);
         }
       },
     });
-    const duplicates = twice.length === 0 ? [] : [`yaml: unmarshal errors:\n${twice.join('\n')}`];
+    const lines = twice
+      .toSorted((a, b) => a.line - b.line)
+      .map(({ line, key }) => `  line ${line}: key ${key} already set in map`);
+    const duplicates = twice.length === 0 ? [] : [`${DUPLICATES}\n${lines.join('\n')}`];
     return { value, duplicates };
   } catch (error) {
-    const why = errorMessage(error).replace(
-      /^Unresolved alias \(the anchor must be set before the alias\): (.*)$/,
-      "unknown anchor '$1' referenced",
-    );
+    const why = errorMessage(error)
+      .replace(
+        /^Unresolved alias \(the anchor must be set before the alias\): (.*)$/,
+        "unknown anchor '$1' referenced",
+      )
+      .replace(/^Merge sources must be .*/, 'map merge requires map or sequence of maps as the value');
     throw unread(why, error);
   }
 }

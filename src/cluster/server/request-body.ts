@@ -4,7 +4,7 @@ import { jsonEqual, objectAt, stringAt, type JsonObject, type JsonValue } from '
 import { builtinType, type ObjectType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema, parseApiVersion } from '../api/schema.ts';
 import type { ApiRequest } from '../api/transport.ts';
-import { parseYaml, yamlFailure } from '../api/yaml.ts';
+import { duplicateWarnings, parseYaml, yamlFailure } from '../api/yaml.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './failure.ts';
 import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from './object.ts';
@@ -173,7 +173,7 @@ export function checkUnknown(
 ): readonly string[] {
   const validation = fieldValidationOf(query);
   if (unknown.length === 0 || validation === 'Ignore') return [];
-  if (validation === 'Warn') return unknown;
+  if (validation === 'Warn') return unknown.flatMap(duplicateWarnings);
   const where = `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}`;
   throw badRequest(`${where}: strict decoding error: ${unknown.join(', ')}`);
 }

@@ -8,7 +8,7 @@ import { typeProblems } from '../../api/managed-fields/type-problems.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import { isJsonObject, sharing, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { parseYaml, yamlFailure } from '../../api/yaml.ts';
+import { duplicateWarnings, parseYaml, yamlFailure } from '../../api/yaml.ts';
 import { authorOf } from '../authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { applyConflict, badRequest, conflict, unconvertible, untypedPatch } from '../failure.ts';
@@ -142,13 +142,11 @@ async function readConfiguration(context: ResourceContext): Promise<{
   if ((configuration.metadata?.managedFields ?? undefined) !== undefined)
     throw badRequest('metadata.managedFields must be nil');
   const asSent = { ...configuration, metadata: { ...configuration.metadata } };
-  return { configuration, asSent, warnings: validation === 'Warn' ? duplicates.flatMap(linesOf) : [] };
-}
-
-/** `line 3: key "a" already set in map`, below a heading. */
-function linesOf(duplicates: string): readonly string[] {
-  const [, ...lines] = duplicates.split('\n');
-  return lines.map((line) => line.trim());
+  return {
+    configuration,
+    asSent,
+    warnings: validation === 'Warn' ? duplicates.flatMap(duplicateWarnings) : [],
+  };
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
