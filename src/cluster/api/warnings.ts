@@ -27,7 +27,9 @@ const WARNERS: Readonly<Record<string, Warner>> = {
   '/Pod': (pod, old) =>
     old === undefined ? [...nameWarnings(pod, "the Pod's hostname"), ...podWarnings(pod, '')] : [],
   '/PodTemplate': (template) => podWarnings(objectAt(template, 'template'), 'template'),
-  '/ReplicationController': templated('spec.template'),
+  // Written so upstream: of a changed one it is what was there that is looked at.
+  '/ReplicationController': (controller, old) =>
+    templated('spec.template')(old ?? controller, old && controller),
   'apps/Deployment': templated('spec.template'),
   'apps/ReplicaSet': templated('spec.template'),
   'apps/DaemonSet': templated('spec.template', { named: false }),

@@ -2,6 +2,7 @@ import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, unsupported, type FieldError } from '../field-error.ts';
 import { isJsonObject, listAt, objectAt, objectsAt, stringAt, textOf, type JsonObject } from '../json.ts';
 import { child, formed, oneOf, tooMany } from './checks.ts';
+import { validateConditions as validateStatusConditions } from './conditions.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import { dns1035Label, dns1123Subdomain, pathSegment, qualifiedName } from './names.ts';
 
@@ -109,6 +110,19 @@ const REASONS = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const MAX_ANNOTATIONS = 20;
 /** Less than an annotation may be long: expressions put texts together. */
 const MAX_VALUE_EXPRESSION = 5 * 1024;
+
+/** What its type checker says of it. */
+export function validateValidatingPolicyStatus(policy: JsonObject): FieldError[] {
+  const warnings = objectsAt(policy, 'status', 'typeChecking', 'expressionWarnings');
+  return [
+    ...warnings.flatMap((warning, index) =>
+      ['warning', 'fieldRef']
+        .filter((key) => stringAt(warning, key).trim() === '')
+        .map((key) => required(`status.typeChecking.expressionWarnings[${index}].${key}`)),
+    ),
+    ...validateStatusConditions(policy),
+  ];
+}
 
 export function validateValidatingPolicy(policy: JsonObject): FieldError[] {
   const spec = objectAt(policy, 'spec');

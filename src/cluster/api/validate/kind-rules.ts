@@ -7,6 +7,7 @@ import {
   validateMutatingPolicy,
   validateValidatingBinding,
   validateValidatingPolicy,
+  validateValidatingPolicyStatus,
 } from './admission.ts';
 import { validateApiService, validateApiServiceUpdate } from './aggregation.ts';
 import { validateAutoscaler, validateAutoscalerStatus, validateAutoscalerUpdate } from './autoscaling.ts';
@@ -221,17 +222,24 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   'apps/Deployment': {
     name: 'subdomain',
+    namedOnce: true,
     spec: validateDeployment,
     update: validateWorkloadUpdate,
     status: workloadStatus('deployment'),
   },
   'apps/ReplicaSet': {
     name: 'subdomain',
+    namedOnce: true,
     spec: validateReplicaSet,
     update: validateWorkloadUpdate,
     status: workloadStatus('replicated'),
   },
-  'coordination.k8s.io/Lease': { name: 'subdomain', custom: true, object: validateLease },
+  'coordination.k8s.io/Lease': {
+    name: 'subdomain',
+    custom: true,
+    namedOnce: true,
+    object: validateLease,
+  },
   'discovery.k8s.io/EndpointSlice': {
     name: 'subdomain',
     create: validateEndpointSlice,
@@ -270,10 +278,12 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   '/PodTemplate': {
     name: 'subdomain',
+    namedOnce: true,
     object: (object) => validatePodTemplate(objectAt(object, 'template'), 'template'),
   },
   '/ReplicationController': {
     name: 'subdomain',
+    namedOnce: true,
     spec: validateReplicationController,
     status: workloadStatus('replicated'),
   },
@@ -300,6 +310,7 @@ export const RULES: Readonly<Record<string, Rules>> = {
   [`${ADMISSION}/ValidatingAdmissionPolicy`]: {
     ...BY_MACHINERY,
     object: validateValidatingPolicy,
+    status: validateValidatingPolicyStatus,
   },
   [`${ADMISSION}/ValidatingAdmissionPolicyBinding`]: {
     ...BY_MACHINERY,
@@ -318,24 +329,28 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   'apps/DaemonSet': {
     name: 'subdomain',
+    namedOnce: true,
     create: validateDaemonSet,
     update: validateDaemonSetUpdate,
     status: workloadStatus('daemonSet'),
   },
   'apps/StatefulSet': {
     name: 'label',
+    namedOnce: true,
     create: validateStatefulSet,
     update: validateStatefulSetUpdate,
     status: workloadStatus('statefulSet'),
   },
   'autoscaling/HorizontalPodAutoscaler': {
     name: 'subdomain',
+    namedOnce: true,
     create: validateAutoscaler,
     update: validateAutoscalerUpdate,
     status: validateAutoscalerStatus,
   },
   'batch/CronJob': {
     name: 'subdomain',
+    namedOnce: true,
     create: validateCronJob,
     update: validateCronJobUpdate,
     status: () => [],
@@ -386,9 +401,10 @@ export const RULES: Readonly<Record<string, Rules>> = {
     create: validateIngressClass,
     update: validateIngressClassUpdate,
   },
-  [`${NETWORKING}/NetworkPolicy`]: { name: 'subdomain', object: validateNetworkPolicy },
+  [`${NETWORKING}/NetworkPolicy`]: { name: 'subdomain', namedOnce: true, object: validateNetworkPolicy },
   [`${NETWORKING}/ServiceCIDR`]: {
     name: 'subdomain',
+    namedOnce: true,
     clusterScoped: true,
     create: validateServiceCidr,
     // Upstream looks at the metadata only.
@@ -406,7 +422,12 @@ export const RULES: Readonly<Record<string, Rules>> = {
     object: validateDisruptionBudget,
     status: validateDisruptionBudgetStatus,
   },
-  [`${DEVICES}/DeviceClass`]: { name: 'subdomain', clusterScoped: true, object: validateDeviceClass },
+  [`${DEVICES}/DeviceClass`]: {
+    name: 'subdomain',
+    clusterScoped: true,
+    namedOnce: true,
+    object: validateDeviceClass,
+  },
   [`${DEVICES}/ResourceClaim`]: {
     name: 'subdomain',
     create: validateResourceClaim,
@@ -415,17 +436,19 @@ export const RULES: Readonly<Record<string, Rules>> = {
   },
   [`${DEVICES}/ResourceClaimTemplate`]: {
     name: 'subdomain',
-    create: validateResourceClaimTemplate,
+    object: validateResourceClaimTemplate,
     update: validateClaimImmutable,
   },
   [`${DEVICES}/ResourceSlice`]: {
     name: 'subdomain',
+    namedOnce: true,
     clusterScoped: true,
     create: validateResourceSlice,
     update: validateResourceSliceUpdate,
   },
   'scheduling.k8s.io/PriorityClass': {
     name: 'subdomain',
+    namedOnce: true,
     clusterScoped: true,
     create: validatePriorityClass,
     update: validatePriorityClassUpdate,

@@ -167,6 +167,23 @@ const UPDATES: readonly (readonly [string, JsonObject, readonly string[], JsonOb
     [`spec.driver: Invalid value: "other.com": ${IMMUTABLE}`],
   ],
   ['resource.k8s.io/ResourceClaim', { spec: { devices: null } }, [`spec: Invalid value: {}: ${IMMUTABLE}`]],
+  // It has its name: whatever else it might have been called by is not looked at.
+  ...[
+    '/PodTemplate',
+    '/ReplicationController',
+    'apps/DaemonSet',
+    'apps/Deployment',
+    'apps/ReplicaSet',
+    'apps/StatefulSet',
+    'autoscaling/HorizontalPodAutoscaler',
+    'batch/CronJob',
+    'coordination.k8s.io/Lease',
+    'networking.k8s.io/NetworkPolicy',
+    'networking.k8s.io/ServiceCIDR',
+    'resource.k8s.io/DeviceClass',
+    'resource.k8s.io/ResourceSlice',
+    'scheduling.k8s.io/PriorityClass',
+  ].map((name) => [name, { metadata: { generateName: 'Not_Valid!' } }, []] as const),
   [
     'certificates.k8s.io/CertificateSigningRequest',
     { status: { conditions: [] } },

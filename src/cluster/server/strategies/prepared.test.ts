@@ -100,3 +100,45 @@ test('annotations of an autoscaler stand for fields of the newer version, each i
   });
   assert.match(refused.body.message ?? '', /spec\.behavior\.scaleDown\.policies: Required value/);
 });
+
+test('a volume says since when it is in its phase, whoever changes that', async () => {
+  await using api = await TestServer.open();
+  const volumes = '/api/v1/persistentvolumes';
+  const { metadata } = await api.create(volumes, minimal('', 'PersistentVolume'));
+  const since = async (status: JsonObject): Promise<unknown> => {
+    const { body } = await api.call('PUT', `${volumes}/${metadata.name}/status`, { metadata, status });
+    return body.status?.['lastPhaseTransitionTime'];
+  };
+  const first = await since({ phase: 'Pending' });
+  assert.equal(first, metadata.creationTimestamp);
+  delete metadata.resourceVersion;
+  await api.clock.advance(5_000);
+  const second = await since({ phase: 'Available' });
+  assert.notEqual(second, first);
+  assert.equal(await since({ phase: 'Available', message: 'm' }), second);
+  const told = '2020-01-01T00:00:00Z';
+  assert.equal(await since({ phase: 'Bound', lastPhaseTransitionTime: told }), told);
+});
+
+test("what is said of a policy's expressions says of which and what", async () => {
+  await using api = await TestServer.open();
+  const policies = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+  const { metadata } = await api.create(
+    policies,
+    minimal('admissionregistration.k8s.io', 'ValidatingAdmissionPolicy'),
+  );
+  const typeChecking = { expressionWarnings: [{ fieldRef: 'spec.validations[0]', warning: '' }] };
+  const { status, body } = await api.call('PUT', `${policies}/${metadata.name}/status`, {
+    metadata,
+    status: { typeChecking, conditions: [{ type: 'A', status: 'Maybe', reason: 'R' }] },
+  });
+  assert.equal(status, 422);
+  assert.deepEqual(
+    objectsAt(body, 'details', 'causes').map(({ field }) => field),
+    [
+      'status.typeChecking.expressionWarnings[0].warning',
+      'status.conditions[0].status',
+      'status.conditions[0].lastTransitionTime',
+    ],
+  );
+});

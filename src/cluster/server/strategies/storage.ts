@@ -1,6 +1,8 @@
 import { isJsonObject, jsonEqual, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { Strategy } from '../resource.ts';
 
+const SINCE = 'lastPhaseTransitionTime';
+
 export const persistentVolumeStrategy: Strategy = {
   prepareForCreate(volume) {
     const { creationTimestamp } = volume.metadata;
@@ -8,6 +10,14 @@ export const persistentVolumeStrategy: Strategy = {
       phase: 'Pending',
       ...(creationTimestamp !== undefined && { lastPhaseTransitionTime: creationTimestamp }),
     };
+  },
+  // KEP-3762: who changes the phase need not say when.
+  prepareForStatus(volume, old, { now }) {
+    const { status = {} } = volume;
+    const [since, was] = [status[SINCE], old.status?.[SINCE]];
+    const isSame = (status['phase'] ?? '') === (old.status?.['phase'] ?? '');
+    const next = isSame ? (since ?? was) : since === undefined || since === was ? now : since;
+    if (next !== undefined && next !== since) volume.status = { ...status, [SINCE]: next };
   },
 };
 
