@@ -366,10 +366,18 @@ function isOf(
   return kind === undefined || (kind.group === group && kind.version === version);
 }
 
+/** Those of what is defined here are in an order of their own. */
+function subresourcesOf(
+  { subresources }: Resource['declaration'],
+  { wire }: Resource['type'],
+): typeof subresources {
+  return wire === undefined ? subresources : byName(subresources);
+}
+
 /** meta/v1 APIResourceList. */
 function resourceList({ group, version, resources }: GroupVersion): unknown {
-  const list = resources.flatMap(({ declaration }) => {
-    const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = declaration;
+  const list = resources.flatMap(({ declaration, type }) => {
+    const { resource, singular, namespaced, kind, verbs, shortNames, categories } = declaration;
     const own = {
       name: resource,
       singularName: singular,
@@ -380,7 +388,7 @@ function resourceList({ group, version, resources }: GroupVersion): unknown {
       ...(categories.length > 0 && { categories }),
       ...(isStored(declaration) && { storageVersionHash: storageVersionHash(declaration) }),
     };
-    const below = byName(subresources).map((sub) => ({
+    const below = subresourcesOf(declaration, type).map((sub) => ({
       name: `${resource}/${sub.name}`,
       singularName: '',
       namespaced,
@@ -436,7 +444,7 @@ function aggregatedVersion({ group, version, resources, foreign }: GroupVersion)
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
       ...(subresources.length > 0 && {
-        subresources: byName(subresources).map((sub) => ({
+        subresources: subresourcesOf(declaration, type).map((sub) => ({
           subresource: sub.name,
           responseKind: isOf(sub.kind, { group, version })
             ? { ...own, kind: sub.kind?.kind ?? kind }

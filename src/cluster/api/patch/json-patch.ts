@@ -47,7 +47,7 @@ class Run {
         return this.#replace(path, jsonCopy(valueOf(operation)));
       case 'test': {
         if (!jsonEqual(this.#find(path) ?? null, valueOf(operation))) {
-          throw inapplicable(`testing value ${text(path)} failed`);
+          throw inapplicable(`testing value ${text(path)} failed: test failed`);
         }
         return;
       }
@@ -59,7 +59,12 @@ class Run {
         return this.#add(path, this.#remove(from));
       }
       case 'copy': {
-        const value = this.#get(pointer(operation, 'from'), 'copy');
+        const from = pointer(operation, 'from');
+        const value = this.#find(from);
+        if (value === undefined)
+          throw inapplicable(
+            `copy operation does not apply: doc is missing from path: ${text(from)}: missing value`,
+          );
         this.#copied += JSON.stringify(value).length;
         if (this.#copied > MAX_COPIED) throw inapplicable('the copy operations add too much data');
         return this.#add(path, jsonCopy(value));
@@ -79,18 +84,15 @@ class Run {
     return current;
   }
 
-  #get(path: readonly string[], what: string): JsonValue {
-    const found = this.#find(path);
-    if (found === undefined)
-      throw inapplicable(`${what} operation does not apply: doc is missing path ${text(path)}`);
-    return found;
-  }
-
-  #parent(path: readonly string[], what: string): { parent: JsonObject | JsonValue[]; last: string } {
+  #parent(
+    path: readonly string[],
+    what: 'add' | 'remove' | 'replace',
+  ): { parent: JsonObject | JsonValue[]; last: string } {
     const last = path.at(-1) ?? '';
     const parent = this.#find(path.slice(0, -1));
     if (Array.isArray(parent) || isJsonObject(parent)) return { parent, last };
-    throw inapplicable(`${what} operation does not apply: doc is missing path ${text(path)}`);
+    const shown = what === 'replace' ? text(path) : `"${text(path)}"`;
+    throw inapplicable(`${what} operation does not apply: doc is missing path: ${shown}: missing value`);
   }
 
   #add(path: readonly string[], value: JsonValue): void {
@@ -103,17 +105,24 @@ class Run {
     // Behind the last is a place too: -1 is that.
     const index = last === '-' ? parent.length : indexIn([...parent, null], last);
     if (index < 0 || index > parent.length)
-      throw inapplicable(`add operation does not apply: bad index ${text(path)}`);
+      throw inapplicable(`error in add for path: '${text(path)}': ${noIndex(last)}`);
     parent.splice(index, 0, value);
   }
 
   #remove(path: readonly string[]): JsonValue {
-    const value = this.#get(path, 'remove');
     if (path.length === 0) {
+      const whole = this.document;
       this.document = null;
-      return value;
+      return whole;
     }
     const { parent, last } = this.#parent(path, 'remove');
+    const value = this.#find(path);
+    if (value === undefined) {
+      const why = Array.isArray(parent)
+        ? noIndex(last)
+        : `Unable to remove nonexistent key: ${last}: missing value`;
+      throw inapplicable(`error in remove for path: '${text(path)}': ${why}`);
+    }
     if (Array.isArray(parent)) parent.splice(indexIn(parent, last), 1);
     else delete parent[last];
     return value;
@@ -129,7 +138,9 @@ class Run {
     if (!Array.isArray(parent)) return setOwn(parent, last, value);
     const index = indexIn(parent, last);
     if (index < 0 || index >= parent.length)
-      throw inapplicable(`replace operation does not apply: bad index ${text(path)}`);
+      throw inapplicable(
+        `replace operation does not apply: doc is missing key: ${text(path)}: missing value`,
+      );
     parent[index] = value;
   }
 }
@@ -152,6 +163,10 @@ function pointer(operation: JsonObject, key: 'path' | 'from'): string[] {
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function noIndex(index: string): string {
+  return `Unable to access invalid index: ${index}: invalid index referenced`;
 }
 
 /** One that is missing is null. */

@@ -34,7 +34,8 @@ import { USERS_METADATA, type Conversion, type Resource } from '../resource.ts';
 import { customType } from './custom-type.ts';
 import { definitionHead, hasRules, versionSchema } from './definition-head.ts';
 
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+/** In upstream's order, which clients show. */
+const VERBS = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'] as const;
 
 /** One resource for each served version; none while another definition has the names. */
 export async function resourcesOf(stored: CachedObject, server: ServerParts): Promise<readonly Resource[]> {

@@ -5,7 +5,7 @@ import { Slice } from '../../../base/yield-to-loop.ts';
 import { AdmissionGate } from '../gate.ts';
 import { planDelete, type DeleteRequest } from '../deletion.ts';
 import { listResponse } from '../list-body.ts';
-import { listOptionsOf } from '../list-options.ts';
+import { listOptionsOf, type ListOptions } from '../list-options.ts';
 import { listObjects } from '../listing.ts';
 import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../delete-options.ts';
@@ -97,6 +97,13 @@ export async function remove(
 /** Objects of a collection that are deleted at once: they share the store's commits. */
 const AT_ONCE = 8;
 
+/** It is listed page by page upstream, and a page of a version is of that version and no newer one. */
+function pageOf(asked: ListOptions): ListOptions {
+  const { resourceVersion: version, resourceVersionMatch: match } = asked;
+  const isExact = version !== '' && version !== '0' && match === '' && asked.continueToken === '';
+  return isExact ? { ...asked, resourceVersionMatch: 'Exact' } : asked;
+}
+
 /** Deletes what a list with the same query would show, and answers with that list. */
 export async function deleteCollection(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
@@ -104,7 +111,7 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   const { query, namespace } = info;
   // Without a body the version in the query is that of the list and a precondition of each object too.
   const { dryRun, ...options } = await deleteOptionsOf(request, query);
-  const asked = listOptionsOf(query, false);
+  const asked = pageOf(listOptionsOf(query, false));
   const { objects, ...page } = await listObjects(
     { ...asked, limit: limitOf(asked), resource, selection: selectionOf({ resource, namespace, query }) },
     server,

@@ -47,6 +47,21 @@ export type Compiled = Program | CelError;
 export interface Expressions {
   readonly variables: ReadonlyMap<string, Compiled>;
   compile(text: string, wanted?: 'bool' | 'string'): Compiled;
+  /** A text that says what is wrong, which asks nobody what is allowed. */
+  compileMessage(text: string): Compiled;
+}
+
+function compiledIn(
+  environment: ReturnType<typeof environmentOf>,
+  text: string,
+  wanted?: 'bool' | 'string',
+): Compiled {
+  try {
+    return compile(text, environment, wanted);
+  } catch (error) {
+    if (error instanceof CelError) return error;
+    throw error;
+  }
 }
 
 const known = new WeakMap<JsonObject, Expressions>();
@@ -69,15 +84,14 @@ export function expressionsOf(spec: JsonObject, types?: ReadonlyMap<string, CelT
     const key = `${wanted ?? ''} ${text}`;
     let result = cache.get(key);
     if (result === undefined) {
-      try {
-        result = compile(text, environment, wanted);
-      } catch (error) {
-        if (!(error instanceof CelError)) throw error;
-        result = error;
-      }
+      result = compiledIn(environment, text, wanted);
       cache.set(key, result);
     }
     return result;
+  };
+  const compileMessage = (text: string): Compiled => {
+    const some = new Map([...all].filter(([name]) => !name.startsWith('authorizer')));
+    return compiledIn(environmentOf(some, { functions, struct: structOf }), text);
   };
   const variables = new Map<string, Compiled>();
   for (const variable of objectsAt(spec, 'variables')) {
@@ -86,7 +100,7 @@ export function expressionsOf(spec: JsonObject, types?: ReadonlyMap<string, CelT
     variables.set(name, program);
     fields.set(name, { property: name, type: program instanceof CelError ? DYN : program.type });
   }
-  const made = { variables, compile: compiled };
+  const made = { variables, compile: compiled, compileMessage };
   if (types === undefined) known.set(spec, made);
   return made;
 }

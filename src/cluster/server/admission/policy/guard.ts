@@ -31,6 +31,7 @@ interface Found {
   readonly text: string;
   /** Types that it may be of, any when there are none. */
   readonly wanted: readonly string[];
+  readonly isMessage: boolean;
 }
 
 function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Found[] {
@@ -44,7 +45,8 @@ function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Fo
       for (const [field, wanted] of Object.entries(fields)) {
         const text = stringAt(item, ...field.split('.'));
         if (text === '') continue;
-        found.push({ path: `${path}[${index}].${field}`, text, wanted });
+        const isMessage = field === 'messageExpression';
+        found.push({ path: `${path}[${index}].${field}`, text, wanted, isMessage });
       }
     });
   };

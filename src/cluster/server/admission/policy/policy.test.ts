@@ -138,9 +138,18 @@ test('the authorizer can be asked', async () => {
 test('expressions that do not compile are refused; those that do not fit a kind are warned of in the status', async () => {
   await using api = await TestServer.open();
   const broken = await policy(api, 'Validating', {
-    validations: [{ expression: 'object.' }, { expression: '1' }],
+    validations: [
+      { expression: 'object.' },
+      { expression: '1' },
+      // Who has been refused is told so by nobody who would have to be asked.
+      { expression: 'true', messageExpression: "authorizer.requestResource.check('get').reason()" },
+    ],
   });
   assert.equal(broken.status, 422);
+  assert.match(
+    broken.body.message ?? '',
+    /spec\.validations\[2\]\.messageExpression: .*undeclared reference to 'authorizer'/,
+  );
   assert.match(
     broken.body.message ?? '',
     /spec\.validations\[0\]\.expression: Invalid value: "object\.": compilation failed/,

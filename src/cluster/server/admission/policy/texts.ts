@@ -8,15 +8,21 @@ import { expressionsOf } from './expressions.ts';
 export interface Texts {
   readonly spec: JsonObject;
   /** `wanted` are types as `typeText` has them, any when there are none. */
-  readonly texts: readonly { readonly text: string; readonly wanted: readonly string[] }[];
+  readonly texts: readonly {
+    readonly text: string;
+    readonly wanted: readonly string[];
+    /** It says what is wrong. */
+    readonly isMessage: boolean;
+  }[];
 }
 
 /** What is wrong with each; null where nothing is. */
 export async function problemsIn({ spec, texts }: Texts): Promise<readonly (string | null)[]> {
   const problems: (string | null)[] = [];
-  for (const { text, wanted } of texts) {
+  for (const { text, wanted, isMessage } of texts) {
     await allowance()?.next();
-    const program = expressionsOf(spec).compile(text);
+    const expressions = expressionsOf(spec);
+    const program = isMessage ? expressions.compileMessage(text) : expressions.compile(text);
     problems.push(
       program instanceof CelError
         ? `compilation failed: ${program.message}`

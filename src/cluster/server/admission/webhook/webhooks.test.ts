@@ -162,7 +162,7 @@ test('answers that are none are failures', async () => {
   for (const text of [
     /expected response.uid/,
     /response.patch but not response.patchType/,
-    /^Internal error occurred: remove operation does not apply/,
+    /^Internal error occurred: error in remove for path: '\/no': Unable to remove nonexistent key: no: missing value/,
   ]) {
     const { status, body } = await api.call('POST', MAPS, configMap('a'));
     assert.equal(status, 500);

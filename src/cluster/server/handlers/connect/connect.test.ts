@@ -100,7 +100,7 @@ test('what is missing is said before a node is asked', async () => {
     ['free/portforward', 400, 'pod free does not have a host assigned'],
     ['p/attach', 400, 'Upgrade request required'],
     ['free/log', 204, ''],
-    ['p/log?stream=Stdout', 422, /stream: Forbidden: may not be specified/],
+    ['p/log?stream=Stdout', 422, /^PodLogOptions "p" is invalid: stream: Forbidden: may not be specified/],
     ['p/log?tailLines=-1', 422, /tailLines: Invalid value: -1: must be greater than or equal to 0/],
   ] as const;
   for (const [path, status, message] of cases) {

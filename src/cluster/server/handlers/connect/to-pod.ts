@@ -1,10 +1,11 @@
 /** What a node does for its pods: exec, attach, portforward and log. Admission is asked about the first three (CONNECT). */
-import { fieldErrorsError, forbidden as forbiddenField, invalid } from '../../../api/field-error.ts';
+import { forbidden as forbiddenField, invalid } from '../../../api/field-error.ts';
+import { TIME_LAYOUT, timeError } from '../../../api/go-errors.ts';
 import { objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import type { ApiResponse } from '../../../api/transport.ts';
 import { attributesOf, refusal } from '../../authorization/authorizer.ts';
 import type { ResourceContext } from '../../context.ts';
-import { badRequest } from '../../failure.ts';
+import { badRequest, invalidObject } from '../../failure.ts';
 import { admitConnection } from '../../gate.ts';
 import type { KubeObject } from '../../object.ts';
 import { checkTakes, OFFERED } from '../../negotiate.ts';
@@ -80,7 +81,7 @@ export async function podLog(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const { query, namespace, name } = info;
   checkTakes(request.headers['accept'], ['text/plain', ...OFFERED]);
-  const passed = logQuery(query);
+  const passed = logQuery(query, name);
   const pod = (await server.registry.get(resource, info)).object;
   const container = containerOf(pod, query.get('container') ?? '');
   const node = stringAt(pod, 'spec', 'nodeName');
@@ -91,7 +92,7 @@ export async function podLog(context: ResourceContext): Promise<ApiResponse> {
 }
 
 /** Throws `invalid` for what PodLogOptions may not say. */
-function logQuery(query: URLSearchParams): URLSearchParams {
+function logQuery(query: URLSearchParams, pod: string): URLSearchParams {
   const numbers = {
     tailLines: { least: 0, why: 'must be greater than or equal to 0' },
     limitBytes: { least: 1, why: 'must be greater than 0' },
@@ -106,23 +107,22 @@ function logQuery(query: URLSearchParams): URLSearchParams {
     const text = query.get(name) ?? '';
     if (text === '') continue;
     if (!/^[+-]?\d{1,15}$/.test(text))
-      throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
     const value = Number(text);
     if (value < least) errors.push(invalid(name, value, why));
     passed.set(name, String(value));
   }
   const sinceTime = query.get('sinceTime') ?? '';
   if (sinceTime !== '') {
-    if (Number.isNaN(Date.parse(sinceTime)))
-      throw badRequest(`parsing time ${JSON.stringify(sinceTime)} as RFC 3339`);
+    if (Number.isNaN(Date.parse(sinceTime))) throw badRequest(timeError(sinceTime, TIME_LAYOUT));
     if (passed.has('sinceSeconds')) {
-      errors.push(forbiddenField('', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+      errors.push(forbiddenField('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
     }
     passed.set('sinceTime', sinceTime);
   }
   // A feature that is off (KEP-3288).
   if (query.has('stream')) errors.push(forbiddenField('stream', 'may not be specified'));
-  if (errors.length > 0) throw fieldErrorsError(errors);
+  if (errors.length > 0) throw invalidObject({ group: '', kind: 'PodLogOptions', name: pod }, errors);
   return passed;
 }
 
