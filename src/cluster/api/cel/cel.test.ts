@@ -67,6 +67,11 @@ duration("1h30m") > duration("89m") && duration("90m").getHours() == 1
 timestamp("2020-02-29T12:00:00Z").getDayOfYear() == 59
 timestamp("2020-01-01T00:00:00Z").getHours("Europe/Berlin") == 1
 timestamp("2020-01-01T00:00:00Z") - timestamp("2019-12-31T23:00:00Z") == duration("1h")
+string(timestamp("2023-05-06T07:08:09+02:00") + duration("1h")) == "2023-05-06T08:08:09+02:00"
+timestamp("2023-05-06T07:08:09+02:00") == timestamp("2023-05-06T05:08:09Z")
+{"a": 1, "a": 2} == {"a": 2}
+quantity("1.k").asInteger() == 1000 && url("https://a.b/c?d=e#f").getEscapedPath() == "/c" && url("https://a.b/?d=e#f").getQuery() == {"d": ["e"]}
+isSemver("18446744073709551615.0.0") && !isSemver("18446744073709551616.0.0") && !isSemver("1.0.0-18446744073709551616")
 string(duration("1.5s")) == "1.5s" && string(timestamp(0)) == "1970-01-01T00:00:00Z"
 (null < null || true) && (null + duration("1s") == null || true) && (null - null == 1 || true)
 double("1_000.5") == 1000.5 && double("0x1.8p3") == 12.0 && double("-0x_1p-1") == -0.5
@@ -177,6 +182,7 @@ test('what does not compile is refused with its place', () => {
       '"%d".format([1.5])',
       /:1:14: error during formatting: decimal clause can only be used on integers, was given double/,
     ],
+    ['"%s".format([[?optional.of(1)]])', /:1:27: error during formatting: .* was given optional_type/],
     ['"%s".format([])', /:1:12: index 0 out of range/],
     ['"a".format([1])', /too many arguments supplied to string\.format \(expected 0, got 1\)/],
     ['l["a"]', /found no matching overload for '_\[_\]' applied to '\(list\(int\), string\)'/],
@@ -205,6 +211,9 @@ test('failures say what went wrong', () => {
     ['l[dyn(1.5)]', /unsupported index value 1\.5 in list/],
     ['quantity("2000m").asInteger()', /cannot convert value to integer/],
     ['url("https://a.b:port/")', /URL parse error during conversion from string: parse "https:/],
+    ['"%s".format([[b"\\xff"]])', /invalid UTF-8 in bytes, cannot convert to string/],
+    ['"%s".format([{1.5: 1}])', /no formatting function for map key of type double/],
+    ['{"a": 1, "b": 2}.transformMapEntry(k, v, {"x": v})', /insert failed: key x already exists/],
     ['optional.none().value()', /optional.none\(\) dereference/],
   ];
   for (const [text, message] of cases) assert.throws(() => run(text), message, text);

@@ -2,7 +2,7 @@
 import type { Call, Expr, Macro, StructLiteral } from './ast.ts';
 import { CelError, CompileError, MAX_TOLD } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
-import { formatProblem } from './library/format-text.ts';
+import { formatProblem, type FormatArgument } from './library/format-text.ts';
 import { BY_KEYS } from './library/lists.ts';
 import { binaryType } from './operator-types.ts';
 import {
@@ -109,13 +109,22 @@ class Checker {
       if (call.op !== 'call' || call.name !== 'format' || call.target?.op !== 'constant') continue;
       const [list] = call.args;
       if (list?.op !== 'list') continue;
-      const types = list.items.map(({ value }) => this.types.get(value) ?? DYN);
       const { value: format } = call.target;
-      const problem = typeof format === 'string' ? formatProblem(format, types) : undefined;
-      if (problem === undefined) continue;
-      const { at } = problem.index === undefined ? call : list.items[problem.index]!.value;
-      this.#errors.push(this.#fail(problem.why, at));
+      const { parts } = this.#asArgument(list);
+      const problem = typeof format === 'string' ? formatProblem(format, parts) : undefined;
+      if (problem !== undefined) this.#errors.push(this.#fail(problem.why, problem.at ?? call.at));
     }
+  }
+
+  #asArgument(expr: Expr): FormatArgument {
+    const inside =
+      expr.op === 'list'
+        ? expr.items.map(({ value }) => value)
+        : expr.op === 'map'
+          ? expr.entries.flatMap(({ key, value }) => [key, value])
+          : [];
+    const parts = inside.map((part) => this.#asArgument(part));
+    return { type: this.types.get(expr) ?? DYN, at: expr.at, parts };
   }
 
   #find(expr: Expr, scope: Scope): CelType {

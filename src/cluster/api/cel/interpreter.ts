@@ -292,9 +292,9 @@ class Interpreter {
         scopes.forEach((scope, index) => {
           if (!kept(scope)) return;
           const result = this.run(transform, scope);
-          if (name === 'transformMap') return made.set(items[index]![0], result);
+          if (name === 'transformMap') return made.insert(items[index]![0], result);
           const entries = entriesOf(result);
-          for (const key of entries?.keys ?? []) made.set(key, entries!.get(key)!);
+          for (const key of entries?.keys ?? []) made.insert(key, entries!.get(key)!);
         });
         return made;
       }
@@ -424,12 +424,12 @@ function arithmetic(operator: string, a: Value, b: Value): Value {
     if (isList(a) && isList(b)) return addedLists(a, b);
     if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.concat([a, b]);
     if (a instanceof Duration && b instanceof Duration) return new Duration(checkedInt(a.nanos + b.nanos));
-    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos + b.nanos);
-    if (a instanceof Duration && b instanceof Timestamp) return checkedTimestamp(a.nanos + b.nanos);
+    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos + b.nanos, a.zone);
+    if (a instanceof Duration && b instanceof Timestamp) return checkedTimestamp(a.nanos + b.nanos, b.zone);
   }
   if (operator === '-') {
     if (a instanceof Duration && b instanceof Duration) return new Duration(checkedInt(a.nanos - b.nanos));
-    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos - b.nanos);
+    if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos - b.nanos, a.zone);
     if (a instanceof Timestamp && b instanceof Timestamp) return new Duration(checkedInt(a.nanos - b.nanos));
   }
   throw new CelError('no such overload');

@@ -111,7 +111,8 @@ class JsonFields implements ObjectValue {
     const field = this.#type.fields.get(name);
     if (field === undefined || !Object.hasOwn(this.#json, field.property)) return undefined;
     const json = this.#json[field.property];
-    if (json === undefined) return undefined;
+    // A field that is null is as good as not there.
+    if (json === undefined || json === null) return undefined;
     const value = fromJson(json, field.type);
     this.#made.set(name, value);
     return value;
@@ -129,7 +130,7 @@ export function toJson(value: Value): JsonValue {
   if (typeof value === 'bigint') return Number(value);
   if (value instanceof Uint) return Number(value.value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (value instanceof Timestamp) return timestampText(value);
+  if (value instanceof Timestamp) return timestampText({ nanos: value.nanos });
   if (value instanceof Duration) return durationText(value);
   if (value instanceof QuantityValue) return formatQuantity(value.quantity);
   if (isList(value)) return value.map(toJson);

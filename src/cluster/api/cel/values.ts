@@ -30,8 +30,11 @@ export class Uint {
 /** Nanoseconds since the epoch. */
 export class Timestamp {
   readonly nanos: bigint;
-  constructor(nanos: bigint) {
+  /** Minutes that its zone is ahead of UTC, when it is written; the same moment is the same value in all. */
+  readonly zone: number;
+  constructor(nanos: bigint, zone = 0) {
     this.nanos = nanos;
+    this.zone = zone;
   }
 }
 
@@ -133,10 +136,15 @@ export class LiteralMap implements MapValue {
     return this.#entries.size;
   }
 
+  /** Throws when it is there. */
+  insert(key: Value, value: Value): void {
+    if (this.#entries.has(keyText(key)))
+      throw new CelError(`insert failed: key ${describe(key)} already exists`);
+    this.set(key, value);
+  }
+
   set(key: Value, value: Value): void {
-    const text = keyText(key);
-    if (this.#entries.has(text)) throw new CelError(`insert failed: key ${describe(key)} already exists`);
-    this.#entries.set(text, [key, value]);
+    this.#entries.set(keyText(key), [key, value]);
   }
 
   get(key: Value): Value | undefined {
@@ -369,10 +377,10 @@ export function checkedUint(value: bigint): Uint {
 const [FIRST_MOMENT, LAST_MOMENT] = [-62_135_596_800n, 253_402_300_800n];
 
 /** From the year 1 to 9999, in nanoseconds. */
-export function checkedTimestamp(nanos: bigint): Timestamp {
+export function checkedTimestamp(nanos: bigint, zone = 0): Timestamp {
   if (nanos < FIRST_MOMENT * 1_000_000_000n || nanos >= LAST_MOMENT * 1_000_000_000n)
     throw new CelError('timestamp overflow');
-  return new Timestamp(nanos);
+  return new Timestamp(nanos, zone);
 }
 
 /** For messages. */

@@ -1,4 +1,5 @@
 /** `"%s is %d".format([…])`. */
+import { isUtf8 } from 'node:buffer';
 import { CelError } from '../cel-error.ts';
 import { typeText, type CelType } from '../types.ts';
 import { Duration, entriesOf, isList, Timestamp, typeName, TypeValue, Uint, type Value } from '../values.ts';
@@ -97,20 +98,28 @@ export function formatText(text: string, args: readonly Value[]): string {
   });
 }
 
-/** What is wrong with a format that is written down, for arguments of types; `at` is that of an argument, where it is one's. */
+export interface FormatArgument {
+  readonly type: CelType;
+  /** Where in the expression. */
+  readonly at: number;
+  /** What is in a list or a map that is written down. */
+  readonly parts: readonly FormatArgument[];
+}
+
+/** What is wrong with a format that is written down, for its arguments; `at` is that of an argument, where it is one's. */
 export function formatProblem(
   text: string,
-  types: readonly CelType[],
-): { readonly why: string; readonly index?: number } | undefined {
+  args: readonly FormatArgument[],
+): { readonly why: string; readonly at?: number } | undefined {
   let used = 0;
-  let wrong: { readonly why: string; readonly index: number } | undefined;
+  let wrong: { readonly why: string; readonly at: number } | undefined;
   try {
-    write(text, types.length, ({ clause: { takes, refuses }, index }) => {
+    write(text, args.length, ({ clause: { takes, refuses }, index }) => {
       used = index + 1;
-      const type = types[index]!;
-      if (type.kind !== 'dyn' && type.kind !== 'param' && !takes.has(type.kind)) {
-        const given = type.kind === 'optional' ? 'optional_type' : typeText(type);
-        wrong ??= { why: `error during formatting: ${refuses}, was given ${given}`, index };
+      const bad = refused(args[index]!, takes);
+      if (bad !== undefined) {
+        const given = bad.type.kind === 'optional' ? 'optional_type' : typeText(bad.type);
+        wrong ??= { why: `error during formatting: ${refuses}, was given ${given}`, at: bad.at };
       }
       return '';
     });
@@ -118,10 +127,21 @@ export function formatProblem(
     if (!(error instanceof CelError)) throw error;
     return wrong ?? { why: error.message };
   }
-  if (wrong !== undefined || used >= types.length) return wrong;
+  if (wrong !== undefined || used >= args.length) return wrong;
   return {
-    why: `too many arguments supplied to string.format (expected ${used}, got ${types.length})`,
+    why: `too many arguments supplied to string.format (expected ${used}, got ${args.length})`,
   };
+}
+
+/** The argument, or what is in it, that a clause does not take. */
+function refused(argument: FormatArgument, takes: ReadonlySet<string>): FormatArgument | undefined {
+  const { kind } = argument.type;
+  if (kind !== 'dyn' && kind !== 'param' && !takes.has(kind)) return argument;
+  for (const part of argument.parts) {
+    const bad = refused(part, takes);
+    if (bad !== undefined) return bad;
+  }
+  return undefined;
 }
 
 function doubleOf(value: Value): number | undefined {
@@ -177,22 +197,33 @@ function textOf(value: Value): string | undefined {
   if (typeof value === 'number') return doubleText(value);
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (value instanceof Uint) return String(value.value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  if (value instanceof Uint8Array) return utf8Of(value);
   if (value instanceof Timestamp) return timestampText(value);
   if (value instanceof Duration) return durationText(value);
   if (value instanceof TypeValue) return value.name;
   if (isList(value)) return `[${value.map(literal).join(', ')}]`;
   const entries = entriesOf(value);
   if (entries === undefined) return undefined;
-  const pairs = entries.keys.map((key) => [literal(key), literal(entries.get(key)!)] as const);
+  const pairs = entries.keys.map((key) => [keyLiteral(key), literal(entries.get(key)!)] as const);
   const sorted = pairs.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return `{${sorted.map(([key, one]) => `${key}:${one}`).join(', ')}}`;
+}
+
+function utf8Of(bytes: Uint8Array): string {
+  if (isUtf8(bytes)) return Buffer.from(bytes).toString('utf8');
+  const why = 'could not convert argument "invalid UTF-8 in bytes, cannot convert to string" to string';
+  throw new CelError(`error during formatting: ${why}`);
+}
+
+function keyLiteral(key: Value): string {
+  if (typeof key !== 'number') return literal(key);
+  throw new CelError('error during formatting: no formatting function for map key of type double');
 }
 
 /** As it would be written in an expression. */
 function literal(value: Value): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (value instanceof Uint8Array) return `b${JSON.stringify(Buffer.from(value).toString('utf8'))}`;
+  if (value instanceof Uint8Array) return `b${JSON.stringify(utf8Of(value))}`;
   if (typeof value === 'number')
     return Number.isFinite(value) ? fixed(value, DEFAULT_PRECISION) : `"${goDouble(value)}"`;
   if (value instanceof Timestamp) return `timestamp(${JSON.stringify(timestampText(value))})`;

@@ -64,9 +64,10 @@ function quantityOf(text: string): QuantityValue {
     );
   }
   // What is written in fractions is none, whatever it amounts to.
-  const [, digits = '0'] = /^[+-]?(\d+)(?:[eE]\+?\d+|[kMGTPE]i?)?$/.exec(text) ?? [];
+  const [, digits = '0'] = /^[+-]?(\d+)\.?(?:[eE]\+?\d+|[kMGTPE]i?)?$/.exec(text) ?? [];
   const isWhole =
-    /^[+-]?\d+(?:[eE]\+?\d+|[kMGTPE]i?)?$/.test(text) && BigInt.asIntN(64, BigInt(digits)) === BigInt(digits);
+    /^[+-]?\d+\.?(?:[eE]\+?\d+|[kMGTPE]i?)?$/.test(text) &&
+    BigInt.asIntN(64, BigInt(digits)) === BigInt(digits);
   return new QuantityValue(found, isWhole);
 }
 
@@ -235,11 +236,17 @@ function comparePart(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const MAX_UINT = 2n ** 64n - 1n;
+
 function parseSemver(text: string, lenient = false): Semver | undefined {
   const match = SEMVER_FORM.exec(lenient ? completed(text) : text);
   if (match === null) return undefined;
   const [, major = '0', minor = '0', patch = '0', before = ''] = match;
-  return new Semver([BigInt(major), BigInt(minor), BigInt(patch)], before === '' ? [] : before.split('.'));
+  const numbers = [BigInt(major), BigInt(minor), BigInt(patch)] as const;
+  const parts = before === '' ? [] : before.split('.');
+  const counted = parts.filter((part) => /^\d+$/.test(part)).map((part) => BigInt(part));
+  if ([...numbers, ...counted].some((number) => number > MAX_UINT)) return undefined;
+  return new Semver(numbers, parts);
 }
 
 /** `v1.2` is 1.2.0. */

@@ -20,10 +20,19 @@ function fractionText(nanos: bigint): string {
   return nanos === 0n ? '' : `.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
 }
 
-export function timestampText({ nanos }: Timestamp): string {
+export function timestampText({ nanos, zone = 0 }: Pick<Timestamp, 'nanos'> & Partial<Timestamp>): string {
   const seconds = nanos >= 0n ? nanos / SECOND : (nanos - SECOND + 1n) / SECOND;
-  const text = isoOf(Number(seconds) * 1000);
-  return `${text}${fractionText(nanos - seconds * SECOND)}Z`;
+  const text = isoOf((Number(seconds) + zone * 60) * 1000);
+  return `${text}${fractionText(nanos - seconds * SECOND)}${zoneText(zone)}`;
+}
+
+function zoneText(zone: number): string {
+  if (zone === 0) return 'Z';
+  const minutes = Math.abs(zone);
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map((part) =>
+    String(part).padStart(2, '0'),
+  );
+  return `${zone < 0 ? '-' : '+'}${hour}:${minute}`;
 }
 
 /** As so many seconds, in the digits that a double has. */

@@ -48,7 +48,11 @@ export function parseTimestamp(text: string): Timestamp {
       : dateOf(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]))).getUTCDate();
   if (Number.isNaN(ms) || day !== Number(match?.[3])) throw notConverted('google.protobuf.Timestamp');
   const fraction = match?.[7] ?? '';
-  return checkedTimestamp(BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0') || '0'));
+  const zone = Number(match?.[9] ?? 0) * 60 + Number(match?.[10] ?? 0);
+  return checkedTimestamp(
+    BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0') || '0'),
+    match?.[8] === '-' ? -zone : zone,
+  );
 }
 
 /** One part of a time in a time zone: a name, or an offset like `+01:00`. */

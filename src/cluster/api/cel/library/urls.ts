@@ -67,7 +67,11 @@ export function urlProblem(text: string): string | undefined {
 
 function urlOf(text: string): Url {
   const found = parseUrl(text);
-  if (found !== undefined) return found;
+  // What follows the mark belongs to neither path nor query, though it is read with them.
+  if (found !== undefined)
+    return text.includes('#')
+      ? new Url(parseUrl(text.replace(/#.*/s, ''))?.parts ?? found.parts, text)
+      : found;
   throw new CelError(`URL parse error during conversion from string: ${urlProblem(text) ?? ''}`);
 }
 
