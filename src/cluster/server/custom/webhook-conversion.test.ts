@@ -147,9 +147,12 @@ for (const [where, limits] of [
       result: { status: 'Success' },
       convertedObjects: [...objectsAt(request, 'objects')],
     });
-    assert.match(await ask(), /expected example.com\/v1, Kind=Widget, got example.com\/v2/);
+    assert.match(
+      await ask(),
+      /Kind=Widget returned invalid object at index 0: invalid groupVersion \(expected example.com\/v1, received example.com\/v2\)$/,
+    );
     answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
-    assert.match(await ask(), /expected 1 converted objects, got 0/);
+    assert.match(await ask(), /Kind=Widget returned 0 objects, expected 1$/);
     answer = convert;
     assert.equal((await api.call('GET', `${at('v1')}/a`)).status, 200);
   });

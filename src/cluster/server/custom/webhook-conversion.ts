@@ -3,22 +3,23 @@
  * remembered by the content that it was asked about, so that a version of an object is converted once for all readers.
  */
 import { hash } from 'node:crypto';
-import { errorMessage, isPlatformError, PlatformError } from '../../../base/errors.ts';
+import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { uuid } from '../../../base/random.ts';
 import { pauseAfter, Slice } from '../../../base/yield-to-loop.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
-import { isJsonObject, listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
+import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { parseText } from '../../api/parse-in-slices.ts';
 import type { ServerParts } from '../context.ts';
 import { encodeForStorage } from '../encoding.ts';
+import { unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import { hasValues, isWideObject } from '../offload/wide.ts';
 import type { Conversion, ConvertingProgram, Resource } from '../resource.ts';
 import { CachedEvent, CachedObject } from '../watch-cache.ts';
-import { readAnswer, type Answered } from '../webhooks/json-exchange.ts';
+import type { Answered } from '../webhooks/json-exchange.ts';
+import { asObject, problemOf, responseIn, reviewOf, withMetadataOf } from './conversion-review.ts';
 import { KnownBytes } from './known-bytes.ts';
 
-const REVIEW = { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' };
 /** Objects of one question, and about how many bytes of them. */
 const BATCH = 500;
 const BATCH_BYTES = 1024 * 1024;
@@ -173,25 +174,33 @@ class ConversionWebhook implements ConvertingProgram {
   }
 
   async #convert(objects: readonly CachedObject[], target: string): Promise<readonly Uint8Array[]> {
-    const { server, clientConfig, reviewVersions, kind } = this.#facts;
+    const { server, clientConfig, reviewVersions } = this.#facts;
+    const from = versionOf(objects[0]!);
+    if (!reviewVersions.includes('v1'))
+      throw this.#failure(from, 'failed: it does not take ConversionReviews of version v1');
+    await pauseAfter(objects.reduce((sum, { length }) => sum + length, 0));
+    const review = reviewOf(objects, { uid: uuid(server.random), desiredAPIVersion: target });
+    const asked = server.callConverter(clientConfig, review);
+    const answer = await this.#unlessFailed(from, asked);
+    await pauseAfter(answer.bytes.length);
+    const { offload, limits } = server;
+    const isHeavy =
+      offload !== undefined &&
+      (answer.bytes.length > MAX_EXPECTED_BYTES ||
+        objects.some((object) => isWideObject(object, limits.wideValues)));
+    return await (isHeavy ? offload.read(this.#facts, review, answer) : this.read(review, answer));
+  }
+
+  #failure(from: string, what: string): PlatformError {
+    return unexplained(`conversion webhook for ${from}, Kind=${this.#facts.kind} ${what}`);
+  }
+
+  async #unlessFailed<T>(from: string, work: Promise<T>): Promise<T> {
     try {
-      if (!reviewVersions.includes('v1')) {
-        throw new PlatformError('invalid', 'it does not take ConversionReviews of version v1');
-      }
-      await pauseAfter(objects.reduce((sum, { length }) => sum + length, 0));
-      const review = reviewOf(objects, { uid: uuid(server.random), desiredAPIVersion: target });
-      const answer = await server.callConverter(clientConfig, review);
-      await pauseAfter(answer.bytes.length);
-      const { offload, limits } = server;
-      const isHeavy =
-        offload !== undefined &&
-        (answer.bytes.length > MAX_EXPECTED_BYTES ||
-          objects.some((object) => isWideObject(object, limits.wideValues)));
-      return await (isHeavy ? offload.read(this.#facts, review, answer) : this.read(review, answer));
+      return await work;
     } catch (error) {
-      if (!isPlatformError(error) && !(error instanceof Error)) throw error;
-      const message = `conversion webhook for ${versionOf(objects[0]!)}, Kind=${kind} failed: ${errorMessage(error)}`;
-      throw new PlatformError('internal', message, { cause: error });
+      if (!isPlatformError(error)) throw error;
+      throw this.#failure(from, `failed: ${error.message}`);
     }
   }
 
@@ -200,16 +209,22 @@ class ConversionWebhook implements ConvertingProgram {
     const request = objectAt((await parseText(textOf(review))) as JsonObject, 'request');
     const target = stringAt(request, 'desiredAPIVersion');
     const objects = objectsAt(request, 'objects') as KubeObject[];
-    const made = madeIn(await readAnswer(answer), { uid: stringAt(request, 'uid'), count: objects.length });
+    const from = stringAt(objects[0], 'apiVersion');
+    const response = await this.#unlessFailed(from, responseIn(answer, stringAt(request, 'uid')));
+    const made = listAt(response, 'convertedObjects');
+    if (made.length !== objects.length)
+      throw this.#failure(from, `returned ${made.length} objects, expected ${objects.length}`);
     const { offload, limits, clock } = server;
     const slice = new Slice(clock);
     const written: Uint8Array[] = [];
     for (const [i, object] of objects.entries()) {
       if (slice.over) await slice.next();
-      const checked = checkedIn(made[i], object, target);
+      const checked = asObject(made[i]);
+      const problem = problemOf(checked, object, { target, index: i });
+      if (problem !== undefined) throw this.#failure(from, `returned invalid ${problem}`);
       if (offload !== undefined && hasValues(checked, limits.wideValues))
         return await offload.read(this.#facts, review, answer);
-      written.push(encodeForStorage(finish(checked, target)));
+      written.push(encodeForStorage(finish(withMetadataOf(object, checked), target)));
     }
     return written;
   }
@@ -256,65 +271,4 @@ function* batchesOf(
     bytes += object.length;
   }
   yield batch;
-}
-
-/** JSON of a ConversionReview. */
-function reviewOf(
-  objects: readonly CachedObject[],
-  request: { readonly uid: string; readonly desiredAPIVersion: string },
-): Buffer {
-  const open = `${JSON.stringify({ ...REVIEW, request }).slice(0, -2)},"objects":[`;
-  const close = ']}}';
-  const length = objects.reduce((sum, object) => sum + object.lengthAs('whole') + 1, -1);
-  const review = Buffer.allocUnsafeSlow(open.length + length + close.length);
-  let at = review.write(open, 'latin1');
-  for (const [i, object] of objects.entries()) {
-    if (i > 0) at += review.write(',', at, 'latin1');
-    at = object.writeInto(review, at, 'whole');
-  }
-  review.write(close, at, 'latin1');
-  return review;
-}
-
-/** What the program answers to a question with this id about so many objects. */
-function madeIn(
-  answer: JsonObject,
-  { uid, count }: { readonly uid: string; readonly count: number },
-): readonly unknown[] {
-  if (answer['kind'] !== REVIEW.kind || answer['apiVersion'] !== REVIEW.apiVersion) {
-    throw new PlatformError('invalid', `expected a response of ${REVIEW.apiVersion}, Kind=${REVIEW.kind}`);
-  }
-  const response = objectAt(answer, 'response');
-  const got = stringAt(response, 'uid');
-  if (got !== uid) throw new PlatformError('invalid', `expected response.uid="${uid}", got "${got}"`);
-  if (stringAt(response, 'result', 'status') !== 'Success') {
-    throw new PlatformError('invalid', stringAt(response, 'result', 'message') || 'it did not say why');
-  }
-  const made = listAt(response, 'convertedObjects');
-  if (made.length !== count) {
-    throw new PlatformError('invalid', `expected ${count} converted objects, got ${made.length}`);
-  }
-  return made;
-}
-
-/** Everything but labels and annotations of the metadata is as it was. */
-function checkedIn(made: unknown, object: KubeObject, target: string): JsonObject {
-  if (!isJsonObject(made)) throw new PlatformError('invalid', 'a converted object is not an object');
-  if (made['apiVersion'] !== target || made['kind'] !== object.kind) {
-    const got = `${stringAt(made, 'apiVersion')}, Kind=${stringAt(made, 'kind')}`;
-    throw new PlatformError('invalid', `expected ${target}, Kind=${object.kind}, got ${got}`);
-  }
-  const theirs = objectAt(made, 'metadata');
-  for (const field of ['name', 'namespace', 'uid']) {
-    if ((theirs[field] ?? '') === (object.metadata[field] ?? '')) continue;
-    throw new PlatformError('invalid', `metadata.${field} was changed, which a conversion must not do`);
-  }
-  const { labels: _labels, annotations: _annotations, ...kept } = object.metadata;
-  const { labels, annotations } = theirs;
-  const metadata = {
-    ...kept,
-    ...(labels !== undefined && { labels }),
-    ...(annotations !== undefined && { annotations }),
-  };
-  return { ...made, metadata };
 }
