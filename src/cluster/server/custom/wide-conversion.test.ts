@@ -250,6 +250,23 @@ const MISDEEDS: readonly Misdeed[] = [
     message: / returned invalid object: must have the same name: \w+ != b$/,
   },
   {
+    name: 'labels with what is no label',
+    answer: altered(({ metadata, ...object }) => ({
+      ...object,
+      metadata: { ...(metadata as JsonObject), labels: { 'a b': 'c' } },
+    })),
+    message: / returned invalid metadata: metadata\.labels: Invalid value: "a b": name part /,
+  },
+  {
+    name: 'annotates with a number',
+    answer: altered(({ metadata, ...object }) => ({
+      ...object,
+      metadata: { ...(metadata as JsonObject), annotations: { a: 5 } },
+    })),
+    message:
+      / returned invalid metadata: metadata\.annotations\[a\] must be a string, but is int64 in converted object$/,
+  },
+  {
     name: 'makes another version',
     answer: altered((object) => ({ ...object, apiVersion: 'v1' })),
     message:
