@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
-import { parseInSlices, parseText } from './parse-in-slices.ts';
+import { goSyntaxError, parseInSlices, parseText } from './parse-in-slices.ts';
 import type { JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
@@ -121,4 +121,22 @@ test('complaints of strict decoding end at a hundred', () => {
   const kind = kindSchema('', 'v1', 'ConfigMap');
   assert(kind !== undefined);
   assert.equal(decodeValue({ ...many }, kind).unknown.length, 100);
+});
+
+test('what is no JSON is told in the words of Go', () => {
+  for (const [text, why] of [
+    ['nope', "'o' in literal null (expecting 'u')"],
+    ['[tru', "' ' in literal true (expecting 'e')"],
+    ['-x', "'x' in numeric literal"],
+    ['1.', "' ' after decimal point in numeric literal"],
+    ['1e+x', "'x' in exponent of numeric literal"],
+    ['01', "'1' after top-level value"],
+    [String.raw`"a\q"`, "'q' in string escape code"],
+    [String.raw`"\u1z"`, String.raw`'z' in \u hexadecimal character escape`],
+    ['"a\nb"', String.raw`'\n' in string literal`],
+    ['{"a":1 "b"}', "'\"' after object key:value pair"],
+    ["'a'", String.raw`'\'' looking for beginning of value`],
+  ] as const)
+    assert.equal(goSyntaxError(text), `invalid character ${why}`, text);
+  assert.equal(goSyntaxError('{"a'), 'unexpected end of JSON input');
 });

@@ -69,6 +69,9 @@ export function goSyntaxError(text: string): string | undefined {
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+/** Of a string, as far as it is one. */
+// oxlint-disable-next-line no-control-regex
+const GOOD_IN_STRING = /(?:[^\0-\x1f\\"]|\\["\\/bfnrt]|\\u[\da-fA-F]{4})*/y;
 const WORDS: readonly (readonly [string, true | false | null])[] = [
   ['true', true],
   ['false', false],
@@ -190,7 +193,18 @@ class Reader {
       // Judges escapes and control characters, and makes a copy that does not hold the whole text.
       return (JSON.parse(this.#text.slice(start, end + 1)) as string).toWellFormed();
     } catch {
-      throw new SyntaxError('invalid character in string literal');
+      // What is no good behind what is.
+      GOOD_IN_STRING.lastIndex = start + 1;
+      const good = GOOD_IN_STRING.exec(this.#text)?.[0] ?? '';
+      const [escape = ''] = /^\\(?:u[\da-fA-F]{0,3})?/.exec(this.#text.slice(start + 1 + good.length)) ?? [];
+      this.#at = start + 1 + good.length + escape.length;
+      throw this.#unexpected(
+        escape === ''
+          ? 'in string literal'
+          : escape === '\\'
+            ? 'in string escape code'
+            : 'in \\u hexadecimal character escape',
+      );
     }
   }
 
@@ -202,9 +216,31 @@ class Reader {
     }
     NUMBER.lastIndex = this.#at;
     const number = NUMBER.exec(this.#text)?.[0];
-    if (number === undefined) throw this.#unexpected('looking for beginning of value');
+    if (number === undefined) throw this.#noScalar();
     this.#at += number.length;
+    if (/[.eE]/.test(this.#text.charAt(this.#at))) throw this.#noFraction();
     return Number(number);
+  }
+
+  #noScalar(): SyntaxError {
+    const rest = this.#text.slice(this.#at, this.#at + 5);
+    const word = WORDS.find(([each]) => each[0] === rest[0])?.[0];
+    if (word === undefined && rest[0] !== '-') return this.#unexpected('looking for beginning of value');
+    const good = word === undefined ? 1 : word.split('').findIndex((letter, index) => letter !== rest[index]);
+    this.#at += good;
+    return this.#within(
+      word === undefined ? 'in numeric literal' : `in literal ${word} (expecting '${word[good]}')`,
+    );
+  }
+
+  /** Behind a number that would go on. */
+  #noFraction(): SyntaxError {
+    const isExponent = this.#text.charAt(this.#at) !== '.';
+    this.#at++;
+    if (isExponent && /[-+]/.test(this.#text.charAt(this.#at))) this.#at++;
+    return this.#within(
+      isExponent ? 'in exponent of numeric literal' : 'after decimal point in numeric literal',
+    );
   }
 
   #path(): string {
@@ -216,8 +252,13 @@ class Reader {
     return path;
   }
 
-  #unexpected(where: string): SyntaxError {
-    const [mark] = this.#text.slice(this.#at, this.#at + 2);
+  /** Go's scanner is told the end as a space, which only says nothing between tokens. */
+  #within(where: string): SyntaxError {
+    return this.#unexpected(where, ' ');
+  }
+
+  #unexpected(where: string, end?: string): SyntaxError {
+    const [mark = end] = this.#text.slice(this.#at, this.#at + 2);
     if (mark === undefined) return new SyntaxError('unexpected end of JSON input');
     const shown = mark === '"' ? mark : mark === "'" ? "\\'" : goQuote(mark).slice(1, -1);
     return new SyntaxError(`invalid character '${shown}' ${where}`);

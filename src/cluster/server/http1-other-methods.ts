@@ -74,7 +74,10 @@ export function takeRequests(server: Server, answer: (exchange: Exchange) => voi
     }
     const [ours, parsers] = duplexPair();
     renamed.set(parsers, { method, socket: socket as TLSSocket });
-    socket.on('close', () => ours.destroy());
+    socket.on('close', () => {
+      ours.destroy();
+      parsers.destroy();
+    });
     ours.pipe(socket);
     server.emit('connection', parsers);
     ours.write(`${KNOWN}${rest}`, 'latin1');
