@@ -7,17 +7,12 @@ import { yieldToLoop } from '../../base/yield-to-loop.ts';
 /** A byte order mark is no JSON. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** In bytes as Latin 1: a character of several bytes (The Unicode Standard, table 3-7), or a byte of none. */
-const CHARACTER =
-  /([\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})|[\x80-\xff]/g;
-const REPLACEMENT = Buffer.from('\ufffd').toString('latin1');
-
 export function goUtf8(bytes: Uint8Array): string {
   return decoded(bytes) ?? repaired(bytes);
 }
 
 /** Bytes that are repaired in one go: of the worst they take half a millisecond. */
-const SLICE = 8 * 1024;
+const SLICE = 32 * 1024;
 
 /** As `goUtf8`, of many bytes: where they need repair, it goes a slice at a time. */
 export async function goUtf8InSlices(bytes: Uint8Array): Promise<string> {
@@ -42,10 +37,34 @@ function decoded(bytes: Uint8Array): string | undefined {
   }
 }
 
+const REPLACEMENT = Buffer.from('\ufffd');
+
 function repaired(bytes: Uint8Array): string {
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  const repairs = source.replace(CHARACTER, (_all, good?: string) => good ?? REPLACEMENT);
-  return Buffer.from(repairs, 'latin1').toString('utf8');
+  const target = Buffer.allocUnsafe(bytes.length * REPLACEMENT.length);
+  let to = 0;
+  for (let at = 0; at < bytes.length;) {
+    const end = at + widthAt(bytes, at);
+    if (end > at) while (at < end) target[to++] = bytes[at++]!;
+    else {
+      for (const byte of REPLACEMENT) target[to++] = byte;
+      at++;
+    }
+  }
+  return target.toString('utf8', 0, to);
+}
+
+/** Of the character that begins here, in bytes (The Unicode Standard, table 3-7); 0 where none does. */
+function widthAt(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!;
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  const second = bytes[at + 1] ?? 0;
+  if (second < least || second > most) return 0;
+  const width = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  for (let more = 2; more < width; more++) if ((bytes[at + more] ?? 0) >> 6 !== 0b10) return 0;
+  return width;
 }
 
 const HALF = /\\u[dD][89a-fA-F]/;
