@@ -10,6 +10,7 @@ import { listObjects } from '../listing.ts';
 import type { Changed } from '../registry.ts';
 import { deleteOptionsOf } from '../delete-options.ts';
 import { jsonResponse, warningHeader } from '../respond.ts';
+import { isWideObject } from '../offload/wide.ts';
 import { selectionOf } from '../selection.ts';
 import { toBytes } from '../view.ts';
 import { shownTo } from './converted.ts';
@@ -118,7 +119,8 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   );
   const waiting = objects.values();
   const warnings = new Set<string>();
-  const state = { failed: false };
+  const told: string[] = [];
+  const state: { failed: boolean; refusal?: ApiResponse } = { failed: false };
   // A store in memory answers within the same turn.
   const slice = new Slice(server.clock);
   const work = async (): Promise<void> => {
@@ -126,6 +128,16 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
       if (slice.over) await slice.next();
       if (state.failed) return;
       const { name = '', namespace: from = '' } = object.head.metadata;
+      if (server.offload !== undefined && isWideObject(object, server.limits.wideValues)) {
+        // The same request, of one object.
+        const one = { ...context, info: { ...info, verb: 'delete', name, namespace: from } };
+        const answer = await server.offload.answer(one, deleteObject);
+        told.push(answer.headers['warning'] ?? '');
+        if (answer.status < 400 || answer.status === 404) continue;
+        state.failed = true;
+        state.refusal ??= answer;
+        return;
+      }
       try {
         const changed = await remove(context, { name, namespace: from, request: options, dryRun });
         for (const warning of changed.warnings) warnings.add(warning);
@@ -138,6 +150,7 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (state.refusal !== undefined) return state.refusal;
   // As they were before.
   const { status, headers, body } = await listResponse({
     ...page,
@@ -146,5 +159,12 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
     objects,
     clock: server.clock,
   });
-  return { status, headers: { ...headers, ...warningHeader([...warnings]) }, body };
+  return { status, headers: { ...headers, ...allWarnings([...warnings], told) }, body };
+}
+
+/** Those of this thread, and headers of the other one, each warning once. */
+function allWarnings(warnings: readonly string[], told: readonly string[]): Readonly<Record<string, string>> {
+  const { warning = '' } = warningHeader(warnings);
+  const each = [warning, ...told].flatMap((header) => (header === '' ? [] : header.split(/, (?=299 - ")/)));
+  return each.length === 0 ? {} : { warning: [...new Set(each)].join(', ') };
 }

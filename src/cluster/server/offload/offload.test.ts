@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { PlatformError } from '../../../base/errors.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { stringAt } from '../../api/json.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
@@ -203,6 +204,43 @@ test('admission has its say in the main thread, and gives back what it has set a
     'mutate UPDATE 1',
     'validate 1500 plugin',
   ]);
+});
+
+test('wide objects of a collection are deleted among others', async () => {
+  using seen = threads();
+  const guard: AdmissionPlugin = {
+    name: 'Guard',
+    handles: ({ resource, operation }) => resource.resource === 'configmaps' && operation === 'DELETE',
+    validate({ name, old, warn }) {
+      warn('going, going');
+      if (old?.metadata.labels?.['keep'] === 'yes')
+        throw new PlatformError('forbidden', `configmaps "${name}" is forbidden: it stays`);
+    },
+  };
+  await using api = await TestServer.open({ admission: [guard] });
+  const make = async (name: string, count: number, labels: Record<string, string>): Promise<void> => {
+    const body = configMap(name, wide('1', count)) as { readonly metadata: object };
+    await api.call('POST', MAPS, { ...body, metadata: { ...body.metadata, labels } });
+  };
+  for (const [i, count] of [1500, 2, 1600, 3].entries()) await make(`a${i}`, count, { keep: 'no' });
+  await make('kept', 1500, { keep: 'yes' });
+  assert.equal(seen.started.length, 1);
+  const dry = await api.call('DELETE', `${MAPS}?dryRun=All&labelSelector=keep%3Dno`);
+  assert.equal(dry.status, 200);
+  const gone = await api.call('DELETE', `${MAPS}?labelSelector=keep%3Dno`);
+  assert.deepEqual(
+    gone.body.items!.map(({ metadata }) => metadata.name),
+    ['a0', 'a1', 'a2', 'a3'],
+  );
+  assert.equal(gone.headers['warning'], '299 - "going, going"');
+  const held = await api.call('DELETE', `${MAPS}?labelSelector=keep%3Dyes`);
+  assert.equal(held.status, 403);
+  assert.equal(held.body.message, 'configmaps "kept" is forbidden: it stays');
+  const { body } = await api.call('GET', MAPS);
+  assert.deepEqual(
+    body.items!.map(({ metadata }) => metadata.name).filter((name) => name !== 'kube-root-ca.crt'),
+    ['kept'],
+  );
 });
 
 test('what has no name yet is refused by what it would be named after', async () => {
