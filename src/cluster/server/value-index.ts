@@ -1,10 +1,8 @@
 /** Which objects have which value of a label or field; made by walking what is there, in slices, while changes come in. */
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import type { Clock } from '../../base/clock.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
 import type { CachedObject } from './cached-object.ts';
 import type { KubeObject } from './object.ts';
-
-/** Objects decoded in one go: some 1 ms. */
-const SLICE = 64;
 
 export type ValueOf = (object: KubeObject) => string | undefined;
 
@@ -28,9 +26,13 @@ export class ValueIndex {
   }
 
   /** `isCurrent` tells whether an object of the walk is still the one that is cached. */
-  async fill(objects: readonly CachedObject[], isCurrent: (object: CachedObject) => boolean): Promise<void> {
-    for (const [i, object] of objects.entries()) {
-      if (i % SLICE === SLICE - 1) await yieldToLoop();
+  async fill(
+    objects: readonly CachedObject[],
+    { clock, isCurrent }: { readonly clock: Clock; readonly isCurrent: (object: CachedObject) => boolean },
+  ): Promise<void> {
+    const slice = new Slice(clock);
+    for (const object of objects) {
+      if (slice.over) await slice.next();
       if (isCurrent(object)) this.add(object);
     }
     this.#complete = true;

@@ -145,7 +145,8 @@ export class ResourceCache {
     if (index === undefined) {
       index = new ValueIndex(valueOf);
       // Objects do not throw when they are decoded: the store only holds what was encoded here.
-      void index.fill([...this.#objects.values()], (object) => this.#objects.get(object.key) === object);
+      const isCurrent = (object: CachedObject): boolean => this.#objects.get(object.key) === object;
+      void index.fill([...this.#objects.values()], { clock: this.#clock, isCurrent });
     } else this.#indexes.delete(id);
     this.#indexes.set(id, index);
     if (this.#indexes.size > MAX_INDEXES) {

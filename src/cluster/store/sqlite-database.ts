@@ -22,8 +22,10 @@ import type { Compare } from './store.ts';
 const APPLICATION_ID = 0x534d504e;
 const SCHEMA_VERSION = 1;
 
-/** Rows that one step of the sweep after a compaction, or one piece of history, looks at. */
+/** Rows that one step of the sweep after a compaction looks at. */
 const STEP = 1000;
+/** Rows of one piece of history: whoever reads it holds the main thread up meanwhile. */
+const PIECE = 250;
 
 /** Pages that a backup copies before it lets waiting writers in: about a millisecond. */
 const BACKUP_PAGES = 256;
@@ -224,14 +226,14 @@ export class SqliteDatabase {
     };
   }
 
-  /** Whole revisions after `afterRevision`, about STEP rows of them, or all that there are. */
+  /** Whole revisions after `afterRevision`, about PIECE rows of them, or all that there are. */
   history(start: string, end: string, afterRevision: number, out: ValuePacker): Result {
     if (afterRevision < this.#compacted) throw expired(afterRevision, this.#compacted);
     const { history } = this.#statements;
     const first = (afterRevision + 1) * MAX_OPS;
-    const rows = history.all(first, Number.MAX_SAFE_INTEGER, start, end, STEP) as unknown as HistoryFound[];
+    const rows = history.all(first, Number.MAX_SAFE_INTEGER, start, end, PIECE) as unknown as HistoryFound[];
     let through = this.#revision;
-    if (rows.length === STEP) {
+    if (rows.length === PIECE) {
       const last = rows.at(-1)![0];
       through = revisionOf(last);
       const rest = history.all(last + 1, (through + 1) * MAX_OPS - 1, start, end, MAX_OPS);

@@ -3,6 +3,7 @@
  * whether it comes from the store's history, from the window of recent batches, or live.
  */
 import { PlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { compareKeys } from './key-index.ts';
 import { closed, expired } from './requests.ts';
 import type { WatchBatch, WatchEvent, WatchOptions } from './store.ts';
@@ -23,6 +24,9 @@ export interface WatchHubOptions {
   /** Reads history after `afterRevision`, at least one revision further; `expired` when it is compacted. */
   readonly loadOlder: (range: { start: string; end: string; afterRevision: number }) => Promise<OlderBatches>;
 }
+
+/** Batches of the window that a new watcher gets in one go: others wait meanwhile. */
+const AT_ONCE = 256;
 
 interface Watcher {
   readonly start: string;
@@ -134,12 +138,17 @@ export class WatchHub {
     if (signal?.aborted) throw new PlatformError('cancelled', 'watch: cancelled', { cause: signal.reason });
     signal?.addEventListener('abort', close, { once: true });
     try {
-      while (watcher.delivered < this.#windowAfter) {
+      for (let more = true; more;) {
         const from = watcher.delivered;
         if (from < this.#compacted) throw expired(from, this.#compacted);
-        const older = await this.#options.loadOlder({ start, end, afterRevision: from });
-        for (const batch of older.batches) this.#hand(watcher, batch);
-        watcher.delivered = older.through;
+        if (from < this.#windowAfter) {
+          const older = await this.#options.loadOlder({ start, end, afterRevision: from });
+          for (const batch of older.batches) this.#hand(watcher, batch);
+          watcher.delivered = older.through;
+        } else {
+          more = this.#handSome(watcher);
+          if (more) await yieldToLoop();
+        }
         if (watcher.closed)
           throw new PlatformError('cancelled', 'watch: cancelled', { cause: signal?.reason });
       }
@@ -183,6 +192,16 @@ export class WatchHub {
     } finally {
       this.#delivering = false;
     }
+  }
+
+  /** Some of a long rest of the window; false where it is short. */
+  #handSome(watcher: Watcher): boolean {
+    const first = this.#firstAfter(watcher.delivered);
+    if (this.#window.length - first <= AT_ONCE) return false;
+    const some = this.#window.slice(first, first + AT_ONCE);
+    for (const batch of some) this.#hand(watcher, batch);
+    watcher.delivered = some.at(-1)!.revision;
+    return true;
   }
 
   #hand(watcher: Watcher, batch: WatchBatch): void {
