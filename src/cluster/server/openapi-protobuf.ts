@@ -53,6 +53,13 @@ export const any: Write = short((out, number, value) => {
   out.endMessage(number, end);
 });
 
+/** A message (1), or a flag (2). */
+export function orFlag(write: Write): Write {
+  const itself = wrapped(1, write);
+  const instead = wrapped(2, choice);
+  return (out, number, value) => (isJsonObject(value) ? itself : instead)(out, number, value);
+}
+
 const DONE: readonly never[] = [];
 
 export function each(write: Write): Write {

@@ -2,7 +2,6 @@
 import { isJsonObject, type JsonObject } from '../api/json.ts';
 import {
   any,
-  choice,
   double,
   each,
   encodeDocument,
@@ -10,6 +9,7 @@ import {
   integer,
   message,
   named,
+  orFlag,
   shape,
   text,
   wrapped,
@@ -22,8 +22,6 @@ const types: Write = (out, number, value) => {
 };
 
 const schema: Write = message(() => SCHEMA);
-const schemaOrFlag: Write = (out, number, value) =>
-  isJsonObject(value) ? wrapped(1, schema)(out, number, value) : wrapped(2, choice)(out, number, value);
 
 const SCHEMA = shape(
   {
@@ -47,7 +45,7 @@ const SCHEMA = shape(
     minProperties: [18, integer],
     required: [19, each(text)],
     enum: [20, each(any)],
-    additionalProperties: [21, schemaOrFlag],
+    additionalProperties: [21, orFlag(schema)],
     type: [22, types],
     items: [23, wrapped(1, schema)],
     properties: [25, named(1, schema)],

@@ -10,6 +10,7 @@ import {
   integer,
   message,
   named,
+  orFlag,
   shape,
   text,
   wrapped,
@@ -30,8 +31,6 @@ function orReference(write: Write): Write {
 }
 
 const schema: Write = orReference(message(() => SCHEMA));
-const schemaOrFlag: Write = (out, number, value) =>
-  isJsonObject(value) ? wrapped(1, schema)(out, number, value) : wrapped(2, choice)(out, number, value);
 
 const NOTHING = shape({});
 const nothing = message(() => NOTHING);
@@ -76,7 +75,7 @@ const SCHEMA = shape(
     not: [29, message(() => SCHEMA)],
     items: [30, wrapped(1, schema)],
     properties: [31, named(1, schema)],
-    additionalProperties: [32, schemaOrFlag],
+    additionalProperties: [32, orFlag(schema)],
     default: [33, defaultValue],
     description: [34, text],
     format: [35, text],
