@@ -251,9 +251,11 @@ describe('what reaches the kernel', () => {
       return seen;
     });
     for (const [index, wanted] of reference.entries()) {
-      const unlike = differences(withoutOwnNumbers(wanted), withoutOwnNumbers(judged[index]!));
+      const seen = withoutOwnNumbers(judged[index]!);
+      const unlike = differences(withOpenFilesOf(seen, withoutOwnNumbers(wanted)), seen);
       assert.deepEqual(unlike, [], `exec ${index}`);
     }
+    assert.match(judged.at(-1)!['limits']!, /^Max open files +77 +88 /m);
   });
 
   test('--preserve-fds hands descriptors on, and nothing else gets in', async () => {
@@ -272,6 +274,20 @@ describe('what reaches the kernel', () => {
     assert.match(judged, /three\nfour/);
   });
 });
+
+const OPEN_FILES = /^Max open files +(\d+) +(\d+) .*$/m;
+
+/**
+ * Now and then Go's runtime in runc's init has the last word about open files, and raises the soft limit to the hard one
+ * (https://github.com/opencontainers/runc/issues/4195): then what the judged one has is taken, if the hard limit is the same.
+ */
+function withOpenFilesOf(judged: Sections, reference: Sections): Sections {
+  const { limits = '' } = reference;
+  const [line, soft, hard] = OPEN_FILES.exec(limits) ?? [];
+  const [own, , ownHard] = OPEN_FILES.exec(judged['limits'] ?? '') ?? [];
+  if (line === undefined || own === undefined || soft !== hard || hard !== ownHard) return reference;
+  return { ...reference, limits: limits.replace(line, own) };
+}
 
 /** Mounts are as in the container, which its own test compares; numbers of processes count up. */
 function withoutOwnNumbers(sections: Sections): Sections {
