@@ -9,14 +9,14 @@ export function checkTransaction(compares: readonly Compare[], ops: readonly Op[
   if (ops.length > MAX_OPS) {
     throw new PlatformError('invalid', `transaction: ${ops.length} operations, at most ${MAX_OPS}`);
   }
-  for (const compare of compares) checkKey(compare.key);
-  for (const op of ops) checkKey(op.key);
-  if (ops.length < 2) return;
-  const seen = new Set<string>();
-  for (const op of ops) {
-    if (seen.has(op.key)) throw new PlatformError('invalid', `transaction: key "${op.key}" is written twice`);
-    seen.add(op.key);
+  const seen = ops.length > 1 ? new Set<string>() : undefined;
+  for (const { key } of ops) {
+    if (seen?.has(key) === true)
+      throw new PlatformError('invalid', `transaction: key "${key}" is written twice`);
+    checkKey(key);
+    seen?.add(key);
   }
+  for (const { key } of compares) if (seen?.has(key) !== true) checkKey(key);
 }
 
 function checkKey(key: string): void {

@@ -24,8 +24,9 @@ const SCHEMA_VERSION = 1;
 
 /** Rows that one step of the sweep after a compaction looks at. */
 const STEP = 1000;
-/** Rows of one piece of history: whoever reads it holds the main thread up meanwhile. */
+/** Rows and bytes of one piece of history: whoever reads it holds the main thread up meanwhile. */
 const PIECE = 250;
+const PIECE_BYTES = 512 * 1024;
 
 /** Pages that a backup copies before it lets waiting writers in: about a millisecond. */
 const BACKUP_PAGES = 256;
@@ -226,30 +227,28 @@ export class SqliteDatabase {
     };
   }
 
-  /** Whole revisions after `afterRevision`, about PIECE rows of them, or all that there are. */
+  /** Whole revisions after `afterRevision`, about a piece of them, or all that there are. */
   history(start: string, end: string, afterRevision: number, out: ValuePacker): Result {
     if (afterRevision < this.#compacted) throw expired(afterRevision, this.#compacted);
-    const { history } = this.#statements;
-    const first = (afterRevision + 1) * MAX_OPS;
-    const rows = history.all(first, Number.MAX_SAFE_INTEGER, start, end, PIECE) as unknown as HistoryFound[];
-    let through = this.#revision;
-    if (rows.length === PIECE) {
-      const last = rows.at(-1)![0];
-      through = revisionOf(last);
-      const rest = history.all(last + 1, (through + 1) * MAX_OPS - 1, start, end, MAX_OPS);
-      rows.push(...(rest as unknown as HistoryFound[]));
-    }
-    const events = rows.map(([id, key, , created, version, lease, value, ...before]): WireEvent => {
+    const events: WireEvent[] = [];
+    let [through, bytes] = [0, 0];
+    const found = this.#statements.history.iterate((afterRevision + 1) * MAX_OPS, start, end);
+    for (const row of found as Iterable<HistoryFound>) {
+      const [id, key, , created, version, lease, value, ...before] = row;
+      const isFull = events.length >= PIECE || bytes >= PIECE_BYTES;
+      if (isFull && revisionOf(id) > through) return { kind: 'history', events, through };
+      through = revisionOf(id);
       const [prevId, prevCreated, prevVersion, prevLease, prevValue] = before;
       const existed = prevId !== null && prevVersion !== 0;
-      return {
+      bytes += value.length + (existed ? prevValue.length : 0);
+      events.push({
         state: wire(key, [id, 0, created, version, lease, value], out),
         previous: existed
           ? wire(key, [prevId, 0, prevCreated, prevVersion, prevLease, prevValue], out)
           : undefined,
-      };
-    });
-    return { kind: 'history', events, through };
+      });
+    }
+    return { kind: 'history', events, through: this.#revision };
   }
 
   /** Copies the whole file, as it is when the last page is copied. Writes go on in between and are in the copy. */
@@ -419,7 +418,7 @@ function prepareStatements(db: DatabaseSync): Statements {
     history: prepare(`
       SELECT h.id, h.key, h.prev, h.created, h.version, h.lease, h.value, p.id, p.created, p.version, p.lease, p.value
       FROM history h LEFT JOIN history p ON p.id = h.prev
-      WHERE h.id BETWEEN ? AND ? AND h.key >= ? AND h.key < ? ORDER BY h.id LIMIT ?`),
+      WHERE h.id >= ? AND h.key >= ? AND h.key < ? ORDER BY h.id`),
     entries: prepare('SELECT id, key, created, version, lease FROM history ORDER BY id'),
     meta: prepare('SELECT name, value FROM meta'),
     setMeta: prepare('UPDATE meta SET value = ? WHERE name = ?'),

@@ -15,7 +15,7 @@
  *     |<-- Reply, then exit --------------|
  */
 import type { WireError } from '../../base/wire-error.ts';
-import type { Compare, KeyValue } from './store.ts';
+import type { Compare, KeyValue, Op } from './store.ts';
 
 /** [offset, length] in the message's values. */
 export type Slice = readonly [at: number, length: number];
@@ -135,8 +135,55 @@ export class ValuePacker {
   }
 }
 
+/** Their values go into one message: each would otherwise be a buffer that has to change hands. */
+export function packOps(ops: readonly Op[], packer: ValuePacker): WireOp[] {
+  return ops.map((op) => (op.type === 'put' ? [op.key, ...packer.add(op.value), op.lease ?? 0] : [op.key]));
+}
+
+/** With parts of `values`, not copies. */
+export function unpackOps(ops: readonly WireOp[], values: Uint8Array): Op[] {
+  return ops.map((op) => {
+    if (op.length === 1) return { type: 'delete', key: op[0] };
+    const [key, at, length, lease] = op;
+    return { type: 'put', key, value: values.subarray(at, at + length), lease };
+  });
+}
+
 /** A KeyValue with a copy of its value, so that it does not keep the whole message in memory. */
 export function unwire(state: WireState, values: Uint8Array): KeyValue {
-  const [key, at, length, createRevision, modRevision, version, lease] = state;
-  return { key, value: values.slice(at, at + length), createRevision, modRevision, version, lease };
+  const [, at, length] = state;
+  return stateOf(state, values.slice(at, at + length));
+}
+
+/** So many values are not worth a buffer for each. */
+const MANY_STATES = 64;
+
+/** Those of one request. Many of them, which lie side by side, are copied as one: they live about equally long. */
+export function unwireAll(states: readonly WireState[], values: Uint8Array): KeyValue[];
+export function unwireAll(
+  states: readonly (WireState | undefined)[],
+  values: Uint8Array,
+): (KeyValue | undefined)[];
+export function unwireAll(
+  states: readonly (WireState | undefined)[],
+  values: Uint8Array,
+): (KeyValue | undefined)[] {
+  if (states.length < MANY_STATES) return states.map((state) => state && unwire(state, values));
+  const there = states.filter((state) => state !== undefined);
+  const [first, last] = [there[0], there.at(-1)];
+  if (first === undefined || last === undefined) return states.map(() => undefined);
+  const [from, end] = [first[1], last[1] + last[2]];
+  const own = values.slice(from, end);
+  return states.map((state) => {
+    if (state === undefined) return undefined;
+    const [, at, length] = state;
+    return stateOf(state, own.subarray(at - from, at - from + length));
+  });
+}
+
+function stateOf(
+  [key, , , createRevision, modRevision, version, lease]: WireState,
+  value: Uint8Array,
+): KeyValue {
+  return { key, value, createRevision, modRevision, version, lease };
 }

@@ -6,9 +6,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
 import { isPlatformError, type PlatformError } from '../../base/errors.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import { ValuePacker } from './sqlite-protocol.ts';
 import { openSqliteStore } from './sqlite.ts';
 import { storeSuite } from './store-suite.ts';
-import type { Store, WatchBatch } from './store.ts';
+import type { Op, Store, WatchBatch } from './store.ts';
 
 storeSuite('sqlite', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'sampan-store-'));
@@ -56,6 +58,37 @@ async function failsToOpen(path: string): Promise<PlatformError> {
 }
 
 const value = Buffer.from('x');
+
+test('history comes in pieces of a few large values, and of whole revisions', async () =>
+  inFolder(async (path) => {
+    const large = Buffer.alloc(400 * 1024, 'x');
+    const put = (key: string): Op => ({ type: 'put', key, value: large });
+    const keys = Array.from({ length: 6 }, (_, i) => `/${i}`);
+    {
+      await using store = await openSqliteStore({ path, clock: new ManualClock() });
+      await store.txn([], [{ type: 'put', key: 'first', value }]);
+      for (const key of keys) await store.txn([], [put(key)]);
+      await store.txn([], keys.map(put));
+      await store.txn([], [put('/last')]);
+      const { kvs } = await store.range('/', '0');
+      assert.ok(kvs.length === 7 && kvs.every((kv) => large.equals(kv.value)));
+    }
+    const database = new SqliteDatabase(path);
+    const pieces: [events: number, through: number][] = [];
+    for (let after = 1; after < database.revision; after = pieces.at(-1)![1]) {
+      const piece = database.history('/', '0', after, new ValuePacker());
+      assert.ok(piece.kind === 'history');
+      pieces.push([piece.events.length, piece.through]);
+    }
+    database.close();
+    assert.deepEqual(pieces, [
+      [2, 3],
+      [2, 5],
+      [2, 7],
+      [6, 8],
+      [1, 9],
+    ]);
+  }));
 
 describe('sqlite: faults', () => {
   test('a file that is no database is named, with what to do', () =>

@@ -3,11 +3,14 @@ import type { Clock } from '../../base/clock.ts';
 import { assert, PlatformError } from '../../base/errors.ts';
 import { fromWireError } from '../../base/wire-error.ts';
 import { workerUrl } from '../../base/worker-url.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { sealFile, writeBackup, type BackupSummary } from './backup-file.ts';
 import { LeaseTimers } from './lease-timers.ts';
 import { checkTransaction, checkTtl, closed, leaseNotFound, MAX_OPS } from './requests.ts';
 import {
+  packOps,
   unwire,
+  unwireAll,
   ValuePacker,
   type BackedUp,
   type Batch,
@@ -16,7 +19,7 @@ import {
   type Reply,
   type Request,
   type Result,
-  type WireOp,
+  type WireState,
 } from './sqlite-protocol.ts';
 import type {
   Compare,
@@ -138,11 +141,16 @@ class WorkerStore implements SqliteStore {
 
   async range(start: string, end: string, options: RangeOptions = {}): Promise<RangeResult> {
     const { revision = 0, limit = 0, countOnly = false } = options;
-    return this.#ask({ kind: 'range', start, end, revision, limit, countOnly }, (result, values) => {
-      const { states, count, more, revision: newest } = result as ResultOf<'range'>;
-      const kvs = states.map((state) => unwire(state, values));
-      return { value: { kvs, count, more, revision: newest } satisfies RangeResult };
-    });
+    const request = { kind: 'range', start, end, revision, limit, countOnly } as const;
+    const found = await this.#ask<Found>(request, (result, values) => ({
+      value: { ...(result as ResultOf<'range'>), values },
+    }));
+    return {
+      kvs: await unwireInSlices(found.states, found.values),
+      count: found.count,
+      more: found.more,
+      revision: found.revision,
+    };
   }
 
   async txn(compares: readonly Compare[], ops: readonly Op[]): Promise<TxnResult> {
@@ -150,11 +158,7 @@ class WorkerStore implements SqliteStore {
     const pack = (packer: ValuePacker): Request => ({
       kind: 'txn',
       compares,
-      ops: ops.map((op): WireOp => {
-        if (op.type !== 'put') return [op.key];
-        const [at, length] = packer.add(op.value);
-        return [op.key, at, length, op.lease ?? 0];
-      }),
+      ops: packOps(ops, packer),
     });
     return await this.#ask(pack, (result, values) => transacted(ops, result as ResultOf<'txn'>, values));
   }
@@ -313,8 +317,27 @@ class WorkerStore implements SqliteStore {
   }
 }
 
+type Found = ResultOf<'range'> & { readonly values: Uint8Array };
+
+/** Bytes that are copied before others have a turn. */
+const COPIED_AT_ONCE = 512 * 1024;
+
+async function unwireInSlices(states: readonly WireState[], values: Uint8Array): Promise<KeyValue[]> {
+  const kvs: KeyValue[] = [];
+  let copied = 0;
+  for (const state of states) {
+    const kv = unwire(state, values);
+    kvs.push(kv);
+    copied += kv.value.length;
+    if (copied < COPIED_AT_ONCE) continue;
+    copied = 0;
+    await yieldToLoop();
+  }
+  return kvs;
+}
+
 function transacted(ops: readonly Op[], result: ResultOf<'txn'>, values: Uint8Array): Outcome {
-  const states = result.states.map((state) => (state === undefined ? undefined : unwire(state, values)));
+  const states = unwireAll(result.states, values);
   const { succeeded, revision } = result;
   if (!succeeded)
     return { value: { succeeded, revision, current: states, previous: [] } satisfies TxnResult };
@@ -342,8 +365,8 @@ function revoked({ revision, deleted }: ResultOf<'revoke'>, values: Uint8Array):
   const count = Math.ceil(deleted.length / MAX_OPS);
   for (let n = 0; n < count; n++) {
     const at = revision - count + 1 + n;
-    const events = deleted.slice(n * MAX_OPS, (n + 1) * MAX_OPS).map((state): WatchEvent => {
-      const previous = unwire(state, values);
+    const states = unwireAll(deleted.slice(n * MAX_OPS, (n + 1) * MAX_OPS), values);
+    const events = states.map((previous): WatchEvent => {
       const kv = {
         key: previous.key,
         value: NOTHING,
