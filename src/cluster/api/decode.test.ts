@@ -5,6 +5,7 @@ import { getPath, listAt, objectAt, type JsonObject, type JsonValue } from './js
 import { frozen } from './testing/frozen.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
 import { decodeYaml, parseYaml } from './yaml.ts';
+import { hasEmpties } from './empties.ts';
 
 function kind(group: string, version: string, name: string): KindSchema {
   const found = kindSchema(group, version, name);
@@ -53,17 +54,32 @@ test('members of inlined messages are fields of their parent', () => {
   assert.deepEqual(getPath(object, 'spec', 'volumes'), [{ name: 'v', emptyDir: {} }]);
 });
 
-test('a list without members is left out, unless it says something', () => {
-  const slice = { endpoints: [], ports: [], addressType: 'IPv4' };
-  const decoded = decodeValue(slice, kind('discovery.k8s.io', 'v1', 'EndpointSlice')).object;
-  assert.deepEqual(
-    Object.keys(decoded).filter((key) => key !== 'metadata'),
-    ['addressType'],
-  );
+test('a list without members is left out, unless somebody tells it from none', () => {
+  const sliceKind = kind('discovery.k8s.io', 'v1', 'EndpointSlice');
+  const empty = [{ addresses: ['1.2.3.4'], hints: { forZones: [] } }];
+  const slice = { endpoints: empty, ports: [], addressType: 'IPv4', metadata: { finalizers: [] } };
+  const endpoints = [{ conditions: {}, ...empty[0] }];
+  const metadata = {};
+  const left = [{ conditions: {}, addresses: ['1.2.3.4'], hints: {} }];
+  for (const [empties, wanted] of [
+    [undefined, { metadata, endpoints, ports: [], addressType: 'IPv4' }],
+    ['owned', { metadata, endpoints, ports: [], addressType: 'IPv4' }],
+    ['told', { metadata, endpoints: left, addressType: 'IPv4' }],
+    ['none', { metadata, endpoints: left, addressType: 'IPv4' }],
+  ] as const) {
+    const { object } = decodeValue(slice, sliceKind, { empties });
+    assert.deepEqual(JSON.parse(JSON.stringify(object)), wanted, String(empties));
+    assert.equal(hasEmpties({ ...object }), 'ports' in wanted, String(empties));
+  }
   const spec = { metrics: [], behavior: { scaleUp: { policies: [] } } };
-  const { object } = decodeJson(bytes({ spec }), kind('autoscaling', 'v2', 'HorizontalPodAutoscaler'));
+  const autoscaler = kind('autoscaling', 'v2', 'HorizontalPodAutoscaler');
+  const { object } = decodeJson(bytes({ spec }), autoscaler);
   assert.deepEqual(getPath(object, 'spec', 'metrics'), undefined);
   assert.deepEqual(getPath(object, 'spec', 'behavior'), { scaleUp: { policies: [] } });
+  for (const empties of ['owned', 'none'] as const) {
+    const dropped = decodeValue(object, autoscaler, { empties }).object;
+    assert.deepEqual(getPath(dropped, 'spec', 'behavior'), { scaleUp: {} });
+  }
 });
 
 test('in lists of texts inside maps a null is an empty text', () => {
@@ -206,42 +222,6 @@ test('scalars come out in their canonical form', () => {
   assert.throws(() => decodeJson(bytes({ data: { a: 'no base64!' } }), kind('', 'v1', 'Secret')), {
     code: 'invalid',
   });
-});
-
-test('YAML scalars mean what they mean to Go', async () => {
-  const text = `
-a: [yes, on, n, Off, TRUE, tRUE, "y"]
-b: [0644, 0o17, -012, 0x1F, 0b11, 1_000, 08, +1]
-c: [1:30, 190:20:30.5, 2001-01-01, 2001-01-01T00:00:00Z]
-d: [1e3, .5, 5., ~, !!binary aGVsbG8=, !!str 5]
-e: &e {x: 1}
-f: {<<: *e, yes: 2}`;
-  const { value } = await parseYaml(Buffer.from(text));
-  assert.deepEqual(value, {
-    a: [true, true, false, false, true, 'tRUE', 'y'],
-    b: [420, 15, -10, 31, 3, 1000, 8, 1],
-    c: ['1:30', '190:20:30.5', '2001-01-01', '2001-01-01T00:00:00Z'],
-    d: [1000, 0.5, 5, null, 'hello', '5'],
-    e: { x: 1 },
-    f: { x: 1, true: 2 },
-  });
-});
-
-test('JSON is read as YAML, and what is wrong with it is told as of YAML', async () => {
-  const read = async (text: string): ReturnType<typeof parseYaml> => await parseYaml(Buffer.from(text));
-  const text = '{"a": "y", "b": [0.5, null, "0644"], "c": {"d\\u0041": "\\n"}}';
-  assert.deepEqual(await read(text), { value: JSON.parse(text) as JsonObject, duplicates: [] });
-  assert.deepEqual((await read('{"a": 1, "a": 2}')).duplicates, [
-    'yaml: unmarshal errors:\n  line 1: key "a" already set in map',
-  ]);
-  // Flow style that is no JSON.
-  assert.deepEqual((await read('{a: yes, b: [x,]}')).value, { a: true, b: ['x'] });
-  await assert.rejects(read('{"a": [1}'), /^PlatformError: error converting YAML to JSON: yaml: /);
-});
-
-test('of YAML in braces nobody reads what follows', async () => {
-  for (const more of [' x', '\nb: c', '}', '\nb: "'])
-    assert.deepEqual((await parseYaml(bytes(`{"a":1}${more}`))).value, { a: 1 }, more);
 });
 
 test('YAML decodes like JSON, duplicates included', async () => {
@@ -459,42 +439,4 @@ test('in place gives what a copy gives, in the same order, and copies only what 
   assert.equal(JSON.stringify(value), text);
   assert.equal(inPlace.object, own);
   assert.equal(getPath(inPlace.object, 'spec', 'tolerations'), getPath(own, 'spec', 'tolerations'));
-});
-
-test('what is wrong with a text of YAML is told as Go tells it', async () => {
-  for (const [text, why] of [
-    ['a: b: c', 'mapping values are not allowed in this context'],
-    [
-      'kind: X\nmetadata:\n  name: a\n   labels: b\n',
-      'line 4: mapping values are not allowed in this context',
-    ],
-    ['a:\n\t- b', 'line 2: found character that cannot start any token'],
-    ['a: |\n  x\n y', 'line 2: did not find expected key'],
-    ['{"a":1', "line 1: did not find expected ',' or '}'"],
-    ['a: [1\n\n', "line 2: did not find expected ',' or ']'"],
-    ['a: [', 'line 1: did not find expected node content'],
-    ['a: 1\nb\n', "line 3: could not find expected ':'"],
-    ['a: }', 'did not find expected node content'],
-    ['"abc', 'found unexpected end of stream'],
-    ['a:\n  - b: c\n   d: e', "line 2: did not find expected '-' indicator"],
-    ['a:\n- b: c\n d: e', 'line 2: did not find expected key'],
-    ['a:\n  b: c\n- d', 'line 2: did not find expected key'],
-    ['a:\n- b\nc: d\n- e', 'line 3: did not find expected key'],
-    ['a: {b: c}}', 'did not find expected key'],
-    ['a: "b" c', 'did not find expected key'],
-    ['a: 1\nb\nc: 2', "line 3: could not find expected ':'"],
-    ['a: "\\u12"', 'did not find expected hexdecimal number'],
-    ['a: |x\n b', 'did not find expected comment or line break'],
-    ['a: b\n\tc', 'line 2: found a tab character that violates indentation'],
-    ['a: !!int x', 'cannot decode !!str `x` as a !!int'],
-    ['a: !!binary x=x', '!!binary value contains invalid base64 data'],
-    ['a: {{ b }}', 'invalid map key: map[interface {}]interface {}{"b":interface {}(nil)}'],
-    ['a: *x', "unknown anchor 'x' referenced"],
-    ['\u0001', 'control characters are not allowed'],
-  ])
-    await assert.rejects(
-      parseYaml(Buffer.from(text!)),
-      { message: `error converting YAML to JSON: yaml: ${why}` },
-      text,
-    );
 });

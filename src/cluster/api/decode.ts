@@ -1,6 +1,7 @@
-import { PlatformError, errorMessage } from '../../base/errors.ts';
+import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.ts';
 import { LARGE_BYTES, yieldToLoop } from '../../base/yield-to-loop.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
+import { isKeptEmpty, noteEmpties, type Empties } from './empties.ts';
 import {
   base64Error,
   durationError,
@@ -14,7 +15,7 @@ import {
 import { goUtf8, goUtf8InSlices, withoutHalves } from './go-utf8.ts';
 import { getOwn, isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { canonicalQuantity } from './quantity.ts';
-import { goSyntaxError, parseInSlices } from './parse-in-slices.ts';
+import { goSyntaxError, parseInSlices, parseRepeated } from './parse-in-slices.ts';
 import type { FieldSchema, KindSchema, MessageSchema } from './schema.ts';
 import { parseDuration, parseMicroTime, parseTime } from './time.ts';
 import { fillZeros, isLeftOut, zeroOf, zeroValue } from './zero-values.ts';
@@ -53,7 +54,8 @@ export function parseJson(bytes: Uint8Array, what: string): Parsed {
     const source = Buffer.from(bytes).toString('latin1');
     throw unrecognized(what, bytes, new SyntaxError(goSyntaxError(source) ?? errorMessage(error)));
   }
-  return { value, duplicates: duplicateKeys(text, value) };
+  const duplicates = duplicateKeys(text, value);
+  return { value: duplicates.length === 0 ? value : parseRepeated(text), duplicates };
 }
 
 /** As `parseJson`, without holding up the event loop when there is much: what is written every day is shorter. */
@@ -92,6 +94,18 @@ export function refusedBody(
     `${kind} in version "${version}" cannot be handled as a ${kind}: ${reason}`,
     { details: { reason: 'BadRequest', field } },
   );
+}
+
+/** What is wrong with a body, without what it was to be and what it looks like; undefined for other errors. */
+export function reasonIn(error: unknown): string | undefined {
+  if (!isPlatformError(error, 'invalid')) return undefined;
+  const { cause, message } = error;
+  const unread = /^the object provided is unrecognized \(must be of type [^)]*\): /.exec(message)?.[0];
+  if (unread !== undefined && cause instanceof Error)
+    return `couldn't get version/kind; json parse error: ${cause.message}`;
+  if (unread !== undefined) return message.slice(unread.length).replace(/ \([^()]*\)$/, '');
+  const refused = /^(\S+) in version "[^"]*" cannot be handled as a \1: /.exec(message)?.[0];
+  return refused === undefined ? undefined : message.slice(refused.length);
 }
 
 const HEAD_TYPE =
@@ -154,6 +168,8 @@ export interface DecodeOptions {
    * without zero values, but with those of fields that are always written.
    */
   readonly asSent?: boolean;
+  /** Which empty lists and maps stay. */
+  readonly empties?: Empties;
   /** What was applied, laid over what was there: in custom resources its nulls stay, which their schema may refuse. */
   readonly merged?: boolean;
   /** Nobody else has the value: it may be changed, and parts of it are parts of the result. */
@@ -173,20 +189,28 @@ class Walk {
   readonly #asSent: boolean;
   readonly #inPlace: boolean;
   readonly #prior: JsonObject | undefined;
+  readonly #empties: Empties;
+  #hasEmpties = false;
+  /** How many atomic lists the walk is in. */
+  #atomic = 0;
   /** Names and indexes of where the walk is: only who complains makes a text of them. */
   readonly #way: (string | number)[] = [];
 
-  constructor(kind: KindSchema, { asSent, inPlace, prior }: DecodeOptions) {
+  constructor(kind: KindSchema, { asSent, inPlace, prior, empties }: DecodeOptions) {
     this.#kind = kind;
     this.#asSent = asSent === true;
     this.#inPlace = inPlace === true && prior === undefined;
     this.#prior = prior;
+    this.#empties = empties;
   }
 
   object(value: JsonValue): JsonObject {
     const { kind, message } = this.#kind;
     if (!isJsonObject(value)) throw this.#wrongType(value, { owner: kind, wanted: kind });
-    return value === this.#prior ? value : this.#message(value, message, this.#prior);
+    if (value === this.#prior) return value;
+    const object = this.#message(value, message, this.#prior);
+    if (this.#hasEmpties) noteEmpties(object);
+    return object;
   }
 
   /** `prior`, here and below, is what the prior has in this place. */
@@ -204,7 +228,7 @@ class Walk {
       if (field === undefined) this.#complain();
       else if (item !== null && item !== undefined) {
         const decoded = this.#field(item, field, schema, before?.[key]);
-        if (this.#asSent || !isLeftOut(decoded, field)) {
+        if (this.#asSent || !isLeftOut(decoded, field) || this.#isKept(decoded, field)) {
           if (result !== undefined) result[key] = decoded;
           else if (decoded !== item) value[key] = decoded;
           continue;
@@ -220,6 +244,15 @@ class Walk {
     result ??= value;
     if (!this.#asSent) fillZeros(result, schema);
     return result;
+  }
+
+  /** Of what Go would leave out. */
+  #isKept(value: JsonValue, field: FieldSchema): boolean {
+    if (typeof value !== 'object') return false;
+    const place = { kind: this.#kind.kind, path: this.#path(), inAtomic: this.#atomic > 0 };
+    const isKept = isKeptEmpty(field, place, this.#empties);
+    this.#hasEmpties ||= isKept;
+    return isKept;
   }
 
   #complain(): void {
@@ -244,10 +277,13 @@ class Walk {
     const before = Array.isArray(prior) ? prior : undefined;
     const depth = this.#way.length;
     const result: JsonValue[] = this.#inPlace ? value : [];
+    const atomic = field.type === 'message' && field.listType !== 'map' ? 1 : 0;
+    this.#atomic += atomic;
     for (let index = 0; index < value.length; index++) {
       this.#way[depth] = index;
       result[index] = this.#element(value[index], field, owner, before?.[index]);
     }
+    this.#atomic -= atomic;
     this.#way.length = depth;
     return result;
   }
@@ -319,9 +355,7 @@ class Walk {
         });
       case 'fields':
       case 'json':
-        return value;
       case 'raw':
-        if (!isJsonObject(value)) throw this.#wrongType(value, { owner, field });
         return value;
       default:
         return this.#schemaOr(value, field, owner, prior);

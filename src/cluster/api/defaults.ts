@@ -7,7 +7,7 @@ import {
   validatingWebhookDefaults,
 } from './defaults/admission.ts';
 import { apiServiceDefaults } from './defaults/aggregation.ts';
-import { autoscalerDefaults, metricAutoscalerDefaults } from './defaults/autoscaling.ts';
+import { cpuAutoscalerDefaults, metricAutoscalerDefaults } from './defaults/autoscaling.ts';
 import { resourceClaimDefaults, resourceClaimTemplateDefaults } from './defaults/devices.ts';
 import { customResourceDefinitionDefaults } from './defaults/extensions.ts';
 import {
@@ -103,8 +103,11 @@ const DEFAULTS: Readonly<Record<string, KindDefaults>> = {
   'apps/Deployment': { fill: deploymentDefaults, fields: ['spec'], template: TEMPLATE },
   'apps/ReplicaSet': { fill: replicaSetDefaults, fields: ['spec'], template: TEMPLATE },
   'apps/StatefulSet': { fill: statefulSetDefaults, fields: ['spec'], template: TEMPLATE },
-  'autoscaling/v1/HorizontalPodAutoscaler': { fill: autoscalerDefaults, fields: ['spec'] },
-  'autoscaling/v2/HorizontalPodAutoscaler': { fill: metricAutoscalerDefaults, fields: ['spec'] },
+  'autoscaling/v1/HorizontalPodAutoscaler': { fill: cpuAutoscalerDefaults, fields: ['spec'] },
+  'autoscaling/v2/HorizontalPodAutoscaler': {
+    fill: metricAutoscalerDefaults,
+    fields: ['spec', 'metadata'],
+  },
   'batch/CronJob': {
     fill: cronJobDefaults,
     fields: ['spec'],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeInSlices } from './encode-in-slices.ts';
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import { parseShared } from './parse-in-slices.ts';
 
 test('what is written in slices is what JSON.stringify writes', async () => {
   const strange = JSON.parse(
@@ -22,6 +23,17 @@ test('what is written in slices is what JSON.stringify writes', async () => {
   for (const value of [...values, values]) {
     assert.equal(String(await encodeInSlices(value)), JSON.stringify(value));
   }
+});
+
+test('a list that was read before is written as it was read', async () => {
+  const env = Array.from({ length: 3000 }, (_, i) => ({ name: `é${i}`, value: '"' }));
+  const spaced = `{"spec":{"c":[{"env":${JSON.stringify(env).replaceAll(',', ', ')}}]}}`;
+  const read = (await parseShared(spaced, {
+    without: ['metadata', 'managedFields'],
+    inOneGo: 1000,
+  })) as JsonObject;
+  assert.deepEqual(read, { spec: { c: [{ env }] } });
+  assert.equal(String(await encodeInSlices({ ...read, status: {} })), `${spaced.slice(0, -1)},"status":{}}`);
 });
 
 test('others have a turn while a wide object is written', async () => {

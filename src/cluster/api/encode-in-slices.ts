@@ -1,13 +1,16 @@
 /** JSON of wide objects and long documents, written in slices: JSON.stringify takes as long as it takes. */
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
-import type { JsonObject, JsonValue } from './json.ts';
-import { isCrowded } from './parse-in-slices.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
+import { knownText } from './known-lists.ts';
+import { isCrowded, isLong } from './parse-in-slices.ts';
 
 /**
  * Characters that are written in one go, and become bytes at once: about half a millisecond's worth of the smallest values.
  * Very many small buffers would all have to be looked at by the collector.
  */
 const SLICE = 32 * 1024;
+
+const FEW = 8;
 
 /** As JSON.stringify writes it. */
 export async function encodeInSlices(value: JsonValue): Promise<Buffer> {
@@ -24,6 +27,17 @@ export function* encodingSteps(value: JsonValue, depth = Infinity): Generator<vo
   const writer = new Writer();
   yield* writer.write(value, depth);
   return yield* writer.bytes();
+}
+
+/** An object of a few texts and numbers, of which wide objects have lists of thousands: it is written in one go. */
+function isSmall(item: JsonValue): boolean {
+  if (!isJsonObject(item) || isCrowded(item)) return false;
+  let members = 0;
+  for (const key in item) {
+    const member = item[key];
+    if (++members > FEW || (typeof member === 'object' && member !== null)) return false;
+  }
+  return true;
 }
 
 class Writer {
@@ -58,11 +72,16 @@ class Writer {
   }
 
   *#list(list: readonly JsonValue[], depth: number): Generator<void> {
+    const known = isLong(list) ? knownText(list) : undefined;
+    if (known !== undefined) {
+      this.#text += known;
+      return;
+    }
     let separator = '[';
     for (const item of list) {
       this.#text += separator;
       separator = ',';
-      yield* this.write(item, depth);
+      yield* this.write(item, isSmall(item) ? 0 : depth);
     }
     this.#text += separator === '[' ? '[]' : ']';
   }

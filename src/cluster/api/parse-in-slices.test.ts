@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
-import { goSyntaxError, parseInSlices, parseText } from './parse-in-slices.ts';
+import { goSyntaxError, isLong, parseInSlices, parseShared, parseText } from './parse-in-slices.ts';
 import type { JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
@@ -69,18 +69,79 @@ test('leaves out a list where it is told to, and nowhere else', async () => {
   const item = { metadata, spec: { metadata: { managedFields: [1] }, managedFields: [[2]] } };
   const { managedFields: _, ...left } = metadata;
   const list = JSON.stringify({ items: [item, { metadata: { managedFields: [] } }, item] }, undefined, 1);
-  assert.deepEqual(await parseText(list, ['items', 'metadata', 'managedFields']), {
+  assert.deepEqual(await parseShared(list, { without: ['items', 'metadata', 'managedFields'] }), {
     items: [{ ...item, metadata: left }, { metadata: {} }, { ...item, metadata: left }],
   });
   assert.deepEqual(await parseText(list), JSON.parse(list));
-  assert.deepEqual(await parseText(list, ['metadata', 'managedFields']), JSON.parse(list));
-  const path = ['object', 'metadata', 'managedFields'];
+  assert.deepEqual(await parseShared(list, { without: ['metadata', 'managedFields'] }), JSON.parse(list));
+  const path = { without: ['object', 'metadata', 'managedFields'] };
   const frame = JSON.stringify({ type: 'ADDED', object: item });
-  assert.deepEqual(await parseText(frame, path), { type: 'ADDED', object: { ...item, metadata: left } });
+  assert.deepEqual(await parseShared(frame, path), { type: 'ADDED', object: { ...item, metadata: left } });
   for (const end of [300_000, frame.indexOf('labels') - 2])
-    await assert.rejects(async () => parseText(frame.slice(0, end), path), {
+    await assert.rejects(async () => parseShared(frame.slice(0, end), path), {
       message: /unexpected end of JSON input/,
     });
+});
+
+interface Wide {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly containers: readonly { readonly env: readonly { name: string; value: string }[] }[];
+  };
+}
+
+const wide = (name: string, prefix: string, count = 3000): string =>
+  JSON.stringify({
+    metadata: { name },
+    spec: {
+      containers: [
+        {
+          image: 'i',
+          env: Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i}`, value: 'é"' })),
+        },
+      ],
+    },
+  });
+
+const readShared = async (text: string): Promise<Wide> =>
+  (await parseShared(text, { without: ['metadata', 'managedFields'], inOneGo: 1000 })) as Wide;
+
+test('those who share have one copy of a long list', async () => {
+  const [one, same] = await Promise.all([readShared(wide('a', 'v')), readShared(wide('b', 'v'))]);
+  assert.deepEqual(one, JSON.parse(wide('a', 'v')));
+  assert.deepEqual(same, JSON.parse(wide('b', 'v')));
+  const env = ({ spec }: Wide): unknown => spec.containers[0]?.env;
+  assert.equal(env(one), env(same));
+  assert.notEqual(one.spec, same.spec);
+  assert.ok(isLong(same.spec) && isLong(same.spec.containers[0]!) && !isLong(same.metadata));
+  const longer = await readShared(wide('a', 'v', 3001));
+  assert.deepEqual(longer, JSON.parse(wide('a', 'v', 3001)));
+  assert.notEqual(env(longer), env(one));
+  const { value } = await parseInSlices(wide('a', 'v'), 0);
+  assert.deepEqual(value, one);
+  assert.notEqual(env(value), env(one));
+});
+
+test('a list of objects is read anew, whatever is in it', async () => {
+  const items = Array.from({ length: 300 }, (_, i) => ({
+    metadata: { name: `n${i}` },
+    text: 'x'.repeat(100),
+  }));
+  const text = JSON.stringify({ items });
+  const read = async (): Promise<{ items: unknown[] }> =>
+    (await parseShared(text, { without: ['items', 'metadata', 'managedFields'], inOneGo: 1000 })) as {
+      items: unknown[];
+    };
+  const one = await read();
+  assert.deepEqual(one, { items });
+  assert.notEqual((await read()).items, one.items);
+});
+
+test('what no one can read stops no one else', async () => {
+  const broken = wide('a', 'broken').slice(0, -2);
+  const [refused, read] = await Promise.allSettled([readShared(broken), readShared(wide('b', 'broken'))]);
+  assert.equal(refused.status, 'rejected');
+  assert.equal(read.status, 'fulfilled');
 });
 
 test('stops at what is too deep before it reads the rest', async () => {

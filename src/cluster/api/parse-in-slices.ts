@@ -8,6 +8,7 @@ import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
 import { goQuote } from './field-error.ts';
 import { setOwn, type JsonObject, type JsonValue } from './json.ts';
+import { knownListAt, rememberList } from './known-lists.ts';
 
 /** Characters that are read in one go: of the worst text they take about a millisecond. */
 const SLICE = 8 * 1024;
@@ -21,8 +22,26 @@ export function isCrowded(object: JsonObject): boolean {
   return crowded.has(object);
 }
 
+const long = new WeakSet<object>();
+
+/** Whether it was read in slices, and is longer than one. */
+export function isLong(value: object): boolean {
+  return long.has(value);
+}
+
+const earlier = new WeakMap<JsonObject, Map<string, JsonValue[]>>();
+
+/** What members of an object that was read in slices were before they came again, in order. */
+export function earlierValues(object: JsonObject): ReadonlyMap<string, readonly JsonValue[]> | undefined {
+  return earlier.get(object);
+}
+
 interface Level {
   readonly value: JsonObject | JsonValue[];
+  /** Where its text begins. */
+  readonly start: number;
+  /** Whether a list in it is known. */
+  hasKnown: boolean;
   members: number;
   readonly isList: boolean;
   /** Of the member that is being read. */
@@ -44,16 +63,38 @@ export async function parseInSlices(
 /** Characters of a hundred pods, which JSON.parse reads in two milliseconds. */
 const IN_ONE_GO = 256 * 1024;
 
-/**
- * As JSON.parse, but for texts of more than `long` characters a slice at a time. Throws SyntaxError. A list at the path `without` is
- * then left out: keys alone, whatever lists they are in.
- */
-export function parseText(text: string, without?: readonly string[], long: number = IN_ONE_GO): unknown {
-  return text.length <= long ? JSON.parse(text) : readInSlices(new Reader(text, 0, without));
+/** As JSON.parse, but long texts are read a slice at a time. Throws SyntaxError. */
+export function parseText(text: string): unknown {
+  return text.length <= IN_ONE_GO ? JSON.parse(text) : readInSlices(new Reader(text, 0));
+}
+
+export interface SharedReading {
+  /** Where a list is left out: keys alone, whatever lists they are in. */
+  readonly without: readonly string[];
+  /** Characters that are read in one go, and as they are. */
+  readonly inOneGo?: number;
+}
+
+/** Those who read the same at the same time are to find what the first of them has read. */
+let lastShared: Promise<unknown> = Promise.resolve();
+
+/** As parseText, for those who change nothing of what they get: they share long lists with others (known-lists.ts). */
+export function parseShared(text: string, { without, inOneGo = IN_ONE_GO }: SharedReading): unknown {
+  if (text.length <= inOneGo) return JSON.parse(text);
+  const read = lastShared.then(() => readInSlices(new Reader(text, 0, without)));
+  lastShared = read.catch(() => {});
+  return read;
 }
 
 async function readInSlices(reader: Reader): Promise<JsonValue> {
   while (!reader.read()) await yieldToLoop();
+  return reader.value;
+}
+
+/** As JSON.parse, of a short text, with what `earlierValues` tells. */
+export function parseRepeated(text: string): JsonValue {
+  const reader = new Reader(text, 1);
+  while (!reader.read());
   return reader.value;
 }
 
@@ -110,11 +151,26 @@ class Reader {
         return true;
       } else if (mark === (level.isList ? ']' : '}')) {
         this.#at++;
-        this.#stack.pop();
+        this.#close(level);
         this.#expected = 'after';
       } else this.#member(level, mark);
     }
     return false;
+  }
+
+  #close(level: Level): void {
+    this.#stack.pop();
+    const { value, start } = level;
+    if (this.#at - start <= SLICE) return;
+    long.add(value);
+    if (this.#without === undefined) return;
+    // The innermost, but not the items of a list of objects, of which something may have been left out.
+    if (Array.isArray(value) && !level.hasKnown && this.#stack.length > 1) {
+      rememberList(value, this.#text.slice(start, this.#at));
+      level.hasKnown = true;
+    }
+    const parent = this.#stack.at(-1);
+    if (parent !== undefined) parent.hasKnown ||= level.hasKnown;
   }
 
   /** The next character that is not space; '' at the end. */
@@ -137,17 +193,24 @@ class Reader {
     if (level.isList) return;
     if (this.#mark() !== '"') throw this.#unexpected('looking for beginning of object key string');
     level.key = this.#string();
-    if (Object.hasOwn(level.value, level.key) && this.duplicates.size < this.#maxDuplicates)
-      this.duplicates.add(this.#path());
+    if (Object.hasOwn(level.value, level.key)) this.#again(level.value as JsonObject, level.key);
     if (this.#mark() !== ':') throw this.#unexpected('after object key');
     this.#at++;
   }
 
+  #again(object: JsonObject, key: string): void {
+    if (this.#maxDuplicates === 0) return;
+    if (this.duplicates.size < this.#maxDuplicates) this.duplicates.add(this.#path());
+    const values = earlier.getOrInsertComputed(object, () => new Map<string, JsonValue[]>());
+    values.getOrInsertComputed(key, () => []).push(object[key] ?? null);
+  }
+
   #value(mark: string): void {
-    if (mark === '{') return this.#open({ value: {}, members: 0, isList: false, key: '' });
+    if (mark === '{') return this.#open({}, false);
     if (mark === '[') {
-      if (this.#without !== undefined && this.#isLeftOut(this.#without)) return this.#pass(mark);
-      return this.#open({ value: [], members: 0, isList: true, key: '' });
+      if (this.#without === undefined) return this.#open([], true);
+      if (this.#isLeftOut(this.#without)) return this.#pass(mark);
+      return this.#takeKnown() ? undefined : this.#open([], true);
     }
     this.#put(mark === '"' ? this.#string() : this.#scalar());
     this.#expected = 'after';
@@ -167,8 +230,19 @@ class Reader {
     else if ((mark === ']' || mark === '}') && --this.#passing === 0) this.#expected = 'after';
   }
 
-  #open(level: Level): void {
-    this.#put(level.value);
+  #takeKnown(): boolean {
+    const found = knownListAt(this.#text, this.#at);
+    if (found === undefined) return false;
+    this.#put(found.list);
+    this.#stack.at(-1)!.hasKnown = true;
+    this.#at += found.length;
+    this.#expected = 'after';
+    return true;
+  }
+
+  #open(value: JsonObject | JsonValue[], isList: boolean): void {
+    this.#put(value);
+    const level = { value, start: this.#at, hasKnown: false, members: 0, isList, key: '' };
     if (this.#stack.push(level) > MAX_JSON_DEPTH) throw tooDeep();
     this.#at++;
     this.#expected = 'first';

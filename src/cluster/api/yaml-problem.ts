@@ -70,6 +70,7 @@ export function yamlProblem(errors: readonly YAMLParseError[], text: string): st
     // What comes between two items of a list is told as what it is no key of.
     errors.slice(0, 2).find((error) => error.message.startsWith('Unexpected block-seq-ind')) ?? errors[0]!;
   const line = linePos?.[0].line ?? 1;
+  if (message.startsWith('Could not resolve tag')) return at(line - 1, 'found undefined tag handle', 0);
   if (code === 'TAG_RESOLVE_FAILED') return firstLine(message);
   const missing = /^Flow .* (?:end with an? |and end with a )([\]}])/.exec(message);
   if (missing !== null) {
@@ -98,6 +99,11 @@ function linesBefore(text: string, what: RegExp): number {
 
 function at(line: number, why: string, first: number): string {
   return line <= first ? why : `line ${line}: ${why}`;
+}
+
+/** Of the parser, which counts lines from zero. */
+export function parserProblem(line: number, why: string): string {
+  return at(line, why, 0);
 }
 
 /** Of the scanner, about what begins in a line. */

@@ -1,12 +1,15 @@
-import type { ScalarTag, SchemaOptions } from 'yaml';
+import type * as Yaml from 'yaml';
+import type { CollectionTag, CST, Document, LineCounter, ScalarTag, SchemaOptions } from 'yaml';
 
-import { PlatformError, errorMessage, isPlatformError } from '../../base/errors.ts';
+import { assert, PlatformError, errorMessage, isPlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { decodeValue, parseLargeJson, type Decoded } from './decode.ts';
 import { base64Error } from './go-errors.ts';
-import { goSyntax } from './go-text.ts';
 import type { JsonValue } from './json.ts';
 import type { KindSchema } from './schema.ts';
-import { hasHalf, mayHaveHalf, scannerProblem, utf8Problem, yamlProblem } from './yaml-problem.ts';
+import { directiveProblem } from './yaml-directives.ts';
+import { mayHaveHalf, utf8Problem, yamlProblem } from './yaml-problem.ts';
+import { NotJson, YamlValues } from './yaml-values.ts';
 
 /** Decodes a body of type application/yaml: one document. The YAML parser is loaded at the first use. */
 export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<Decoded> {
@@ -17,13 +20,6 @@ export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<D
 
 const CORE = 'tag:yaml.org,2002:';
 const BINARY = `${CORE}binary`;
-/** What values with these tags have to be. */
-const TYPES: Readonly<Record<string, string>> = {
-  [`${CORE}int`]: 'number',
-  [`${CORE}float`]: 'number',
-  [`${CORE}bool`]: 'boolean',
-};
-
 /**
  * Scalars mean what they mean to Go's parser: those of YAML 1.1 (`yes` is true, `0644` is octal, `1_000` a thousand), but
  * for times and base 60, which stay texts; and octal numbers of YAML 1.2 as well.
@@ -38,6 +34,17 @@ const READING: SchemaOptions = {
       test: /^[-+]?0o[0-7_]+$/,
       resolve: (text: string) => Number(text.replaceAll(/[-+_]/g, '')) * (text.startsWith('-') ? -1 : 1),
     },
+    { tag: `${CORE}float`, test: /^[-+]?\d+$/, resolve: (text: string) => Number(text) },
+    {
+      tag: `${CORE}timestamp`,
+      resolve: (text: string, onError: (message: string) => void) => {
+        if (!/^\d{4}-\d\d?-\d\d?/.test(text)) onError(`cannot decode !!str \`${text}\` as a !!timestamp`);
+        return text;
+      },
+    },
+    // Nothing but lists and maps.
+    ...(['omap', 'pairs'] as const).map((name) => plain(name, 'seq')),
+    plain('set', 'map'),
     {
       tag: BINARY,
       resolve: (text: string, onError: (message: string) => void) => {
@@ -48,8 +55,14 @@ const READING: SchemaOptions = {
   ],
 };
 
+const FOREIGN = new Set(['timestamp', 'binary', 'omap', 'pairs', 'set'].map((name) => `${CORE}${name}`));
+
 function isForeign({ tag, format }: ScalarTag): boolean {
-  return format === 'TIME' || tag === 'tag:yaml.org,2002:timestamp' || tag === BINARY;
+  return format === 'TIME' || FOREIGN.has(tag);
+}
+
+function plain(name: string, collection: 'map' | 'seq'): CollectionTag {
+  return { tag: `${CORE}${name}`, collection, resolve: (value) => value };
 }
 
 /**
@@ -62,11 +75,10 @@ export async function parseYaml(bytes: Uint8Array): Promise<Parsed> {
 }
 
 const TO_JSON = 'error converting YAML to JSON: ';
-const UNREAD_YAML = `${TO_JSON}yaml: `;
 
 /** What is wrong with a text that `parseYaml` could not read; undefined for any other failure. */
 export function yamlFailure(error: unknown): string | undefined {
-  const isIts = isPlatformError(error, 'invalid') && error.message.startsWith(UNREAD_YAML);
+  const isIts = isPlatformError(error, 'invalid') && error.message.startsWith(TO_JSON);
   return isIts ? error.message.slice(TO_JSON.length) : undefined;
 }
 
@@ -98,7 +110,8 @@ function textOf(bytes: Uint8Array): string {
 }
 
 function unread(why: string, cause?: unknown): PlatformError {
-  return new PlatformError('invalid', `${UNREAD_YAML}${why}`, { cause, details: { reason: 'BadRequest' } });
+  const said = cause instanceof NotJson ? why : `yaml: ${why}`;
+  return new PlatformError('invalid', `${TO_JSON}${said}`, { cause, details: { reason: 'BadRequest' } });
 }
 
 /** JSON is YAML too, mostly what programs send, and read many times faster. Undefined when there is anything to say. */
@@ -113,56 +126,69 @@ async function parsedAsJson(bytes: Uint8Array, text: string): Promise<Parsed | u
   }
 }
 
-async function parsedAsYaml(text: string): Promise<Parsed> {
-  const { isCollection, isScalar, LineCounter, parseDocument, visit } = await import('yaml');
-  try {
-    const lineCounter = new LineCounter();
-    const document = parseDocument(text, { ...READING, uniqueKeys: false, logLevel: 'silent', lineCounter });
-    const root = document.contents;
-    // Go reads no further than to the brace at the end.
-    const end = isCollection(root) && root.flow === true ? root.range?.[1] : undefined;
-    const errors = document.errors.filter(
-      ({ pos: [at], message }) => end === undefined || at < end || message.startsWith('Flow '),
-    );
-    if (errors.length > 0) throw new Error(yamlProblem(errors, text));
-    // JSON in between makes dates, maps and the like plain.
-    const value = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as JsonValue;
-    const twice: { line: number; key: string }[] = [];
-    visit(document, {
-      Scalar(_key, { type, range, tag = '', value, source = '' }) {
-        const wanted = Object.hasOwn(TYPES, tag) ? TYPES[tag] : undefined;
-        if (wanted !== undefined && typeof value !== wanted)
-          throw new Error(`cannot decode !!str \`${source}\` as a !!${tag.slice(CORE.length)}`);
-        const [from, to] = type === 'QUOTE_DOUBLE' && range ? range : [0, 0];
-        if (hasHalf(text.slice(from, to)))
-          throw new Error(
-            scannerProblem(lineCounter.linePos(from).line, 'found invalid Unicode character escape code'),
-          );
-      },
-      Map(_key, { items }) {
-        const seen = new Set<unknown>();
-        for (const { key } of items) {
-          if (isCollection(key))
-            throw new Error(`invalid map key: ${goSyntax(key.toJS(document) as JsonValue, 'interface {}')}`);
-          if (!isScalar(key)) continue;
-          const { line } = lineCounter.linePos(key.range?.[0] ?? 0);
-          if (seen.has(key.value)) twice.push({ line, key: JSON.stringify(key.value) });
-          seen.add(key.value);
-        }
-      },
-    });
-    const lines = twice
-      .toSorted((a, b) => a.line - b.line)
-      .map(({ line, key }) => `  line ${line}: key ${key} already set in map`);
-    const duplicates = twice.length === 0 ? [] : [`${DUPLICATES}\n${lines.join('\n')}`];
-    return { value, duplicates };
-  } catch (error) {
-    const why = errorMessage(error)
-      .replace(
-        /^Unresolved alias \(the anchor must be set before the alias\): (.*)$/,
-        "unknown anchor '$1' referenced",
-      )
-      .replace(/^Merge sources must be .*/, 'map merge requires map or sequence of maps as the value');
-    throw unread(why, error);
+/** Lexemes that are read in a small part of a millisecond. */
+const LEXEMES_A_TURN = 100;
+
+/** The first document of a text, as the library's `parseDocument`, which does it all at once. */
+async function documentIn(
+  { Composer, Lexer, Parser }: typeof Yaml,
+  text: string,
+  lines: LineCounter,
+): Promise<Document.Parsed> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  const tokens: CST.Token[] = [];
+  let read = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    if (++read % LEXEMES_A_TURN === 0) await yieldToLoop();
   }
+  for (const token of parser.end()) tokens.push(token);
+  await yieldToLoop();
+  const composer = new Composer({ ...READING, uniqueKeys: false });
+  const [document] = composer.compose(tokens, true, text.length);
+  assert(document !== undefined, 'a text has a document');
+  for (const error of document.errors) if (error.pos[0] >= 0) error.linePos = [lines.linePos(error.pos[0])];
+  await yieldToLoop();
+  return document;
+}
+
+async function parsedAsYaml(text: string): Promise<Parsed> {
+  const problem = directiveProblem(text);
+  if (problem !== undefined) throw unread(problem);
+  const yaml = await import('yaml');
+  try {
+    return await parsedBy(yaml, text);
+  } catch (error) {
+    throw unread(errorMessage(error), error);
+  }
+}
+
+async function parsedBy(yaml: typeof Yaml, text: string): Promise<Parsed> {
+  const lineCounter = new yaml.LineCounter();
+  const document = await documentIn(yaml, text, lineCounter);
+  const root = document.contents;
+  // Go reads no further than to the brace at the end, or to the end of the first document.
+  const [first] = document.errors;
+  if (first?.message.startsWith('Unexpected flow-map-start') === true) {
+    const until = text.slice(0, first.pos[0]);
+    if (/^\s*\{[^]*\}\s*$/.test(until)) return await parsedBy(yaml, until);
+  }
+  const end = yaml.isCollection(root) && root.flow === true ? root.range?.[1] : endOf(text, document.range);
+  const errors = document.errors.filter(
+    ({ pos: [at], message }) => end === undefined || at < end || message.startsWith('Flow '),
+  );
+  if (errors.length > 0) throw new Error(yamlProblem(errors, text));
+  const values = new YamlValues(yaml, text, lineCounter);
+  const value = values.of(document);
+  const told = values.twice
+    .toSorted((a, b) => a.line - b.line)
+    .map(({ line, key }) => `  line ${line}: key ${key} already set in map`);
+  return { value, duplicates: told.length === 0 ? [] : [`${DUPLICATES}\n${told.join('\n')}`] };
+}
+
+/** Where another document begins. */
+function endOf(text: string, range: readonly number[] | undefined): number | undefined {
+  const end = range?.[2] ?? 0;
+  return text.startsWith('---', end) && end > 0 ? end : undefined;
 }

@@ -2,20 +2,13 @@
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import type { FieldSchema, MessageSchema } from './schema.ts';
 
-/**
- * Lists that say something when they are empty: an applied configuration may not have managed fields, not even none, and
- * an autoscaler without a policy is not one that leaves them to the server.
- */
-const TOLD_EMPTY: ReadonlySet<string> = new Set(['managedFields', 'policies']);
-
 /** Go leaves a field out that has its zero value, unless it is a pointer or says that it does not want to be. */
-export function isLeftOut(value: JsonValue, { pointer, always, kind, name }: FieldSchema): boolean {
+export function isLeftOut(value: JsonValue, { pointer, always, kind }: FieldSchema): boolean {
   if (typeof value !== 'object')
     return !always && !pointer && (value === '' || value === 0 || value === false);
   // Upstream's storage cannot tell an empty list from none.
-  if (always) return kind === 'list' && Array.isArray(value) && value.length === 0;
-  if (Array.isArray(value)) return value.length === 0 && !TOLD_EMPTY.has(name);
-  return kind === 'map' && isJsonObject(value) && isEmptyObject(value);
+  if (Array.isArray(value)) return value.length === 0;
+  return !always && kind === 'map' && isJsonObject(value) && isEmptyObject(value);
 }
 
 function isEmptyObject(value: JsonObject): boolean {
@@ -48,13 +41,13 @@ export function zeroValue(field: FieldSchema): JsonValue {
       return 0;
     case 'message':
     case 'fields':
-    case 'raw':
       return {};
     case 'quantity':
       return '0';
     case 'strings':
       return [];
     case 'json':
+    case 'raw':
       return null;
     default:
       return '';

@@ -169,6 +169,7 @@ const CASES: readonly (readonly [string, JsonObject, JsonObject?])[] = [
         maxReplicas: 3,
         minReplicas: 1,
         scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+        targetCPUUtilizationPercentage: 80,
       },
     },
   ],

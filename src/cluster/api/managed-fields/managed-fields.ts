@@ -14,6 +14,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
+import { parseApiVersion } from '../schema.ts';
 import { FieldSet, FieldSetBuilder, fieldStep, pathText } from './field-set.ts';
 import { ownByApply, ownByUpdate, type Conflict, type Owned, type Owners } from './ownership.ts';
 import { typeProblems } from './type-problems.ts';
@@ -108,6 +109,16 @@ export function readEntries(list: JsonValue | undefined): Entries {
     entries.set(identity(entry), entry);
   }
   return entries;
+}
+
+/** Without those of another group: upstream cannot bring the object to their version, as with events, which two groups have. */
+function reachable(entries: Entries, { apiVersion }: ManagedWrite): Entries {
+  const { group } = parseApiVersion(apiVersion);
+  const isReachable = (entry: Entry): boolean => parseApiVersion(entry.apiVersion).group === group;
+  const all = [...entries];
+  return all.every(([, entry]) => isReachable(entry))
+    ? entries
+    : new Map(all.filter(([, entry]) => isReachable(entry)));
 }
 
 const listOf = (object: JsonObject): JsonValue | undefined =>
@@ -211,7 +222,7 @@ function record(live: JsonObject | undefined, object: JsonObject, write: Managed
     manager: key,
     apiVersion: write.apiVersion,
     ignored: write.ignored,
-    owners: known,
+    owners: reachable(known, write),
   });
   const entries = entriesOf(result.owners, known, acting);
   const mine = entries.get(key);
@@ -241,6 +252,7 @@ export function applyConfiguration(
   const acting = entryOf(options, true);
   const key = identity(acting);
   if (before.size === 0 && Object.keys(live).length > 0) before = untracked(live, options);
+  before = reachable(before, options);
   const apply = (force: boolean): ReturnType<typeof ownByApply> =>
     ownByApply(live, configuration, {
       schema,

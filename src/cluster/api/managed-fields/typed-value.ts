@@ -199,6 +199,8 @@ function compareAt(
   if (Array.isArray(before) && jsonEqual(before, after)) return SAME;
   // Nothing on either side is told apart as a whole: none at all from an empty one.
   if (isNothing(before) && isNothing(after)) return jsonEqual(before, after) ? SAME : OTHER_VALUE;
+  // Without a schema null is a value of its own.
+  if (schema.type === 'untyped' && (before === null || after === null)) return OTHER_VALUE;
   const old = shapeOf(before, schema);
   const now = shapeOf(after, schema);
   if (old === 'object' && now === 'object')

@@ -36,6 +36,8 @@ const NUMBER: ValueSchema = { type: 'scalar', of: 'numeric' };
 const BOOLEAN: ValueSchema = { type: 'scalar', of: 'boolean' };
 const ANY: ValueSchema = { type: 'scalar', of: 'any' };
 
+const WHOLE: ValueSchema = { type: 'map', atomic: true, element: () => UNTYPED };
+
 const ofMessages = new WeakMap<MessageSchema, ValueSchema>();
 const ofFields = new WeakMap<FieldSchema, ValueSchema>();
 
@@ -96,6 +98,7 @@ function elementSchema(field: FieldSchema): ValueSchema {
     case 'message':
       return structSchema(field.message!);
     case 'raw':
+      return WHOLE;
     case 'json':
     case 'fields':
     case 'schemaOrBool':

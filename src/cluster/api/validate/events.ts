@@ -88,7 +88,8 @@ export function validateStrictEventUpdate(event: JsonObject, old: JsonObject): F
   if (!jsonEqual(event['series'], old['series'])) append(errors, validateSeries(event));
   for (const name of SETTLED) {
     const [now, before] = [event, old].map((one) => one[STRICT(name)]);
-    if (jsonEqual(now, before)) continue;
+    // Which of the two versions of the kind always writes it says nothing about it.
+    if (jsonEqual(now ?? '', before ?? '')) continue;
     const field = name === 'reportingComponent' ? 'reportingController' : name;
     errors.push(invalid(field, shown(name, now), IMMUTABLE));
   }

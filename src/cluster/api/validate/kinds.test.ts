@@ -157,6 +157,7 @@ const CREATES: readonly (readonly [string, JsonObject, ...string[]])[] = [
     'spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0',
   ],
   ['apps/ControllerRevision', { data: null }, 'data: Required value: data is mandatory'],
+  ['apps/ControllerRevision', { data: [1] }, 'data: Required value: data must be a valid JSON object'],
   [
     'batch/Job',
     { spec: { template: { spec: { restartPolicy: 'Always' } } } },

@@ -340,7 +340,9 @@ function validateDaemonStrategy(strategy: JsonObject): FieldError[] {
 }
 
 export function validateControllerRevisionCreate(revision: JsonObject): FieldError[] {
-  return revision['data'] === undefined ? [required('data', 'data is mandatory')] : [];
+  const { data } = revision;
+  if (data === undefined || data === null) return [required('data', 'data is mandatory')];
+  return isJsonObject(data) ? [] : [required('data', 'data must be a valid JSON object')];
 }
 
 export function validateControllerRevision(revision: JsonObject): FieldError[] {
