@@ -1,7 +1,10 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { Status } from '../api/generated/meta-v1.ts';
 import { LARGE_BYTES } from '../../base/yield-to-loop.ts';
-import { parseText } from '../api/parse-in-slices.ts';
+import { encodeInSlices } from '../api/encode-in-slices.ts';
+import type { JsonObject } from '../api/json.ts';
+import { hasKnownLists } from '../api/known-lists.ts';
+import { parseShared, type SharedReading } from '../api/parse-in-slices.ts';
 import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
 import type {
   ApiObject,
@@ -32,8 +35,11 @@ const PATCH_CONTENT: Readonly<Record<PatchType, string>> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
-const OWNERS_IN_FRAMES = ['object', 'metadata', 'managedFields'];
-const OWNERS_IN_LISTS = ['items', 'metadata', 'managedFields'];
+const OWNERS = ['metadata', 'managedFields'];
+// The same name comes only once in an object that is long: it takes longer than a list as long.
+const OBJECT = { without: OWNERS, inOneGo: LARGE_BYTES };
+const FRAME = { without: ['object', ...OWNERS], inOneGo: LARGE_BYTES };
+const LIST = { without: ['items', ...OWNERS] };
 const METADATA_CONTENT = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const METADATA_LIST_CONTENT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
@@ -59,8 +65,7 @@ class TransportClient implements Client {
   async list<T extends ApiObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
     const url = collectionPath(type, options.namespace) + queryOf(options);
     const accept = type.metadataOnly === true ? METADATA_LIST_CONTENT : undefined;
-    const without = options.withoutOwners === true ? OWNERS_IN_LISTS : undefined;
-    const body = await this.#call<ListBody<T>>('GET', url, { accept, without });
+    const body = await this.#call<ListBody<T>>('GET', url, { accept, reading: LIST });
     const items = body.items ?? [];
     // On the wire the items of a typed list do not say what they are; whoever holds one alone needs to know.
     for (const item of items) named(type, item);
@@ -136,7 +141,6 @@ class TransportClient implements Client {
     const { signal } = options;
     const query = queryOf(options, { watch: 'true', allowWatchBookmarks: 'true' });
     const url = collectionPath(type, options.namespace) + query;
-    const without = options.withoutOwners === true ? OWNERS_IN_FRAMES : undefined;
     let response: ApiResponse;
     try {
       const headers =
@@ -146,8 +150,7 @@ class TransportClient implements Client {
       for await (const some of lines(streamOf(response.body))) {
         for (const line of some) {
           if (signal.aborted) return;
-          // The same name comes only once in what is long here: it takes longer than a list as long.
-          yield watchEvent<T>((await parseText(line, without, LARGE_BYTES)) as Frame<T>, type);
+          yield watchEvent<T>((await parseShared(line, FRAME)) as Frame<T>, type);
         }
       }
     } catch (error) {
@@ -159,17 +162,17 @@ class TransportClient implements Client {
   async #call<R>(
     method: ApiRequest['method'],
     url: string,
-    { body, contentType = 'application/json', accept, without }: CallOptions = {},
+    { body, contentType = 'application/json', accept, reading = OBJECT }: CallOptions = {},
   ): Promise<R> {
     const headers = accept === undefined ? this.#headers : { ...this.#headers, accept };
     const response = await this.#transport.request({
       method,
       url,
       headers: body === undefined ? headers : { ...headers, 'content-type': contentType },
-      ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+      ...(body === undefined ? {} : { body: await bytesOf(body as JsonObject) }),
     });
     if (response.status < 200 || response.status > 299) throw await failure(response, `${method} ${url}`);
-    return (await parseText(await textOf(response.body), without)) as R;
+    return (await parseShared(await textOf(response.body), reading)) as R;
   }
 }
 
@@ -177,8 +180,12 @@ interface CallOptions {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly accept?: string | undefined;
-  /** As in parseText. */
-  readonly without?: readonly string[] | undefined;
+  readonly reading?: SharedReading;
+}
+
+/** What has a list that is known is put together quickly; all else is short. */
+function bytesOf(body: JsonObject): Promise<Buffer> | Buffer {
+  return hasKnownLists() ? encodeInSlices(body) : Buffer.from(JSON.stringify(body));
 }
 
 /** Says what the object is, where the answer does not, or says that it is metadata. */

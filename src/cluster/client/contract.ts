@@ -31,8 +31,6 @@ export interface ListOptions {
   readonly resourceVersion?: string;
   readonly limit?: number;
   readonly continue?: string;
-  /** Who owns which field may be left out, and is where that saves work: of wide objects it is the larger part. */
-  readonly withoutOwners?: boolean;
 }
 
 export interface ListResult<T> {
@@ -75,6 +73,9 @@ export interface Discovered {
  * One user's view of an API server. Errors are PlatformErrors: 404 `not-found`, 409 `conflict` or `already-exists` (by
  * the Status' reason), 410 `expired`, 422 and 400 `invalid`, 401 `unauthenticated`, 403 `forbidden`, 429 and 5xx `unavailable`;
  * details carry the Status.
+ *
+ * Who owns which field may be left out of objects, and is where that saves work: of wide objects it is the larger part. Long lists
+ * in them may be shared with others: whoever wants them to be different makes a copy.
  */
 export interface Client {
   get<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef): Promise<T>;

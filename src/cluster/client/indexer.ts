@@ -5,6 +5,9 @@ interface Index<T> {
   readonly entries: Map<string, Set<string>>;
 }
 
+/** One for all: whoever deletes something is asked for its dependents of every kind there is. */
+const NONE: readonly never[] = Object.freeze([]);
+
 /** Objects by key, and by the values of any number of index functions. */
 export class Indexer<T> {
   readonly #objects = new Map<string, T>();
@@ -32,11 +35,12 @@ export class Indexer<T> {
 
   byIndex(index: IndexFunction<T>, value: string): readonly T[] {
     const keys = this.#index(index)?.entries.get(value);
-    return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!);
+    return keys === undefined ? NONE : Array.from(keys, (key) => this.#objects.get(key)!);
   }
 
   #index(valuesOf: IndexFunction<T>): Index<T> | undefined {
-    return this.#indexes.find((index) => index.valuesOf === valuesOf);
+    for (const index of this.#indexes) if (index.valuesOf === valuesOf) return index;
+    return undefined;
   }
 
   /** Returns the object that was there before. */

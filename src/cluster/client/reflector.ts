@@ -67,7 +67,7 @@ async function list<T extends ApiObject>(
   const { client, type, sink } = options;
   try {
     const objects: T[] = [];
-    const wanted = { ...selectors(options), withoutOwners: true, limit: PAGE };
+    const wanted = { ...selectors(options), limit: PAGE };
     let page = await client.list(type, wanted);
     for (const item of page.items) objects.push(sink.prepare(item));
     while (page.continue !== undefined && !signal.aborted) {
@@ -92,7 +92,7 @@ async function watch<T extends ApiObject>(
   const started = clock.monotonic();
   let { resourceVersion, failures } = state;
   try {
-    const wanted = { ...selectors(options), withoutOwners: true, resourceVersion, signal };
+    const wanted = { ...selectors(options), resourceVersion, signal };
     for await (const event of client.watch(type, wanted)) {
       failures = 0;
       if (event.type === 'BOOKMARK') {

@@ -1,4 +1,4 @@
-import { isCrowded } from '../api/parse-in-slices.ts';
+import { isCrowded, isLong } from '../api/parse-in-slices.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
 
 /** V8 keeps one copy of strings up to this length by itself. */
@@ -66,8 +66,8 @@ export class SharedParts {
 
   #shared(value: JsonValue, depth: number): JsonValue {
     if (isWide(value)) return value;
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    const fits = text.length <= MAX_TEXT;
+    const text = textOf(value);
+    const fits = text !== undefined && text.length <= MAX_TEXT;
     const known = fits ? this.#find(text) : undefined;
     // The text of a string may be that of an object.
     if (known !== undefined && typeof known === typeof value) return known;
@@ -93,6 +93,12 @@ export class SharedParts {
     this.#young = new Map();
     this.#size = 0;
   }
+}
+
+/** Not of what would take long to write. */
+function textOf(value: JsonValue): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null && isLong(value) ? undefined : JSON.stringify(value);
 }
 
 function isWide(value: JsonValue): boolean {

@@ -171,7 +171,8 @@ test('history is kept to its limit', async () => {
 });
 
 test('a foreign set of the same name makes another hash', async () => {
-  const name = newSetFor(web(1), 1, 1n).metadata?.name ?? '';
+  const { metadata } = await newSetFor(web(1), 1, 1n);
+  const name = metadata?.name ?? '';
   await using plane = running({
     create,
     before: (api) => {

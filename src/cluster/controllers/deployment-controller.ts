@@ -172,7 +172,7 @@ export function createDeploymentController(environment: ControllerEnvironment): 
 
   async function createNewSet(rollout: Rollout, revision: bigint): Promise<ReplicaSet> {
     const { deployment, oldSets } = rollout;
-    const wanted = newSetFor(deployment, newSetSize(deployment, undefined, oldSets), revision);
+    const wanted = await newSetFor(deployment, newSetSize(deployment, undefined, oldSets), revision);
     const name = wanted.metadata?.name ?? '';
     try {
       const created = await client.create(replicaSets, wanted);
@@ -307,9 +307,13 @@ function countsOf({ newSet, oldSets }: Rollout): {
 }
 
 /** The replica set of a deployment's present template, told apart from its siblings by the hash label. */
-export function newSetFor(deployment: Deployment, replicas: number, revision: bigint): ReplicaSet {
+export async function newSetFor(
+  deployment: Deployment,
+  replicas: number,
+  revision: bigint,
+): Promise<ReplicaSet> {
   const template = withoutHash(deployment.spec?.template ?? {});
-  const hash = templateHash(template, deployment.status?.collisionCount);
+  const hash = await templateHash(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [POD_TEMPLATE_HASH]: hash };
   const { replicas: desired, maxSurge } = limitsOf(deployment);
   return {

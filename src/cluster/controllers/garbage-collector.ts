@@ -68,8 +68,11 @@ export function createGarbageCollector(environment: CatalogEnvironment): Control
 
   function dependentsOf(uid: string): readonly Node[] {
     const found: Node[] = [];
-    for (const kind of kinds.values())
-      for (const object of kind.cache.byIndex('owner', uid)) found.push({ kind, object });
+    for (const kind of kinds.values()) {
+      const objects = kind.cache.byIndex('owner', uid);
+      // Of most kinds there are none, and an iterator for each would be garbage of every deletion.
+      if (objects.length > 0) for (const object of objects) found.push({ kind, object });
+    }
     return found;
   }
 
