@@ -42,6 +42,11 @@ export class Slice {
     return this.#clock.monotonic() >= this.#end;
   }
 
+  /** Between two steps: undefined while there is time left. */
+  pause(): Promise<void> | undefined {
+    return this.over ? this.next() : undefined;
+  }
+
   async next(): Promise<void> {
     await yieldToLoop();
     this.#end = this.#clock.monotonic() + SLICE_MS;

@@ -291,19 +291,16 @@ export async function openAudit(
   if (audit === undefined) return undefined;
   const { file, webhook, policy } = audit;
   const sinks: AuditSink[] = [];
-  if (file?.path === '-') sinks.push(standardOutput);
-  else if (file !== undefined) {
+  if (file?.path === '-') {
+    const { streamSink } = await import('../cluster/server/audit/stream-sink.ts');
+    sinks.push(streamSink(process.stdout, log));
+  } else if (file !== undefined) {
     const { fileSink } = await import('../cluster/server/audit/file-sink.ts');
     sinks.push(fileSink({ ...file, clock, log }));
   }
   if (webhook !== undefined) sinks.push(await openWebhook(webhook, { clock, log }));
   return { policy, sinks };
 }
-
-const standardOutput: AuditSink = {
-  record: ({ line }) => void process.stdout.write(line),
-  async [Symbol.asyncDispose]() {},
-};
 
 async function openWebhook(
   flags: WebhookFlags,

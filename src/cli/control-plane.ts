@@ -12,7 +12,7 @@ import type { Client, InformerFactory } from '../cluster/client/contract.ts';
 import { createEventRecorder, type EventRecorder } from '../cluster/client/event-recorder.ts';
 import { createInformerFactory } from '../cluster/client/informer.ts';
 import { createApiServer } from '../cluster/server/api-server.ts';
-import { listen } from '../cluster/server/https-listener.ts';
+import { listen } from '../cluster/server/http/https-listener.ts';
 import { buildKubeconfig } from '../cluster/server/kubeconfig.ts';
 import { loadOrCreatePki } from '../cluster/server/pki.ts';
 import { serviceCidrOf } from '../container/network/choose-subnet.ts';

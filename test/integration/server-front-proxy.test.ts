@@ -12,7 +12,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen, type Listener } from '../../src/cluster/server/https-listener.ts';
+import { listen, type Listener } from '../../src/cluster/server/http/https-listener.ts';
 import { loadOrCreatePki, type KeyPair, type Pki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 

@@ -14,7 +14,7 @@ import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { ApiRequest, ApiResponse } from '../../src/cluster/api/transport.ts';
 import { createApiServer, type ApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen, type Listener } from '../../src/cluster/server/https-listener.ts';
+import { listen, type Listener } from '../../src/cluster/server/http/https-listener.ts';
 import { loadOrCreatePki, type Pki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 

@@ -3,9 +3,9 @@ import { isPlatformError } from '../../base/errors.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { RequestContext } from './context.ts';
-import { metadataOf } from './request-body.ts';
+import { metadataOf } from './encoding/request-body.ts';
 import type { Resource } from './resource.ts';
-import { statusResponse, warningHeader } from './respond.ts';
+import { statusResponse, warningHeader } from './encoding/respond.ts';
 
 /** Not the client's fault: somebody has to hear of it. */
 export function isBug(error: unknown): boolean {

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 
 import { objectsAt, stringAt, type JsonObject } from '../api/json.ts';
 import { kindSchema } from '../api/schema.ts';
-import { PROTOBUF } from './negotiate.ts';
-import { decodeProtobuf, openEnvelope } from './protobuf.ts';
-import { warningHeader } from './respond.ts';
+import { PROTOBUF } from './encoding/negotiate.ts';
+import { decodeProtobuf, openEnvelope } from './encoding/protobuf.ts';
+import { warningHeader } from './encoding/respond.ts';
 import { deployment, pod, TestServer } from './testing/test-server.ts';
 
 test('every answer says which request it is for, and that it is not to be kept', async () => {

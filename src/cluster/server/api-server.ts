@@ -2,13 +2,12 @@
  * The API server: a chain of handlers over a registry over a store. `handle` is the whole of it; HTTPS
  * (https-listener.ts) and clients in the same process (`transportFor`) are two ways to call it.
  */
-import { arch } from 'node:os';
 
 import { sleep, type Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
-import { KUBERNETES_VERSION } from '../api/version.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
 import { statusOf } from '../api/status.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
@@ -20,7 +19,7 @@ import { expressionGuard } from './admission/policy/guard.ts';
 import { followPolicies } from './admission/policy/status.ts';
 import { defaultAdmissionPlugins, type AdmissionOptions } from './admission/default-plugins.ts';
 import { failureAnswer, isBug } from './answer-failure.ts';
-import { firstHeaders, withHeaders, UNSNIFFED } from './answer-headers.ts';
+import { firstHeaders, withHeaders, UNSNIFFED } from './encoding/answer-headers.ts';
 import { authenticationOf, type AuthenticationOptions } from './authentication/authentication-of.ts';
 import type { Credentials } from './authentication/authenticator.ts';
 import { actAs } from './authentication/impersonation.ts';
@@ -46,7 +45,7 @@ import { Rbac, RBAC_GROUP } from './authorization/rbac.ts';
 import { publishTrust, type ClientTrust } from './authentication/published-trust.ts';
 import { bootstrap, bootstrapRoles, keepBootstrapped } from './bootstrap.ts';
 import { formatIpv4, parseCidr } from './cidr.ts';
-import { startCompactor } from './compactor.ts';
+import { startCompactor } from './cache/compactor.ts';
 import {
   DEFAULT_LIMITS,
   type Handler,
@@ -59,16 +58,14 @@ import { auditHandler, type AuditOptions } from './audit/audit.ts';
 import { DanglingReferences } from './flow-control/dangling.ts';
 import { FlowControl, type FlowControlOptions } from './flow-control/flow-control.ts';
 import { maxInFlight, type InFlightLimits } from './flow-control/max-in-flight.ts';
-import { answerAbout, type About } from './health/about.ts';
-import { answerHealth, type HealthCheck } from './health/health.ts';
+import { type HealthCheck } from './health/health.ts';
 import { StartUp } from './health/start-up.ts';
 import { admissionMetrics } from './metrics/admission-metrics.ts';
-import { metricsResponse } from './metrics/scrape.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
-import { CachedStorage } from './cached-storage.ts';
-import { labelOwn } from './own-objects.ts';
+import { CachedStorage } from './cache/cached-storage.ts';
+import { labelOwn } from './writes/own-objects.ts';
 import { Advertiser } from './membership/advertiser.ts';
 import { IdentityLease, type ServerIdentity } from './membership/identity-lease.ts';
 import type { Advertised } from './membership/master-leases.ts';
@@ -77,21 +74,18 @@ import { CustomResources } from './custom/custom-resources.ts';
 import { ruleGuard } from './custom/rule-guard.ts';
 import type { FileAccess } from './configuration/file-access.ts';
 import { Discovery } from './discovery.ts';
-import { methodNotAllowed, noSuchPath } from './failure.ts';
-import { answerKeys } from './handlers/token.ts';
-import { answerResource, notServed } from './handlers/resource.ts';
-import { checkTakes } from './negotiate.ts';
+import { noSuchPath } from './failure.ts';
 import { Offload } from './offload/offload.ts';
-import { Registry } from './registry.ts';
+import { Registry } from './writes/registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
-import { present } from './present.ts';
-import { compressed, respondWith, statusResponse } from './respond.ts';
-import { answerRoot } from './root.ts';
+import { present } from './encoding/present.ts';
+import { compressed, statusResponse } from './encoding/respond.ts';
 import type { StrategyChoices } from './strategies/index.ts';
+import { serving } from './serving.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from './strategies/service-claims.ts';
 import { warmUp } from './warm-up.ts';
-import { WatchCache } from './watch-cache.ts';
+import { WatchCache } from './cache/watch-cache.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -325,7 +319,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
     const info = parseRequest(request.method, request.url);
     const headers = firstHeaders(request.headers, random);
-    const context: RequestContext = { request, info, user, server: parts, headers, warnings: [] };
+    const slice = new Slice(clock);
+    const context: RequestContext = { request, info, user, server: parts, slice, headers, warnings: [] };
     const begun = clock.monotonic();
     metrics.begin(context);
     let response = await answer(context);
@@ -440,61 +435,4 @@ function undecided(url: string, why: string): ApiResponse {
   const text = `Internal Server Error: ${JSON.stringify(url)}: ${why}\n`;
   const headers = { 'content-type': 'text/plain; charset=utf-8', ...UNSNIFFED };
   return { status: 500, headers, body: Buffer.from(withoutMarkup(text)) };
-}
-
-/** How the names of those begin that `/metrics/slis` has (KEP-3466). */
-const HEALTH = 'kubernetes_healthcheck';
-
-interface Served {
-  readonly discovery: Discovery;
-  readonly checks: readonly HealthCheck[];
-  readonly metrics: ServerMetrics;
-  readonly about: () => About;
-}
-
-function serving({ discovery, checks, metrics, about }: Served): Handler {
-  return async (context) => {
-    const { info, server } = context;
-    if (info.isResource) return answerResource(context);
-    const health = await answerHealth(info.path, info.query, {
-      checks,
-      log: server.log,
-      checked: (type, name, healthy) => metrics.checked(type, name, healthy),
-    });
-    if (health !== undefined) return health;
-    if (info.path === '/metrics') return metricsResponse(metrics.registry.text(), server.clock);
-    if (info.path === '/metrics/slis') return metricsResponse(metrics.registry.text(HEALTH), server.clock);
-    const page = answerAbout(info.path, context.request.headers['accept'], about);
-    if (page !== undefined) return page;
-    const keys = await answerKeys(context);
-    if (keys !== undefined) return keys;
-    if (info.path === '/version' || info.path === '/version/') {
-      if (context.request.method !== 'GET') throw methodNotAllowed();
-      checkTakes(context.request.headers['accept'], ['application/json']);
-      return respondWith(versionInfo());
-    }
-    const answer = await discovery.answer(context);
-    if (answer !== undefined) return answer;
-    return answerRoot(info.path, { documents: discovery.paths(), checks }) ?? notServed(context);
-  };
-}
-
-/** version.Info (k8s.io/apimachinery/pkg/version). */
-function versionInfo(): Readonly<Record<string, string>> {
-  const [, major = '', minor = ''] = /^v(\d+)\.(\d+)/.exec(KUBERNETES_VERSION) ?? [];
-  return {
-    major,
-    minor,
-    emulationMajor: major,
-    emulationMinor: minor,
-    minCompatibilityMajor: major,
-    minCompatibilityMinor: String(Number(minor) - 1),
-    gitVersion: `${KUBERNETES_VERSION}+sampan`,
-    gitCommit: '',
-    gitTreeState: 'clean',
-    buildDate: '',
-    goVersion: `node ${process.version}`,
-    compiler: 'node',
-    platform: `linux/${arch() === 'x64' ? 'amd64' : arch()}`,
-  };
 }

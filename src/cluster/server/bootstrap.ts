@@ -6,9 +6,9 @@ import { dayOf } from './authentication/secret-tokens.ts';
 import { defaultRbacObjects } from './authorization/default-roles.ts';
 import { RBAC_GROUP } from './authorization/rbac.ts';
 import type { ServerParts } from './context.ts';
-import type { Change } from './registry.ts';
+import type { Change } from './writes/registry.ts';
 import type { KubeObject } from './object.ts';
-import { createOwn } from './own-objects.ts';
+import { createOwn } from './writes/own-objects.ts';
 import { initialObjects } from './strategies/initial-objects.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];

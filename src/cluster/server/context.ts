@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
+import type { Slice } from '../../base/yield-to-loop.ts';
 import type { JsonObject } from '../api/json.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
 import type { Store } from '../store/store.ts';
@@ -13,11 +14,11 @@ import type { Rbac } from './authorization/rbac.ts';
 import type { HealthCheck } from './health/health.ts';
 import type { KubeletClient } from './handlers/connect/remote-kubelet.ts';
 import type { Offload } from './offload/offload.ts';
-import type { Registry } from './registry.ts';
+import type { Registry } from './writes/registry.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
-import type { WatchCache } from './watch-cache.ts';
+import type { WatchCache } from './cache/watch-cache.ts';
 import type { Answered } from './webhooks/json-exchange.ts';
 
 export interface ServerLimits {
@@ -75,6 +76,8 @@ export interface RequestContext {
   /** The verb that allows to act as that user, where it is one of KEP-5284's. */
   constraint?: string | undefined;
   readonly server: ServerParts;
+  /** Between two steps the request lets others have their turn: one that runs for the first time may take milliseconds. */
+  readonly slice: Slice;
   /** The answer goes out as it is, to everybody: somebody else's server gives it, or it is a document of bytes. */
   verbatim?: boolean;
   /** Sent with the answer, whatever it turns out to be; the answer's own come first. */

@@ -16,7 +16,7 @@ import type { ForeignVersion } from './aggregation/foreign-discovery.ts';
 import { compareVersions, localPriority, type Priority } from './aggregation/priorities.ts';
 import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
-import { Documents, jsonSteps, type Document, type Steps } from './document.ts';
+import { Documents, jsonSteps, type Document, type Steps } from './encoding/document.ts';
 import { methodNotAllowed } from './failure.ts';
 import {
   aggregatedFormat,
@@ -25,14 +25,14 @@ import {
   openApiFormat,
   PROTOBUF,
   unroutedFormat,
-} from './negotiate.ts';
-import { encodeOpenApiV2 } from './openapi-v2-protobuf.ts';
-import { encodeOpenApiV3 } from './openapi-v3-protobuf.ts';
-import { encodeEnvelope, encodeMessage } from './protobuf-writer.ts';
+} from './encoding/negotiate.ts';
+import { encodeOpenApiV2 } from './encoding/openapi-v2-protobuf.ts';
+import { encodeOpenApiV3 } from './encoding/openapi-v3-protobuf.ts';
+import { encodeEnvelope, encodeMessage } from './encoding/protobuf-writer.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
-import { bare, jsonResponse, protobufResponse, respondWith } from './respond.ts';
-import { toBytes } from './view.ts';
+import { bare, jsonDocument, jsonResponse, protobufResponse, respondWith } from './encoding/respond.ts';
+import { toBytes } from './encoding/view.ts';
 
 const AGGREGATED = ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
@@ -196,7 +196,7 @@ export class Discovery {
     const type = format === 'json' ? 'application/json' : PROTOBUF;
     const headers = { 'content-type': type + AGGREGATED, etag, vary: 'Accept', 'cache-control': 'public' };
     if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
-    return jsonResponse(200, bytes, headers);
+    return format === 'json' ? jsonResponse(200, bytes, headers) : jsonDocument(200, bytes, headers);
   }
 
   async #refreshOpenApi(): Promise<void> {
@@ -218,7 +218,7 @@ export class Discovery {
     });
     // Upstream leaves it to its HTTP library to guess what this is.
     const headers = { 'content-type': 'text/plain; charset=utf-8' };
-    return jsonResponse(200, toBytes({ paths: Object.fromEntries(paths) }), headers);
+    return jsonDocument(200, toBytes({ paths: Object.fromEntries(paths) }), headers);
   }
 
   /** `path` is that of a group's version. What is wrong is said by the status alone. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { JsonObject } from '../api/json.ts';
+import { objectAt, type JsonObject } from '../api/json.ts';
 import { TestServer } from './testing/test-server.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
@@ -154,4 +154,25 @@ test('unknown metadata of an applied custom resource, and of one embedded in it'
     (await messageOf(api, 'PATCH', url, lines(...embedded, '      unknownSubMeta: x', ...name)))[1],
     /\.spec\.template\.metadata\.unknownSubMeta: field not declared in schema|unknown field "spec\.template\.metadata\.unknownSubMeta"/,
   );
+});
+
+test('what comes twice is joined where nobody is strict, and warned of', async () => {
+  await using api = await TestServer.open();
+  const url = '/api/v1/namespaces/default/configmaps';
+  const twice = (name: string): string =>
+    `{"metadata":{"name":"${name}"},"metadata":{"labels":{"a":"b"}},"data":{"a":"1"},"data":{"b":"2"}}`;
+  for (const validation of ['Warn', 'Ignore']) {
+    const { status, headers, body } = await api.raw('POST', `${url}?fieldValidation=${validation}`, {
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(twice(validation.toLowerCase())),
+    });
+    assert.equal(status, 201);
+    const made = JSON.parse(Buffer.from(body as Uint8Array).toString()) as JsonObject;
+    assert.deepEqual(made['data'], { a: '1', b: '2' });
+    assert.deepEqual(objectAt(made, 'metadata', 'labels'), { a: 'b' });
+    const warned = '299 - "duplicate field \\"metadata\\"", 299 - "duplicate field \\"data\\""';
+    assert.equal(headers['warning'], validation === 'Warn' ? warned : undefined);
+  }
+  const strict = await messageOf(api, 'POST', `${url}${STRICT}`, twice('strict'));
+  assert.equal(strict[0], 400);
 });

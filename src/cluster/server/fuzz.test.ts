@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { seededRandom } from '../../base/random.ts';
 import type { ApiRequest } from '../api/transport.ts';
-import { wholeBody } from './list-body.ts';
+import { wholeBody } from './encoding/list-body.ts';
 import { configMap, deployment, pod, TestServer } from './testing/test-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';

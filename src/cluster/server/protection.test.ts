@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
-import { wholeBody } from './list-body.ts';
+import { wholeBody } from './encoding/list-body.ts';
 import { ADMIN, configMap, TestServer } from './testing/test-server.ts';
 
 const anyone: Authorizer = { decide: async () => ({ answer: 'allow' }) };

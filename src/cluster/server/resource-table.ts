@@ -3,8 +3,8 @@ import { assert } from '../../base/errors.ts';
 import { resources as declarations } from '../api/resources.ts';
 import { builtinType } from '../api/object-type.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
-import { autoscalerConversion } from './autoscaler-conversion.ts';
-import { eventConversion } from './event-conversion.ts';
+import { autoscalerConversion } from './encoding/autoscaler-conversion.ts';
+import { eventConversion } from './encoding/event-conversion.ts';
 import type { Conversion, Resource } from './resource.ts';
 import { strategies, type StrategyChoices } from './strategies/index.ts';
 

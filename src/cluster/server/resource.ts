@@ -5,7 +5,8 @@ import type { ResourceDeclaration } from '../api/resource-declaration.ts';
 import type { UserInfo } from '../api/transport.ts';
 import type { GroupResource } from './failure.ts';
 import type { Json, KubeObject } from './object.ts';
-import type { CachedEvent, CachedObject } from './watch-cache.ts';
+import type { CachedEvent } from './cache/cached-event.ts';
+import type { CachedObject } from './cache/cached-object.ts';
 import type { Answered } from './webhooks/json-exchange.ts';
 
 export interface Resource extends GroupResource {
@@ -33,6 +34,8 @@ export interface Conversion {
 
 /** Objects that are many or wide are bytes on the way to the program and from it, which nobody here reads. */
 export interface ConvertingProgram {
+  /** `example.com/v2`: the version that objects are stored in. */
+  readonly stored: string;
   /** Stored objects as if they were stored in this version, in the same order; what is in it already stays as it is. */
   shown(objects: readonly CachedObject[]): Promise<readonly CachedObject[]>;
   /** The same of what has happened to objects. */
@@ -88,9 +91,12 @@ export interface Asked {
 
 export interface Window {
   readonly endpoint: 'status' | 'approval';
-  /** RFC 3339; absent where the object was put together from fields that were applied. */
-  readonly now?: string | undefined;
+  /** RFC 3339. */
+  readonly now: string;
 }
+
+/** The fields that lead there, outermost first. */
+export type FieldPath = readonly string[];
 
 export interface Strategy {
   /** A PUT has to say which state it changes. */
@@ -110,6 +116,8 @@ export interface Strategy {
   claims?(object: KubeObject | undefined, old: KubeObject | undefined, context: ClaimContext): Claiming;
   /** Fields of USERS_METADATA that the status endpoint does not write. */
   readonly fixedInStatus?: readonly string[];
+  /** By subresource, `''` for none, where it is not what is usual: what is sent there and belongs to nobody. */
+  readonly unowned?: Readonly<Record<string, readonly FieldPath[]>>;
   /** What happens to dependents when nobody says: kinds older than garbage collection leave them. */
   readonly orphansDependents?: boolean;
   /** Told to who deletes without saying. */

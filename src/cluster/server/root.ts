@@ -1,7 +1,7 @@
 /** `/` and `/index.html`: a list of the paths that are served. */
 import type { ApiResponse } from '../api/transport.ts';
 import type { HealthCheck } from './health/health.ts';
-import { respondWith } from './respond.ts';
+import { indentedDocument } from './encoding/respond.ts';
 
 const OTHERS = [
   '/.well-known/openid-configuration',
@@ -29,5 +29,5 @@ export function answerRoot(
     ...(live ? [`/healthz/${name}`, `/livez/${name}`] : []),
     `/readyz/${name}`,
   ]);
-  return respondWith({ paths: [...served.documents, ...below, ...OTHERS].toSorted() });
+  return indentedDocument({ paths: [...served.documents, ...below, ...OTHERS].toSorted() });
 }

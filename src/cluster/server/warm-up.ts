@@ -1,7 +1,7 @@
 /**
  * Some parts of the program are loaded when something first needs them, so that it starts quickly. To compile them takes up to
  * twenty milliseconds, for which the first who needs one would hold up everybody: they are loaded when the start is over,
- * one at a time.
+ * one at a time. Then some of them are tried out.
  */
 import { sleep, type Clock } from '../../base/clock.ts';
 import { loadPatterns } from '../api/pattern/lazy.ts';
@@ -19,7 +19,7 @@ const PARTS: readonly (() => Promise<unknown>)[] = [
   () => parseYaml(Buffer.from('a')),
   () => parseYaml(Buffer.from('a: [b]\n')),
   () => import('../api/openapi.ts'),
-  () => import('./http2-sessions.ts'),
+  () => import('./http/http2-sessions.ts'),
   () => import('jose'),
   () => import('node:https'),
   () => import('./handlers/connect/forward.ts'),
@@ -51,6 +51,11 @@ export async function warmUp(clock: Clock, signal: AbortSignal): Promise<void> {
     await sleep(clock, AFTER_MS, signal);
     for (const load of PARTS) {
       await load();
+      await sleep(clock, BETWEEN_MS, signal);
+    }
+    const { SAMPLES } = await import('./warm-up-samples.ts');
+    for (const sample of SAMPLES) {
+      await sample();
       await sleep(clock, BETWEEN_MS, signal);
     }
   } catch (error) {

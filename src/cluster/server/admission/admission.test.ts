@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ManualClock } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { configMap, TestServer } from '../testing/test-server.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
@@ -76,4 +77,23 @@ test('a plugin cannot change what only the server sets', async () => {
     [changed.body.metadata.uid, changed.body.metadata.creationTimestamp],
     [made.metadata.uid, made.metadata.creationTimestamp],
   );
+});
+
+test('others have their turn after a step that has taken long', async () => {
+  const turns: string[] = [];
+  const plugin: AdmissionPlugin = {
+    name: 'Slow',
+    handles: ({ resource }) => resource.resource === 'configmaps',
+    mutate({ server, object }) {
+      setImmediate(() => turns.push('others'));
+      if (object?.metadata.name === 'slow') void (server.clock as ManualClock).advance(5);
+    },
+    validate: () => void turns.push('validated'),
+  };
+  await using api = await TestServer.open({ admission: [plugin] });
+  await api.create(MAPS, configMap('quick'));
+  await new Promise(setImmediate);
+  assert.deepEqual(turns.splice(0), ['validated', 'others']);
+  await api.create(MAPS, configMap('slow'));
+  assert.deepEqual(turns, ['others', 'validated']);
 });

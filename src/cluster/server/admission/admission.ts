@@ -3,6 +3,7 @@
  * then defaults, strategy and validation, then every plugin in order may refuse it
  * (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/).
  */
+import { TooLong } from '../../../base/too-long.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
@@ -129,7 +130,7 @@ export class Admission {
         }
       } while (request.round.next());
     } catch (error) {
-      step.end(true);
+      step.end(isRefusal(error));
       throw error;
     }
     step.end(false);
@@ -161,13 +162,18 @@ export class Admission {
         if (typeof back === 'function') undo.push(back);
       }
     } catch (error) {
-      step.end(true);
+      step.end(isRefusal(error));
       await reservations.giveBack();
       throw error;
     }
     step.end(false);
     return reservations;
   }
+}
+
+/** Otherwise the request begins anew elsewhere. */
+function isRefusal(error: unknown): boolean {
+  return !(error instanceof TooLong);
 }
 
 /** Times a step and each plugin of it: where one ends the next begins. */

@@ -5,7 +5,7 @@ import { forbidden, type StatusCause } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
 import type { Resource } from '../resource.ts';
 import { keyOf } from '../resource-table.ts';
-import { objectOf } from '../view.ts';
+import { objectOf } from '../encoding/view.ts';
 import type { AdmissionRequest } from './admission.ts';
 
 const NONE: readonly KubeObject[] = [];

@@ -1,7 +1,7 @@
 /** The APIServices as they are known at this moment, decoded once a change. */
 import { isJsonObject, numberAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
-import type { CachedObject, ResourceCache } from '../watch-cache.ts';
+import type { CachedObject, ResourceCache } from '../cache/watch-cache.ts';
 import type { Priority } from './priorities.ts';
 
 export const REGISTRATION_GROUP = 'apiregistration.k8s.io';

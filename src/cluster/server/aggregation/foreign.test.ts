@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { eventually } from '../../../../test/fixtures/eventually.ts';
 import { objectAt, objectsAt, stringAt } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import {
   ask,
   FLUNDERS,

@@ -5,10 +5,10 @@
 import { errorMessage, isPlatformError } from '../../../base/errors.ts';
 import { jsonEqual, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
-import { authored } from '../authorship.ts';
+import { authored } from '../writes/authorship.ts';
 import type { KubeObject } from '../object.ts';
 import type { Resource } from '../resource.ts';
-import { open, prepareCreate } from '../writing.ts';
+import { open, prepareCreate } from '../writes/writing.ts';
 import { REGISTRATION_GROUP, type ApiServices } from './api-services.ts';
 import { localPriority } from './priorities.ts';
 

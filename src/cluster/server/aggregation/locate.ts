@@ -4,7 +4,7 @@ import { listAt, objectsAt, stringAt, textOf, type JsonObject } from '../../api/
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import { keyOf } from '../resource-table.ts';
-import type { ResourceCache } from '../watch-cache.ts';
+import type { ResourceCache } from '../cache/watch-cache.ts';
 import type { Backend } from './api-services.ts';
 
 const SERVICE_NAME = 'kubernetes.io/service-name';

@@ -9,7 +9,7 @@ import { ManualClock } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { objectAt, stringAt, type JsonObject } from '../../api/json.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import { configMap, TestServer } from '../testing/test-server.ts';
 import { threads } from '../testing/threads.ts';
 import type { AuditEvent, AuditSink } from './audit.ts';

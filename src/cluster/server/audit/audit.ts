@@ -7,12 +7,12 @@ import type { JsonObject } from '../../api/json.ts';
 import { statusOf } from '../../api/status.ts';
 import type { ApiResponse, UserInfo } from '../../api/transport.ts';
 import { attributesOf } from '../authorization/authorizer.ts';
-import { auditId } from '../answer-headers.ts';
+import { auditId } from '../encoding/answer-headers.ts';
 import type { Handler, RequestContext } from '../context.ts';
-import { ListBody } from '../list-body.ts';
+import { ListBody } from '../encoding/list-body.ts';
 import { isWide } from '../offload/wide.ts';
 import { isLongRunning } from '../request-info.ts';
-import { statusResponse } from '../respond.ts';
+import { statusResponse } from '../encoding/respond.ts';
 import { STAGES, type AuditDecision, type AuditPolicy, type AuditStage } from './policy.ts';
 import { recordedBody, responseStatus, type BodyToRecord } from './recorded-body.ts';
 

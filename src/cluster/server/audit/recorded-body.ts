@@ -2,8 +2,8 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { kindSchema, parseApiVersion } from '../../api/schema.ts';
 import { parseYaml } from '../../api/yaml.ts';
-import { PROTOBUF } from '../negotiate.ts';
-import { decodeProtobuf, openEnvelope } from '../protobuf.ts';
+import { PROTOBUF } from '../encoding/negotiate.ts';
+import { decodeProtobuf, openEnvelope } from '../encoding/protobuf.ts';
 
 export interface BodyToRecord {
   readonly contentType: string | undefined;

@@ -6,11 +6,11 @@
 import { isPlatformError } from '../../../base/errors.ts';
 import { goQuote } from '../../api/field-error.ts';
 import type { UserInfo } from '../../api/transport.ts';
-import { UNSNIFFED } from '../answer-headers.ts';
+import { UNSNIFFED } from '../encoding/answer-headers.ts';
 import { attributesOf, type Attributes, type Authorizer } from '../authorization/authorizer.ts';
 import type { Handler } from '../context.ts';
 import { badRequest } from '../failure.ts';
-import { isImpersonation } from '../http-exchange.ts';
+import { isImpersonation } from '../http/http-exchange.ts';
 import { LEGACY, MODES, type Impersonated, type Mode, type WantedUser } from './impersonation-modes.ts';
 
 const EXTRA = 'impersonate-extra-';

@@ -5,7 +5,7 @@
 import { isJsonObject, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import { createOwn } from '../own-objects.ts';
+import { createOwn } from '../writes/own-objects.ts';
 import { PROXY_NAMES } from './front-proxy.ts';
 
 /** PEM bundles. */

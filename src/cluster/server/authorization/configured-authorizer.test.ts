@@ -4,7 +4,7 @@ import { eventually } from '../../../../test/fixtures/eventually.ts';
 import { objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiRequest, UserInfo } from '../../api/transport.ts';
 import { MemoryFiles } from '../configuration/testing/memory-files.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import { configMap, TestServer } from '../testing/test-server.ts';
 import { JsonServer } from '../webhooks/testing/json-server.ts';
 import { parseAuthorizationConfiguration } from './authorization-configuration.ts';

@@ -6,7 +6,7 @@
 import { objectAt, objectsAt, stringAt } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { KubeObject } from '../object.ts';
-import type { ResourceCache, WatchCache } from '../watch-cache.ts';
+import type { ResourceCache, WatchCache } from '../cache/watch-cache.ts';
 import {
   aggregated,
   type Attributes,

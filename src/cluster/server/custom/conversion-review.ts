@@ -1,23 +1,35 @@
 /** What a program that converts is asked, and what of its answer upstream does not take (apiextensions.k8s.io/v1 ConversionReview). */
 import { PlatformError } from '../../../base/errors.ts';
-import { formatFieldErrors } from '../../api/field-error.ts';
+import { formatFieldErrors, goQuote } from '../../api/field-error.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
 import { isJsonObject, objectAt, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { apiVersionOf, kindSchema, parseApiVersion } from '../../api/schema.ts';
 import { validateAnnotations, validateLabels } from '../../api/validate/metadata.ts';
-import type { CachedObject } from '../cached-object.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
 import { unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { readAnswer, type Answered } from '../webhooks/json-exchange.ts';
+import type { Answered } from '../webhooks/json-exchange.ts';
+import { readReview } from '../webhooks/review-answer.ts';
+import { REVIEW_VERSIONS } from '../webhooks/review-versions.ts';
 
-const REVIEW = { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' };
+const GROUP = 'apiextensions.k8s.io';
+const KIND = 'ConversionReview';
+
+/** The apiVersion that the program is asked in, which is the first of its versions that is known; undefined where none is. */
+export function reviewVersion(versions: readonly string[]): string | undefined {
+  const version = versions.find((one) => REVIEW_VERSIONS.includes(one));
+  return version === undefined ? undefined : apiVersionOf(GROUP, version);
+}
 
 /** JSON of a ConversionReview. */
 export function reviewOf(
   objects: readonly CachedObject[],
+  apiVersion: string,
   request: { readonly uid: string; readonly desiredAPIVersion: string },
 ): Buffer {
-  const open = `${JSON.stringify({ ...REVIEW, request }).slice(0, -2)},"objects":[`;
-  const close = ']}}';
+  const open = `${JSON.stringify({ kind: KIND, apiVersion, request }).slice(0, -2)},"objects":[`;
+  // Upstream sends where the answer is to be.
+  const close = ']},"response":{"uid":"","convertedObjects":null,"result":{"metadata":{}}}}';
   const length = objects.reduce((sum, object) => sum + object.lengthAs('whole') + 1, -1);
   const review = Buffer.allocUnsafeSlow(open.length + length + close.length);
   let at = review.write(open, 'latin1');
@@ -29,18 +41,28 @@ export function reviewOf(
   return review;
 }
 
-/** What the program answers to the question with this id. */
-export async function responseIn(answer: Answered, uid: string): Promise<JsonObject> {
-  const review = await readAnswer(answer);
-  const [kind, apiVersion] = [stringAt(review, 'kind'), stringAt(review, 'apiVersion')];
-  if (kind !== REVIEW.kind || apiVersion !== REVIEW.apiVersion) {
-    const got = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
-    const wanted = `${REVIEW.apiVersion}, Kind=${REVIEW.kind}`;
-    throw new PlatformError('invalid', `expected webhook response of ${wanted}, got ${got}, Kind=${kind}`);
+/** What the program answers to the question, as far as that is known here. */
+export async function responseIn(answer: Answered, question: JsonObject): Promise<JsonObject> {
+  const apiVersion = stringAt(question, 'apiVersion');
+  const { version } = parseApiVersion(apiVersion);
+  // What there is of the older version looks like the newer.
+  const schema = { ...kindSchema(GROUP, 'v1', KIND)!, version };
+  const review = await readReview(answer, schema);
+  // The older version never said what an answer must have.
+  const isStrict = version === 'v1';
+  const [kind, got] = [stringAt(review, 'kind'), stringAt(review, 'apiVersion')];
+  if (isStrict && (kind !== KIND || got !== apiVersion)) {
+    const wanted = `${apiVersion}, Kind=${KIND}`;
+    throw new PlatformError(
+      'invalid',
+      `expected webhook response of ${wanted}, got ${got || '/'}, Kind=${kind}`,
+    );
   }
-  const response = objectAt(review, 'response');
-  const got = stringAt(response, 'uid');
-  if (got !== uid) throw new PlatformError('invalid', `expected response.uid="${uid}", got "${got}"`);
+  const { response } = review;
+  if (!isJsonObject(response)) throw new PlatformError('invalid', 'no response provided');
+  const [uid, theirs] = [stringAt(question, 'request', 'uid'), stringAt(response, 'uid')];
+  if (isStrict && theirs !== uid)
+    throw new PlatformError('invalid', `expected response.uid=${goQuote(uid)}, got ${goQuote(theirs)}`);
   const status = stringAt(response, 'result', 'status');
   if (status !== 'Success') {
     const why = `response.result.status was '${status}', not 'Success'`;
@@ -49,8 +71,15 @@ export async function responseIn(answer: Answered, uid: string): Promise<JsonObj
   return response;
 }
 
+/** Of an object that is none, in characters. */
+const MAX_SHOWN = 4096;
+
 export function asObject(made: unknown): JsonObject {
-  if (isJsonObject(made)) return made;
+  if (isJsonObject(made)) {
+    if (stringAt(made, 'kind') === '')
+      throw unexplained(`Object 'Kind' is missing in '${JSON.stringify(made).slice(0, MAX_SHOWN)}'`);
+    return made;
+  }
   if (made === null) throw unexplained('unexpected end of JSON input');
   const type = jsonTypeName(made as JsonValue);
   throw unexplained(`json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);

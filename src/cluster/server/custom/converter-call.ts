@@ -11,12 +11,6 @@ export async function callConverter(
   review: Uint8Array,
   server: ServerParts,
 ): Promise<Answered> {
-  const { placeOf, postUnread } = await import('../webhooks/client.ts');
-  return await postUnread({
-    place: placeOf(clientConfig, server),
-    body: review,
-    timeoutSeconds: TIMEOUT_SECONDS,
-    clock: server.clock,
-    showTimeout: true,
-  });
+  const { post } = await import('../webhooks/client.ts');
+  return await post({ clientConfig, body: review, timeoutSeconds: TIMEOUT_SECONDS }, server);
 }

@@ -5,10 +5,10 @@
 import { errorMessage, isPlatformError } from '../../../base/errors.ts';
 import { jsonEqual, stringAt, type JsonObject } from '../../api/json.ts';
 import { recordUpdate } from '../../api/managed-fields/managed-fields.ts';
-import { authored } from '../authorship.ts';
-import type { CachedObject } from '../cached-object.ts';
+import { authored } from '../writes/authorship.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
-import { mayVanish, planDelete } from '../deletion.ts';
+import { mayVanish, planDelete } from '../writes/deletion.ts';
 import type { KubeObject } from '../object.ts';
 import type { Resource } from '../resource.ts';
 import { DEFINITION_FINALIZER } from '../strategies/definitions.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { objectAt, type JsonObject } from '../../api/json.ts';
-import { CachedObject } from '../cached-object.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import { definitionHead, hasRules, versionSchema } from './definition-head.ts';
 
 function stored(...schemas: readonly (JsonObject | null)[]): { object: JsonObject; cached: CachedObject } {

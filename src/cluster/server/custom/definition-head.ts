@@ -3,8 +3,8 @@
  * kinds nobody writes an object.
  */
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
-import type { CachedObject } from '../cached-object.ts';
-import { endOfObject } from '../encoding.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import { endOfObject } from '../encoding/encoding.ts';
 import type { KubeObject } from '../object.ts';
 
 const heads = new WeakMap<CachedObject, KubeObject>();

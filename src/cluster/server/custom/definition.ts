@@ -27,7 +27,7 @@ import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { Structural } from '../../api/structural/schema.ts';
 import { humanDuration, timeToMs } from '../../api/time.ts';
 import { fillDefaults, prune } from '../../api/structural/prune.ts';
-import type { CachedObject } from '../cached-object.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import { USERS_METADATA, type Conversion, type Resource } from '../resource.ts';

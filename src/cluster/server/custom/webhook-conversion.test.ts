@@ -22,7 +22,7 @@ const convert: Answer = (request) => {
   return { result: { status: 'Success' }, convertedObjects };
 };
 
-function definition(webhook: JsonObject): JsonObject {
+function definition(webhook: JsonObject, conversionReviewVersions = ['v1']): JsonObject {
   const version = (name: string, storage: boolean): JsonObject => ({
     name,
     served: true,
@@ -51,14 +51,14 @@ function definition(webhook: JsonObject): JsonObject {
       versions: [version('v1', false), version('v2', true)],
       conversion: {
         strategy: 'Webhook',
-        webhook: { conversionReviewVersions: ['v1'], clientConfig: webhook },
+        webhook: { conversionReviewVersions, clientConfig: webhook },
       },
     },
   };
 }
 
-async function defined(api: TestServer, webhook: JsonObject): Promise<void> {
-  await api.create(CRDS, definition(webhook));
+async function defined(api: TestServer, webhook: JsonObject, versions?: string[]): Promise<void> {
+  await api.create(CRDS, definition(webhook, versions));
   for (let turn = 0; turn < 500; turn++) {
     if ((await api.call('GET', at('v2'))).status === 200) return;
     await new Promise((resolve) => setImmediate(resolve));
@@ -129,6 +129,17 @@ for (const [where, limits] of [
     const list = await api.call('GET', at('v1'));
     assert.equal(list.body.items?.length, 20);
     assert.equal(hook.seen.length, 1);
+  });
+
+  test(`a webhook may know only the older version of reviews, whose answers name no question${where}`, async () => {
+    await using hook = await WebhookServer.open((request, path) => ({
+      ...(convert(request, path) as JsonObject),
+      uid: 'x',
+    }));
+    await using api = await TestServer.open({ limits });
+    await defined(api, hook.config(), ['v1beta1', 'v1']);
+    const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
+    assert.deepEqual(made.spec, { host: 'x:1' });
   });
 
   test(`what the webhook must not do, and what it fails at, is told${where}`, async () => {

@@ -9,15 +9,23 @@ import { pauseAfter, Slice } from '../../../base/yield-to-loop.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { parseText } from '../../api/parse-in-slices.ts';
+import { CachedEvent } from '../cache/cached-event.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
-import { encodeForStorage } from '../encoding.ts';
+import { encodeForStorage } from '../encoding/encoding.ts';
 import { unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { hasValues, isWideObject } from '../offload/wide.ts';
+import { hasValues, isWide } from '../offload/wide.ts';
 import type { Conversion, ConvertingProgram, Resource } from '../resource.ts';
-import { CachedEvent, CachedObject } from '../watch-cache.ts';
 import type { Answered } from '../webhooks/json-exchange.ts';
-import { asObject, problemOf, responseIn, reviewOf, withMetadataOf } from './conversion-review.ts';
+import {
+  asObject,
+  problemOf,
+  responseIn,
+  reviewOf,
+  reviewVersion,
+  withMetadataOf,
+} from './conversion-review.ts';
 import { KnownBytes } from './known-bytes.ts';
 
 /** Objects of one question, and about how many bytes of them. */
@@ -71,6 +79,10 @@ class ConversionWebhook implements ConvertingProgram {
   #sharing:
     | { readonly events: readonly CachedEvent[]; readonly made: Promise<readonly CachedEvent[]> }
     | undefined;
+
+  get stored(): string {
+    return this.#facts.stored;
+  }
 
   constructor(facts: WebhookConversionFacts) {
     this.#facts = facts;
@@ -176,18 +188,19 @@ class ConversionWebhook implements ConvertingProgram {
   async #convert(objects: readonly CachedObject[], target: string): Promise<readonly Uint8Array[]> {
     const { server, clientConfig, reviewVersions } = this.#facts;
     const from = versionOf(objects[0]!);
-    if (!reviewVersions.includes('v1'))
-      throw this.#failure(from, 'failed: it does not take ConversionReviews of version v1');
+    const version = reviewVersion(reviewVersions);
+    if (version === undefined) throw unexplained('no supported conversion review versions');
     await pauseAfter(objects.reduce((sum, { length }) => sum + length, 0));
-    const review = reviewOf(objects, { uid: uuid(server.random), desiredAPIVersion: target });
+    const review = reviewOf(objects, version, { uid: uuid(server.random), desiredAPIVersion: target });
     const asked = server.callConverter(clientConfig, review);
     const answer = await this.#unlessFailed(from, asked);
     await pauseAfter(answer.bytes.length);
     const { offload, limits } = server;
+    // Many small objects are as much work as a wide one.
     const isHeavy =
       offload !== undefined &&
       (answer.bytes.length > MAX_EXPECTED_BYTES ||
-        objects.some((object) => isWideObject(object, limits.wideValues)));
+        [review, answer.bytes].some((bytes) => isWide(bytes, limits.wideValues)));
     return await (isHeavy ? offload.read(this.#facts, review, answer) : this.read(review, answer));
   }
 
@@ -206,11 +219,12 @@ class ConversionWebhook implements ConvertingProgram {
 
   async read(review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
     const { server, finish } = this.#facts;
-    const request = objectAt((await parseText(textOf(review))) as JsonObject, 'request');
+    const question = (await parseText(textOf(review))) as JsonObject;
+    const request = objectAt(question, 'request');
     const target = stringAt(request, 'desiredAPIVersion');
     const objects = objectsAt(request, 'objects') as KubeObject[];
     const from = stringAt(objects[0], 'apiVersion');
-    const response = await this.#unlessFailed(from, responseIn(answer, stringAt(request, 'uid')));
+    const response = await this.#unlessFailed(from, responseIn(answer, question));
     const made = listAt(response, 'convertedObjects');
     if (made.length !== objects.length)
       throw this.#failure(from, `returned ${made.length} objects, expected ${objects.length}`);

@@ -72,8 +72,12 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
     assert.ok(performance.now() < end, `${String(condition)} holds in time`);
 }
 
-async function defined(api: TestServer, hook: WebhookServer, { letters = 'v2' } = {}): Promise<void> {
-  await api.create(CRDS, definition(hook.config(), letters));
+async function defined(
+  api: TestServer,
+  hook: WebhookServer,
+  { letters = 'v2', path = '/' } = {},
+): Promise<void> {
+  await api.create(CRDS, definition(hook.config(path), letters));
   await until(async () => (await api.call('GET', at('v2'))).status === 200);
 }
 
@@ -166,6 +170,37 @@ test('what is wide only when it is stored is worked on in the thread as well, fr
   assert.deepEqual(shown.body.spec?.['word'], `${word}f`.split(''));
 });
 
+test('what may become wide when it is stored is worked on in the thread before webhooks are asked about it', async () => {
+  await using hook = await WebhookServer.open((request, path) =>
+    path === '/convert' ? convert(request, path) : { allowed: true },
+  );
+  await using api = await TestServer.open();
+  await defined(api, hook, { path: '/convert' });
+  for (const kind of ['Mutating', 'Validating'])
+    await api.create(`/apis/admissionregistration.k8s.io/v1/${kind.toLowerCase()}webhookconfigurations`, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: `${kind}WebhookConfiguration`,
+      metadata: { name: 'hooks' },
+      webhooks: [
+        {
+          name: 'hook.example.com',
+          rules: [{ operations: ['*'], apiGroups: ['example.com'], apiVersions: ['*'], resources: ['*'] }],
+          sideEffects: 'None',
+          admissionReviewVersions: ['v1'],
+          clientConfig: hook.config(`/${kind}`),
+        },
+      ],
+    });
+  const word = 'abcde'.repeat(500);
+  const paths = (): string[] => hook.seen.splice(0).map(({ path }) => path);
+  await api.create(at('v1'), widget('v1', 'a', { word }));
+  assert.deepEqual(paths(), ['/Mutating', '/Validating', '/convert', '/convert']);
+  using seen = threads();
+  await api.create(at('v2'), widget('v2', 'b', { word: ['b'] }));
+  assert.deepEqual(paths(), ['/Mutating', '/Validating']);
+  assert.equal(seen.started.length, 0);
+});
+
 test('what is wide only when it is shown is read in the thread, and shown there as a table', async () => {
   // The other way round: letters in v1, a text in v2.
   await using hook = await WebhookServer.open((request, path) => {
@@ -188,6 +223,26 @@ test('what is wide only when it is shown is read in the thread, and shown there 
   assert.equal(table.body.kind, 'Table');
   // What this thread knows is not for the other one.
   assert.equal(hook.seen.length, before + 1);
+});
+
+test('many small objects are read in the thread as a wide one is', async () => {
+  await using hook = await WebhookServer.open(convert);
+  await using api = await TestServer.open();
+  await defined(api, hook);
+  const more = values(20);
+  for (let i = 0; i < 60; i++)
+    await api.create(at('v2'), widget('v2', `w-${String(i).padStart(2, '0')}`, { word: [`${i}`], more }));
+  using seen = threads();
+  await api.call('GET', `${at('v1')}?limit=10`);
+  assert.equal(seen.started.length, 0);
+  const { body } = await api.call('GET', at('v1'));
+  assert.equal(seen.started.length, 1);
+  assert.deepEqual(asked(hook), [10, 50]);
+  const specs = body.items?.map(({ spec }) => spec);
+  assert.deepEqual(
+    specs,
+    Array.from({ length: 60 }, (_, i) => ({ word: `${i}`, size: 'small', more })),
+  );
 });
 
 test('labels select what the webhook has made of them', async () => {
@@ -226,13 +281,20 @@ const MISDEEDS: readonly Misdeed[] = [
     answer: () => undefined,
     message: /: Post "https:\/\/.*\?timeout=30s": context deadline exceeded$/,
   },
-  { name: 'answers no JSON', answer: () => '<html>'.repeat(50), message: /the answer is not JSON: "<html>/ },
-  { name: 'answers a list', answer: () => '[]', message: /the answer is not an object$/ },
+  {
+    name: 'answers no JSON',
+    answer: () => '<html>'.repeat(50),
+    message: /json parse error: json: cannot unmarshal string into/,
+  },
+  {
+    name: 'answers a list',
+    answer: () => '[]',
+    message: /json parse error: json: cannot unmarshal array into/,
+  },
   {
     name: 'answers something else',
     answer: () => '{"kind":"Pod"}',
-    message:
-      /expected webhook response of apiextensions\.k8s\.io\/v1, Kind=ConversionReview, got \/, Kind=Pod$/,
+    message: /: no kind "Pod" is registered for version "apiextensions\.k8s\.io\/v1" in scheme /,
   },
   {
     name: 'answers somebody else',

@@ -4,7 +4,7 @@ import { errorMessage, isPlatformError } from '../../../base/errors.ts';
 import { jsonEqual, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import type { ResourceCache } from '../watch-cache.ts';
+import type { ResourceCache } from '../cache/watch-cache.ts';
 
 const GROUP = 'flowcontrol.apiserver.k8s.io';
 const TYPE = 'Dangling';

@@ -1,6 +1,5 @@
 /** Server-side apply: PATCH with application/apply-patch+yaml (KEP-555). */
 import { errorMessage, isPlatformError, PlatformError } from '../../../base/errors.ts';
-import { pauseAfter } from '../../../base/yield-to-loop.ts';
 import type { Decoded } from '../../api/decode.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
 import { applyConfiguration } from '../../api/managed-fields/managed-fields.ts';
@@ -9,15 +8,15 @@ import type { ObjectType } from '../../api/object-type.ts';
 import { isJsonObject, sharing, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { duplicateWarnings, parseYaml, yamlFailure } from '../../api/yaml.ts';
-import { authorOf } from '../authorship.ts';
+import { authorOf } from '../writes/authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { applyConflict, badRequest, conflict, unconvertible, untypedPatch } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { bodyOf, fieldValidationOf, isDryRun } from '../request-body.ts';
+import { bodyOf, fieldValidationOf, isDryRun } from '../encoding/request-body.ts';
 import { flag } from '../request-info.ts';
 import type { Resource } from '../resource.ts';
-import { warningHeader } from '../respond.ts';
-import { planUpdate } from '../writing.ts';
+import { warningHeader } from '../encoding/respond.ts';
+import { planUpdate } from '../writes/writing.ts';
 import { undecodedReason } from './patch-failure.ts';
 import { showObject, viewOf } from './read.ts';
 import { checkAddress, checkUnchanged, endpointOf, makeOrChange, modifyAs, storeNew } from './write.ts';
@@ -27,7 +26,8 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
   const view = viewOf(context);
   const { query } = info;
   const { configuration, asSent, warnings } = await readConfiguration(context);
-  const options = { ...authorOf(context), force: flag(query, 'force'), asSent };
+  const author = { ...authorOf(context), isApplied: true };
+  const options = { ...author, force: flag(query, 'force'), asSent };
   const endpoint = endpointOf(info.subresource);
   const change = async (): Promise<ApiResponse> => {
     const changed = await modifyAs(context, async (old, gate) => {
@@ -38,7 +38,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
       // After conflicts, and what it does not say the live object does.
       checkAddress(context, object);
       checkUnchanged(object, old);
-      return await planUpdate(resource, object, { old, endpoint, author: 'applied', gate });
+      return await planUpdate(resource, object, { old, endpoint, author, gate });
     });
     const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
     return showObject(context, changed.object, { headers, view });
@@ -56,7 +56,7 @@ export async function applyObject(context: ResourceContext): Promise<ApiResponse
     const { created, admissionWarnings } = await storeNew(context, object, {
       namespace: info.namespace,
       dryRun: isDryRun(query.getAll('dryRun')),
-      author: 'applied',
+      author,
       unasked: true,
     });
     const headers = warningHeader([...warnings, ...admissionWarnings]);
@@ -84,8 +84,8 @@ function addressOf({ metadata }: KubeObject): { readonly namespace: string; read
 /** Between two steps of work; undefined where a step is short. */
 type Pause = () => Promise<void> | undefined;
 
-function pauseOf({ request }: ResourceContext): Pause {
-  return () => pauseAfter(bodyOf(request).length);
+function pauseOf({ slice }: ResourceContext): Pause {
+  return () => slice.pause();
 }
 
 /** The configuration as an object of its type, with nothing but what it says. */
@@ -133,6 +133,7 @@ async function readConfiguration(context: ResourceContext): Promise<{
   const { value, duplicates } = await readApplied(bodyOf(request));
   checkType(value, resource);
   const pause = pauseOf(context);
+  await pause();
   const configuration = await typed(value, resource.type, pause);
   await pause();
   const twice = duplicates.map((what) => `error converting YAML to JSON: ${what}`);

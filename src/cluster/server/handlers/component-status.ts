@@ -2,13 +2,13 @@
 import { errorMessage } from '../../../base/errors.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
-import { CachedObject } from '../cached-object.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import { notFound } from '../failure.ts';
 import type { HealthCheck } from '../health/health.ts';
-import { listResponse } from '../list-body.ts';
+import { listResponse } from '../encoding/list-body.ts';
 import type { Resource } from '../resource.ts';
-import { selectionOf } from '../selection.ts';
-import { toBytes } from '../view.ts';
+import { selectionOf } from '../cache/selection.ts';
+import { toBytes } from '../encoding/view.ts';
 import { showObject, viewOf } from './read.ts';
 
 export async function componentStatus(context: ResourceContext): Promise<ApiResponse> {

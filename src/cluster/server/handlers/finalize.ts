@@ -2,13 +2,13 @@ import { fieldErrorsError } from '../../api/field-error.ts';
 import { listAt, sharing, textOf } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { validateFinalizerName, validateStandardFinalizer } from '../../api/validate/metadata.ts';
-import { authorOf } from '../authorship.ts';
+import { authorOf } from '../writes/authorship.ts';
 import type { ResourceContext } from '../context.ts';
-import { negotiate } from '../negotiate.ts';
+import { negotiate } from '../encoding/negotiate.ts';
 import type { KubeObject } from '../object.ts';
-import { checkUnknown, decodeBody } from '../request-body.ts';
-import { warningHeader } from '../respond.ts';
-import { planUpdate } from '../writing.ts';
+import { checkUnknown, decodeBody } from '../encoding/request-body.ts';
+import { warningHeader } from '../encoding/respond.ts';
+import { planUpdate } from '../writes/writing.ts';
 import { showObject } from './read.ts';
 import { checkAddress, modifyAs } from './write.ts';
 

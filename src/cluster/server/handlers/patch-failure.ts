@@ -1,6 +1,7 @@
 /** What upstream says about a patch whose result is no object of its kind: 422, about the patch and not the object. */
 import { errorMessage, isPlatformError, type PlatformError } from '../../../base/errors.ts';
 import { invalid } from '../../api/field-error.ts';
+import { goJson } from '../../api/go-order.ts';
 import { goText } from '../../api/go-text.ts';
 import type { JsonValue } from '../../api/json.ts';
 import { invalidObject } from '../failure.ts';
@@ -8,10 +9,10 @@ import { invalidObject } from '../failure.ts';
 /** The result of a strategic merge patch is converted from a map, those of the others are decoded from JSON. */
 export type PatchSubject =
   | { readonly strategic: true; readonly patch: JsonValue }
-  | { readonly strategic: false; readonly result: JsonValue };
+  | { readonly strategic: false; readonly result: () => JsonValue };
 
 export function patchFailure(subject: PatchSubject, why: string): PlatformError {
-  const value = subject.strategic ? goText(subject.patch) : JSON.stringify(subject.result);
+  const value = subject.strategic ? goText(subject.patch) : goJson(subject.result());
   return invalidObject({ group: '', kind: '', name: '' }, [invalid('patch', value, why)]);
 }
 

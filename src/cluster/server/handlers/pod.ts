@@ -8,10 +8,10 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { ResourceContext } from '../context.ts';
 import { badRequest, conflict, methodNotAllowed, unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { admitCreation } from '../gate.ts';
-import { checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
-import { respondWith } from '../respond.ts';
-import { otherUid, otherVersion } from '../writing.ts';
+import { admitCreation } from '../writes/gate.ts';
+import { checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
+import { respondWith } from '../encoding/respond.ts';
+import { otherUid, otherVersion } from '../writes/writing.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 

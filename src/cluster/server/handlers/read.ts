@@ -2,15 +2,15 @@ import type { ApiResponse } from '../../api/transport.ts';
 import { isWebSocketRequest } from '../../api/websocket.ts';
 import type { ResourceContext } from '../context.ts';
 import { notAcceptableSo } from '../failure.ts';
-import { listResponse } from '../list-body.ts';
+import { listResponse } from '../encoding/list-body.ts';
 import { checkMade } from '../offload/wide.ts';
-import { listOptionsOf, parseVersion, type ListOptions } from '../list-options.ts';
-import { listObjects } from '../listing.ts';
-import { jsonResponse } from '../respond.ts';
-import { selectionOf, type Selection } from '../selection.ts';
-import { viewable, viewFor, type View } from '../view.ts';
-import { watchObjects } from '../watching.ts';
-import type { CachedObject } from '../watch-cache.ts';
+import { listOptionsOf, parseVersion, type ListOptions } from '../cache/list-options.ts';
+import { listObjects } from '../cache/listing.ts';
+import { jsonResponse } from '../encoding/respond.ts';
+import { selectionOf, type Selection } from '../cache/selection.ts';
+import { viewable, viewFor, type View } from '../encoding/view.ts';
+import { watchObjects } from '../cache/watching.ts';
+import type { CachedObject } from '../cache/watch-cache.ts';
 import { overWebSocket } from './websocket-watch.ts';
 
 const SHOWN_AS: Readonly<Record<string, 'list' | 'events' | 'deleted'>> = {
@@ -76,7 +76,9 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   const selection: Selection = selectionOf({ resource, namespace, query, name });
   const from = parseVersion(version);
   if (version === '' || wantsInitial) await server.registry.fresh();
-  if (wantsInitial) await server.cache.waitFor(from);
+  // Nor does a watch begin amid a transaction.
+  const late = server.cache.waitFor(wantsInitial ? from : 0);
+  if (late !== undefined) await late;
   const { timeoutSeconds: seconds = 0 } = options;
   const noInitial = sendInitialEvents === false;
   const after =

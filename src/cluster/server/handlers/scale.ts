@@ -8,21 +8,22 @@ import { formatLabelSelector, selectorFromLabels, selectorFromObject } from '../
 import type { ApiResponse } from '../../api/transport.ts';
 import { recordUpdate, unownedWith } from '../../api/managed-fields/managed-fields.ts';
 import { ownersAfterScale, SCALE_VERSION, scaleOwners } from '../../api/managed-fields/scale-owners.ts';
-import { authorOf } from '../authorship.ts';
+import { authorOf } from '../writes/authorship.ts';
 import type { ResourceContext } from '../context.ts';
 import { badRequest, conflict, invalidObject, methodNotAllowed, MODIFIED } from '../failure.ts';
-import { patchFormat } from '../negotiate.ts';
+import { patchFormat } from '../encoding/negotiate.ts';
 import type { KubeObject } from '../object.ts';
-import type { Change } from '../registry.ts';
-import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../request-body.ts';
+import type { Change } from '../writes/registry.ts';
+import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
 import { flag } from '../request-info.ts';
 import { shownAs, type Resource } from '../resource.ts';
-import { respondWith } from '../respond.ts';
-import { AdmissionGate, type Window } from '../gate.ts';
-import { otherUid, planUpdate } from '../writing.ts';
+import { respondWith } from '../encoding/respond.ts';
+import { AdmissionGate, type Window } from '../writes/gate.ts';
+import { otherUid, planUpdate } from '../writes/writing.ts';
 import { checkType, merged, readApplied, typed } from './apply.ts';
 import { shownTo, storedFrom } from './converted.ts';
-import { checkAddress, patchedObject, readPatch } from './write.ts';
+import { patchedObject } from './patched.ts';
+import { checkAddress, readPatch } from './write.ts';
 
 const IGNORED = unownedWith([]);
 
@@ -131,7 +132,7 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       setOwners(object, ownersAfterScale(old, wanted, { path, apiVersion }));
       return await stored(
         context,
-        planUpdate(resource, object, { old, endpoint: 'main', author: 'applied', gate }),
+        planUpdate(resource, object, { old, endpoint: 'main', author: { ...author, isApplied: true }, gate }),
       );
     },
   });

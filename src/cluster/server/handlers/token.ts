@@ -9,13 +9,13 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { badRequest, conflict, invalidObject, methodNotAllowed, notFound } from '../failure.ts';
-import { admitCreation } from '../gate.ts';
+import { admitCreation } from '../writes/gate.ts';
 import type { KubeObject } from '../object.ts';
-import { checkTakes } from '../negotiate.ts';
-import { checkUnknown, decodeBody } from '../request-body.ts';
-import { jsonResponse, respondWith } from '../respond.ts';
-import { toBytes } from '../view.ts';
-import { otherNamespace } from '../writing.ts';
+import { checkTakes } from '../encoding/negotiate.ts';
+import { checkUnknown, decodeBody } from '../encoding/request-body.ts';
+import { jsonDocument, respondWith } from '../encoding/respond.ts';
+import { toBytes } from '../encoding/view.ts';
+import { otherNamespace } from '../writes/writing.ts';
 
 const KIND = { group: 'authentication.k8s.io', kind: 'TokenRequest' } as const;
 const TEN_MINUTES = 600;
@@ -176,7 +176,7 @@ export async function answerKeys(context: RequestContext): Promise<ApiResponse |
   context.verbatim = true;
   const cache = { 'cache-control': 'public, max-age=3600' };
   const document = path === KEYS ? await serviceAccounts.keySet() : discoveryOf(serviceAccounts);
-  return jsonResponse(200, toBytes(document), { 'content-type': type, ...cache });
+  return jsonDocument(200, toBytes(document), { 'content-type': type, ...cache });
 }
 
 function discoveryOf(serviceAccounts: ServiceAccountTokens): JsonObject {

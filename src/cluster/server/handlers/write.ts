@@ -1,37 +1,21 @@
 import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { jsonTypeName } from '../../api/go-errors.ts';
-import { MAX_COMPLAINTS, parseLargeJson, type Decoded } from '../../api/decode.ts';
+import { MAX_COMPLAINTS, parseLargeJson } from '../../api/decode.ts';
 import { fieldErrorsError, invalid } from '../../api/field-error.ts';
-import {
-  isJsonObject,
-  objectAt,
-  sharing,
-  type JsonObject,
-  type JsonValue,
-  jsonCopy,
-} from '../../api/json.ts';
-import { jsonPatch, mergePatch } from '../../api/patch.ts';
-import type { ObjectType } from '../../api/object-type.ts';
+import { isJsonObject, sharing, type JsonValue, jsonCopy } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { attributesOf, refusal } from '../authorization/authorizer.ts';
 import type { ResourceContext } from '../context.ts';
-import { AdmissionGate } from '../gate.ts';
-import { authorOf } from '../authorship.ts';
+import { AdmissionGate } from '../writes/gate.ts';
+import { authorOf } from '../writes/authorship.ts';
 import { badRequest, methodNotAllowed, revisionRequired, unsupportedMediaType } from '../failure.ts';
-import { PATCH_TYPES, patchFormat, type PatchFormat } from '../negotiate.ts';
+import { PATCH_TYPES, patchFormat } from '../encoding/negotiate.ts';
 import type { KubeObject } from '../object.ts';
-import type { Change, Changed } from '../registry.ts';
-import {
-  bodyOf,
-  checkResult,
-  checkUnknown,
-  decodeBody,
-  fieldValidationOf,
-  isDryRun,
-  nameKind,
-} from '../request-body.ts';
-import { warningHeader } from '../respond.ts';
-import type { CachedObject } from '../watch-cache.ts';
+import type { Change, Changed } from '../writes/registry.ts';
+import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
+import { warningHeader } from '../encoding/respond.ts';
+import type { CachedObject } from '../cache/watch-cache.ts';
+import { readAsOther } from '../encoding/other-versions.ts';
 import {
   otherNamespace,
   otherUid,
@@ -39,9 +23,9 @@ import {
   prepareCreate,
   type Authorship,
   type Endpoint,
-} from '../writing.ts';
+} from '../writes/writing.ts';
 import { shownTo, storedFrom } from './converted.ts';
-import { patchFailure, undecodable, type PatchSubject } from './patch-failure.ts';
+import { patchedObject, type Patch } from './patched.ts';
 import { showObject, viewOf } from './read.ts';
 
 export async function createObject(context: ResourceContext): Promise<ApiResponse> {
@@ -140,8 +124,7 @@ export async function modifyAs(
   await using gate = new AdmissionGate(context, 'UPDATE');
   const changed = await server.registry.modify(resource, info, {
     dryRun: isDryRun(info.query.getAll('dryRun')),
-    change: async (current, length) => {
-      gate.found(length);
+    change: async (current) => {
       const change = await plan(conversion === undefined ? current : await shownTo(context, current), gate);
       await gate.pause();
       if (change.type !== 'put' || conversion === undefined) return change;
@@ -205,27 +188,26 @@ export function checkAddress({ resource, info }: ResourceContext, object: KubeOb
 }
 
 export async function patchObject(context: ResourceContext): Promise<ApiResponse> {
-  const { resource, info } = context;
+  const { server, resource, info } = context;
   const view = viewOf(context);
   const patch = await readPatch(context);
   const author = authorOf(context);
   let warnings: readonly string[] = [];
   const changed = await modifyAs(context, (old, gate) => {
-    const result = patchedObject(old, { patch, kind: resource.type, query: info.query });
+    const result = patchedObject(old, {
+      patch,
+      kind: resource.type,
+      query: info.query,
+      asOther: (made) => readAsOther(server.resources, resource, made),
+    });
     warnings = result.warnings;
+    context.warnings?.push(...warnings);
     checkAddress(context, result.object);
     checkUnchanged(result.object, old);
     return planUpdate(resource, result.object, { old, endpoint: endpointOf(info.subresource), author, gate });
   });
   const headers = warningHeader([...warnings, ...changed.admissionWarnings]);
   return showObject(context, changed.object, { headers, view });
-}
-
-export interface Patch {
-  readonly format: Exclude<PatchFormat, 'apply'>;
-  readonly value: JsonValue;
-  /** What strict decoding refuses about the patch itself. */
-  readonly complaints: readonly string[];
 }
 
 export async function readPatch({ request, server, resource, info }: ResourceContext): Promise<Patch> {
@@ -300,43 +282,4 @@ export function checkUnchanged(object: KubeObject, old: KubeObject): void {
   const { uid = '' } = object.metadata ?? {};
   if (uid !== '' && uid !== old.metadata.uid)
     throw fieldErrorsError([invalid('metadata.uid', uid, 'field is immutable')]);
-}
-
-/** `old` with the patch applied, decoded by the schema and with its defaults. What has not changed is shared with `old`. */
-export function patchedObject(
-  old: KubeObject,
-  options: { readonly patch: Patch; readonly kind: ObjectType; readonly query: URLSearchParams },
-): { object: KubeObject; warnings: readonly string[] } {
-  const { patch, kind, query } = options;
-  const result = apply(old, patch, kind);
-  const subject: PatchSubject =
-    patch.format === 'strategic' ? { strategic: true, patch: patch.value } : { strategic: false, result };
-  let decoded: Decoded;
-  let object: KubeObject;
-  try {
-    decoded = kind.decode(result, { prior: old });
-    object = { ...decoded.object, metadata: { ...objectAt(decoded.object, 'metadata') } } as KubeObject;
-    if (patch.format !== 'strategic') checkResult(result, decoded, kind);
-    nameKind(object, kind);
-  } catch (error) {
-    throw undecodable(error, subject);
-  }
-  const unknown = [...patch.complaints, ...decoded.unknown].slice(0, MAX_COMPLAINTS);
-  if (unknown.length > 0 && fieldValidationOf(query) === 'Strict') {
-    throw patchFailure(subject, `strict decoding error: ${unknown.join(', ')}`);
-  }
-  const warnings = checkUnknown(unknown, kind, query);
-  kind.applyDefaults(object, old);
-  return { object, warnings };
-}
-
-/** What the patch leaves alone is the same in the result and in the document. */
-function apply(document: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
-  if (format === 'json') return sharing(jsonPatch(document, value), document);
-  if (format === 'merge') return mergePatch(document, value);
-  if (kind.strategicMerge === undefined) {
-    const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
-    throw unsupportedMediaType([...taken, 'application/apply-patch+yaml']);
-  }
-  return kind.strategicMerge(document, value as JsonObject);
 }

@@ -2,9 +2,9 @@
 import type { ApiResponse } from '../../api/transport.ts';
 import { KUBERNETES_VERSION } from '../../api/version.ts';
 import { notShownSo } from '../failure.ts';
-import { parseAccept } from '../negotiate.ts';
-import { jsonResponse, warningHeader } from '../respond.ts';
-import { toBytes } from '../view.ts';
+import { parseAccept } from '../encoding/negotiate.ts';
+import { jsonResponse, warningHeader } from '../encoding/respond.ts';
+import { toBytes } from '../encoding/view.ts';
 
 const OFFERED = ['application/json', 'application/yaml', 'text/plain'];
 const GROUP = 'config.k8s.io';

@@ -2,7 +2,7 @@
 import { errorMessage } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { textResponse } from '../respond.ts';
+import { textResponse } from '../encoding/respond.ts';
 
 export interface HealthCheck {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** `default/kubernetes`: the addresses of all API servers that are alive, in both forms of endpoints. */
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import { putOwn, removeOwn } from '../own-objects.ts';
+import { putOwn, removeOwn } from '../writes/own-objects.ts';
 import { MasterLeases, type Advertised } from './master-leases.ts';
 
 const NAMESPACE = 'default';

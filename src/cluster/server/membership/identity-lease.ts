@@ -8,7 +8,7 @@ import { rfc3339Micro } from '../../../base/clock.ts';
 import { uuid } from '../../../base/random.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import { putOwn, removeOwn, type OwnKind } from '../own-objects.ts';
+import { putOwn, removeOwn, type OwnKind } from '../writes/own-objects.ts';
 
 export interface ServerIdentity {
   /** Of the machine; the Lease's name follows from it, so that a restarted server finds its own again. */

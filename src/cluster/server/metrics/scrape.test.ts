@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { systemClock } from '../../../base/clock.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import { Metrics } from './metrics.ts';
 import { metricsResponse } from './scrape.ts';
 

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../base/clock.ts';
 import { Slice } from '../../../base/yield-to-loop.ts';
 import type { ApiResponse } from '../../api/transport.ts';
-import { ListBody } from '../list-body.ts';
+import { ListBody } from '../encoding/list-body.ts';
 
 /** Text that is sent at once. */
 const PIECE_CHARACTERS = 32 * 1024;

@@ -1,7 +1,7 @@
 /** What the API server counts about itself, under upstream's names. */
 import { createHash } from 'node:crypto';
 import type { ApiResponse } from '../../api/transport.ts';
-import { ListBody } from '../list-body.ts';
+import { ListBody } from '../encoding/list-body.ts';
 import type { RequestContext, ServerParts } from '../context.ts';
 import type { RequestInfo } from '../request-info.ts';
 import {

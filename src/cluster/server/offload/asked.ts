@@ -1,11 +1,16 @@
 /** What the main thread answers to a thread that works on one request. */
+import { yieldToLoop } from '../../../base/yield-to-loop.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import { parseInSlices } from '../../api/parse-in-slices.ts';
+import { unpackOps } from '../../store/sqlite-protocol.ts';
 import { Round, type AdmissionRequest, type Reservations } from '../admission/admission.ts';
 import type { ResourceContext } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import type { Storage } from '../registry.ts';
+import type { Storage } from '../writes/registry.ts';
 import { own, type AdmissionQuestion, type Calls, type ObjectsWanted } from './protocol.ts';
+
+/** A transaction of more is begun in a turn of its own. */
+const MANY_OPS = 200;
 
 type Answers = {
   readonly [K in keyof Calls]: (
@@ -31,8 +36,10 @@ export function answersFor(
       const found = await storage.current(prefix, key);
       return found && { bytes: own(found.stored), revision: found.revision };
     },
-    async txn(compares, ops) {
-      const { succeeded, revision, current } = await storage.txn(compares, ops);
+    async txn(compares, ops, values) {
+      // To read so many has taken its time.
+      if (ops.length > MANY_OPS) await yieldToLoop();
+      const { succeeded, revision, current } = await storage.txn(compares, unpackOps(ops, values));
       // Of what was written only the revision is new.
       const states = succeeded ? [] : current;
       return {

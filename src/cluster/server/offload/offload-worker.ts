@@ -1,27 +1,29 @@
 /** The thread for wide objects: the same handlers as in the main thread, over parts that ask there. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
+import { Slice } from '../../../base/yield-to-loop.ts';
 import { assert, PlatformError } from '../../../base/errors.ts';
 import { TooLong } from '../../../base/too-long.ts';
 import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { withAllowance } from '../../api/cel/allowance.ts';
+import type { JsonObject } from '../../api/json.ts';
 import { loadPatterns } from '../../api/pattern/lazy.ts';
 import { loadRules } from '../../api/structural/lazy-rules.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { loadDeviceExpressions } from '../../api/validate/expressions.ts';
 import { failureAnswer, isBug } from '../answer-failure.ts';
 import { recordedBody } from '../audit/recorded-body.ts';
-import { CachedObject } from '../cached-object.ts';
+import { ValuePacker } from '../../store/sqlite-protocol.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import type { RequestContext } from '../context.ts';
 import { resourcesOf } from '../custom/definition.ts';
 import { answerFor } from '../handlers/resource.ts';
-import { wholeBody } from '../list-body.ts';
-import { tableParts, viewFor, type View } from '../view.ts';
+import { wholeBody } from '../encoding/list-body.ts';
+import { tableParts, viewFor, type View } from '../encoding/view.ts';
 import { ResourceTable } from '../resource-table.ts';
 import type { Resource } from '../resource.ts';
 import {
   buffersIn,
-  given,
   NO_JOB,
   own,
   type Asked,
@@ -38,6 +40,7 @@ import {
   type Show,
   type ShownAs,
   type ThreadOptions,
+  type Validation,
 } from './protocol.ts';
 import { remoteParts, type Ask } from './remote-parts.ts';
 
@@ -55,9 +58,12 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-port.on('message', (message: Job | Show | Evaluation | Reading | Recording | Definition | Reply) => {
+type Message = Job | Show | Evaluation | Validation | Reading | Recording | Definition | Reply;
+
+port.on('message', (message: Message) => {
   if (message.kind === 'job') void work(message);
   else if (message.kind === 'evaluation') void evaluate(message);
+  else if (message.kind === 'validation') void validate(message);
   else if (message.kind === 'show') void show(message);
   else if (message.kind === 'reading') void read(message);
   else if (message.kind === 'recording') void record(message);
@@ -120,6 +126,7 @@ async function work(job: Job): Promise<void> {
     info: { ...info, query },
     user,
     server,
+    slice: new Slice(systemClock),
     warnings: [],
     ...(job.audited && { annotations }),
   };
@@ -148,6 +155,25 @@ async function evaluate({ id, asked }: Evaluation): Promise<void> {
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }
+}
+
+async function validate({ id, place, definition, object, update }: Validation): Promise<void> {
+  try {
+    const { type } = await resourceOf({ info: place, definition });
+    const made = objectOf(object);
+    const errors = await inTime(async () =>
+      update === undefined
+        ? type.validateCreate(made)
+        : type.validateUpdate(made, objectOf(update.old), update.endpoint),
+    );
+    post({ kind: 'made', id, answer: own(Buffer.from(JSON.stringify(errors))) });
+  } catch (error) {
+    post({ kind: 'made', id, error: toWireError(error) });
+  }
+}
+
+function objectOf({ buffer }: Uint8Array): JsonObject {
+  return JSON.parse(Buffer.from(buffer).toString()) as JsonObject;
 }
 
 async function record({ id, body, how }: Recording): Promise<void> {
@@ -180,7 +206,9 @@ async function read({ id, definition, place, review, answer }: Reading): Promise
     const { conversion } = await resourceOf({ info: place, definition });
     assert(conversion?.program !== undefined, `${definition} is converted by another program`);
     const made = await conversion.program.read(review, answer);
-    post({ kind: 'made', id, answer: made.map(given) });
+    const packer = new ValuePacker();
+    const slices = made.map((bytes) => packer.add(bytes));
+    post({ kind: 'made', id, answer: { values: packer.pack(), slices } });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }

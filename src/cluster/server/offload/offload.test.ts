@@ -5,7 +5,7 @@ import { PlatformError } from '../../../base/errors.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { stringAt } from '../../api/json.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import { configMap, TestServer, type Answer } from '../testing/test-server.ts';
 import { threads } from '../testing/threads.ts';
 
@@ -303,17 +303,38 @@ function thing(name: string, spec: object): object {
   return { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name }, spec: { list, ...spec } };
 }
 
-test('rules that take long in the main thread are evaluated in the other one', async () => {
+test('rules that take long in the main thread are evaluated in the other one, and nobody is asked twice', async () => {
   using seen = threads();
-  await using api = await TestServer.open({ clock: systemClock });
+  const asked: string[] = [];
+  const counting: AdmissionPlugin = {
+    name: 'Counting',
+    handles: ({ resource }) => resource.resource === 'things',
+    mutate: ({ operation, object }) => void asked.push(`${operation} ${object?.metadata.name}`),
+    validate: ({ object }) => void asked.push(`then ${object?.metadata.name}`),
+  };
+  await using api = await TestServer.open({ clock: systemClock, admission: [counting] });
   const rule = '!has(self.few) || self.few.all(x, self.few.all(y, x + y >= 0))';
   await api.create(DEFINITIONS, definition({ maximum: 10, rule }));
   await until(async () => (await api.call('GET', THINGS)).status === 200);
   const few = Array.from({ length: 300 }, (_, i) => i % 10);
   await api.create(THINGS, thing('slow', { list: [], few }));
   assert.equal(seen.started.length, 1);
-  const refused = await api.call('POST', THINGS, thing('wrong', { list: [], few: [...few.slice(1), -1, 0] }));
+  const wrong = [...few.slice(2), -1, 0];
+  const refused = await api.call('POST', THINGS, thing('wrong', { list: [], few: wrong }));
   assert.equal(refused.status, 422);
+  const merge = { 'content-type': MERGE };
+  const changed = { spec: { few: few.map((x) => x + 1) } };
+  assert.equal((await api.call('PATCH', `${THINGS}/slow`, changed, merge)).status, 200);
+  const broken = await api.call('PATCH', `${THINGS}/slow`, { spec: { few: wrong } }, merge);
+  assert.match(broken.body.message ?? '', /spec: Invalid value: .*too much/);
+  assert.deepEqual(asked, [
+    'CREATE slow',
+    'then slow',
+    'CREATE wrong',
+    'UPDATE slow',
+    'then slow',
+    'UPDATE slow',
+  ]);
 });
 
 test('wide custom resources know their definitions, also when these change', async () => {

@@ -12,6 +12,7 @@ import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { workerUrl } from '../../../base/worker-url.ts';
 import { withAllowance } from '../../api/cel/allowance.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
+import type { FieldError } from '../../api/field-error.ts';
 import type { JsonObject } from '../../api/json.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import type { Decide } from '../admission/policy/authorizer.ts';
@@ -19,10 +20,11 @@ import type { AnswerTo, Question } from '../admission/policy/questions.ts';
 import { isBug } from '../answer-failure.ts';
 import type { BodyToRecord } from '../audit/recorded-body.ts';
 import type { Answer, ResourceContext, ServerLimits, ServerParts } from '../context.ts';
-import type { Storage } from '../registry.ts';
+import type { KubeObject } from '../object.ts';
+import type { Storage } from '../writes/registry.ts';
 import type { Resource } from '../resource.ts';
-import type { CachedObject } from '../cached-object.ts';
-import type { View } from '../view.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import type { View } from '../encoding/view.ts';
 import type { Answered } from '../webhooks/json-exchange.ts';
 import { keyOf } from '../resource-table.ts';
 import type { StrategyChoices } from '../strategies/index.ts';
@@ -39,6 +41,7 @@ import {
   type Definition,
   type Done,
   type Made,
+  type Packed,
   type Evaluation,
   type Job,
   type Place,
@@ -49,6 +52,7 @@ import {
   type Show,
   type ShownAs,
   type ThreadOptions,
+  type Validation,
 } from './protocol.ts';
 import { isWide, isWideObject, type WideViews } from './wide.ts';
 
@@ -76,7 +80,7 @@ export class Offload implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The answer, by the thread where the request is for something wide or `here` turns out to take too long. */
+  /** The answer, by the thread where the request is for something wide or turns out to be. */
   answer(context: ResourceContext, here: Answer): Promise<ApiResponse> {
     if (!isMovable(context)) return here(context);
     if (this.#isWide(context)) return this.#ask(context);
@@ -116,6 +120,17 @@ export class Offload implements AsyncDisposable {
     this.#thread ??= this.#start();
     const answer = await this.#thread.evaluate(bytes, decide);
     return JSON.parse(Buffer.from(answer.buffer).toString()) as AnswerTo<Q>;
+  }
+
+  /** What is wrong with an object of a resource whose rules take too long for the main thread. */
+  async errorsIn(of: Defined, object: JsonObject, update?: Update): Promise<readonly FieldError[]> {
+    const objects = {
+      object: own(await encodeInSlices(object)),
+      ...(update && { update: { ...update, old: own(await encodeInSlices(update.old)) } }),
+    };
+    this.#thread ??= this.#start();
+    const answer = await this.#thread.validate(of, objects);
+    return JSON.parse(Buffer.from(answer.buffer).toString()) as FieldError[];
   }
 
   /** What a webhook has made of wide objects: JSON of each as it is stored. */
@@ -177,6 +192,12 @@ function isMovable({ info }: ResourceContext): boolean {
 interface Defined {
   readonly server: Pick<ServerParts, 'resources' | 'cache'>;
   readonly place: Place;
+}
+
+/** Of what is there already. */
+export interface Update {
+  readonly old: KubeObject;
+  readonly endpoint: string;
 }
 
 function placeOf({ group, version, resource }: Place): Place {
@@ -298,9 +319,26 @@ class Thread implements AsyncDisposable {
     return promise;
   }
 
+  /** JSON of the FieldErrors. */
+  validate({ server, place }: Defined, objects: Pick<Validation, 'object' | 'update'>): Promise<Uint8Array> {
+    const { promise, done, reject } = made<Uint8Array>();
+    // The request says what went wrong.
+    const id = this.#run({ answers: {}, done, reject, report: () => {} });
+    const resource = server.resources.get(place.group, place.version, place.resource);
+    const definition = this.#define({ server }, resource);
+    this.#post({
+      kind: 'validation',
+      id,
+      place: placeOf(resource),
+      ...(definition !== undefined && { definition }),
+      ...objects,
+    });
+    return promise;
+  }
+
   /** What a webhook has made of objects of a custom resource. */
-  read(of: Defined, review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
-    const { promise, done, reject } = made<readonly Uint8Array[]>();
+  async read(of: Defined, review: Uint8Array, answer: Answered): Promise<readonly Uint8Array[]> {
+    const { promise, done, reject } = made<Packed>();
     // Who asked for it says what went wrong.
     const id = this.#run({ answers: {}, done, reject, report: () => {} });
     this.#post({
@@ -311,7 +349,8 @@ class Thread implements AsyncDisposable {
       review: own(review),
       answer: { ...answer, bytes: given(answer.bytes) },
     });
-    return promise;
+    const { values, slices } = await promise;
+    return slices.map(([at, length]) => values.subarray(at, at + length));
   }
 
   record(body: Uint8Array, how: BodyToRecord): Promise<Uint8Array> {
@@ -329,7 +368,7 @@ class Thread implements AsyncDisposable {
   }
 
   /** Tells the thread of the definition of a custom resource; its name, undefined for all other resources. */
-  #define({ server }: ResourceContext, resource: Resource): string | undefined {
+  #define({ server }: Pick<Defined, 'server'>, resource: Resource): string | undefined {
     const isCustom = server.resources.source(definitionName(resource)).includes(resource);
     return isCustom ? this.#defineNamed({ server, place: resource }) : undefined;
   }
@@ -345,7 +384,7 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Show | Evaluation | Reading | Recording | Definition | Reply): void {
+  #post(message: Job | Show | Evaluation | Validation | Reading | Recording | Definition | Reply): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 

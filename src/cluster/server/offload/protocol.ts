@@ -18,6 +18,9 @@
  *     |-- Reply { value | error } ------->|
  *     |<-- Made { answer | error } --|
  *     |                                   |
+ *     |-- Validation { object } --------->|   an object whose rules take long, while its request waits
+ *     |<-- Made { answer | error } --|
+ *     |                                   |
  *     |-- Recording { body } ------------>|   what an audit event says of a long body
  *     |<-- Made { answer | error } --|
  *     |                                   |
@@ -30,14 +33,15 @@
 import { assert } from '../../../base/errors.ts';
 import type { WireError } from '../../../base/wire-error.ts';
 import type { ApiRequest, UserInfo } from '../../api/transport.ts';
-import type { Compare, Op } from '../../store/store.ts';
+import type { Slice, WireOp } from '../../store/sqlite-protocol.ts';
+import type { Compare } from '../../store/store.ts';
 import type { AdmissionRequest, Operation } from '../admission/admission.ts';
 import type { Question } from '../admission/policy/questions.ts';
 import type { Subject } from '../admission/policy/variables.ts';
 import type { BodyToRecord } from '../audit/recorded-body.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import type { ServerParts } from '../context.ts';
-import type { Outcome } from '../registry.ts';
+import type { Outcome } from '../writes/registry.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { StrategyChoices } from '../strategies/index.ts';
 import type { Answered } from '../webhooks/json-exchange.ts';
@@ -117,7 +121,8 @@ export interface Calls {
   fresh(): void;
   waitFor(revision: number): void;
   current(prefix: string, key: string): State | undefined;
-  txn(compares: readonly Compare[], ops: readonly Op[]): Outcome;
+  /** The operations' values lie in `values`. */
+  txn(compares: readonly Compare[], ops: readonly WireOp[], values: Uint8Array): Outcome;
   lease(seconds: number): number;
   unclaimed(keys: readonly string[]): string | undefined;
   decide(attributes: Attributes): Decision;
@@ -185,6 +190,17 @@ export interface Asked<Q extends Question = Question> {
   readonly subject: Subject;
 }
 
+/** What is wrong with an object? */
+export interface Validation {
+  readonly kind: 'validation';
+  readonly id: number;
+  readonly place: Place;
+  readonly definition?: string;
+  /** JSON. */
+  readonly object: Uint8Array;
+  readonly update?: { readonly old: Uint8Array; readonly endpoint: string };
+}
+
 /** What a webhook has made of wide objects. */
 export interface Reading {
   readonly kind: 'reading';
@@ -204,11 +220,17 @@ export interface Recording {
   readonly how: BodyToRecord;
 }
 
+/** One buffer for many: hundreds would each have to change hands, and to be collected. */
+export interface Packed {
+  readonly values: Uint8Array;
+  readonly slices: readonly Slice[];
+}
+
 export interface Made {
   readonly kind: 'made';
   readonly id: number;
-  /** JSON; of a reading one for each object. */
-  readonly answer?: Uint8Array | readonly Uint8Array[];
+  /** JSON; of a reading that of each object. */
+  readonly answer?: Uint8Array | Packed;
   readonly error?: WireError;
 }
 

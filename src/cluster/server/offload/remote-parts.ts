@@ -3,12 +3,13 @@ import { systemClock } from '../../../base/clock.ts';
 import { assert } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { systemRandom } from '../../../base/random.ts';
+import { packOps, ValuePacker } from '../../store/sqlite-protocol.ts';
 import type { Compare, Op } from '../../store/store.ts';
 import { Admission, Reservations, type AdmissionRequest } from '../admission/admission.ts';
-import { CachedObject } from '../cached-object.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
-import { Registry, type Outcome, type Storage } from '../registry.ts';
+import { Registry, type Outcome, type Storage } from '../writes/registry.ts';
 import type { ResourceTable } from '../resource-table.ts';
 import {
   own,
@@ -67,8 +68,9 @@ class RemoteStorage implements Storage {
   }
 
   async txn(compares: readonly Compare[], ops: readonly Op[]): Promise<Outcome> {
-    const owned = ops.map((op) => (op.type === 'put' ? { ...op, value: own(op.value) } : op));
-    return await this.#ask('txn', compares, owned);
+    const packer = new ValuePacker();
+    const packed = packOps(ops, packer);
+    return await this.#ask('txn', compares, packed, packer.pack());
   }
 
   lease(seconds: number): Promise<number> {

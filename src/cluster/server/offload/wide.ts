@@ -4,7 +4,7 @@ import { TooLong } from '../../../base/too-long.ts';
 import { allowance } from '../../api/cel/allowance.ts';
 import { isJsonObject, type JsonValue } from '../../api/json.ts';
 import { isCrowded } from '../../api/parse-in-slices.ts';
-import { CachedObject } from '../cached-object.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
 import type { ShownAs } from './protocol.ts';

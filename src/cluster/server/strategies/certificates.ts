@@ -5,6 +5,11 @@ import type { KubeObject } from '../object.ts';
 import type { Strategy } from '../resource.ts';
 
 export const signingRequestStrategy: Strategy = {
+  unowned: {
+    '': [['spec'], ['status']],
+    status: [['spec'], ['status', 'conditions']],
+    approval: [['spec'], ['status', 'certificate']],
+  },
   prepareForCreate(request, { user }) {
     const { username: _1, uid: _2, groups: _3, extra: _4, ...asked } = request.spec ?? {};
     request.spec = { ...asked, ...identity(user) };
@@ -56,7 +61,7 @@ function preserve(request: KubeObject, old: KubeObject, type: string): void {
 }
 
 /** Conditions carry the times of their last write and of their last transition; one that stays keeps the latter. */
-function stamp(request: KubeObject, old: KubeObject, now: string | undefined): void {
+function stamp(request: KubeObject, old: KubeObject, now: string): void {
   for (const condition of conditions(request)) {
     const same = conditions(old).find(
       (item) =>
@@ -64,9 +69,7 @@ function stamp(request: KubeObject, old: KubeObject, now: string | undefined): v
         item['status'] === condition['status'] &&
         item['lastTransitionTime'] !== undefined,
     );
-    const update = condition['lastUpdateTime'] ?? now;
-    const transition = condition['lastTransitionTime'] ?? same?.['lastTransitionTime'] ?? update;
-    if (update !== undefined) condition['lastUpdateTime'] = update;
-    if (transition !== undefined) condition['lastTransitionTime'] = transition;
+    condition['lastUpdateTime'] ??= now;
+    condition['lastTransitionTime'] ??= same?.['lastTransitionTime'] ?? condition['lastUpdateTime'];
   }
 }

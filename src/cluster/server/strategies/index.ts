@@ -126,7 +126,7 @@ function specialStrategies(choices: StrategyChoices): Readonly<Record<string, St
     resourcequotas: controlled(),
     resourceslices: resourceSliceStrategy,
     serviceaccounts: serviceAccountStrategy,
-    servicecidrs: controlled(),
+    servicecidrs: { ...controlled(), ...STATUS_ALONE },
     services: serviceStrategy(choices),
     statefulsets: statefulSetStrategy,
     validatingadmissionpolicies: { ...controlled(), ...STATUS_ALONE },

@@ -14,6 +14,7 @@ const GATED: Json = {
 
 export const podStrategy: Strategy = {
   fixedInStatus: ['ownerReferences'],
+  unowned: { ephemeralcontainers: [], resize: [] },
   prepareForCreate(pod) {
     const spec = (pod.spec ??= {});
     dropDisabledFields(spec);

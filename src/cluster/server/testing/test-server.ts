@@ -5,9 +5,9 @@ import { seededRandom } from '../../../base/random.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../../api/transport.ts';
 import { openMemoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
-import { CachedObject } from '../cached-object.ts';
+import { CachedObject } from '../cache/cached-object.ts';
 import { createApiServer, type ApiServer, type ApiServerOptions } from '../api-server.ts';
-import { wholeBody } from '../list-body.ts';
+import { wholeBody } from '../encoding/list-body.ts';
 import type { KubeObject } from '../object.ts';
 
 // Nobody changes what has been read from the store: where one does, its test fails.

@@ -4,16 +4,15 @@
  */
 import { Agent } from 'node:https';
 import { isIP } from 'node:net';
-import { PlatformError } from '../../../base/errors.ts';
-import type { Clock } from '../../../base/clock.ts';
+import { isPlatformError, PlatformError } from '../../../base/errors.ts';
 import { isJsonObject, numberAt, objectAt, stringAt, type JsonObject } from '../../api/json.ts';
 import type { ServerParts } from '../context.ts';
 import { keyOf } from '../resource-table.ts';
-import { exchange, readAnswer, type Answered } from './json-exchange.ts';
+import { exchange, type Answered } from './json-exchange.ts';
 
 const MAX_AGENTS = 256;
 
-/** Where a webhook is: WebhookClientConfig of admissionregistration and of apiextensions are the same. */
+/** Where a webhook is. */
 export interface Place {
   /** As error messages show it. */
   readonly url: string;
@@ -48,8 +47,7 @@ function forgetOldest(): void {
   oldest[1].destroy();
 }
 
-/** Throws `unavailable` when the service is not there. */
-export function placeOf(config: JsonObject, server: ServerParts): Place {
+export function placeOf(config: JsonObject, query: string, server: ServerParts): Place {
   const bundle = stringAt(config, 'caBundle');
   const ca = bundle === '' ? {} : { ca: Buffer.from(bundle, 'base64').toString('utf8') };
   const text = stringAt(config, 'url');
@@ -58,11 +56,12 @@ export function placeOf(config: JsonObject, server: ServerParts): Place {
       throw new PlatformError('invalid', `webhook url is not one: ${JSON.stringify(text)}`);
     const url = new URL(text);
     const host = url.hostname.replace(/^\[|\]$/g, '');
+    const more = url.search === '' ? `?${query}` : `${url.search}&${query}`;
     return {
-      url: text,
+      url: `${text}${text.includes('?') ? '&' : '?'}${query}`,
       host,
       port: url.port === '' ? 443 : Number(url.port),
-      path: `${url.pathname}${url.search}`,
+      path: `${url.pathname}${more}`,
       serverName: host,
       ...ca,
     };
@@ -70,12 +69,18 @@ export function placeOf(config: JsonObject, server: ServerParts): Place {
   const reference = objectAt(config, 'service');
   const [namespace, name] = [stringAt(reference, 'namespace'), stringAt(reference, 'name')];
   const port = numberAt(reference, 'port') ?? 443;
-  const path = stringAt(reference, 'path') || '/';
+  const path = `${stringAt(reference, 'path') || '/'}?${query}`;
   const serverName = `${name}.${namespace}.svc`;
-  const host = addressOf(server, { namespace, name, port });
-  return { url: `https://${serverName}:${port}${path}`, host, port, path, serverName, ...ca };
+  const url = `https://${serverName}:${port}${path}`;
+  try {
+    const host = addressOf(server, { namespace, name, port });
+    return { url, host, port, path, serverName, ...ca };
+  } catch (error) {
+    throw isPlatformError(error) ? new PlatformError(error.code, `Post "${url}": ${error.message}`) : error;
+  }
 }
 
+/** Throws `unavailable` when the service is not there. */
 function addressOf(
   server: ServerParts,
   { namespace, name, port }: { namespace: string; name: string; port: number },
@@ -100,42 +105,30 @@ function addressOf(
 }
 
 export interface Call {
-  readonly place: Place;
+  /** WebhookClientConfig: those of admissionregistration and of apiextensions are the same. */
+  readonly clientConfig: JsonObject;
   readonly body: JsonObject | Uint8Array;
   readonly timeoutSeconds: number;
-  readonly clock: Clock;
-  /** Text after `Post "url"`. */
-  readonly showTimeout?: boolean;
 }
 
-/** The answer's JSON object. Throws `timeout` or `unavailable` with a text like Go's client's. */
-export async function post(call: Call): Promise<JsonObject> {
-  return await readAnswer(await postUnread(call));
-}
-
-/** As `post`, for who reads the answer himself. */
-export async function postUnread({
-  place,
-  body,
-  timeoutSeconds,
-  clock,
-  showTimeout = false,
-}: Call): Promise<Answered> {
-  const query = showTimeout ? `${place.path.includes('?') ? '&' : '?'}timeout=${timeoutSeconds}s` : '';
+/** The answer, whatever its status. Throws `timeout` or `unavailable` with a text like Go's client's. */
+export async function post(
+  { clientConfig, body, timeoutSeconds }: Call,
+  server: ServerParts,
+): Promise<Answered> {
+  const place = placeOf(clientConfig, `timeout=${timeoutSeconds}s`, server);
+  const { url, host, port, path, serverName } = place;
   return await exchange({
     method: 'POST',
-    url: `${place.url}${query}`,
+    url,
     agent: agentFor(place),
-    host: place.host,
-    port: place.port,
-    path: `${place.path}${query}`,
-    headers: {
-      host: `${place.serverName}:${place.port}`,
-      'user-agent': 'kube-apiserver-admission',
-    },
+    host,
+    port,
+    path,
+    headers: { host: `${serverName}:${port}`, 'user-agent': 'kube-apiserver-admission' },
     body,
     timeoutMs: timeoutSeconds * 1000,
-    clock,
+    clock: server.clock,
   });
 }
 

@@ -42,25 +42,21 @@ export interface ExchangeOptions {
 export interface Answered {
   /** `Post "https://example.com/"`: how error messages begin. */
   readonly request: string;
+  readonly status: number;
+  /** Its content-type; '' where it says none. */
+  readonly type: string;
   readonly bytes: Uint8Array;
 }
 
-/**
- * The answer's body, of a status from 200 to 299. Throws `timeout` or `unavailable` with a text like Go's client's; an
- * answer with another status has it as `details.status`.
- */
+/** The answer, whatever its status. Throws `timeout` or `unavailable` with a text like Go's client's. */
 export async function exchange(options: ExchangeOptions): Promise<Answered> {
   const { method, url, agent, host, port, path, timeoutMs, clock, maxBytes = MAX_ANSWER_BYTES } = options;
   const { body } = options;
   const bytes = body === undefined || body instanceof Uint8Array ? body : await encodeInSlices(body);
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const request = `${method === 'GET' ? 'Get' : 'Post'} "${url}"`;
-  const fail = (why: string, code: 'unavailable' | 'timeout' = 'unavailable', status?: number): void =>
-    reject(
-      new PlatformError(code, `${request}: ${why}`, {
-        ...(status !== undefined && { details: { status } }),
-      }),
-    );
+  const fail = (why: string, code: 'unavailable' | 'timeout' = 'unavailable'): void =>
+    reject(new PlatformError(code, `${request}: ${why}`));
   let isOver = false;
   let outgoing: ClientRequest;
   const send = (): void => {
@@ -101,13 +97,8 @@ export async function exchange(options: ExchangeOptions): Promise<Answered> {
     incoming.on('error', (error) => fail(errorMessage(error)));
     incoming.on('aborted', () => fail('unexpected EOF'));
     incoming.on('end', () => {
-      const bytes = Buffer.concat(parts);
-      const status = incoming.statusCode ?? 0;
-      if (status >= 200 && status <= 299) resolve({ request, bytes });
-      else {
-        const text = bytes.toString('utf8', 0, 1000).slice(0, 200);
-        fail(`unexpected status ${status}: ${text}`, 'unavailable', status);
-      }
+      const { statusCode: status = 0, headers } = incoming;
+      resolve({ request, status, type: headers['content-type'] ?? '', bytes: Buffer.concat(parts) });
     });
   };
   using timer = new DisposableStack();
@@ -138,12 +129,19 @@ function asGoSays(error: NodeJS.ErrnoException): string {
   return errorMessage(error);
 }
 
-/** The same for an answer that has to be a JSON object. */
-export async function exchangeJson(options: ExchangeOptions): Promise<JsonObject> {
-  return await readAnswer(await exchange(options));
+/** Throws `unavailable` with `details.status` for a status that is not one from 200 to 299. */
+export async function exchangeWell(options: ExchangeOptions): Promise<Answered> {
+  const answer = await exchange(options);
+  const { request, status, bytes } = answer;
+  if (status >= 200 && status <= 299) return answer;
+  const text = Buffer.from(bytes).toString('utf8', 0, 1000).slice(0, 200);
+  const details = { status };
+  throw new PlatformError('unavailable', `${request}: unexpected status ${status}: ${text}`, { details });
 }
 
-export async function readAnswer({ request, bytes }: Answered): Promise<JsonObject> {
+/** The same for an answer that has to be a JSON object. */
+export async function exchangeJson(options: ExchangeOptions): Promise<JsonObject> {
+  const { request, bytes } = await exchangeWell(options);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   const fail = (why: string): PlatformError => new PlatformError('unavailable', `${request}: ${why}`);
   let value: unknown;

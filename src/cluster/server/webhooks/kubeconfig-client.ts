@@ -10,7 +10,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
 import { objectAt, objectsAt, stringAt, isJsonObject, type JsonObject } from '../../api/json.ts';
 import { parseYaml } from '../../api/yaml.ts';
-import { exchange, exchangeJson, type ExchangeOptions } from './json-exchange.ts';
+import { exchangeJson, exchangeWell, type ExchangeOptions } from './json-exchange.ts';
 
 export interface WebhookClient extends Disposable {
   /** As error messages show it. */
@@ -98,7 +98,7 @@ export async function webhookClientFrom(options: WebhookClientOptions): Promise<
   return {
     url: url.href,
     post: async (body, timeoutMs) => await exchangeJson(await call(body, timeoutMs)),
-    send: async (body, timeoutMs) => void (await exchange(await call(body, timeoutMs))),
+    send: async (body, timeoutMs) => void (await exchangeWell(await call(body, timeoutMs))),
     [Symbol.dispose]: () => agent.destroy(),
   };
 }

@@ -15,7 +15,7 @@ import {
   usageOf,
   type GroupResource,
 } from '../../../api/quota/usage.ts';
-import { authored } from '../../authorship.ts';
+import { authored } from '../../writes/authorship.ts';
 import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionPlugin, AdmissionRequest, Undo } from '../admission.ts';

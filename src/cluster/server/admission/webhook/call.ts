@@ -1,6 +1,10 @@
 /** One call of one admission webhook, and what its answer means. */
 import { errorMessage, isPlatformError, PlatformError } from '../../../../base/errors.ts';
 import { uuid } from '../../../../base/random.ts';
+import { TooLong } from '../../../../base/too-long.ts';
+import { yieldToLoop } from '../../../../base/yield-to-loop.ts';
+import { allowance } from '../../../api/cel/allowance.ts';
+import { jsonTypeName } from '../../../api/go-errors.ts';
 import {
   getPath,
   isJsonObject,
@@ -11,21 +15,24 @@ import {
   stringAt,
   textOf,
   type JsonObject,
+  type JsonValue,
 } from '../../../api/json.ts';
+import { goSyntaxError } from '../../../api/parse-in-slices.ts';
 import { jsonPatch } from '../../../api/patch.ts';
+import { apiVersionOf, kindSchema, parseApiVersion } from '../../../api/schema.ts';
 import { badRequest } from '../../failure.ts';
 import type { KubeObject } from '../../object.ts';
 import type { Resource } from '../../resource.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { inVersion } from '../matching/equivalent.ts';
 import { reviewRequest } from '../matching/review-request.ts';
+import { REVIEW_VERSIONS } from '../../webhooks/review-versions.ts';
 import type { Webhook } from './configurations.ts';
 
-/** Of admission.k8s.io: they look alike. */
-const KNOWN: ReadonlySet<string> = new Set(['v1', 'v1beta1']);
+const GROUP = 'admission.k8s.io';
 
 function reviewIn(version: string): { readonly kind: string; readonly apiVersion: string } {
-  return { kind: 'AdmissionReview', apiVersion: `admission.k8s.io/${version}` };
+  return { kind: 'AdmissionReview', apiVersion: `${GROUP}/${version}` };
 }
 
 export interface CallOptions {
@@ -40,6 +47,7 @@ export async function callWebhook(
   webhook: Webhook,
   { as, type }: CallOptions,
 ): Promise<KubeObject | undefined> {
+  beginElsewhere(request);
   const { observer } = request.server.admission;
   const start = observer?.now() ?? 0;
   let rejected = true;
@@ -52,6 +60,18 @@ export async function callWebhook(
   }
 }
 
+/**
+ * What is to be converted by another program may turn out to be wide, and then its request begins anew in the thread for
+ * such: better before the first webhook was asked than after it. Throws TooLong.
+ */
+function beginElsewhere({ server, resource, object }: AdmissionRequest): void {
+  const { group, version, conversion } = resource;
+  const stored = conversion?.program?.stored;
+  if (object === undefined || stored === undefined || stored === apiVersionOf(group, version)) return;
+  if (server.offload !== undefined && allowance() !== undefined)
+    throw new TooLong('what another program converts may become wide');
+}
+
 async function call(
   request: AdmissionRequest,
   webhook: Webhook,
@@ -62,7 +82,7 @@ async function call(
     throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
   }
   const uid = uuid(server.random);
-  const version = webhook.versions.find((one) => KNOWN.has(one));
+  const version = webhook.versions.find((one) => REVIEW_VERSIONS.includes(one));
   const object = request.object && (await inVersion(request, request.object, as));
   const old = request.old && (await inVersion(request, request.old, as));
   const review = {
@@ -77,11 +97,17 @@ async function call(
   for (const warning of listAt(response, 'warnings')) request.warn(textOf(warning));
   if (response['allowed'] !== true) throw denial(webhook.name, response);
   const patch = stringAt(response, 'patch');
-  if (patch === '' || object === undefined) return undefined;
+  if (patch === '' || type === 'validating') return undefined;
+  const steps = stepsOf(patch, webhook);
+  if (steps.length === 0) return undefined;
+  if (object === undefined) {
+    const by = `admission webhook ${JSON.stringify(webhook.name)}`;
+    throw internalError(`${by} attempted to modify the object, which is not supported for this operation`);
+  }
   const patchType = stringAt(response, 'patchType');
   if (patchType !== 'JSONPatch')
     throw new CallFailure(webhook.name, `unsupported patch type ${JSON.stringify(patchType)}`);
-  return patched(object, patch);
+  return patched(object, steps);
 }
 
 /** `failed calling webhook …`: what a failure policy is about. */
@@ -93,18 +119,21 @@ export class CallFailure extends PlatformError {
 }
 
 async function ask(webhook: Webhook, { server }: AdmissionRequest, review: JsonObject): Promise<JsonObject> {
-  if (!webhook.versions.some((version) => KNOWN.has(version))) {
+  if (!webhook.versions.some((version) => REVIEW_VERSIONS.includes(version))) {
     throw new CallFailure(
       webhook.name,
       'webhook does not accept known AdmissionReview versions (v1, v1beta1)',
     );
   }
-  const { placeOf, post } = await import('../../webhooks/client.ts');
-  const { clock } = server;
+  const { version } = parseApiVersion(stringAt(review, 'apiVersion'));
+  const { post } = await import('../../webhooks/client.ts');
+  const { readReview } = await import('../../webhooks/review-answer.ts');
+  const { clientConfig, timeoutSeconds } = webhook;
+  // To open a connection for the first time takes some milliseconds.
+  await yieldToLoop();
   try {
-    const place = placeOf(webhook.clientConfig, server);
-    const { timeoutSeconds } = webhook;
-    return await post({ place, body: review, timeoutSeconds, clock, showTimeout: true });
+    const answer = await post({ clientConfig, body: review, timeoutSeconds }, server);
+    return await readReview(answer, kindSchema(GROUP, version, 'AdmissionReview')!);
   } catch (error) {
     if (!isPlatformError(error)) throw error;
     throw new CallFailure(webhook.name, `failed to call webhook: ${errorMessage(error)}`);
@@ -124,7 +153,7 @@ function checkedResponse(
   const response = answer['response'];
   if (!isJsonObject(response)) throw new BadAnswer('webhook response was absent');
   // The older version never said what an answer must have.
-  if (version !== 'v1') return { patchType: 'JSONPatch', ...response };
+  if (version !== 'v1') return { ...response, patchType: 'JSONPatch' };
   const got = stringAt(response, 'uid');
   if (got !== uid) throw new BadAnswer(`expected response.uid="${uid}", got ${JSON.stringify(got)}`);
   const { kind, apiVersion } = reviewIn(version);
@@ -140,6 +169,7 @@ function checkedResponse(
     throw new BadAnswer('validating webhook may not return response.patchType');
   if (hasPatch && !hasType) throw new BadAnswer('webhook returned response.patch but not response.patchType');
   if (!hasPatch && hasType) throw new BadAnswer('webhook returned response.patchType but not response.patch');
+  if (response['patchType'] === '') throw new BadAnswer('webhook returned invalid response.patchType of ""');
   return response;
 }
 
@@ -158,14 +188,22 @@ export function internalError(why: string): PlatformError {
   return new PlatformError('internal', message, { details: { status } });
 }
 
-function patched(object: KubeObject, patch: string): KubeObject | undefined {
-  let steps: unknown;
+function stepsOf(patch: string, { name }: Webhook): JsonValue[] {
+  const bytes = Buffer.from(patch, 'base64');
+  const fail = (why: string): CallFailure =>
+    new CallFailure(name, `received undecodable patch in webhook response: ${why}`);
+  let steps: JsonValue;
   try {
-    steps = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'));
+    steps = JSON.parse(bytes.toString('utf8')) as JsonValue;
   } catch (error) {
-    throw new BadAnswer(errorMessage(error));
+    throw fail(goSyntaxError(bytes.toString('latin1')) ?? errorMessage(error));
   }
-  if (!Array.isArray(steps)) throw new BadAnswer('the patch is no list');
+  if (Array.isArray(steps)) return steps;
+  if (steps === null) return [];
+  throw fail(`json: cannot unmarshal ${jsonTypeName(steps)} into Go value of type jsonpatch.Patch`);
+}
+
+function patched(object: KubeObject, steps: JsonValue[]): KubeObject | undefined {
   let result: unknown;
   try {
     result = jsonPatch(structuredClone(object), steps);
@@ -190,7 +228,7 @@ function denial(name: string, response: JsonObject): PlatformError {
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
-    metadata: {},
+    metadata: objectAt(said, 'metadata'),
     status: 'Failure',
     message,
     ...(reason !== '' && { reason }),

@@ -242,7 +242,8 @@ test('a service is reached at its cluster address under its own name', async () 
     handles: ({ resource }) => resource.resource === 'configmaps',
     validate({ server }) {
       const service = { namespace: 'default', name: 'hook', path: '/x', port: 8443 };
-      found = placeOf({ service, caBundle: Buffer.from('pem').toString('base64') }, server);
+      const config = { service, caBundle: Buffer.from('pem').toString('base64') };
+      found = placeOf(config, 'timeout=5s', server);
     },
   };
   await using api = await TestServer.open({ admission: [spy] });
@@ -254,10 +255,10 @@ test('a service is reached at its cluster address under its own name', async () 
   });
   await api.create(MAPS, configMap('a'));
   assert.deepEqual(found, {
-    url: 'https://hook.default.svc:8443/x',
+    url: 'https://hook.default.svc:8443/x?timeout=5s',
     host: service.spec?.['clusterIP'],
     port: 8443,
-    path: '/x',
+    path: '/x?timeout=5s',
     serverName: 'hook.default.svc',
     ca: 'pem',
   });
@@ -362,4 +363,15 @@ test('a webhook may know only the older version of reviews', async () => {
   const { status, body } = await api.call('POST', MAPS, configMap('a'));
   assert.equal(status, 400);
   assert.equal(body.message, 'admission webhook "hook0.example.com" denied the request: no');
+});
+
+test('the older version of reviews asks less of answers', async () => {
+  const { patch } = patchOf({ op: 'add', path: '/data', value: { a: 'b' } });
+  await using hook = await WebhookServer.open(() => ({ uid: 'x', allowed: true, patch, patchType: 'X' }));
+  await using api = await TestServer.open();
+  const hooks = [{ clientConfig: hook.config(), admissionReviewVersions: ['v1beta1'] }];
+  await register(api, 'Mutating', hooks);
+  await register(api, 'Validating', hooks);
+  const { status, body } = await api.call('POST', MAPS, configMap('a'));
+  assert.deepEqual([status, body['data']], [201, { a: 'b' }]);
 });

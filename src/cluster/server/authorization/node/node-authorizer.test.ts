@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringAt, type JsonObject } from '../../../api/json.ts';
 import type { ApiRequest, UserInfo } from '../../../api/transport.ts';
-import { wholeBody } from '../../list-body.ts';
+import { wholeBody } from '../../encoding/list-body.ts';
 import type { KubeObject } from '../../object.ts';
 import { configMap, pod, TestServer } from '../../testing/test-server.ts';
 

@@ -6,7 +6,7 @@
 import { yieldToLoop } from '../../../../base/yield-to-loop.ts';
 import { objectAt, stringAt } from '../../../api/json.ts';
 import type { KubeObject } from '../../object.ts';
-import type { CachedObject, ResourceCache, WatchCache } from '../../watch-cache.ts';
+import type { CachedObject, ResourceCache, WatchCache } from '../../cache/watch-cache.ts';
 import { podReferences, volumeSecretKeys, type PodReferences } from './pod-references.ts';
 
 interface Stored {

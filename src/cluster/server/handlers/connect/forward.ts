@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import { errorMessage } from '../../../../base/errors.ts';
 import type { ApiResponse } from '../../../api/transport.ts';
 import type { ResourceContext } from '../../context.ts';
-import { wholeBody } from '../../list-body.ts';
+import { wholeBody } from '../../encoding/list-body.ts';
 import { endToEndHeaders, exchange, tunnelTo } from './exchange.ts';
 import { passedHeaders } from './passed-headers.ts';
 import { queryOf, unavailable, type ProxyTarget } from './proxy.ts';

@@ -3,7 +3,7 @@ import { PlatformError } from '../../../../base/errors.ts';
 import type { ApiResponse } from '../../../api/transport.ts';
 import type { ResourceContext } from '../../context.ts';
 import { badRequest } from '../../failure.ts';
-import { wholeBody } from '../../list-body.ts';
+import { wholeBody } from '../../encoding/list-body.ts';
 import { passedHeaders } from './passed-headers.ts';
 import { remoteKubelet } from './remote-kubelet.ts';
 

@@ -7,7 +7,7 @@ import type { ApiResponse } from '../../../api/transport.ts';
 import { listOf } from '../../admission/lookup.ts';
 import type { ResourceContext } from '../../context.ts';
 import { badRequest } from '../../failure.ts';
-import { admitConnection } from '../../gate.ts';
+import { admitConnection } from '../../writes/gate.ts';
 import type { KubeObject } from '../../object.ts';
 import { askNode } from './node.ts';
 

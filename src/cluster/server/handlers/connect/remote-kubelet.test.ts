@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { systemClock } from '../../../../base/clock.ts';
 import { loadOrCreatePki, type Pki } from '../../pki.ts';
-import { wholeBody } from '../../list-body.ts';
+import { wholeBody } from '../../encoding/list-body.ts';
 import { TestServer } from '../../testing/test-server.ts';
 import type { KubeletClient } from './remote-kubelet.ts';
 

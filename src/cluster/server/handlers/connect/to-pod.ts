@@ -6,11 +6,11 @@ import type { ApiResponse } from '../../../api/transport.ts';
 import { attributesOf, refusal } from '../../authorization/authorizer.ts';
 import type { ResourceContext } from '../../context.ts';
 import { badRequest, invalidObject } from '../../failure.ts';
-import { admitConnection } from '../../gate.ts';
+import { admitConnection } from '../../writes/gate.ts';
 import type { KubeObject } from '../../object.ts';
-import { checkTakes, OFFERED } from '../../negotiate.ts';
+import { checkTakes, OFFERED } from '../../encoding/negotiate.ts';
 import { flag } from '../../request-info.ts';
-import { bare } from '../../respond.ts';
+import { bare } from '../../encoding/respond.ts';
 import { askNode, passOn } from './node.ts';
 
 type Subresource = 'exec' | 'attach' | 'portforward';
