@@ -81,9 +81,11 @@ export class Driver implements Disposable {
   ): Promise<{ readonly status: number; readonly body: Buffer }> {
     const { port, token } = this.#target;
     const options = { host: '127.0.0.1', port, path, method, agent: this.#agent };
+    // Which Node leaves out of a DELETE.
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
     return new Promise((resolve, reject) => {
       const sent = request(
-        { ...options, headers: { authorization: `Bearer ${token}`, ...headers } },
+        { ...options, headers: { authorization: `Bearer ${token}`, ...length, ...headers } },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));

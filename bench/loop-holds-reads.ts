@@ -1,6 +1,7 @@
 /** For how long reads of very many objects, and of what is served, hold the loop: part of `loop-holds.ts`. */
 import { benchPod, type Driver } from './apiserver-load.ts';
-import type { Measure, Send } from './loop-holds.ts';
+import type { Measure } from './loop-holds.ts';
+import type { Send } from './loop-probed.ts';
 
 const PODS = 5000;
 const ALL_PODS = '/api/v1/pods';
@@ -46,6 +47,8 @@ let made = false;
 async function manyPods({ driver }: Means): Promise<void> {
   if (made) return;
   made = true;
+  // Pods of a node that is not there are deleted after forty seconds.
+  await driver.call('POST', '/api/v1/nodes', { metadata: { name: 'no-such-node' } });
   await driver.each(PODS, async (i) => {
     await driver.call('POST', '/api/v1/namespaces/bench/pods', benchPod(`f-${i}`));
   });

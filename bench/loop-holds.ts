@@ -1,44 +1,22 @@
 /**
  * For how long one request holds the API server's loop: the bundle in a process of its own, `loop-probe.mjs` inside it.
  * `node bench/loop-holds.ts [WORD]` prints, in milliseconds, of several tries of each request whose name has the word in it: the middle
- * (least to most) of the longest turns without collections of garbage, the same with them, and the least that all of it took.
+ * (least to most, and which try that was) of the longest turns without collections of garbage, the same with them, and the least
+ * that all of it took.
  */
-import { connect } from 'node:net';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { benchPod, Driver } from './apiserver-load.ts';
-import { Server } from './apiserver-process.ts';
+import { benchPod } from './apiserver-load.ts';
 import { measureAudit } from './loop-holds-audit.ts';
 import { measureConversions } from './loop-holds-conversions.ts';
 import { measureReads, type Means } from './loop-holds-reads.ts';
 import { measureServices } from './loop-holds-services.ts';
+import { Probed, printRow, type Held } from './loop-probed.ts';
+import { measureTemplates } from './loop-holds-templates.ts';
 
-const WORD = process.argv[2] ?? '';
+const WORD = new RegExp(process.argv[2] ?? '');
 const TRIES = 7;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-
-interface Held {
-  readonly held: number;
-  readonly withGarbage: number;
-  readonly garbage: number;
-}
-
-/** A request of which nothing but success is expected, and the body of its answer. */
-export type Send = (
-  method: string,
-  path: string,
-  how?: {
-    readonly body?: string | Buffer;
-    readonly type?: string;
-    readonly accept?: string;
-    readonly gzip?: boolean;
-    /** Of requests without a body. */
-    readonly http2?: boolean;
-    /** 200, or 201 for what creates, when absent. */
-    readonly status?: number;
-  },
-) => Promise<Buffer>;
 
 /** Prints a line about `work`, done several times, each time after `before`, which is not measured. */
 export type Measure = (
@@ -47,62 +25,19 @@ export type Measure = (
   before?: (attempt: number) => Promise<unknown>,
 ) => Promise<void>;
 
-function ask(path: string, command: string): Promise<Held> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path, () => socket.write(command));
-    socket.once('data', (chunk) => {
-      resolve(JSON.parse(String(chunk)) as Held);
-      socket.destroy();
-    });
-    socket.on('error', reject);
-  });
-}
-
 /** Rows about a server of their own, started with these flags. */
 async function rowsAbout(args: readonly string[], rows: (means: Means) => Promise<void>): Promise<void> {
-  const probe = `/tmp/sampan-loop-probe-${process.pid}`;
-  const options = `--import=${join(import.meta.dirname, 'loop-probe.mjs')}`;
-  await using server = new Server({ args, env: { NODE_OPTIONS: options, SAMPAN_LOOP_PROBE: probe } });
-  await server.start();
-  using driver = new Driver(server);
-
-  const send: Send = async (method, path, how = {}) => {
-    const headers = {
-      accept: how.accept ?? 'application/json',
-      'content-type': how.type ?? 'application/json',
-      'user-agent': 'bench',
-      ...(how.gzip === true && { 'accept-encoding': 'gzip' }),
-    };
-    const answer = await (how.http2 === true
-      ? driver.sendOverHttp2(method, path, { headers })
-      : driver.send(method, path, { ...(how.body !== undefined && { body: how.body }), headers }));
-    const wanted = how.status ?? (method === 'POST' ? 201 : 200);
-    if (answer.status !== wanted)
-      throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
-    return answer.body;
-  };
-
+  await using server = await Probed.open(args);
+  const { driver, send } = server;
   const measure: Measure = async (name, work, before) => {
-    if (!new RegExp(WORD).test(name)) return;
-    const seen: Held[] = [];
-    let took = Infinity;
+    if (!WORD.test(name)) return;
+    const tries: Held[] = [];
     for (let attempt = 0; attempt < TRIES; attempt++) {
       await before?.(attempt);
-      await ask(probe, 'start');
-      const begin = performance.now();
-      await work(attempt);
-      took = Math.min(took, performance.now() - begin);
-      seen.push(await ask(probe, 'stop'));
+      tries.push(await server.held(() => work(attempt)));
     }
-    const middle = (what: keyof Held): string => {
-      const sorted = seen.map((one) => one[what]).toSorted((a, b) => a - b);
-      return `${sorted[TRIES >> 1]!.toFixed(1)} (${sorted[0]!.toFixed(1)} to ${sorted.at(-1)!.toFixed(1)})`;
-    };
-    process.stdout.write(
-      `${name.padEnd(48)} ${middle('held').padEnd(18)} ${middle('withGarbage').padEnd(18)} ${took.toFixed(0).padStart(6)}\n`,
-    );
+    printRow(name, tries);
   };
-
   await driver.namespace('bench');
   await rows({ driver, send, measure });
 }
@@ -234,41 +169,6 @@ async function requests(means: Means): Promise<void> {
   await measure('read 10,000 addresses indented', () =>
     send('GET', '/api/v1/namespaces/bench/endpoints/wide?pretty=true'),
   );
-  const slices = (count: number): object => ({
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'wide' },
-    spec: {
-      selector: { matchLabels: { a: 'b' } },
-      template: {
-        metadata: { labels: { a: 'b' } },
-        spec: {
-          containers: [
-            {
-              name: 'c',
-              image: 'i',
-              env: Array.from({ length: count }, (_, i) => ({ name: `NAME_${i}`, value: `v${i}` })),
-            },
-          ],
-        },
-      },
-    },
-  });
-  const deployments = '/apis/apps/v1/namespaces/bench/deployments/wide';
-  await measure('apply a deployment of 5,000 variables', (attempt) =>
-    send('PATCH', `${deployments}?fieldManager=m${attempt}&force=true`, {
-      type: 'application/apply-patch+yaml',
-      status: attempt === 0 ? 201 : 200,
-      body: JSON.stringify(slices(5000)),
-    }),
-  );
-  await measure('patch a deployment of 5,000 variables', (attempt) =>
-    send('PATCH', deployments, {
-      type: 'application/strategic-merge-patch+json',
-      body: JSON.stringify({ spec: { replicas: attempt } }),
-    }),
-  );
-
   const definition = (name: string, fields: number): object => ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -316,6 +216,7 @@ async function requests(means: Means): Promise<void> {
     }),
   );
 
+  await measureTemplates(means);
   await measureServices(means);
   await measureReads(means);
   await measureConversions(means);

@@ -1,0 +1,107 @@
+/** A server with `loop-probe.mjs` inside it, and what its loop was held for: for `loop-holds.ts` and its parts. */
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Driver } from './apiserver-load.ts';
+import { Server } from './apiserver-process.ts';
+
+/** Of one try, in milliseconds. */
+export interface Held {
+  /** The longest turn, without collections of garbage. */
+  readonly held: number;
+  readonly withGarbage: number;
+  /** What all of it took. */
+  readonly took: number;
+}
+
+/** A request of which nothing but success is expected, and the body of its answer. */
+export type Send = (
+  method: string,
+  path: string,
+  how?: {
+    readonly body?: string | Buffer;
+    readonly type?: string;
+    readonly accept?: string;
+    readonly gzip?: boolean;
+    /** Of requests without a body. */
+    readonly http2?: boolean;
+    /** 200, or 201 for what creates, when absent. */
+    readonly status?: number;
+  },
+) => Promise<Buffer>;
+
+let opened = 0;
+
+export class Probed implements AsyncDisposable {
+  readonly driver: Driver;
+  readonly #server: Server;
+  readonly #probe: string;
+
+  private constructor(server: Server, probe: string) {
+    this.#server = server;
+    this.#probe = probe;
+    this.driver = new Driver(server);
+  }
+
+  /** A server of its own, started with these flags. */
+  static async open(args: readonly string[]): Promise<Probed> {
+    const probe = `/tmp/sampan-loop-probe-${process.pid}-${opened++}`;
+    const options = `--import=${join(import.meta.dirname, 'loop-probe.mjs')}`;
+    const server = new Server({ args, env: { NODE_OPTIONS: options, SAMPAN_LOOP_PROBE: probe } });
+    await server.start();
+    return new Probed(server, probe);
+  }
+
+  readonly send: Send = async (method, path, how = {}) => {
+    const headers = {
+      accept: how.accept ?? 'application/json',
+      'content-type': how.type ?? 'application/json',
+      'user-agent': 'bench',
+      ...(how.gzip === true && { 'accept-encoding': 'gzip' }),
+    };
+    const answer = await (how.http2 === true
+      ? this.driver.sendOverHttp2(method, path, { headers })
+      : this.driver.send(method, path, { ...(how.body !== undefined && { body: how.body }), headers }));
+    const wanted = how.status ?? (method === 'POST' ? 201 : 200);
+    if (answer.status !== wanted)
+      throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
+    return answer.body;
+  };
+
+  async held(work: () => Promise<unknown>): Promise<Held> {
+    await this.#ask('start');
+    const begin = performance.now();
+    await work();
+    const took = performance.now() - begin;
+    return { ...(await this.#ask('stop')), took };
+  }
+
+  #ask(command: string): Promise<Omit<Held, 'took'>> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.#probe, () => socket.write(command));
+      socket.once('data', (chunk) => {
+        resolve(JSON.parse(String(chunk)) as Held);
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.driver[Symbol.dispose]();
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** One line about all tries of something: the number of the try that held the loop longest stands behind what it held it for. */
+export function printRow(name: string, tries: readonly Held[]): void {
+  const middle = (what: keyof Held): string => {
+    const all = tries.map((one) => one[what]);
+    const sorted = all.toSorted((a, b) => a - b);
+    const [least, median, most] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
+    return `${median.toFixed(1)} (${least.toFixed(1)} to ${most.toFixed(1)} #${all.indexOf(most) + 1})`;
+  };
+  const took = Math.min(...tries.map((one) => one.took));
+  process.stdout.write(
+    `${name.padEnd(48)} ${middle('held').padEnd(21)} ${middle('withGarbage').padEnd(21)} ${took.toFixed(0).padStart(6)}\n`,
+  );
+}
