@@ -49,6 +49,7 @@ function plain(text: string, field: string): Json {
     .replace(/(ResourceVersion in the precondition) \(\d{2,}\)/, '$1 (*)')
     .replace(/(ResourceVersion in object meta): \d+/, '$1: *')
     .replace(/(ResourceVersion in record) \(\d+\)/, '$1 (*)')
+    .replace(/("(?:resourceVersion|time|creationTimestamp)\\?":\\?")[^"\\]*/g, '$1*')
     .replace('Key: /registry/', 'Key: /')
     .replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<name>');
 }

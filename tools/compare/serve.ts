@@ -11,7 +11,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { createApiServer } from '../../src/cluster/server/api-server.ts';
-import { listen } from '../../src/cluster/server/https-listener.ts';
+import { listen } from '../../src/cluster/server/http/https-listener.ts';
 import { loadOrCreatePki, type Pki } from '../../src/cluster/server/pki.ts';
 import { openMemoryStore } from '../../src/cluster/store/memory.ts';
 import type { Json } from './mutations.ts';
