@@ -4,11 +4,12 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { seededRandom } from '../../base/random.ts';
 import type { JsonValue } from './json.ts';
-import { writeYaml, writeYamlItem } from './yaml-writer.ts';
+import { YamlWriter } from './yaml-writer.ts';
 
 function written(value: JsonValue): string {
   let text = '';
-  for (const _ of writeYaml(value, (more) => (text += more)));
+  const writer = YamlWriter.document(value, (more) => (text += more));
+  while (writer.write(1));
   return text;
 }
 
@@ -81,7 +82,8 @@ spec:
 `,
     );
     let item = '';
-    for (const _ of writeYamlItem({ a: { b: 'one\ntwo\n' } }, (more) => (item += more)));
+    const writer = YamlWriter.item({ a: { b: 'one\ntwo\n' } }, (more) => (item += more));
+    while (writer.write(2));
     assert.equal(item, '- a:\n    b: |\n      one\n      two\n');
   });
 });

@@ -2,23 +2,21 @@
  * JSON values as YAML, written step by step: the library that reads YAML writes a whole document at once, and takes half a
  * millisecond for a pod. Strings that a YAML 1.1 reader, as Go's is, would take for something else are quoted.
  */
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /** Is given the text as it grows. */
 export type YamlSink = (text: string) => void;
 
-/** Stops now and then, so that others have a turn. */
-export function* writeYaml(value: JsonValue, sink: YamlSink): Generator<void, void> {
-  if (isScalar(value)) sink(`${scalar(value, '')}\n`);
-  else yield* writeLines(value, '', sink);
+/** What is being written of one list or object. */
+interface Open {
+  readonly list: JsonValue[] | undefined;
+  readonly object: JsonObject;
+  readonly keys: readonly string[];
+  readonly margin: string;
+  at: number;
 }
 
-/** One item of a list that begins at the margin. */
-export function* writeYamlItem(value: JsonValue, sink: YamlSink): Generator<void, void> {
-  yield* writeItem(value, '', sink);
-}
-
-type Container = JsonValue[] | { [key: string]: JsonValue | undefined };
+type Container = JsonValue[] | JsonObject;
 
 /** What is written on one line, or as a block below its key. */
 function isScalar(value: JsonValue): value is Exclude<JsonValue, Container> {
@@ -28,46 +26,81 @@ function isScalar(value: JsonValue): value is Exclude<JsonValue, Container> {
   return true;
 }
 
-function* writeLines(value: JsonValue, margin: string, sink: YamlSink): Generator<void, void> {
-  if (Array.isArray(value)) {
-    for (const item of value) yield* writeItem(item, margin, sink);
-    return;
-  }
-  let first = true;
-  for (const key in value as object) {
-    const item = (value as Record<string, JsonValue | undefined>)[key];
-    if (item === undefined) continue;
-    // The first stands behind what its line begins with.
-    const begin = `${first ? '' : margin}${keyOf(key, margin)}`;
-    first = false;
-    if (isScalar(item)) {
-      sink(`${begin} ${scalar(item, margin)}\n`);
-      yield;
-      continue;
-    }
-    if (Array.isArray(item)) {
-      sink(`${begin}\n`);
-      yield* writeLines(item, margin, sink);
-    } else {
-      sink(`${begin}\n${margin}  `);
-      yield* writeLines(item, `${margin}  `, sink);
-    }
-  }
-}
+/**
+ * Writes one value, as `JSON.parse` makes them: no member is undefined. What is open is kept in a list of its own, so that it
+ * can stop anywhere and goes on at no cost.
+ */
+export class YamlWriter {
+  readonly #sink: YamlSink;
+  readonly #open: Open[] = [];
 
-function* writeItem(item: JsonValue, margin: string, sink: YamlSink): Generator<void, void> {
-  if (isScalar(item)) {
-    sink(`${margin}- ${scalar(item, margin)}\n`);
-    yield;
-    return;
+  private constructor(sink: YamlSink) {
+    this.#sink = sink;
   }
-  if (Array.isArray(item)) {
-    sink(`${margin}-\n`);
-    yield* writeLines(item, `${margin}  `, sink);
-    return;
+
+  static document(value: JsonValue, sink: YamlSink): YamlWriter {
+    const writer = new YamlWriter(sink);
+    if (isScalar(value)) sink(`${scalar(value, '')}\n`);
+    else writer.#enter(value, '');
+    return writer;
   }
-  sink(`${margin}- `);
-  yield* writeLines(item, `${margin}  `, sink);
+
+  /** One item of a list that begins at the margin. */
+  static item(value: JsonValue, sink: YamlSink): YamlWriter {
+    const writer = new YamlWriter(sink);
+    writer.#item(value, '');
+    return writer;
+  }
+
+  /** Writes some lines more; false when that was all. */
+  write(lines: number): boolean {
+    for (let left = lines; left > 0; left--) {
+      const open = this.#open.at(-1);
+      if (open === undefined) return false;
+      if (open.list !== undefined) this.#nextItem(open, open.list);
+      else this.#nextMember(open);
+    }
+    return this.#open.length > 0;
+  }
+
+  #enter(value: Container, margin: string): void {
+    const list = Array.isArray(value) ? value : undefined;
+    const object = value as JsonObject;
+    this.#open.push({ list, object, keys: list === undefined ? Object.keys(object) : [], margin, at: 0 });
+  }
+
+  #nextItem(open: Open, list: JsonValue[]): void {
+    const item = list[open.at++]!;
+    if (open.at === list.length) this.#open.pop();
+    this.#item(item, open.margin);
+  }
+
+  #item(item: JsonValue, margin: string): void {
+    if (isScalar(item)) {
+      this.#sink(`${margin}- ${scalar(item, margin)}\n`);
+      return;
+    }
+    this.#sink(Array.isArray(item) ? `${margin}-\n` : `${margin}- `);
+    this.#enter(item, `${margin}  `);
+  }
+
+  #nextMember(open: Open): void {
+    const { object, keys, margin } = open;
+    // The first stands behind what its line begins with.
+    const begin = open.at === 0 ? '' : margin;
+    const key = keys[open.at++]!;
+    if (open.at === keys.length) this.#open.pop();
+    const value = object[key]!;
+    if (isScalar(value)) {
+      this.#sink(`${begin}${keyOf(key, margin)} ${scalar(value, margin)}\n`);
+    } else if (Array.isArray(value)) {
+      this.#sink(`${begin}${keyOf(key, margin)}\n`);
+      this.#enter(value, margin);
+    } else {
+      this.#sink(`${begin}${keyOf(key, margin)}\n${margin}  `);
+      this.#enter(value, `${margin}  `);
+    }
+  }
 }
 
 /** Longer keys are keys only when they are marked as such. */
