@@ -1,7 +1,8 @@
 /**
  * Small samples of what is rare, for code that nobody has run: V8 compiles a function when it is first called, and a first definition
- * with rules has hundreds to call. Nothing of them is stored or asked of anybody.
+ * with rules has hundreds to call. Nothing of them is stored, nor asked of anybody else.
  */
+import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { JsonObject } from '../api/json.ts';
 import { builtinType, type ObjectType } from '../api/object-type.ts';
@@ -11,6 +12,7 @@ import { Structural } from '../api/structural/schema.ts';
 import { parseYaml } from '../api/yaml.ts';
 import { CRD_GROUP } from './custom/custom-resources.ts';
 import { customType } from './custom/custom-type.ts';
+import { sampleCall } from './webhooks/sample-call.ts';
 
 /** What is usual in YAML that people write. */
 const YAML = `# a comment
@@ -77,11 +79,12 @@ function writtenObject(rules: readonly string[]): void {
 }
 
 /** Each has a turn, and needs what those before it have compiled. */
-export const SAMPLES: readonly (() => unknown)[] = [
+export const SAMPLES: readonly ((clock: Clock) => unknown)[] = [
   () => parseYaml(Buffer.from(YAML)),
   () => writtenDefinition([]),
   () => writtenDefinition(RULES.slice(0, 1)),
   () => writtenDefinition(RULES),
   () => writtenObject([]),
   () => writtenObject(RULES),
+  sampleCall,
 ];

@@ -55,7 +55,7 @@ export async function warmUp(clock: Clock, signal: AbortSignal): Promise<void> {
     }
     const { SAMPLES } = await import('./warm-up-samples.ts');
     for (const sample of SAMPLES) {
-      await sample();
+      await sample(clock);
       await sleep(clock, BETWEEN_MS, signal);
     }
   } catch (error) {

@@ -66,7 +66,7 @@ async function* yamlOf(body: ApiResponse['body'], slice: Slice): AsyncGenerator<
     return bytes;
   };
   async function* written(writer: YamlWriter): AsyncGenerator<Uint8Array> {
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       more = writer.write(LINES);
       if (text.length >= PIECE_CHARACTERS) yield taken();
       if (slice.over) await slice.next();
