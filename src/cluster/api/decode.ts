@@ -77,10 +77,8 @@ function unrecognized(what: string, body: Uint8Array, error: unknown): PlatformE
 
 /** A body that is not what its type says. */
 export function unreadBody(what: string, body: Uint8Array, why: string, cause?: unknown): PlatformError {
-  return badRequest(
-    `the object provided is unrecognized (must be of type ${what}): ${why} (${summary(body)})`,
-    cause,
-  );
+  const message = `the object provided is unrecognized (must be of type ${what}): ${why} (${summary(body)})`;
+  return new PlatformError('invalid', message, { cause, details: { reason: 'BadRequest', why } });
 }
 
 /** A body that is of its kind, but for what the reason says. */
@@ -92,20 +90,14 @@ export function refusedBody(
   return new PlatformError(
     'invalid',
     `${kind} in version "${version}" cannot be handled as a ${kind}: ${reason}`,
-    { details: { reason: 'BadRequest', field } },
+    { details: { reason: 'BadRequest', field, why: reason } },
   );
 }
 
 /** What is wrong with a body, without what it was to be and what it looks like; undefined for other errors. */
-export function reasonIn(error: unknown): string | undefined {
-  if (!isPlatformError(error, 'invalid')) return undefined;
-  const { cause, message } = error;
-  const unread = /^the object provided is unrecognized \(must be of type [^)]*\): /.exec(message)?.[0];
-  if (unread !== undefined && cause instanceof Error)
-    return `couldn't get version/kind; json parse error: ${cause.message}`;
-  if (unread !== undefined) return message.slice(unread.length).replace(/ \([^()]*\)$/, '');
-  const refused = /^(\S+) in version "[^"]*" cannot be handled as a \1: /.exec(message)?.[0];
-  return refused === undefined ? undefined : message.slice(refused.length);
+export function whyRefused(error: unknown): string | undefined {
+  const why = isPlatformError(error, 'invalid') ? error.details['why'] : undefined;
+  return typeof why === 'string' ? why : undefined;
 }
 
 const HEAD_TYPE =
@@ -154,10 +146,6 @@ function unknownField(path: string): string {
 /** `a.b[1].c` is in `a`, `a.b`, `a.b[1]` and itself. */
 function partsOf(path: string): string[] {
   return [...path.matchAll(/[.[]|$/g)].map(({ index }) => path.slice(0, index));
-}
-
-function badRequest(message: string, cause?: unknown): PlatformError {
-  return new PlatformError('invalid', message, { cause, details: { reason: 'BadRequest' } });
 }
 
 export interface DecodeOptions {

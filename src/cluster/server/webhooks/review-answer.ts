@@ -1,6 +1,6 @@
 /** What a program that is asked by reviews answers, read as Kubernetes' own client reads it and refused in its words. */
 import { errorMessage, PlatformError } from '../../../base/errors.ts';
-import { decodeValue, headOf, reasonIn } from '../../api/decode.ts';
+import { decodeValue, headOf, whyRefused } from '../../api/decode.ts';
 import { goQuote } from '../../api/field-error.ts';
 import { stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { goSyntaxError, parseText } from '../../api/parse-in-slices.ts';
@@ -45,7 +45,7 @@ export async function readReview(answer: Answered, kind: KindSchema): Promise<Js
     const other = `${parseApiVersion(apiVersion).version}.${schema.kind}`;
     throw unavailable(`converting (${other}) to (${kind.version}.${kind.kind}): unknown conversion`);
   } catch (error) {
-    const why = reasonIn(error);
+    const why = whyRefused(error);
     throw why === undefined ? error : unavailable(why);
   }
 }

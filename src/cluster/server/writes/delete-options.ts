@@ -1,5 +1,5 @@
 /** DeleteOptions: of the body, else of the query. Both say the same, and are refused in different words. */
-import { headOf, reasonIn } from '../../api/decode.ts';
+import { headOf, whyRefused } from '../../api/decode.ts';
 import { goQuote } from '../../api/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { builtinType } from '../../api/object-type.ts';
@@ -69,7 +69,7 @@ async function fromBody(request: ApiRequest): Promise<JsonObject> {
     const { object } = await decodeAs(format, body, kind, check);
     return isJsonObject(object) ? object : {};
   } catch (error) {
-    const why = reasonIn(error);
+    const why = whyRefused(error);
     throw why === undefined ? error : badRequest(why);
   }
 }
