@@ -108,7 +108,7 @@ string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8" && string(ip("1:0:0:0:0:0:0:
 semver("1.2.3").isLessThan(semver("1.10.0")) && isSemver("1.0.0-rc.1") && semver("v1.2", true).minor() == 2
 true ? true : 1 / 0 == 1
 "a" < "b" && b"a" < b"b" && false < true
-d.z.all(i, i > 0) && dyn([1, "a"]).size() == 2
+d.z.all(i, i > 0) && dyn([1, 2]).size() == 2
 `.trim();
 
 test('expressions that hold', () => {
@@ -185,12 +185,30 @@ test('what does not compile is refused with its place', () => {
     ['"%s".format([[?optional.of(1)]])', /:1:27: error during formatting: .* was given optional_type/],
     ['"%s".format([])', /:1:12: index 0 out of range/],
     ['"a".format([1])', /too many arguments supplied to string\.format \(expected 0, got 1\)/],
+    ['[1, "a", 2.0]', /: ERROR: <input>:1:5: expected type 'int' but found 'string'(?!.*ERROR)/s],
+    ['[[], 1]', /:1:6: expected type 'list\(dyn\)' but found 'int'/],
+    ['{1: 1, "a": "b"}', /found 'string'[^]*ERROR: <input>:1:13: expected type 'int' but found 'string'/],
+    ['{"a": {1: null, 2: 1}}', /:1:20: expected type 'null' but found 'int'/],
+    ['(true ? null : timestamp("2020-01-01T00:00:00Z")).a', /type 'null' does not support field selection/],
     ['l["a"]', /found no matching overload for '_\[_\]' applied to '\(list\(int\), string\)'/],
   ];
   for (const [text, message] of cases) {
     assert.throws(() => compile(text, environmentOf(types)), message, text);
   }
   assert.throws(() => compile('1', environmentOf(types), 'bool'), /must evaluate to a bool/);
+});
+
+test('literals of one type, and what format is given, compile', () => {
+  for (const text of [
+    '"%s%d".format(["a", 1])',
+    '"%s".format([[1, "a"]])',
+    '[[], [1]]',
+    '[{}, {"a": 1}]',
+    '[optional.of(1), optional.none()]',
+    '[?optional.of(1), 2]',
+    '[l, [1]]',
+  ])
+    assert.doesNotThrow(() => compile(text, environmentOf(types)), text);
 });
 
 test('failures say what went wrong', () => {

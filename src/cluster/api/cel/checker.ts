@@ -4,6 +4,7 @@ import { CelError, CompileError, MAX_TOLD } from './cel-error.ts';
 import type { Functions, Overload } from './functions.ts';
 import { formatProblem, type FormatArgument } from './library/format-text.ts';
 import { BY_KEYS } from './library/lists.ts';
+import { mixedLiterals } from './mixed-literals.ts';
 import { binaryType } from './operator-types.ts';
 import {
   assignable,
@@ -58,6 +59,7 @@ export function check(expr: Expr, text: string, environment: Environment): Check
   const type = checker.typeOf(expr, environment.variables);
   checker.complain();
   checker.tryFormats();
+  checker.compareLiterals(expr);
   checker.complain();
   const { calls, global, typeNames, dotted, types } = checker;
   return { type, calls, global, typeNames, dotted, types };
@@ -116,6 +118,13 @@ class Checker {
     }
   }
 
+  compareLiterals(expr: Expr): void {
+    for (const { at, wanted, found } of mixedLiterals(expr, this.types)) {
+      const why = `expected type '${typeText(wanted)}' but found '${typeText(found)}'`;
+      this.#errors.push(this.#fail(why, at));
+    }
+  }
+
   #asArgument(expr: Expr): FormatArgument {
     const inside =
       expr.op === 'list'
@@ -152,7 +161,8 @@ class Checker {
         const joined = join(yes, no);
         if (joined === undefined || !isTest(condition))
           throw this.#noOverload('_?_:_', [condition, yes, no], expr.at);
-        return joined;
+        // The first one's type, which null is as well.
+        return yes.kind === 'null' && no.kind !== 'dyn' ? NULL : joined;
       }
       case 'list':
         return list(this.#elements(expr.items, scope));
@@ -321,12 +331,7 @@ class Checker {
     for (const { value, optional: isOptional } of items) {
       let type = this.typeOf(value, scope);
       if (isOptional) {
-        if (type.kind !== 'optional' && type.kind !== 'dyn') {
-          throw this.#fail(
-            `expected type 'optional_type(${typeText(type)})' but found '${typeText(type)}'`,
-            value.at,
-          );
-        }
+        if (type.kind !== 'optional' && type.kind !== 'dyn') throw this.#notOptional(type, value.at);
         type = type.kind === 'optional' ? type.of : DYN;
       }
       // Literals of several types are of none in particular.
@@ -335,12 +340,18 @@ class Checker {
     return result ?? param('_');
   }
 
+  #notOptional(type: CelType, at: number): CompileError {
+    return this.#fail(`expected type 'optional_type(${typeText(type)})' but found '${typeText(type)}'`, at);
+  }
+
   #struct(expr: StructLiteral, scope: Scope): CelType {
     const type = this.#environment.struct?.(expr.name);
     if (type === undefined)
       throw this.#fail(`undeclared reference to '${expr.name}' (in container '')`, expr.at);
     for (const { name, value, optional: isOptional, at } of expr.fields) {
       const found = this.typeOf(value, scope);
+      if (isOptional && found.kind !== 'optional' && found.kind !== 'dyn')
+        this.#errors.push(this.#notOptional(found, value.at));
       if (type === 'open') continue;
       const field = type.fields.get(name);
       if (field === undefined) throw this.#fail(`undefined field '${name}'`, at);

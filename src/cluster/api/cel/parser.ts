@@ -397,8 +397,10 @@ class Parser {
       const token = this.#peek();
       if (token.kind !== 'ident') throw this.#unexpected(token, 'IDENTIFIER');
       this.#next++;
+      // Where upstream says that a field is.
+      const { at: colon } = this.#peek();
       this.#expect(':');
-      fields.push({ name: token.text, value: this.#expression(), optional, at: token.at });
+      fields.push({ name: token.text, value: this.#expression(), optional, at: colon });
       if (!this.#accept(',')) break;
     }
     this.#expect('}');

@@ -47,7 +47,10 @@ async function story(api: TestServer): Promise<unknown[]> {
         },
         {
           patchType: 'JSONPatch',
-          jsonPatch: { expression: 'int(object.metadata.labels.n) > 0 ? [] : dyn(1)' },
+          jsonPatch: {
+            expression:
+              'int(object.metadata.labels.n) > 0 ? [JSONPatch{op: "test", path: "/kind", value: object.kind}] : []',
+          },
         },
       ],
     },

@@ -72,8 +72,8 @@ function expressionsIn({ resource, object, old }: AdmissionRequest): readonly Fo
     valueExpression: ['string', 'null_type'],
   });
   add(objectsAt(spec, 'mutations'), 'spec.mutations', {
-    'applyConfiguration.expression': ANY,
-    'jsonPatch.expression': ANY,
+    'applyConfiguration.expression': ['Object'],
+    'jsonPatch.expression': ['list(JSONPatch)'],
   });
   return found;
 }

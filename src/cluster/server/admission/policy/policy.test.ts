@@ -241,6 +241,44 @@ test('a mutating policy patches', async () => {
   assert.equal(untouched.metadata.annotations, undefined);
 });
 
+test('mutations that are no patch and no configuration are refused when they are written', async () => {
+  await using api = await TestServer.open();
+  const jsonPatch = (expression: string): JsonObject => ({
+    patchType: 'JSONPatch',
+    jsonPatch: { expression },
+  });
+  const configuration = (expression: string): JsonObject => ({
+    patchType: 'ApplyConfiguration',
+    applyConfiguration: { expression },
+  });
+  const refused = await policy(api, 'Mutating', {
+    mutations: [
+      jsonPatch('[]'),
+      jsonPatch('object.data'),
+      configuration('{}'),
+      configuration('null'),
+      configuration('timestamp("2020-01-01T00:00:00Z")'),
+      jsonPatch('has(object.data) ? [JSONPatch{op: "remove", path: "/data"}] : []'),
+      configuration('Object{}'),
+    ],
+  });
+  assert.equal(refused.status, 422);
+  const { causes } = refused.body['details'] as { causes: { field: string; message: string }[] };
+  assert.deepEqual(
+    causes.map(({ field, message }) => [field, message.replace(/^.*: must/, 'must')]),
+    [
+      ['spec.mutations[0].jsonPatch.expression', 'must evaluate to list(JSONPatch) but got list(dyn)'],
+      ['spec.mutations[1].jsonPatch.expression', 'must evaluate to list(JSONPatch) but got dyn'],
+      ['spec.mutations[2].applyConfiguration.expression', 'must evaluate to Object but got map(dyn, dyn)'],
+      ['spec.mutations[3].applyConfiguration.expression', 'must evaluate to Object but got null_type'],
+      [
+        'spec.mutations[4].applyConfiguration.expression',
+        'must evaluate to Object but got google.protobuf.Timestamp',
+      ],
+    ],
+  );
+});
+
 test('what a mutating policy cannot do refuses the request', async () => {
   for (const [mutation, reason, why] of [
     [

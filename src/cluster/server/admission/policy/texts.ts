@@ -1,7 +1,7 @@
 /** Which of a policy's or a webhook's expressions do not compile, or are of another type than they are to be. */
 import { allowance } from '../../../api/cel/allowance.ts';
 import { CelError } from '../../../api/cel/program.ts';
-import { typeText, type CelType } from '../../../api/cel/types.ts';
+import { substitute, typeText, type CelType } from '../../../api/cel/types.ts';
 import type { JsonObject } from '../../../api/json.ts';
 import { expressionsOf } from './expressions.ts';
 
@@ -34,8 +34,18 @@ export async function problemsIn({ spec, texts }: Texts): Promise<readonly (stri
 
 /** What can be anything is not taken here, though it would be evaluated. */
 function problemWith(type: CelType, wanted: readonly string[]): string | null {
-  const is = type.kind === 'null' ? 'null_type' : typeText(type);
+  const is = typeText(substitute(type, new Map())).replaceAll(
+    /\b(null|timestamp|duration)\b/g,
+    (name) => FULL_NAMES[name] ?? name,
+  );
   if (wanted.length === 0 || wanted.includes(is)) return null;
   const one = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
   return `must evaluate to ${one} but got ${is}`;
 }
+
+/** Names that types have in what a policy's expressions come to, and not in what is wrong inside of them. */
+const FULL_NAMES: Readonly<Record<string, string>> = {
+  null: 'null_type',
+  timestamp: 'google.protobuf.Timestamp',
+  duration: 'google.protobuf.Duration',
+};
