@@ -131,7 +131,8 @@ export class FieldSet {
 
   /** Throws `invalid` for what is not FieldsV1. */
   static fromJson(json: JsonValue | undefined): FieldSet {
-    if (!isJsonObject(json)) return FieldSet.empty;
+    if (json === undefined || json === null) return FieldSet.empty;
+    if (!isJsonObject(json)) throw new PlatformError('invalid', 'fieldsV1 is no object');
     return parsed.get(JSON.stringify(json), () => parse(json, false, 0));
   }
 }
@@ -157,7 +158,7 @@ function parse(json: JsonObject, nested: boolean, depth: number): FieldSet {
   for (const step of Object.keys(json)) {
     if (step === '.') continue;
     const below = getOwn(json, step);
-    if (!/^[fkvi]:/.test(step) || !isJsonObject(below)) {
+    if (!/^(?:[fkv]:|i:[-+]?\d+$)/.test(step) || !isJsonObject(below)) {
       throw new PlatformError('invalid', `fieldsV1: ${JSON.stringify(step)} is not a path element`);
     }
     children.set(canonical(step), parse(below, true, depth + 1));

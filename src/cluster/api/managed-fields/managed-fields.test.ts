@@ -52,6 +52,47 @@ test('what another changes leaves its owner, and an owner of nothing has no entr
   assert.equal(Object.hasOwn(emptied['metadata'] as JsonObject, 'managedFields'), false);
 });
 
+test('owners that are sent with an object that is made own what nobody else does', () => {
+  const sent: JsonObject = {
+    manager: 'z',
+    operation: 'Apply',
+    apiVersion: 'v1',
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'v:1': {}, 'f:data': { 'f:a': {} } },
+  };
+  const object: JsonObject = { metadata: { name: 'c', managedFields: [sent] }, data: { a: '1' } };
+  recordUpdate(undefined, object, writtenBy('first', 0));
+  const owned = entriesOf(object).map(({ manager, fieldsV1 }) => [manager, fieldsV1]);
+  assert.deepEqual(owned, [
+    ['z', { 'v:1': {} }],
+    ['first', { 'f:data': { '.': {}, 'f:a': {} } }],
+  ]);
+});
+
+test('owners that cannot be read leave those that are', () => {
+  const good: JsonObject = {
+    manager: 'z',
+    operation: 'Apply',
+    apiVersion: 'v1',
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:data': { 'f:a': {} } },
+  };
+  const live = made({ a: '1' });
+  for (const wrong of [
+    { operation: '' },
+    { apiVersion: '' },
+    { fieldsType: '' },
+    { fieldsType: 'FieldsV2' },
+    { fieldsV1: [1] },
+    { fieldsV1: { 'i:x': {} } },
+  ]) {
+    const managedFields = [{ ...good, ...wrong }];
+    const object: JsonObject = { ...live, metadata: { name: 'c', managedFields } };
+    recordUpdate(live, object, writtenBy('second', 1));
+    assert.deepEqual(entriesOf(object), entriesOf(live), JSON.stringify(wrong));
+  }
+});
+
 test('a list of owners that a client sends counts, in the order and the form in which they are always written', () => {
   const live = made({ a: '1' });
   const [own] = entriesOf(live);
@@ -60,6 +101,7 @@ test('a list of owners that a client sends counts, in the order and the form in 
     manager: 'z',
     operation: 'Apply',
     apiVersion: 'v1',
+    fieldsType: 'FieldsV1',
   };
   const object: JsonObject = {
     ...live,

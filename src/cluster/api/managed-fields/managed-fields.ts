@@ -97,6 +97,12 @@ export function readEntries(list: JsonValue | undefined): Entries {
     if (operation !== 'Apply' && operation !== 'Update') {
       throw new PlatformError('invalid', `metadata.managedFields: operation must be Apply or Update`);
     }
+    if (stringAt(item, 'apiVersion') === '' || stringAt(item, 'fieldsType') !== 'FieldsV1') {
+      throw new PlatformError(
+        'invalid',
+        `metadata.managedFields: needs apiVersion, and FieldsV1 as fieldsType`,
+      );
+    }
     const entry: Entry = {
       fields: FieldSet.fromJson(item['fieldsV1']),
       apiVersion: stringAt(item, 'apiVersion'),
@@ -124,7 +130,7 @@ function reachable(entries: Entries, { apiVersion }: ManagedWrite): Entries {
 const listOf = (object: JsonObject): JsonValue | undefined =>
   getPath(object, 'metadata', 'managedFields') ?? undefined;
 
-/** What a client says about owners in an update: nothing (keep them), or that they be forgotten. */
+/** What a client says about owners: nothing that could be read (keep them), who they are, or that they be forgotten. */
 function sentEntries(list: JsonValue | undefined, live: JsonValue | undefined, known: Entries): Entries {
   if (!Array.isArray(list) || jsonEqual(list, live)) return known;
   if (list.length === 0) return NO_ENTRIES;
@@ -204,20 +210,20 @@ export function recordUpdate(live: JsonObject | undefined, object: JsonObject, w
 
 function record(live: JsonObject | undefined, object: JsonObject, write: ManagedWrite): void {
   const acting = entryOf(write, false);
-  if (live === undefined) {
+  const list = live === undefined ? undefined : listOf(live);
+  const before = readEntries(list);
+  const known = write.subresource === '' ? sentEntries(listOf(object), list, before) : before;
+  if (known.size === 0) {
+    // What nobody owned is not tracked from now on: KEP-555.
+    if (live !== undefined) return writeEntries(object, known);
     const { touched } = compare({}, object, write);
     return writeEntries(
       object,
       touched.isEmpty ? NO_ENTRIES : new Map([['', { ...acting, fields: touched }]]),
     );
   }
-  const list = listOf(live);
-  const before = readEntries(list);
-  const known = write.subresource === '' ? sentEntries(listOf(object), list, before) : before;
-  // What nobody owned is not tracked from now on: KEP-555.
-  if (known.size === 0) return writeEntries(object, known);
   const key = identity(acting);
-  const result = ownByUpdate(live, object, {
+  const result = ownByUpdate(live ?? {}, object, {
     schema: write.schema,
     manager: key,
     apiVersion: write.apiVersion,

@@ -67,6 +67,40 @@ export function validateMetadata(
   append(errors, validateAnnotations(metadata['annotations'], 'metadata.annotations'));
   append(errors, validateOwners(metadata));
   append(errors, validateFinalizers(metadata, rules.custom === true));
+  append(errors, managedFieldsErrors(metadata));
+  return errors;
+}
+
+const MAX_MANAGER = 128;
+const MAX_SUBRESOURCE = 256;
+
+/** Of an object's own ones, which the server writes, there is never anything to say; of those inside of others there is. */
+function managedFieldsErrors(metadata: JsonObject): FieldError[] {
+  const errors: FieldError[] = [];
+  objectsAt(metadata, 'managedFields').forEach((entry, index) => {
+    const field = `metadata.managedFields[${index}]`;
+    const [operation, type] = [stringAt(entry, 'operation'), stringAt(entry, 'fieldsType')];
+    if (operation !== 'Apply' && operation !== 'Update')
+      errors.push(invalid(`${field}.operation`, operation, 'must be `Apply` or `Update`'));
+    if (type !== '' && type !== 'FieldsV1')
+      errors.push(invalid(`${field}.fieldsType`, type, 'must be `FieldsV1`'));
+    append(errors, managerErrors(stringAt(entry, 'manager'), `${field}.manager`));
+    if (Buffer.byteLength(stringAt(entry, 'subresource')) > MAX_SUBRESOURCE)
+      errors.push(tooLong(`${field}.subresource`, MAX_SUBRESOURCE));
+  });
+  return errors;
+}
+
+/** A manager's name: so long, of letters, marks, digits, punctuation, symbols and spaces. */
+export function managerErrors(manager: string, field: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (Buffer.byteLength(manager) > MAX_MANAGER) errors.push(tooLong(field, MAX_MANAGER));
+  const wrong = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(manager);
+  if (wrong !== null) {
+    const code = (manager.codePointAt(wrong.index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    const at = Buffer.byteLength(manager.slice(0, wrong.index));
+    errors.push(invalid(field, manager, `invalid character U+${code} (at position ${at})`));
+  }
   return errors;
 }
 

@@ -215,6 +215,17 @@ test('values are refused in the usual words; what was so before is let be', asyn
       /\.spec\.replicas: Invalid value: 0: \.spec\.replicas accessor error: x is of the type string, expected int64/,
     ],
     [
+      {
+        size: 1,
+        inner: {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { managedFields: [{ fieldsType: 'X', manager: 'm'.repeat(129) }] },
+        },
+      },
+      /inner\.metadata\.managedFields\[0\]\.operation: Invalid value: "": must be `Apply` or `Update`, spec\.inner\.metadata\.managedFields\[0\]\.fieldsType: Invalid value: "X": must be `FieldsV1`, spec\.inner\.metadata\.managedFields\[0\]\.manager: Too long: may not be more than 128 bytes/,
+    ],
+    [
       { size: 1, inner: { kind: 'a/b' } },
       /spec\.inner\.apiVersion: Required value, spec\.inner\.kind: Invalid value: "a\/b": may have mixed case/,
     ],

@@ -1,17 +1,10 @@
 /** CreateOptions, UpdateOptions, PatchOptions and DeleteOptions of meta/v1: what may not be asked for, in upstream's words. */
-import {
-  forbidden,
-  invalid,
-  required,
-  tooLong,
-  unsupported,
-  type FieldError,
-} from '../../api/field-error.ts';
+import { forbidden, invalid, required, unsupported, type FieldError } from '../../api/field-error.ts';
 import type { ApiRequest } from '../../api/transport.ts';
+import { managerErrors } from '../../api/validate/metadata.ts';
 import { invalidObject } from '../failure.ts';
 import type { RequestInfo } from '../request-info.ts';
 
-const MAX_MANAGER = 128;
 const POLICIES = ['Background', 'Foreground', 'Orphan'];
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -33,7 +26,7 @@ export function checkWriteOptions({ verb, query }: RequestInfo, request: ApiRequ
   if (query.size === 0 && ofPatch.length === 0) return;
   const errors = [
     ...ofPatch,
-    ...managerErrors(query.get('fieldManager') ?? ''),
+    ...managerErrors(query.get('fieldManager') ?? '', 'fieldManager'),
     ...dryRunErrors(query.getAll('dryRun')),
     ...validationErrors(query.get('fieldValidation') ?? ''),
   ];
@@ -68,18 +61,6 @@ function patchErrors(query: URLSearchParams, contentType = ''): FieldError[] {
     return manager === '' ? [required('fieldManager', 'is required for apply patch')] : [];
   }
   return query.has('force') ? [forbidden('force', 'may not be specified for non-apply patch')] : [];
-}
-
-function managerErrors(manager: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (Buffer.byteLength(manager) > MAX_MANAGER) errors.push(tooLong('fieldManager', MAX_MANAGER));
-  const wrong = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(manager);
-  if (wrong !== null) {
-    const code = (manager.codePointAt(wrong.index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-    const at = Buffer.byteLength(manager.slice(0, wrong.index));
-    errors.push(invalid('fieldManager', manager, `invalid character U+${code} (at position ${at})`));
-  }
-  return errors;
 }
 
 const VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];

@@ -66,7 +66,6 @@ export async function prepareCreate(
     else if (sent.namespace !== namespace) throw otherNamespace();
   } else delete sent.namespace;
   dropRepeatedOwners(object, gate, 'sent');
-  if (author.isApplied !== true) delete sent.managedFields;
   await gate.pause();
   resource.type.applyDefaults(object);
   await gate.pause();
