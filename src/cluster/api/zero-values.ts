@@ -6,8 +6,8 @@ import type { FieldSchema, MessageSchema } from './schema.ts';
 export function isLeftOut(value: JsonValue, { pointer, always, kind }: FieldSchema): boolean {
   if (typeof value !== 'object')
     return !always && !pointer && (value === '' || value === 0 || value === false);
-  // Upstream's storage cannot tell an empty list from none.
-  if (Array.isArray(value)) return value.length === 0;
+  // Upstream's storage cannot tell an empty list from none; an empty list that is a value of any JSON is one.
+  if (Array.isArray(value)) return kind === 'list' && value.length === 0;
   return !always && kind === 'map' && isJsonObject(value) && isEmptyObject(value);
 }
 

@@ -20,7 +20,7 @@ function defaultErrors(schema: Structural, path: string): FieldError[] {
     prune(value, schema, { unknown, path: '#' });
     if (unknown.length > 0) errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
     const wrong = embeddedErrors(value, schema);
-    if (wrong.length === 0) append(wrong, validateValue(value, schema));
+    if (wrong.length === 0) append(wrong, validateValue(value, schema.forDefaults()));
     if (wrong.length === 0 && schema.hasRules) {
       const check = ruleLanguage().ruleCheck(schema, false);
       // Both as a value that was there and as one that comes.

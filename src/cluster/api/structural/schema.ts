@@ -22,7 +22,7 @@ export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 
 /** Reads of its JSON what is asked for: schemas may have thousands of fields, of which an object has a few. */
 export class Structural {
   readonly type: SchemaType;
-  /** Empty where nobody knows it. */
+  /** Empty where nobody knows it, but for defaults. */
   readonly format: string;
   readonly nullable: boolean;
   readonly intOrString: boolean;
@@ -37,43 +37,45 @@ export class Structural {
   readonly listMapKeys: readonly string[];
   readonly mapType: 'atomic' | 'granular' | undefined;
   readonly #json: JsonObject;
+  readonly #isForDefaults: boolean;
   #properties: ReadonlyMap<string, Structural> | undefined;
   #checks: Checks | undefined;
   #rules: readonly CelRule[] | undefined;
   #hasRules: boolean | undefined;
 
   /** Of a schema that `check.ts` has nothing against. */
-  constructor(json: JsonObject) {
+  constructor(json: JsonObject, isForDefaults = false) {
     const [format, items, additional] = [
       stringAt(json, 'format'),
       getOwn(json, 'items'),
       getOwn(json, 'additionalProperties'),
     ];
     this.type = stringAt(json, 'type') as SchemaType;
-    this.format = isKnownFormat(this.type, format) ? format : '';
+    this.format = isForDefaults || isKnownFormat(this.type, format) ? format : '';
     this.nullable = boolean(json, 'nullable');
     this.intOrString = boolean(json, 'x-kubernetes-int-or-string');
     this.preserveUnknown = boolean(json, 'x-kubernetes-preserve-unknown-fields');
     this.embedded = boolean(json, 'x-kubernetes-embedded-resource');
     this.defaultValue = getOwn(json, 'default');
     this.additional = isJsonObject(additional)
-      ? new Structural(additional)
+      ? new Structural(additional, isForDefaults)
       : typeof additional === 'boolean'
         ? additional
         : undefined;
-    this.items = isJsonObject(items) ? new Structural(items) : undefined;
+    this.items = isJsonObject(items) ? new Structural(items, isForDefaults) : undefined;
     this.listType = (stringAt(json, 'x-kubernetes-list-type') || undefined) as Structural['listType'];
     this.listMapKeys = listAt(json, 'x-kubernetes-list-map-keys') as string[];
     this.mapType = (stringAt(json, 'x-kubernetes-map-type') || undefined) as Structural['mapType'];
     this.#json = json;
+    this.#isForDefaults = isForDefaults;
   }
 
   get properties(): ReadonlyMap<string, Structural> {
-    return (this.#properties ??= parseProperties(getOwn(this.#json, 'properties')));
+    return (this.#properties ??= parseProperties(getOwn(this.#json, 'properties'), this.#isForDefaults));
   }
 
   get checks(): Checks {
-    return (this.#checks ??= parseChecks(this.#json));
+    return (this.#checks ??= parseChecks(this.#json, this.#isForDefaults));
   }
 
   get rules(): readonly CelRule[] {
@@ -87,6 +89,12 @@ export class Structural {
     })));
   }
 
+  /** What a value may be; empty: anything. */
+  get types(): readonly string[] {
+    if (this.intOrString && !this.#isForDefaults) return ['integer', 'string'];
+    return this.type === '' ? [] : [this.type];
+  }
+
   /** Whether the schema, or anything in it, has rules. */
   get hasRules(): boolean {
     return (this.#hasRules ??= rulesIn(this.#json));
@@ -97,6 +105,14 @@ export class Structural {
     const properties = Object.entries(objectAt(this.#json, 'properties')).filter(([name]) => keeps(name));
     const required = (listAt(this.#json, 'required') as string[]).filter(keeps);
     return new Structural({ ...this.#json, properties: Object.fromEntries(properties), required });
+  }
+
+  /**
+   * The same as upstream holds defaults against it, which converts the schema in another way for them: `x-kubernetes-int-or-string`
+   * says nothing of the type, and formats that nobody knows are formats all the same.
+   */
+  forDefaults(): Structural {
+    return new Structural(this.#json, true);
   }
 
   /** The same of an object of its own. */
@@ -149,21 +165,24 @@ export interface CelRule {
 
 const boolean = (json: JsonObject, name: string): boolean => getOwn(json, name) === true;
 
-function parseProperties(properties: JsonValue | undefined): ReadonlyMap<string, Structural> {
+function parseProperties(
+  properties: JsonValue | undefined,
+  isForDefaults: boolean,
+): ReadonlyMap<string, Structural> {
   if (!isJsonObject(properties)) return new Map();
   return new Map(
     Object.entries(properties).flatMap(([name, schema]): [string, Structural][] =>
-      isJsonObject(schema) ? [[name, new Structural(schema)]] : [],
+      isJsonObject(schema) ? [[name, new Structural(schema, isForDefaults)]] : [],
     ),
   );
 }
 
-function parseChecks(json: JsonObject): Checks {
+function parseChecks(json: JsonObject, isForDefaults: boolean): Checks {
   const pattern = stringAt(json, 'pattern');
   const values = getOwn(json, 'enum');
   const not = getOwn(json, 'not');
   const branches = (name: string): readonly Structural[] =>
-    objectsAt(json, name).map((one) => new Structural(one));
+    objectsAt(json, name).map((one) => new Structural(one, isForDefaults));
   return {
     enum: Array.isArray(values) ? values : undefined,
     pattern: pattern === '' ? undefined : lazyPattern(pattern),
@@ -183,6 +202,6 @@ function parseChecks(json: JsonObject): Checks {
     allOf: branches('allOf'),
     anyOf: branches('anyOf'),
     oneOf: branches('oneOf'),
-    not: isJsonObject(not) ? new Structural(not) : undefined,
+    not: isJsonObject(not) ? new Structural(not, isForDefaults) : undefined,
   };
 }

@@ -33,12 +33,7 @@ function visit(value: JsonValue, schema: Structural, path: string, errors: Field
 const joined = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
 function wrongType(value: JsonValue, schema: Structural, path: string): FieldError | undefined {
-  const { format, nullable, intOrString } = schema;
-  const types: readonly string[] = intOrString
-    ? ['integer', 'string']
-    : schema.type === ''
-      ? []
-      : [schema.type];
+  const { format, nullable, types } = schema;
   const wanted = types.join(',');
   const what = typeName(value);
   if (value === null) return wanted === '' || nullable ? undefined : notOf(wanted, what, path);
@@ -47,7 +42,7 @@ function wrongType(value: JsonValue, schema: Structural, path: string): FieldErr
   const fits = types.includes(what) || (what === 'integer' && types.includes('number'));
   if (format !== '' && !isText && !fits) {
     const own = what === 'integer' ? 'int64' : what === 'number' ? 'float64' : '';
-    return own === format ? undefined : notOf(format, own, path);
+    return own === format ? notOf(wanted, what, path) : notOf(format, own, path);
   }
   // A text with a format is the format's business, and so is, as upstream has it, a list.
   if (format !== '' && isText && !isNumber) return undefined;

@@ -180,6 +180,16 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
   assert.equal(nowhere.body.message, '404 page not found\n');
 });
 
+test('an empty list is a default', async () => {
+  await using api = await TestServer.open();
+  const names = { type: 'array', items: { type: 'string' }, default: [] };
+  const spec = { type: 'object', default: {}, properties: { names } };
+  const openAPIV3Schema = { type: 'object', properties: { spec } };
+  await defined(api, definition({}, { schema: { openAPIV3Schema }, selectableFields: [] }));
+  const made = await api.call('POST', WIDGETS, widget('a', {}));
+  assert.deepEqual(made.body.spec, { names: [] });
+});
+
 test('what a status is by default it is from the beginning, whatever is sent', async () => {
   await using api = await TestServer.open();
   const phase = { type: 'string', default: 'Pending' };
