@@ -4,6 +4,7 @@ import type { Json } from './mutations.ts';
 const BY_CHANCE = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'deletionTimestamp']);
 const TIMES = new Set([
   'time',
+  'expirationTimestamp',
   'lastTransitionTime',
   'lastPhaseTransitionTime',
   'lastProbeTime',
@@ -51,6 +52,7 @@ function plain(text: string, field: string): Json {
     .replace(/(ResourceVersion in record) \(\d+\)/, '$1 (*)')
     .replace(/("(?:resourceVersion|time|creationTimestamp)\\?":\\?")[^"\\]*/g, '$1*')
     .replace('Key: /registry/', 'Key: /')
+    .replace(/^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/, '<token>')
     .replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<name>');
 }
 

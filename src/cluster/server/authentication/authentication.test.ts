@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { stringAt, type JsonObject } from '../../api/json.ts';
 import type { ApiRequest, UserInfo } from '../../api/transport.ts';
+import type { KubeObject } from '../object.ts';
 import { pod, TestServer } from '../testing/test-server.ts';
 
 const ISSUER = 'https://issuer.test';
@@ -46,6 +47,40 @@ test('a token stands for its account, until it ends', async () => {
   await api.server.authenticate({ token });
   await api.clock.advance(2000);
   await assert.rejects(api.server.authenticate({ token }), { code: 'unauthenticated' });
+});
+
+test('an answer to who asks for a token has what was sent, what was filled in and who owns it', async () => {
+  await using api = await opened();
+  const { status, body, headers } = await api.call('POST', `${ACCOUNTS}/robot/token?fieldManager=m`, {
+    metadata: { labels: { a: 'b' }, generation: 7 },
+    spec: { extra: 1 },
+    status: { token: 'x', expirationTimestamp: '2020-01-01T00:00:00Z' },
+  });
+  assert.equal(status, 201);
+  assert.match(headers['warning'] ?? '', /unknown field \\"spec\.extra\\"/);
+  const { metadata, spec } = body as unknown as KubeObject;
+  const { managedFields: owners, uid, creationTimestamp, ...rest } = metadata as JsonObject;
+  assert.deepEqual(rest, { name: 'robot', namespace: 'default', labels: { a: 'b' }, generation: 7 });
+  assert.deepEqual(
+    (owners as JsonObject[]).map(({ manager, subresource, fieldsV1 }) => ({
+      manager,
+      subresource,
+      fieldsV1,
+    })),
+    [
+      {
+        manager: 'm',
+        subresource: 'token',
+        fieldsV1: {
+          'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } },
+          'f:spec': { 'f:expirationSeconds': {} },
+          'f:status': { 'f:expirationTimestamp': {}, 'f:token': {} },
+        },
+      },
+    ],
+  );
+  assert.ok(typeof uid === 'string' && typeof creationTimestamp === 'string');
+  assert.equal(spec?.['expirationSeconds'], 3600);
 });
 
 test('a token ends with what it is bound to, and is for its audience alone', async () => {

@@ -10,7 +10,8 @@ import { badRequest, conflict, methodNotAllowed, unexplained } from '../failure.
 import type { KubeObject } from '../object.ts';
 import { admitCreation } from '../writes/gate.ts';
 import { checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
-import { respondWith } from '../encoding/respond.ts';
+import { jsonResponse, warningHeader } from '../encoding/respond.ts';
+import { toBytes } from '../encoding/view.ts';
 import { otherUid, otherVersion } from '../writes/writing.ts';
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
@@ -29,7 +30,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
   const { server, resource, info, request } = context;
   const kind = typeOf('', 'Binding');
   const { object, unknown } = await decodeBody(request, kind);
-  checkUnknown(unknown, kind, info.query);
+  const warnings = checkUnknown(unknown, kind, info.query);
   const binding = object as KubeObject;
   if (stringAt(binding, 'metadata', 'name') !== info.name)
     throw badRequest('name in URL does not match name in Binding object');
@@ -76,7 +77,7 @@ export async function bindPod(context: ResourceContext): Promise<ApiResponse> {
       };
     },
   });
-  return respondWith({ ...SUCCESS, code: 201 }, 201);
+  return jsonResponse(201, toBytes({ ...SUCCESS, code: 201 }), warningHeader(warnings));
 }
 
 /** The binding that is not below its pod, which is named as the binding is. */

@@ -17,7 +17,8 @@ import type { Change } from '../writes/registry.ts';
 import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
 import { flag } from '../request-info.ts';
 import { shownAs, type Resource } from '../resource.ts';
-import { respondWith } from '../encoding/respond.ts';
+import { jsonResponse, respondWith, warningHeader } from '../encoding/respond.ts';
+import { toBytes } from '../encoding/view.ts';
 import { AdmissionGate, type Window } from '../writes/gate.ts';
 import { otherUid, planUpdate } from '../writes/writing.ts';
 import { checkType, merged, readApplied, typed } from './apply.ts';
@@ -75,8 +76,9 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
   const applied = info.verb === 'patch' && patchFormat(request.headers['content-type']) === 'apply';
   const patch = info.verb === 'patch' && !applied ? await readPatch(context) : undefined;
   const decoded = info.verb === 'update' ? await decodeBody(request, kind) : undefined;
+  let warnings: readonly string[] = [];
   if (decoded !== undefined) {
-    checkUnknown(decoded.unknown, kind, info.query);
+    warnings = checkUnknown(decoded.unknown, kind, info.query);
     checkAddress(context, decoded.object as KubeObject);
   }
   const configuration = applied ? await configurationOf(context, kind) : undefined;
@@ -106,10 +108,8 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
       if (configuration !== undefined)
         wanted = await merged(before, configuration, author, { type: kind, pause: () => gate.pause() });
       else {
-        wanted =
-          patch === undefined
-            ? structuredClone(decoded!.object as KubeObject)
-            : patchedObject(before, { patch, kind, query: info.query }).object;
+        if (patch === undefined) wanted = structuredClone(decoded!.object as KubeObject);
+        else ({ object: wanted, warnings } = patchedObject(before, { patch, kind, query: info.query }));
         recordUpdate(before, wanted, author);
       }
       // What is defined here is judged by itself, with its new number.
@@ -137,7 +137,8 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     },
   });
   if (changed.type !== 'keep') gate.written();
-  return respondWith(scaleOf(await shownAs(resource, changed.object.object), paths));
+  const scale = toBytes(scaleOf(await shownAs(resource, changed.object.object), paths));
+  return jsonResponse(200, scale, warningHeader([...warnings, ...gate.warnings]));
 }
 
 /** Of what is sent as a whole storage tells it. */

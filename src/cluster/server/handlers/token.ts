@@ -9,15 +9,18 @@ import type { ApiResponse } from '../../api/transport.ts';
 import type { BoundObject, ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import type { RequestContext, ResourceContext } from '../context.ts';
 import { badRequest, conflict, invalidObject, methodNotAllowed, notFound } from '../failure.ts';
-import { admitCreation } from '../writes/gate.ts';
-import type { KubeObject } from '../object.ts';
+import { recordUpdate, unownedWith } from '../../api/managed-fields/managed-fields.ts';
+import { AdmissionGate } from '../writes/gate.ts';
+import { authorOf } from '../writes/authorship.ts';
+import type { KubeObject, Meta } from '../object.ts';
 import { checkTakes } from '../encoding/negotiate.ts';
 import { checkUnknown, decodeBody } from '../encoding/request-body.ts';
-import { jsonDocument, respondWith } from '../encoding/respond.ts';
+import { jsonDocument, jsonResponse, warningHeader } from '../encoding/respond.ts';
 import { toBytes } from '../encoding/view.ts';
 import { otherNamespace } from '../writes/writing.ts';
 
 const KIND = { group: 'authentication.k8s.io', kind: 'TokenRequest' } as const;
+const VERSION = 'authentication.k8s.io/v1';
 const TEN_MINUTES = 600;
 const HOUR = 3600;
 const MAX_SECONDS = 2 ** 32;
@@ -26,63 +29,75 @@ const KEYS = '/openid/v1/jwks';
 
 /** A token for the service account of the path (authentication.k8s.io/v1 TokenRequest). */
 export async function requestToken(context: ResourceContext): Promise<ApiResponse> {
-  const { server, resource, info, request } = context;
+  const { server, info, request } = context;
   const { serviceAccounts } = server;
   if (serviceAccounts === undefined) throw badRequest('this server issues no tokens for service accounts');
   const schema = kindSchema(KIND.group, 'v1', KIND.kind);
   assert(schema !== undefined, 'TokenRequest has a schema');
   const kind = builtinType(schema);
-  const { object, unknown } = await decodeBody(request, kind);
-  checkUnknown(unknown, kind, info.query);
-  const sent = objectAt(object, 'metadata');
-  const [name, namespace] = [stringAt(sent, 'name'), stringAt(sent, 'namespace')];
-  if (namespace !== '' && namespace !== info.namespace) throw otherNamespace();
+  const { object: decoded, unknown } = await decodeBody(request, kind);
+  const warnings = checkUnknown(unknown, kind, info.query);
+  const object = decoded as KubeObject;
+  const metadata = (object.metadata ??= {});
+  if ((metadata.namespace ?? '') === '') metadata.namespace = info.namespace;
+  else if (metadata.namespace !== info.namespace) throw otherNamespace();
+  object.spec = { expirationSeconds: HOUR, ...objectAt(object, 'spec') };
+  const author = { ...authorOf(context), schema: kind.ownership, apiVersion: VERSION };
+  recordUpdate(undefined, object, { ...author, ignored: unownedWith([]) });
+  await using gate = new AdmissionGate(context, 'CREATE');
+  await gate.mutate(object);
+  const account = await completed(context, object);
+  const spec = objectAt(object, 'spec');
+  const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;
+  const errors = problems(expirationSeconds);
+  if (errors.length > 0) throw invalidObject({ ...KIND, name: '' }, errors);
+  await gate.validate(object);
+  gate.written();
+  const wishes = {
+    audiences: listAt(spec, 'audiences') as string[],
+    expirationSeconds,
+    ...(spec['boundObjectRef'] !== undefined && (await boundTo(context, objectAt(spec, 'boundObjectRef')))),
+  };
+  // In a dry run too: nothing is stored of it.
+  const { token, expires } = await serviceAccounts.issue(account, wishes);
+  return jsonResponse(
+    201,
+    toBytes({
+      kind: KIND.kind,
+      apiVersion: VERSION,
+      metadata: object.metadata,
+      spec: { ...spec, boundObjectRef: spec['boundObjectRef'] ?? null },
+      status: { token, expirationTimestamp: rfc3339(expires) },
+    }),
+    warningHeader([...warnings, ...gate.warnings]),
+  );
+}
+
+/** Gives a request for a token what its account says; the account. */
+async function completed(
+  { server, resource, info }: ResourceContext,
+  object: KubeObject,
+): Promise<KubeObject & { metadata: Meta }> {
+  const metadata = (object.metadata ??= {});
+  const { name = '', uid = '' } = metadata;
   if (name !== '' && name !== info.name) {
     const why = 'must match the service account name if specified';
     throw invalidObject({ ...KIND, name: info.name }, [invalid('metadata.name', name, why)]);
   }
-  await admitCreation(context, object as KubeObject);
   const account = (await server.registry.get(resource, info)).object;
   const own = account.metadata.uid ?? '';
-  const meant = stringAt(sent, 'uid');
-  if (meant !== '' && meant !== own) {
-    const why = `the UID in the token request (${meant}) does not match the UID of the service account (${own})`;
+  if (uid !== '' && uid !== own) {
+    const why = `the UID in the token request (${uid}) does not match the UID of the service account (${own})`;
     throw conflict({ group: KIND.group, resource: KIND.kind }, info.name, why);
   }
+  metadata.name = info.name;
+  metadata.uid = own;
+  metadata.creationTimestamp = rfc3339(server.clock.now());
+  delete object['status'];
   const spec = objectAt(object, 'spec');
-  const audiences = listAt(spec, 'audiences') as string[];
-  const expirationSeconds = numberAt(spec, 'expirationSeconds') ?? HOUR;
-  const errors = problems(expirationSeconds);
-  if (errors.length > 0) throw invalidObject({ ...KIND, name: '' }, errors);
-  const wishes = {
-    audiences: audiences.length === 0 ? serviceAccounts.audiences : audiences,
-    expirationSeconds,
-    ...(spec['boundObjectRef'] !== undefined && (await boundTo(context, objectAt(spec, 'boundObjectRef')))),
-  };
-  const answered: JsonObject = {
-    ...spec,
-    audiences: [...wishes.audiences],
-    expirationSeconds,
-    boundObjectRef: spec['boundObjectRef'] ?? null,
-  };
-  // In a dry run too: nothing is stored of it.
-  const { token, expires } = await serviceAccounts.issue(account, wishes);
-  const made = account.metadata;
-  return respondWith(
-    {
-      kind: 'TokenRequest',
-      apiVersion: 'authentication.k8s.io/v1',
-      metadata: {
-        name: made.name,
-        namespace: made.namespace,
-        uid: own,
-        creationTimestamp: rfc3339(server.clock.now()),
-      },
-      spec: answered,
-      status: { token, expirationTimestamp: rfc3339(expires) },
-    },
-    201,
-  );
+  if (listAt(spec, 'audiences').length === 0)
+    object.spec = { ...spec, audiences: [...(server.serviceAccounts?.audiences ?? [])] };
+  return account;
 }
 
 function problems(seconds: number): FieldError[] {
