@@ -57,6 +57,8 @@ const REFUSED: readonly (readonly [query: string, status: number, message: strin
     400,
     'specifying resource version is not allowed when using continue',
   ],
+  ['continue=x', 400, `${BAD_TOKEN}illegal base64 data at input byte 0`],
+  ['continue=ab=', 400, `${BAD_TOKEN}illegal base64 data at input byte 2`],
   ['continue=abc', 400, `${BAD_TOKEN}invalid character 'i' looking for beginning of value`],
   [
     `continue=${token({ v: 'x/v2', rv: 5, start: 'a' })}`,

@@ -203,6 +203,8 @@ function encodeToken(revision: number, key: string, prefix: string): string {
 }
 
 function decodeToken(token: string, prefix: string): { revision: number; start: string } {
+  const wrong = notBase64(token);
+  if (wrong !== undefined) throw badToken(`illegal base64 data at input byte ${wrong}`);
   const decoded = Buffer.from(token, 'base64url').toString('utf8');
   let fields: Partial<Record<'v' | 'rv' | 'start', unknown>>;
   try {
@@ -219,6 +221,14 @@ function decodeToken(token: string, prefix: string): { revision: number; start: 
   // It must not lead out of where the list is.
   if (`/${start}`.includes('/../')) throw badToken(start);
   return { revision: rv as number, start: prefix + start.replace(/^\//, '') };
+}
+
+/** Where Go's decoder of URL-safe base64 without padding gives up; undefined where it does not. */
+function notBase64(text: string): number | undefined {
+  const other = text.search(/[^\w\r\n-]/);
+  if (other !== -1) return Buffer.byteLength(text.slice(0, other));
+  const length = text.replaceAll(/[\r\n]/g, '').length;
+  return length % 4 === 1 ? text.length - 1 : undefined;
 }
 
 function badToken(why: string): Error {

@@ -160,6 +160,14 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
   assert.equal(red.body.items?.[0]?.kind, 'Widget');
   const blue = await api.call('GET', `${WIDGETS}?fieldSelector=spec.colour=blue`);
   assert.equal(blue.body.items?.length, 0);
+  for (const [sent, why] of [
+    [{ metadata: { name: 'n' } }, /^the object provided is unrecognized .* Object 'Kind' is missing in '\{/],
+    [{ kind: 'Widget', metadata: { name: 'n' } }, /^the API version in the data \(\) does not match/],
+  ] as const) {
+    const nameless = await api.call('POST', WIDGETS, sent);
+    assert.equal(nameless.status, 400);
+    assert.match(nameless.body.message ?? '', why);
+  }
   const strategic = await api.call(
     'PATCH',
     `${WIDGETS}/a`,

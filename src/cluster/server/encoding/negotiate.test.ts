@@ -82,7 +82,18 @@ test('protobuf is answered where there is a schema', () => {
   assert.equal(shapeOf('application/json;q=0'), 'object', 'a quality of 0 comes last, and is not refused');
   assert.equal(shapeOf('application/json;q=abc'), 'object');
   for (const type of ['application/*', 'APPLICATION/JSON', 'text/plain'])
-    assert.throws(() => shapeOf(type), /^PlatformError: 406: Not Acceptable\n\nAvailable representations: /);
+    assert.throws(
+      () => negotiate(type, { protobuf: true, table: true }),
+      /^PlatformError: 406: Not Acceptable\n\nAvailable representations: /,
+    );
+  assert.throws(
+    () => shapeOf('text/plain'),
+    /only the following media types are accepted: application\/json,/,
+  );
+  assert.deepEqual(
+    negotiate(`${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`, { protobuf: false, table: true }),
+    { shape: 'metadata', format: 'protobuf', metaVersion: 'meta.k8s.io/v1' },
+  );
 });
 
 test('the first acceptable form of discovery counts', () => {
@@ -109,6 +120,11 @@ test('bodies and patches', () => {
   assert.equal(patchFormat('application/apply-patch+yaml'), 'apply');
   for (const type of ['application/apply-patch+cbor', 'APPLICATION/merge-patch+json', 'constructor', '']) {
     assert.throws(() => patchFormat(type), /415: Unsupported Media Type/);
+    for (const type of ['text/plain', 'application/strategic-merge-patch+json'])
+      assert.throws(
+        () => patchFormat(type, true),
+        /types include: application\/json-patch\+json, application\/merge-patch\+json, application\/apply-patch\+yaml$/,
+      );
   }
 });
 

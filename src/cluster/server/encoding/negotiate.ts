@@ -67,6 +67,9 @@ export interface Offered {
 export const OFFERED: readonly string[] = ['application/json', 'application/yaml', PROTOBUF];
 const STREAMS = ['application/json;stream=watch', `${PROTOBUF};stream=watch`];
 
+/** What protobuf has whatever the object is. */
+const METADATA: ReadonlySet<string> = new Set(['PartialObjectMetadata', 'PartialObjectMetadataList']);
+
 /** The first of the client's ranges that we can answer with; tables and metadata never come for what is not kept. */
 export function negotiate(accept: string | undefined, offered: Offered): Negotiated {
   // What nearly everybody sends.
@@ -78,7 +81,7 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
     const format =
       isJson(range) || range.type === 'application/yaml'
         ? 'json'
-        : range.type === PROTOBUF && offered.protobuf
+        : range.type === PROTOBUF && (offered.protobuf || METADATA.has(range.parameters.get('as') ?? ''))
           ? 'protobuf'
           : undefined;
     if (format === undefined) continue;
@@ -90,10 +93,11 @@ export function negotiate(accept: string | undefined, offered: Offered): Negotia
     const metaVersion = metaVersionOf(range);
     if (metaVersion === undefined) continue;
     if (as === 'Table' && format === 'json' && offered.table) return { shape: 'table', format, metaVersion };
-    if (as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') continue;
+    if (!METADATA.has(as)) continue;
     return { shape: 'metadata', format, metaVersion, ...mismatch(as, offered.metadataOf) };
   }
-  if (known) throw notShownSo(offered.stream === true ? STREAMS : OFFERED);
+  // What users define is served by another part of upstream, with words of its own.
+  if (known || !offered.protobuf) throw notShownSo(offered.stream === true ? STREAMS : OFFERED);
   throw notAcceptable(offered.list === true ? [...OFFERED, ...STREAMS] : OFFERED);
 }
 
@@ -201,9 +205,12 @@ export const PATCH_TYPES: readonly string[] = Object.keys(PATCHES).filter(
   (type) => PATCHES[type] !== 'apply',
 );
 
-export function patchFormat(contentType: string | undefined): PatchFormat {
+/** `isDefined`: of a kind that a user has defined, whose lists nobody knows how to merge; upstream refuses it in other words. */
+export function patchFormat(contentType: string | undefined, isDefined = false): PatchFormat {
   const type = mediaType(contentType);
   const format = Object.hasOwn(PATCHES, type) ? PATCHES[type] : undefined;
+  if (isDefined && (format === undefined || format === 'strategic'))
+    throw unsupportedMediaType(Object.keys(PATCHES).filter((known) => PATCHES[known] !== 'strategic'));
   if (format === undefined) throw unsupportedPatchType();
   return format;
 }

@@ -33,9 +33,11 @@ export function bodyOf(request: ApiRequest): Uint8Array {
 export async function decodeBody(request: ApiRequest, kind: ObjectType, also?: string): Promise<Decoded> {
   const body = bodyOf(request);
   const format = bodyFormat(request.headers['content-type']);
-  const decoded = await decodeAs(format, body, kind, (value) =>
-    checkHead(headOf(value, kind.kind, body), kind, also),
-  );
+  const decoded = await decodeAs(format, body, kind, (value) => {
+    const head = headOf(value, kind.kind, body);
+    if (kind.wire === undefined) checkNamed(head, kind, body);
+    checkHead(head, kind, also);
+  });
   if (also !== undefined && decoded.object['apiVersion'] === also) delete decoded.object['apiVersion'];
   checkKind(decoded.object, kind);
   return decoded;
@@ -137,6 +139,17 @@ function readsTheSame(
   if (other === undefined) return false;
   const { object, unknown } = builtinType(other).decode(result);
   return jsonEqual(object, decoded.object) && unknown.length === decoded.unknown.length;
+}
+
+/** What users define has to say what it is. */
+function checkNamed({ apiVersion, kind: name }: Head, kind: ObjectType, body: Uint8Array): void {
+  if (name === '') {
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+    throw unreadBody(kind.kind, body, `Object 'Kind' is missing in '${text}'`);
+  }
+  const expected = apiVersionOf(kind.group, kind.version);
+  if (apiVersion === '')
+    throw badRequest(`the API version in the data () does not match the expected API version (${expected})`);
 }
 
 /** What upstream's registry of all types says to an object of another one. */

@@ -1,4 +1,5 @@
 /** What a patch makes of an object. */
+import { assert } from '../../../base/errors.ts';
 import { MAX_COMPLAINTS, type Decoded } from '../../api/decode.ts';
 import { byName, inGoOrder, sortedMembers } from '../../api/go-order.ts';
 import {
@@ -12,8 +13,7 @@ import {
 } from '../../api/json.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import { jsonPatch, mergePatch } from '../../api/patch.ts';
-import { unsupportedMediaType } from '../failure.ts';
-import { PATCH_TYPES, type PatchFormat } from '../encoding/negotiate.ts';
+import type { PatchFormat } from '../encoding/negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import { checkResult, checkUnknown, fieldValidationOf, nameKind } from '../encoding/request-body.ts';
 import { patchFailure, undecodable, type PatchSubject } from './patch-failure.ts';
@@ -69,10 +69,7 @@ export function patchedObject(
 function apply(document: JsonObject, { format, value }: Patch, kind: ObjectType): JsonValue {
   if (format === 'json') return sharing(operated(document, value, kind), document);
   if (format === 'merge') return mergePatch(document, value);
-  if (kind.strategicMerge === undefined) {
-    const taken = PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json');
-    throw unsupportedMediaType([...taken, 'application/apply-patch+yaml']);
-  }
+  assert(kind.strategicMerge !== undefined, `${kind.kind} says how its lists are merged`);
   return kind.strategicMerge(document, value as JsonObject);
 }
 

@@ -7,7 +7,7 @@ import { isLongRunning } from '../request-info.ts';
 import type { Resource } from '../resource.ts';
 import { pageNotFound, warningHeader } from '../encoding/respond.ts';
 import { checkWriteOptions, isWrite } from '../writes/write-options.ts';
-import { bodyFormat, patchFormat } from '../encoding/negotiate.ts';
+import { bodyFormat, patchFormat, type PatchFormat } from '../encoding/negotiate.ts';
 import { applyObject } from './apply.ts';
 import { connectToPod, podLog } from './connect/to-pod.ts';
 import { proxyRequest } from './connect/proxy.ts';
@@ -22,10 +22,12 @@ import { scaleObject } from './scale.ts';
 import { requestToken } from './token.ts';
 import { createObject, endpointOf, patchObject, updateObject } from './write.ts';
 
+function patchFormatOf({ request, resource }: ResourceContext): PatchFormat {
+  return patchFormat(request.headers['content-type'], resource.type.wire === undefined);
+}
+
 const patchOrApply: Answer = (context) =>
-  patchFormat(context.request.headers['content-type']) === 'apply'
-    ? applyObject(context)
-    : patchObject(context);
+  patchFormatOf(context) === 'apply' ? applyObject(context) : patchObject(context);
 
 const VERBS: Readonly<Record<Verb, Answer>> = {
   get: getObject,
@@ -112,7 +114,7 @@ function isListed({ declaration: { verbs } }: Resource): boolean {
 function checkOptions(context: ResourceContext): void {
   const { info, request } = context;
   const type = request.headers['content-type'];
-  const isApplied = info.verb === 'patch' && patchFormat(type) === 'apply';
+  const isApplied = info.verb === 'patch' && patchFormatOf(context) === 'apply';
   if ((info.query.size === 0 && !isApplied) || isLongRunning(info) || !isWrite(info)) return;
   viewOf(context);
   if (info.verb === 'create') bodyFormat(type);

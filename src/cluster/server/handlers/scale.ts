@@ -73,7 +73,9 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     );
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const kind = scaleKind();
-  const applied = info.verb === 'patch' && patchFormat(request.headers['content-type']) === 'apply';
+  const isDefined = resource.type.wire === undefined;
+  const applied =
+    info.verb === 'patch' && patchFormat(request.headers['content-type'], isDefined) === 'apply';
   const patch = info.verb === 'patch' && !applied ? await readPatch(context) : undefined;
   const decoded = info.verb === 'update' ? await decodeBody(request, kind) : undefined;
   let warnings: readonly string[] = [];
@@ -90,7 +92,6 @@ export async function scaleObject(context: ResourceContext): Promise<ApiResponse
     force: flag(info.query, 'force'),
   };
   const path = paths.specReplicas;
-  const isDefined = resource.type.wire === undefined;
   const window: Window = {
     show: (object) => scaleOf(object, paths),
     apply: (object, shown) => setReplicas(object, path, shown.spec?.['replicas'] as number | undefined),

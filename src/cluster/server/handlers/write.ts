@@ -211,7 +211,7 @@ export async function patchObject(context: ResourceContext): Promise<ApiResponse
 }
 
 export async function readPatch({ request, server, resource, info }: ResourceContext): Promise<Patch> {
-  const format = patchFormat(request.headers['content-type']);
+  const format = patchFormat(request.headers['content-type'], resource.type.wire === undefined);
   if (format === 'apply') throw unsupportedMediaType(PATCH_TYPES);
   const body = bodyOf(request);
   try {
