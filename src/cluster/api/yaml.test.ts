@@ -134,6 +134,15 @@ test('of YAML in braces nobody reads what follows', async () => {
     assert.deepEqual((await read(`{"a":1}${more}`)).value, { a: 1 }, more);
 });
 
+test('lines end as YAML 1.1 has them end, and UTF-16 is read', async () => {
+  const { value } = await read('a: b\rc: d\u0085e: |\n  f\r  g\u0085  h\r\n');
+  assert.deepEqual(value, { a: 'b', c: 'd', e: 'f\ng\nh\n' });
+  assert.deepEqual((await read('a: "b\ufeffc"\n')).value, { a: 'b\ufeffc' });
+  const wide = Buffer.from('\ufeffa: é\n', 'utf16le');
+  assert.deepEqual((await parseYaml(wide)).value, { a: 'é' });
+  assert.deepEqual((await parseYaml(Buffer.from(wide).swap16())).value, { a: 'é' });
+});
+
 test('what is wrong with a text of YAML is told as Go tells it', async () => {
   for (const [text, why] of [
     ['a: b: c', 'mapping values are not allowed in this context'],
@@ -164,6 +173,8 @@ test('what is wrong with a text of YAML is told as Go tells it', async () => {
     ['a: {{ b }}', 'invalid map key: map[interface {}]interface {}{"b":interface {}(nil)}'],
     ['a: *x', "unknown anchor 'x' referenced"],
     ['\u0001', 'control characters are not allowed'],
+    ['...\na: b', 'did not find expected node content'],
+    ['# x\n...', 'did not find expected node content'],
   ])
     await assert.rejects(read(text!), { message: `error converting YAML to JSON: yaml: ${why}` }, text);
 });

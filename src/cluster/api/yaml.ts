@@ -71,7 +71,7 @@ function plain(name: string, collection: 'map' | 'seq'): CollectionTag {
  */
 export async function parseYaml(bytes: Uint8Array): Promise<Parsed> {
   const text = textOf(bytes);
-  return (await parsedAsJson(bytes, text)) ?? (await parsedAsYaml(text));
+  return (await parsedAsJson(bytes, text)) ?? (await parsedAsYaml(withPlainBreaks(text)));
 }
 
 const TO_JSON = 'error converting YAML to JSON: ';
@@ -96,12 +96,25 @@ interface Parsed {
 }
 
 // oxlint-disable-next-line no-control-regex
-const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]/;
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/;
+
+/** YAML 1.1 has lines end with a carriage return or the next-line character too. */
+function withPlainBreaks(text: string): string {
+  if (/^(?:[ \t]*(?:#.*)?\r?\n)*\.\.\.(?:\s|$)/.test(text))
+    throw unread('did not find expected node content');
+  return text.replaceAll(/\r\n?|\u0085/g, '\n');
+}
+
+/** UTF-8, or UTF-16 that begins with a byte order mark. */
+function encodingOf([first, second]: Uint8Array): string {
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+}
 
 function textOf(bytes: Uint8Array): string {
   let text;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
   } catch (error) {
     throw unread(utf8Problem(bytes), error);
   }
