@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseYaml } from './yaml.ts';
+import { inKeyOrder, parseYaml } from './yaml.ts';
 
 const read = async (text: string): ReturnType<typeof parseYaml> => await parseYaml(Buffer.from(text));
 
@@ -132,6 +132,16 @@ test('JSON is read as YAML, and what is wrong with it is told as of YAML', async
 test('of YAML in braces nobody reads what follows', async () => {
   for (const more of [' x', '\nb: c', '}', '\nb: "'])
     assert.deepEqual((await read(`{"a":1}${more}`)).value, { a: 1 }, more);
+});
+
+test('unknown fields are told in the order of their names', () => {
+  const unknown = ['zz', 'metadata.x', 'spec.l[10].b', 'spec.l[9].c', 'spec.l[9].a'];
+  assert.deepEqual(
+    inKeyOrder(unknown.map((path) => `unknown field "${path}"`)),
+    ['metadata.x', 'spec.l[9].a', 'spec.l[9].c', 'spec.l[10].b', 'zz'].map(
+      (path) => `unknown field "${path}"`,
+    ),
+  );
 });
 
 test('lines end as YAML 1.1 has them end, and UTF-16 is read', async () => {

@@ -15,7 +15,20 @@ import { NotJson, YamlValues } from './yaml-values.ts';
 export async function decodeYaml(bytes: Uint8Array, kind: KindSchema): Promise<Decoded> {
   const { value, duplicates } = await parseYaml(bytes);
   const decoded = decodeValue(value, kind, { inPlace: true });
-  return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
+  return { object: decoded.object, unknown: [...duplicates, ...inKeyOrder(decoded.unknown)] };
+}
+
+/** Go makes JSON of it first, whose members come in the order of their names: so do complaints about paths. */
+export function inKeyOrder(complaints: readonly string[]): readonly string[] {
+  if (complaints.length < 2) return complaints;
+  const steps = (complaint: string): readonly string[] => complaint.split(/[.[\]"]+/);
+  return complaints.toSorted((one, other) => {
+    const [a, b] = [steps(one), steps(other)];
+    const at = a.findIndex((step, index) => step !== b[index]);
+    const [x = '', y = ''] = [a[at], b[at]];
+    if (/^\d+$/.test(x) && /^\d+$/.test(y)) return Number(x) - Number(y);
+    return x < y ? -1 : x > y ? 1 : 0;
+  });
 }
 
 const CORE = 'tag:yaml.org,2002:';

@@ -12,7 +12,7 @@ import { builtinType, type ObjectType } from '../../api/object-type.ts';
 import { joinRepeated } from '../../api/repeated-members.ts';
 import { apiVersionOf, kindSchema, parseApiVersion } from '../../api/schema.ts';
 import type { ApiRequest } from '../../api/transport.ts';
-import { duplicateWarnings, parseYaml, yamlFailure } from '../../api/yaml.ts';
+import { inKeyOrder, duplicateWarnings, parseYaml, yamlFailure } from '../../api/yaml.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '../failure.ts';
 import { bodyFormat, type BodyFormat } from './negotiate.ts';
 import type { Meta } from '../object.ts';
@@ -60,7 +60,7 @@ export async function decodeAs(
     const { value, duplicates } = await readYaml(body, kind);
     check(value);
     const decoded = kind.decode(value, { inPlace: true });
-    return { object: decoded.object, unknown: [...duplicates, ...decoded.unknown] };
+    return { object: decoded.object, unknown: [...duplicates, ...inKeyOrder(decoded.unknown)] };
   }
   if (kind.wire === undefined) throw unsupportedMediaType(['application/json', 'application/yaml']);
   const envelope = openEnvelope(body, kind.kind);
