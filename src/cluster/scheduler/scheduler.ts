@@ -16,7 +16,7 @@ const SCHEDULER_NAME = 'default-scheduler';
 /** Bindings in flight; more would only queue up in the API server. */
 const MAX_BINDING = 128;
 /** How long decisions may follow one another before the rest of the process gets a turn, in milliseconds. */
-const SLICE_MS = 10;
+const SLICE_MS = 4;
 
 export interface SchedulerOptions extends SchedulerEnvironment {
   /** The default-scheduler's plugins when absent. */
