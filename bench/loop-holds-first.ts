@@ -14,7 +14,7 @@ const TRIES = 3;
 /** Rows whose servers start, and load what they load, at the same time. */
 const AT_ONCE = 6;
 /** Longer than `warm-up.ts` needs. */
-const WARM_MS = 12_000;
+const WARM_MS = 16_000;
 const SETTLED_MS = 500;
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const [MERGE, STRATEGIC, APPLY, PATCH] = [

@@ -12,6 +12,8 @@ import { Structural } from '../api/structural/schema.ts';
 import { parseYaml } from '../api/yaml.ts';
 import { CRD_GROUP } from './custom/custom-resources.ts';
 import { customType } from './custom/custom-type.ts';
+import { decodeProtobuf, openEnvelope } from './encoding/protobuf.ts';
+import { encodeEnvelope, encodeMessage } from './encoding/protobuf-writer.ts';
 import { sampleCall } from './webhooks/sample-call.ts';
 
 /** What is usual in YAML that people write. */
@@ -78,8 +80,42 @@ function writtenObject(rules: readonly string[]): void {
   });
 }
 
+const POD = { apiVersion: 'v1', kind: 'Pod' };
+const POD_KIND = kindSchema('', POD.apiVersion, POD.kind)!;
+
+function podOf(name: string): JsonObject {
+  const container = {
+    name,
+    image: 'i',
+    env: [{ name: 'A', value: 'b' }],
+    resources: { requests: { cpu: '1' } },
+  };
+  return {
+    ...POD,
+    metadata: { name, namespace: 'default', labels: { a: 'b' } },
+    spec: { containers: [container] },
+  };
+}
+
+/** As kubelets and controllers send it. */
+function podInProtobuf(): void {
+  const body = encodeEnvelope(POD, encodeMessage(podOf('a'), POD_KIND.message));
+  written(builtinType(POD_KIND), decodeProtobuf(openEnvelope(body, POD.kind), POD_KIND));
+}
+
+function refusedPod(): void {
+  const type = builtinType(POD_KIND);
+  const { object } = type.decode(podOf('A_'));
+  type.applyDefaults(object);
+  const errors = type.validateCreate(object);
+  assert(errors.length > 0, 'names of pods are of small letters');
+}
+
 /** Each has a turn, and needs what those before it have compiled. */
 export const SAMPLES: readonly ((clock: Clock) => unknown)[] = [
+  () => written(builtinType(POD_KIND), podOf('a')),
+  podInProtobuf,
+  refusedPod,
   () => parseYaml(Buffer.from(YAML)),
   () => writtenDefinition([]),
   () => writtenDefinition(RULES.slice(0, 1)),
