@@ -62,6 +62,8 @@ export interface ResourceDeclaration {
   readonly openApi?: () => JsonObject;
   /** Goes to whoever uses this version, as a warning. */
   readonly deprecation?: string;
+  /** A delete is answered with the object, not with a status. */
+  readonly returnsDeleted?: boolean;
   /** Questions that are answered and not kept: reviews. */
   readonly virtual: boolean;
   /** metadata.generation counts changes of `spec`. */

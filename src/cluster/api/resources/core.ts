@@ -49,6 +49,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'pods',
     kind: 'Pod',
+    returnsDeleted: true,
     shortNames: ['po'],
     categories: ['all'],
     subresources: [
@@ -83,6 +84,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'services',
     kind: 'Service',
+    returnsDeleted: true,
     shortNames: ['svc'],
     categories: ['all'],
     subresources: [STATUS, { name: 'proxy', kind: core('ServiceProxyOptions'), verbs: PROXIED }],
@@ -101,6 +103,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'serviceaccounts',
     kind: 'ServiceAccount',
+    returnsDeleted: true,
     shortNames: ['sa'],
     subresources: [
       {
@@ -133,6 +136,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'persistentvolumes',
     kind: 'PersistentVolume',
+    returnsDeleted: true,
     shortNames: ['pv'],
     namespaced: false,
     subresources: [STATUS],
@@ -141,6 +145,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'persistentvolumeclaims',
     kind: 'PersistentVolumeClaim',
+    returnsDeleted: true,
     shortNames: ['pvc'],
     subresources: [STATUS],
     columns: persistentVolumeClaimColumns,
@@ -160,6 +165,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'resourcequotas',
     kind: 'ResourceQuota',
+    returnsDeleted: true,
     shortNames: ['quota'],
     subresources: [STATUS],
     columns: resourceQuotaColumns,
@@ -167,6 +173,7 @@ export const coreResources: readonly ResourceDeclaration[] = [
   declare({
     resource: 'podtemplates',
     kind: 'PodTemplate',
+    returnsDeleted: true,
     columns: podTemplateColumns,
     hasGeneration: true,
   }),

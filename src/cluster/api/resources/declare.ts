@@ -48,6 +48,7 @@ export interface Facts {
   readonly selectableFields?: readonly string[];
   readonly storage?: ResourceDeclaration['storage'];
   readonly hasGeneration?: boolean;
+  readonly returnsDeleted?: boolean;
   readonly virtual?: boolean;
   readonly deprecation?: string;
 }
@@ -75,6 +76,7 @@ export function declare(facts: Facts): ResourceDeclaration {
     hasStatus: subresources.includes(STATUS),
     hasGeneration: facts.hasGeneration ?? false,
     virtual: facts.virtual ?? false,
+    ...(facts.returnsDeleted === undefined ? {} : { returnsDeleted: facts.returnsDeleted }),
     ...(facts.deprecation === undefined ? {} : { deprecation: facts.deprecation }),
   };
 }

@@ -368,6 +368,23 @@ test('names are first come, first served; deleting a definition deletes its obje
   assert.deepEqual(left.kvs, []);
 });
 
+test('a resource with the name of one of ours is another', async () => {
+  await using api = await TestServer.open();
+  const names = { plural: 'services', kind: 'Service' };
+  const named = { metadata: { name: 'services.example.com' } };
+  const services = '/apis/example.com/v1/namespaces/default/services';
+  const of = definition();
+  await api.call('POST', CRDS, { ...of, ...named, spec: { ...(of['spec'] as JsonObject), names } });
+  const service = {
+    apiVersion: 'example.com/v1',
+    kind: 'Service',
+    metadata: { name: 'a' },
+    spec: { size: 1 },
+  };
+  await until(async () => (await api.call('POST', services, service)).status === 201);
+  assert.equal((await api.call('DELETE', `${services}/a`)).body.kind, 'Status');
+});
+
 test('a definition in a group of Kubernetes says whether it was agreed upon', async () => {
   await using api = await TestServer.open();
   const crd = definition({ group: 'x.k8s.io' });

@@ -16,27 +16,6 @@ import { toBytes } from '../encoding/view.ts';
 import { shownTo } from './converted.ts';
 import { limitOf, showObject, viewOf } from './read.ts';
 
-/** Resources whose delete answers with the object rather than with a Status. */
-const RETURNS_OBJECT = new Set([
-  'csidrivers',
-  'csinodes',
-  'deviceclasses',
-  'devicetaintrules',
-  'persistentvolumeclaims',
-  'persistentvolumes',
-  'pods',
-  'podtemplates',
-  'resourceclaims',
-  'resourceclaimtemplates',
-  'resourcequotas',
-  'resourceslices',
-  'serviceaccounts',
-  'services',
-  'storageclasses',
-  'volumeattachments',
-  'volumeattributesclasses',
-]);
-
 export async function deleteObject(context: ResourceContext): Promise<ApiResponse> {
   const { resource, request, info } = context;
   const view = viewOf(context);
@@ -48,7 +27,7 @@ export async function deleteObject(context: ResourceContext): Promise<ApiRespons
     dryRun,
   });
   const headers = warningHeader(changed.warnings);
-  if (changed.type !== 'delete' || RETURNS_OBJECT.has(resource.resource))
+  if (changed.type !== 'delete' || resource.declaration.returnsDeleted === true)
     return showObject(context, changed.object, { headers, view });
   const { uid } = changed.object.object.metadata;
   const details = {
