@@ -43,7 +43,7 @@ function emitField(field: FieldModel, id: string): string {
   if (field.listType !== undefined) parts.push(`l=${field.listType}`);
   if (field.listMapKeys.length > 0) parts.push(`k=${field.listMapKeys.join(',')}`);
   if (field.mapType === 'atomic' || field.structType === 'atomic') parts.push('^');
-  if (field.structType === 'granular') parts.push('%');
+  if (field.mapType === 'granular' || field.structType === 'granular') parts.push('%');
   if (field.patchStrategy !== undefined) parts.push(`p=${field.patchStrategy}`);
   if (field.patchMergeKey !== undefined) parts.push(`m=${field.patchMergeKey}`);
   if (field.defaultValue !== undefined) parts.push(`d=${field.defaultValue}`);

@@ -23,6 +23,12 @@ export const INLINE_FIELDS: ReadonlySet<string> = new Set([
   'DeviceClassConfiguration.deviceConfiguration',
 ]);
 
+/** Go constants that defaults refer to, as JSON. */
+export const GO_CONSTANTS: Readonly<Record<string, string>> = {
+  'ref(AzureDataDiskCachingReadWrite)': '"ReadWrite"',
+  'ref(AzureSharedBlobDisk)': '"Shared"',
+};
+
 /** Fields whose JSON name differs from their protobuf name (`Message.field`). */
 export const JSON_NAMES: Readonly<Record<string, string>> = {
   'BoundObjectReference.uID': 'uid',

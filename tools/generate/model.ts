@@ -1,4 +1,4 @@
-import { GROUP_NAMES, INLINE_FIELDS, isKind, JSON_NAMES, SCALAR_MESSAGES } from './facts.ts';
+import { GO_CONSTANTS, GROUP_NAMES, INLINE_FIELDS, isKind, JSON_NAMES, SCALAR_MESSAGES } from './facts.ts';
 import type { GoFields } from './go-fields.ts';
 import { OPTIONAL_FIELDS, OPTIONAL_MESSAGES } from './optional-fields.ts';
 import type { ProtoField, ProtoFile, ProtoMessage } from './proto.ts';
@@ -48,7 +48,7 @@ export interface FieldModel {
   readonly always: boolean;
   /** Go's name of the type, absent where it follows from the definition. */
   readonly goType: string | undefined;
-  /** JSON text of `+default=`, absent for references to Go constants. */
+  /** JSON text of `+default=`. */
   readonly defaultValue: string | undefined;
 }
 
@@ -142,7 +142,7 @@ function fieldModel(message: ProtoMessage, field: ProtoField, scope: Scope): Fie
     structType: marker(comment, 'structType'),
     patchStrategy: marker(comment, 'patchStrategy'),
     patchMergeKey: marker(comment, 'patchMergeKey'),
-    defaultValue: defaultValue?.startsWith('ref(') ? undefined : defaultValue,
+    defaultValue: defaultValue === undefined ? undefined : (GO_CONSTANTS[defaultValue] ?? defaultValue),
   };
 }
 

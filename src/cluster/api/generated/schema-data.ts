@@ -206,7 +206,7 @@ WebhookConversion	clientConfig 2 @WebhookClientConfig *	conversionReviewVersions
     text: `
 APIService*	metadata 1 @meta-v1/ObjectMeta + g=metav1.ObjectMeta	spec 2 @APIServiceSpec +	status 3 @APIServiceStatus +
 APIServiceCondition	type 1 s ! + g=v1.APIServiceConditionType	status 2 s ! + g=v1.ConditionStatus	lastTransitionTime 3 t + g=metav1.Time	reason 4 s	message 5 s
-APIServiceList*	metadata 1 @meta-v1/ListMeta ! + g=metav1.ListMeta	items 2 [@APIService ! +
+APIServiceList*	metadata 1 @meta-v1/ListMeta + g=metav1.ListMeta	items 2 [@APIService ! +
 APIServiceSpec	service 1 @ServiceReference *	group 2 s	version 3 s	insecureSkipTLSVerify 4 b	caBundle 5 y l=atomic	groupPriorityMinimum 7 i ! +	versionPriority 8 i ! +
 APIServiceStatus	conditions 1 [@APIServiceCondition l=map k=type p=merge m=type
 ServiceReference	namespace 1 s	name 2 s	port 3 i *
@@ -607,7 +607,7 @@ Affinity	nodeAffinity 1 @NodeAffinity *	podAffinity 2 @PodAffinity *	podAntiAffi
 AppArmorProfile	type 1 s ! + g=v1.AppArmorProfileType	localhostProfile 2 s *
 AttachedVolume	name 1 s ! + g=v1.UniqueVolumeName	devicePath 2 s ! +
 AvoidPods	preferAvoidPods 1 [@PreferAvoidPodsEntry l=atomic
-AzureDiskVolumeSource	diskName 1 s ! +	diskURI 2 s ! +	cachingMode 3 s * g=v1.AzureDataDiskCachingMode	fsType 4 s * d="ext4"	readOnly 5 b * d=false	kind 6 s * g=v1.AzureDataDiskKind
+AzureDiskVolumeSource	diskName 1 s ! +	diskURI 2 s ! +	cachingMode 3 s * g=v1.AzureDataDiskCachingMode d="ReadWrite"	fsType 4 s * d="ext4"	readOnly 5 b * d=false	kind 6 s * g=v1.AzureDataDiskKind d="Shared"
 AzureFilePersistentVolumeSource	secretName 1 s ! +	shareName 2 s ! +	readOnly 3 b	secretNamespace 4 s * +
 AzureFileVolumeSource	secretName 1 s ! +	shareName 2 s ! +	readOnly 3 b
 Binding*	metadata 1 @meta-v1/ObjectMeta +	target 2 @ObjectReference ! +
@@ -730,7 +730,7 @@ PersistentVolumeClaim*	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PersistentVolume
 PersistentVolumeClaimCondition	type 1 s ! + g=v1.PersistentVolumeClaimConditionType	status 2 s ! + g=v1.ConditionStatus	lastProbeTime 3 t +	lastTransitionTime 4 t +	reason 5 s	message 6 s
 PersistentVolumeClaimList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PersistentVolumeClaim ! +
 PersistentVolumeClaimSpec	accessModes 1 [s g=[]v1.PersistentVolumeAccessMode l=atomic	selector 4 @meta-v1/LabelSelector *	resources 2 @VolumeResourceRequirements +	volumeName 3 s	storageClassName 5 s *	volumeMode 6 s * g=v1.PersistentVolumeMode	dataSource 7 @TypedLocalObjectReference *	dataSourceRef 8 @TypedObjectReference *	volumeAttributesClassName 9 s *
-PersistentVolumeClaimStatus	phase 1 s g=v1.PersistentVolumeClaimPhase	accessModes 2 [s g=[]v1.PersistentVolumeAccessMode l=atomic	capacity 3 {q g=v1.ResourceList	conditions 4 [@PersistentVolumeClaimCondition l=map k=type p=merge m=type	allocatedResources 5 {q g=v1.ResourceList	allocatedResourceStatuses 7 {s g=map[v1.ResourceName]v1.ClaimResourceStatus	currentVolumeAttributesClassName 8 s *	modifyVolumeStatus 9 @ModifyVolumeStatus *
+PersistentVolumeClaimStatus	phase 1 s g=v1.PersistentVolumeClaimPhase	accessModes 2 [s g=[]v1.PersistentVolumeAccessMode l=atomic	capacity 3 {q g=v1.ResourceList	conditions 4 [@PersistentVolumeClaimCondition l=map k=type p=merge m=type	allocatedResources 5 {q g=v1.ResourceList	allocatedResourceStatuses 7 {s g=map[v1.ResourceName]v1.ClaimResourceStatus %	currentVolumeAttributesClassName 8 s *	modifyVolumeStatus 9 @ModifyVolumeStatus *
 PersistentVolumeClaimTemplate	metadata 1 @meta-v1/ObjectMeta +	spec 2 @PersistentVolumeClaimSpec ! +
 PersistentVolumeClaimVolumeSource	claimName 1 s ! +	readOnly 2 b
 PersistentVolumeList*	metadata 1 @meta-v1/ListMeta +	items 2 [@PersistentVolume ! +
