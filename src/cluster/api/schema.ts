@@ -4,8 +4,8 @@
  * A text has one line a message, tab-separated: `Name` with flags (`*` its objects carry apiVersion and kind, `^` atomic),
  * then a field each: JSON name, protobuf number, type, then attributes, space-separated. A type is a letter for a scalar,
  * `@Name` or `@group-version/Name` for a message; `[` before it makes a list, `{` a map with string keys. Attributes:
- * `~` inline, `!` required, `*` a pointer in Go, `+` written though it has its zero value, `g=` Go's name of the type, `^` atomic, `%` not atomic
- * though its message is, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
+ * `~` inline, `!` required, `*` a pointer in Go, `+` written though it has its zero value, `g=` Go's name of the type, `^` atomic, `%` granular
+ * though its message may not be, `l=` list type, `k=` list map keys, `p=` patch strategy, `m=` patch merge key,
  * `d=` default as JSON (always last: it may hold spaces).
  */
 import { assert } from '../../base/errors.ts';
@@ -92,7 +92,7 @@ export interface FieldSchema {
   readonly listMapKeys: readonly string[];
   /** The struct or map is replaced as a whole. */
   readonly atomic: boolean;
-  /** It is not, though its message is one wherever else it stands. */
+  /** It is not, though its message may be one wherever else it stands. */
   readonly granular: boolean;
   /** `merge`, `replace`, `retainKeys`. */
   readonly patchStrategy: readonly string[];
@@ -331,13 +331,25 @@ export function kindSchema(group: string, version: string, kind: string): KindSc
     Object.entries(schemaData).map(([id, data]) => [`${data.group}/${data.version}`, id]),
   );
   const id = idsByGroupVersion.get(`${group}/${version}`);
-  const message = (id === undefined ? undefined : groupMessages(id)?.get(kind)) ?? metaKind(kind);
+  const message = (id === undefined ? undefined : groupMessages(id)?.get(kind)) ?? metaMessage(kind);
   return message?.isKind === true ? { group, version, kind, message } : undefined;
 }
 
-/** Kinds of meta/v1 that every group version accepts: DeleteOptions, Status and the like. */
-function metaKind(kind: string): MessageSchema | undefined {
+/** Of meta/v1, whose kinds every group version accepts: DeleteOptions, Status and the like. */
+export function metaMessage(kind: string): MessageSchema | undefined {
   return groupMessages('meta-v1')?.get(kind);
+}
+
+/** Of a message's `groupVersionId`; the group of the messages that all groups share is `meta`. */
+export function groupVersionOf(id: string): { readonly group: string; readonly version: string } {
+  const data = schemaData[id];
+  assert(data !== undefined, `group version ${id}`);
+  return { group: data.group, version: data.version };
+}
+
+/** Every published group version, served here or not. */
+export function publishedGroupVersions(): { readonly group: string; readonly version: string }[] {
+  return Object.values(schemaData).map(({ group, version }) => ({ group, version }));
 }
 
 /** `v1`, `apps/v1`. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { objectsAt, stringAt, type JsonObject } from '../api/json.ts';
+import { objectAt, objectsAt, stringAt, type JsonObject } from '../api/json.ts';
 import { kindSchema } from '../api/schema.ts';
 import { PROTOBUF } from './encoding/negotiate.ts';
 import { decodeProtobuf, openEnvelope } from './encoding/protobuf.ts';
@@ -139,6 +139,11 @@ test('documents of OpenAPI are for who takes them, at the path of their hash', a
   assert.equal(index.headers['content-type'], 'text/plain; charset=utf-8');
   const paths = (index.body as unknown as { paths: Record<string, { serverRelativeURL: string }> }).paths;
   const url = paths['apis/apps/v1']!.serverRelativeURL;
+  assert.deepEqual(Object.keys(paths), Object.keys(paths).toSorted());
+  for (const path of ['api', 'apis', 'apis/apps', 'openid/v1/jwks', 'version']) {
+    const { status, body } = await api.call('GET', paths[path]!.serverRelativeURL);
+    assert.deepEqual([status, Object.keys(objectAt(body, 'paths'))], [200, [`/${path}/`]]);
+  }
   const apps = '/openapi/v3/apis/apps/v1';
   const whole = await api.raw('GET', url, { headers: { 'user-agent': 'curl/8' } });
   assert.equal(whole.headers['cache-control'], 'public, immutable, max-age=31536000');

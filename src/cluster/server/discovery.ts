@@ -4,11 +4,10 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { JsonObject, JsonValue } from '../api/json.ts';
-import type { openApiV3 } from '../api/openapi.ts';
-import { openApiV2 } from '../api/openapi/version2.ts';
+import type * as OpenApi from '../api/openapi.ts';
+import type { Route } from '../api/openapi/routes.ts';
 import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
-import { KUBERNETES_VERSION } from '../api/version.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { isRemote, REGISTRATION_GROUP } from './aggregation/api-services.ts';
@@ -205,16 +204,16 @@ export class Discovery {
     if (this.#versions.some((version) => isOlder(version))) await this.#aggregation.openApi.refresh();
   }
 
-  /** Where the documents of version 3 are, by group and version. */
+  /** Where the documents of version 3 are, by path. */
   async #answerOpenApiPaths(): Promise<ApiResponse> {
     await this.#refreshOpenApi();
-    const versions = this.#versions;
-    const documents = await Promise.all(versions.map((version) => this.#openApiOf(version, 'json')));
-    const paths = versions.flatMap((version, i): [string, unknown][] => {
+    const parts = (await this.#openApiParts()).toSorted(([a], [b]) => compare(a, b));
+    const documents = await Promise.all(parts.map(([, part]) => this.#openApiOf(part, 'json')));
+    const paths = parts.flatMap(([path, part], i): [string, unknown][] => {
       const hash = documents[i]?.hash.toUpperCase();
-      const serverRelativeURL =
-        version.foreign?.openApiUrl ?? (hash && `/openapi/v3${pathOf(version)}?hash=${hash}`);
-      return serverRelativeURL === undefined ? [] : [[pathOf(version).slice(1), { serverRelativeURL }]];
+      const elsewhere = 'foreign' in part ? part.foreign?.openApiUrl : undefined;
+      const serverRelativeURL = elsewhere ?? (hash && `/openapi/v3${path}?hash=${hash}`);
+      return serverRelativeURL === undefined ? [] : [[path.slice(1), { serverRelativeURL }]];
     });
     // Upstream leaves it to its HTTP library to guess what this is.
     const headers = { 'content-type': 'text/plain; charset=utf-8' };
@@ -231,9 +230,10 @@ export class Discovery {
     }: { query: URLSearchParams; accept: string | undefined; known: string | undefined },
   ): Promise<ApiResponse> {
     await this.#refreshOpenApi();
-    const version = this.#versions.find((one) => pathOf(one) === path);
-    const document = version && (await this.#openApiOf(version, 'json'));
-    if (version === undefined || document === undefined) return bare(404);
+    const parts = await this.#openApiParts();
+    const part = parts.find(([own]) => own === path)?.[1];
+    const document = part && (await this.#openApiOf(part, 'json'));
+    if (part === undefined || document === undefined) return bare(404);
     const vary = { vary: 'Accept' };
     const format = openApiFormat(accept, 'v3');
     if (format === undefined) return bare(406, vary);
@@ -250,7 +250,7 @@ export class Discovery {
     // The hash names the content, so what is under it never changes.
     const forever = asked === hash ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
     const headers = { 'content-type': OPENAPI_TYPES[format]('v3'), ...vary, etag, ...forever };
-    const shown = format === 'json' ? document : await this.#openApiOf(version, format);
+    const shown = format === 'json' ? document : await this.#openApiOf(part, format);
     return shown === undefined ? bare(404) : { status: 200, headers, body: shown.bytes };
   }
 
@@ -265,9 +265,13 @@ export class Discovery {
     const id = `${form} ${openApi.generation}`;
     if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
     const local = this.#versions.filter(({ foreign }) => foreign === undefined);
+    const roots = this.#rootRoutes(make);
     const document = await this.#openApi.get(id, function* () {
-      const parts = local.map((version) => documentSteps(make, version));
-      const whole = openApi.merged(yield* openApiV2(parts, KUBERNETES_VERSION));
+      const parts = [
+        ...local.map((version) => documentSteps(make, version)),
+        ...roots.map((route) => make.openApiV3Root(route)),
+      ];
+      const whole = openApi.merged(yield* make.openApiV2(parts));
       return yield* format === 'protobuf' ? encodeOpenApiV2(whole) : jsonSteps(whole);
     });
     const etag = JSON.stringify(document.hash.toUpperCase());
@@ -276,13 +280,34 @@ export class Discovery {
     return { status: 200, headers, body: document.bytes };
   }
 
+  /** What has a document of version 3, by path: group versions, and the paths above them. */
+  async #openApiParts(): Promise<(readonly [string, GroupVersion | Route])[]> {
+    const make = await openApiMaker();
+    return [
+      ...this.#versions.map((version) => [pathOf(version), version] as const),
+      ...this.#rootRoutes(make).map((route) => [route.path.slice(0, -1), route] as const),
+    ];
+  }
+
+  #rootRoutes({ rootRoutes }: typeof OpenApi): Route[] {
+    const published = this.#versions.filter(({ resources }) =>
+      resources.some(({ declaration }) => declaration.openApi === undefined),
+    );
+    return rootRoutes([...new Set(published.map(({ group }) => group))].filter((name) => name !== ''));
+  }
+
   /** Undefined for what another server has, unless it has to be made here. */
-  async #openApiOf(about: GroupVersion, format: 'json' | 'protobuf'): Promise<Document | undefined> {
-    const { group, version, foreign } = about;
+  async #openApiOf(about: GroupVersion | Route, format: 'json' | 'protobuf'): Promise<Document | undefined> {
     const encode = format === 'json' ? jsonSteps : encodeOpenApiV3;
+    const make = await openApiMaker();
+    if (!('group' in about)) {
+      return await this.#openApi.get(`${about.path} ${format}`, function* () {
+        return yield* encode(yield* make.openApiV3Root(about));
+      });
+    }
+    const { group, version, foreign } = about;
     const id = `${pathOf(about)} ${format}`;
     if (foreign === undefined) {
-      const make = await openApiMaker();
       return await this.#openApi.get(id, function* () {
         return yield* encode(yield* documentSteps(make, about));
       });
@@ -298,12 +323,12 @@ export class Discovery {
 }
 
 /** Schemas and what is said of them are large, and most servers start without anyone asking. */
-async function openApiMaker(): Promise<typeof openApiV3> {
-  return (await import('../api/openapi.ts')).openApiV3;
+async function openApiMaker(): Promise<typeof OpenApi> {
+  return await import('../api/openapi.ts');
 }
 
-function documentSteps(make: typeof openApiV3, about: GroupVersion): Steps<JsonObject> {
-  return make(
+function documentSteps(make: typeof OpenApi, about: GroupVersion): Steps<JsonObject> {
+  return make.openApiV3(
     about,
     about.resources.map(({ declaration }) => declaration),
   );

@@ -19,6 +19,19 @@ const FAILURE = ['Fail', 'Ignore'];
 const MATCH = ['Equivalent', 'Exact'];
 const SIDE_EFFECTS = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
 const ON_DELETE = ['OnDelete', 'RollingUpdate'];
+/** Linux has more real-time signals than these; which are there is up to the C library. */
+const SIGNALS = [
+  ...'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS'.split(
+    ' ',
+  ),
+  ...'TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX'.split(' '),
+  ...Array.from({ length: 15 }, (_, index) => `RTMIN+${index + 1}`),
+  ...Array.from({ length: 14 }, (_, index) => `RTMAX-${index + 1}`),
+]
+  .map((name) => `SIG${name}`)
+  .toSorted();
+const ALLOCATION = ['All', 'ExactCount'];
+const DEVICE_TAINT = ['NoExecute', 'NoSchedule', 'None'];
 const ADMISSION_RULE = {
   operations: ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'],
   scope: ['*', 'Cluster', 'Namespaced'],
@@ -29,18 +42,35 @@ type Values = Readonly<Record<string, Readonly<Record<string, readonly string[]>
 
 const CORE: Values = {
   AppArmorProfile: { type: PROFILE },
+  AzureDiskVolumeSource: {
+    cachingMode: ['None', 'ReadOnly', 'ReadWrite'],
+    kind: ['Dedicated', 'Managed', 'Shared'],
+  },
   Container: { imagePullPolicy: PULL, terminationMessagePolicy: ['FallbackToLogsOnError', 'File'] },
   ContainerPort: { protocol: PROTOCOL },
+  ContainerStatus: { stopSignal: SIGNALS },
   EndpointPort: { protocol: PROTOCOL },
   EphemeralContainer: { imagePullPolicy: PULL, terminationMessagePolicy: ['FallbackToLogsOnError', 'File'] },
   HTTPGetAction: { scheme: ['HTTP', 'HTTPS'] },
   HostPathVolumeSource: { type: HOST_PATH_TYPES },
   ImageVolumeSource: { pullPolicy: PULL },
+  Lifecycle: { stopSignal: SIGNALS },
+  ModifyVolumeStatus: { status: ['InProgress', 'Infeasible', 'Pending'] },
   NamespaceStatus: { phase: ['Active', 'Terminating'] },
   NodeSelectorRequirement: { operator: ['DoesNotExist', 'Exists', 'Gt', 'In', 'Lt', 'NotIn'] },
   NodeStatus: { phase: ['Pending', 'Running', 'Terminated'] },
   PersistentVolumeClaimSpec: { accessModes: ACCESS, volumeMode: VOLUME_MODE },
-  PersistentVolumeClaimStatus: { accessModes: ACCESS, phase: ['Bound', 'Lost', 'Pending'] },
+  PersistentVolumeClaimStatus: {
+    accessModes: ACCESS,
+    allocatedResourceStatuses: [
+      'ControllerResizeInProgress',
+      'ControllerResizeInfeasible',
+      'NodeResizeInProgress',
+      'NodeResizeInfeasible',
+      'NodeResizePending',
+    ],
+    phase: ['Bound', 'Lost', 'Pending'],
+  },
   PersistentVolumeSpec: {
     accessModes: ACCESS,
     persistentVolumeReclaimPolicy: ['Delete', 'Recycle', 'Retain'],
@@ -60,6 +90,7 @@ const CORE: Values = {
     phase: ['Failed', 'Pending', 'Running', 'Succeeded', 'Unknown'],
     qosClass: ['BestEffort', 'Burstable', 'Guaranteed'],
   },
+  PortStatus: { protocol: PROTOCOL },
   ResourceQuotaSpec: { scopes: QUOTA_SCOPES },
   ScopedResourceSelectorRequirement: {
     operator: ['DoesNotExist', 'Exists', 'In', 'NotIn'],
@@ -98,7 +129,6 @@ const ADMISSION: Values = {
   Mutation: { patchType: ['ApplyConfiguration', 'JSONPatch'] },
   NamedRuleWithOperations: ADMISSION_RULE,
   RuleWithOperations: ADMISSION_RULE,
-  ParamRef: { parameterNotFoundAction: ['Allow', 'Deny'] },
   ValidatingAdmissionPolicyBindingSpec: { validationActions: ['Audit', 'Deny', 'Warn'] },
   ValidatingAdmissionPolicySpec: { failurePolicy: FAILURE },
   ValidatingWebhook: { failurePolicy: FAILURE, matchPolicy: MATCH, sideEffects: SIDE_EFFECTS },
@@ -140,9 +170,20 @@ const GROUPS: Readonly<Record<string, Values>> = {
   'io.k8s.api.policy.v1': {
     PodDisruptionBudgetSpec: { unhealthyPodEvictionPolicy: ['AlwaysAllow', 'IfHealthyBudget'] },
   },
+  'io.k8s.api.resource.v1': {
+    DeviceAllocationConfiguration: { source: ['FromClaim', 'FromClass'] },
+    DeviceSubRequest: { allocationMode: ALLOCATION },
+    DeviceTaint: { effect: DEVICE_TAINT },
+    DeviceToleration: { effect: DEVICE_TAINT, operator: ['Equal', 'Exists'] },
+    ExactDeviceRequest: { allocationMode: ALLOCATION },
+  },
   'io.k8s.api.scheduling.v1': { PriorityClass: { preemptionPolicy: PREEMPTION } },
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': {
+    ValidationRule: {
+      reason: ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'],
+    },
+  },
   'io.k8s.api.storage.v1': {
-    CSIDriverSpec: { volumeLifecycleModes: ['Ephemeral', 'Persistent'] },
     StorageClass: {
       reclaimPolicy: ['Delete', 'Recycle', 'Retain'],
       volumeBindingMode: ['Immediate', 'WaitForFirstConsumer'],

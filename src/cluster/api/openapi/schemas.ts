@@ -1,14 +1,28 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
-import type { ResourceDeclaration } from '../resource-declaration.ts';
+import { assert } from '../../../base/errors.ts';
+import type { JsonObject, JsonValue } from '../json.ts';
 import { description, descriptionInKind } from './descriptions.ts';
 import { enumOf } from './enums.ts';
-import { kindSchema, type FieldSchema, type KindSchema, type MessageSchema } from '../schema.ts';
+import { unionOf } from './unions.ts';
+import {
+  groupVersionOf,
+  kindSchema,
+  metaMessage,
+  type FieldSchema,
+  type FieldType,
+  type MessageSchema,
+} from '../schema.ts';
 
-export interface GroupVersionKind {
+export interface GroupVersion {
   readonly group: string;
   readonly version: string;
+}
+
+export interface GroupVersionKind extends GroupVersion {
   readonly kind: string;
 }
+
+/** Long work that can stop at each `yield`. */
+export type Steps = Generator<void, JsonObject>;
 
 /** Upstream's name of a message in OpenAPI: `k8s.io.api.apps.v1.Deployment` → `io.k8s.api.apps.v1.Deployment`. */
 export function openApiName(message: MessageSchema): string {
@@ -25,7 +39,10 @@ const SCALARS: Readonly<Record<string, JsonObject>> = {
   strings: { type: 'array', items: { type: 'string' } },
 };
 
-const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+export const KINDS = 'x-kubernetes-group-version-kind';
+export const OPTION_KINDS: ReadonlySet<string> = new Set(['DeleteOptions', 'WatchEvent']);
+
+export const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 const DEFINITIONS = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
 
 /**
@@ -61,71 +78,67 @@ const NAMED: Readonly<Record<string, { readonly name: string; readonly schema: J
   },
 };
 
+/** Fields of which upstream says nothing, by message: nothing stands beside their references. */
+const UNDESCRIBED: Readonly<Record<string, readonly string[]>> = {
+  [`${DEFINITIONS}.JSONSchemaProps`]: [
+    'additionalItems',
+    'additionalProperties',
+    'example',
+    'externalDocs',
+    'items',
+    'not',
+  ],
+  'io.k8s.api.networking.v1.IngressRule': ['http'],
+};
+
+/** Of fields that Go writes with nothing in them. */
+const ZEROS: Readonly<Partial<Record<FieldType, JsonValue>>> = {
+  string: '',
+  boolean: false,
+  int32: 0,
+  int64: 0,
+  double: 0,
+};
+
 /** Gathers the schemas that paths refer to, and theirs in turn. */
 export class SchemaCollector {
   readonly #messages = new Map<string, MessageSchema>();
   readonly #named = new Map<string, JsonObject>();
-  readonly #kinds = new Map<string, GroupVersionKind[]>();
-  readonly #custom = new Map<string, string>();
+  readonly #defined = new Map<string, { readonly name: string; readonly steps: () => Steps }>();
+  readonly #asked = new Map<string, () => Steps>();
+  readonly #optionVersions: readonly GroupVersion[];
 
-  /** Makes a user's definition known, so that references to its kind and list find it. */
-  define(resource: ResourceDeclaration): void {
-    const { group, version, kind, listKind } = resource;
-    const openApi = resource.openApi?.() ?? {};
-    const meta = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadata');
-    const list = kindSchema('meta.k8s.io', 'v1', 'PartialObjectMetadataList');
-    const metadataOf = (schema: KindSchema | undefined): JsonObject => {
-      const message = schema?.message.fields.get('metadata')?.message;
-      return message === undefined
-        ? { type: 'object' }
-        : { ...describedInKind('metadata'), allOf: [this.#reference(message)] };
-    };
-    const head = {
-      apiVersion: { ...describedInKind('apiVersion'), type: 'string' },
-      kind: { ...describedInKind('kind'), type: 'string' },
-    };
-    const gvk = (name: string): JsonObject[] => [{ group, version, kind: name }];
-    const name = customName(resource);
-    const properties = isJsonObject(openApi['properties']) ? openApi['properties'] : {};
-    this.#custom.set(`${group}/${version}/${kind}`, name);
-    this.#custom.set(`${group}/${version}/${listKind}`, `${name}List`);
-    this.#named.set(name, {
-      ...openApi,
-      properties: { ...properties, ...head, metadata: metadataOf(meta) },
-      'x-kubernetes-group-version-kind': gvk(kind),
-    });
-    this.#named.set(`${name}List`, {
-      type: 'object',
-      properties: {
-        ...head,
-        metadata: metadataOf(list),
-        items: { ...describedInKind('items'), type: 'array', items: { allOf: [reference(name)] } },
-      },
-      required: ['items'],
-      'x-kubernetes-group-version-kind': gvk(listKind),
-    });
+  /** `optionVersions` are the group versions that DeleteOptions and WatchEvent are known in. */
+  constructor(optionVersions: readonly GroupVersion[]) {
+    this.#optionVersions = optionVersions;
   }
 
-  isCustom({ group, version, kind }: GroupVersionKind): boolean {
-    return this.#custom.has(`${group}/${version}/${kind}`);
+  /** Makes a kind known that is not published: references find it by its `name`. */
+  define(gvk: GroupVersionKind, name: string, steps: () => Steps): void {
+    this.#defined.set(keyOf(gvk), { name, steps });
   }
 
   /** A reference to a kind's schema. */
   kind(gvk: GroupVersionKind): JsonObject {
-    const custom = this.#custom.get(`${gvk.group}/${gvk.version}/${gvk.kind}`);
-    if (custom !== undefined) return reference(custom);
-    const schema = kindSchema(gvk.group, gvk.version, gvk.kind);
-    if (schema === undefined) return { type: 'object' };
-    const name = openApiName(schema.message);
-    const kinds = this.#kinds.get(name) ?? [];
-    if (!kinds.some((item) => item.group === gvk.group && item.version === gvk.version)) kinds.push(gvk);
-    this.#kinds.set(name, kinds);
-    return this.#reference(schema.message);
+    const defined = this.#defined.get(keyOf(gvk));
+    if (defined !== undefined) {
+      this.#asked.set(defined.name, defined.steps);
+      return reference(defined.name);
+    }
+    const message = kindSchema(gvk.group, gvk.version, gvk.kind)?.message ?? metaMessage(gvk.kind);
+    assert(message !== undefined, `schema of ${gvk.kind}`);
+    return this.#reference(message);
+  }
+  /** A reference to the metadata of an object or a list. */
+  metadata(kind: 'PartialObjectMetadata' | 'PartialObjectMetadataList'): JsonObject {
+    const message = kindSchema('', 'v1', kind)?.message.fields.get('metadata')?.message;
+    return message === undefined ? { type: 'object' } : this.#reference(message);
   }
 
   /** All schemas, by name, sorted. Stops after each. */
-  *collected(): Generator<void, JsonObject> {
+  *collected(): Steps {
     const result: Record<string, JsonObject> = {};
+    for (const [name, steps] of this.#asked) result[name] = yield* steps();
     // The map grows while it is walked: fields refer to further messages.
     for (const [name, message] of this.#messages) {
       result[name] = this.#schema(name, message);
@@ -141,68 +154,82 @@ export class SchemaCollector {
     return reference(name);
   }
 
+  #namedReference({ name, schema }: { readonly name: string; readonly schema: JsonObject }): JsonObject {
+    this.#named.set(name, schema);
+    return reference(name);
+  }
+
   #schema(name: string, message: MessageSchema): JsonObject {
     const properties: JsonObject = {};
     const required: string[] = [];
     const describe =
       message.fields.has('kind') && message.fields.has('apiVersion') ? descriptionInKind : description;
     for (const field of message.fields.values()) {
-      properties[field.name] = {
-        ...described(describe(name, field.name)),
-        ...this.#field(field, enumOf(name, field.name)),
-      };
+      const schema = this.#field(field, enumOf(name, field.name));
+      properties[field.name] =
+        UNDESCRIBED[name]?.includes(field.name) === true
+          ? this.#element(field)
+          : { ...described(describe(name, field.name)), ...schema };
       if (field.required && field.number > 0) required.push(field.name);
     }
-    const kinds = this.#kinds.get(name);
     return {
       ...described(description(name)),
       type: 'object',
       ...(message.fields.size > 0 ? { properties } : {}),
       ...(required.length > 0 ? { required } : {}),
+      ...unionOf(name),
       ...(message.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
-      ...(kinds === undefined
-        ? {}
-        : { 'x-kubernetes-group-version-kind': kinds.map((gvk): JsonObject => ({ ...gvk })) }),
+      ...(message.isKind || OPTION_KINDS.has(message.name) ? { [KINDS]: this.#kindsOf(message) } : {}),
     };
   }
 
+  /** DeleteOptions and WatchEvent are kinds of every group version, all others of their own. */
+  #kindsOf({ name, groupVersionId }: MessageSchema): JsonObject[] {
+    const { group, version } = groupVersionOf(groupVersionId);
+    if (group !== 'meta') return [{ group, version, kind: name }];
+    const versions = OPTION_KINDS.has(name) ? this.#optionVersions : [{ group: '', version: 'v1' }];
+    return versions.map((of) => ({ group: of.group, version: of.version, kind: name }));
+  }
+
   #field(field: FieldSchema, values: readonly string[] | undefined): JsonObject {
-    const extensions = fieldExtensions(field);
     const limited = values === undefined ? {} : { enum: [...values] };
-    if (field.kind === 'list')
-      return { type: 'array', items: { ...this.#element(field), ...limited }, ...extensions };
-    if (field.kind === 'map') {
-      return { type: 'object', additionalProperties: this.#element(field), ...extensions };
-    }
-    return { ...this.#element(field), ...limited, ...extensions };
+    const element = this.#element(field);
+    const extensions = fieldExtensions(field);
+    if (field.kind === 'list') return { type: 'array', items: { ...element, ...limited }, ...extensions };
+    if (field.kind === 'map')
+      return { type: 'object', additionalProperties: { ...element, ...limited }, ...extensions };
+    const zero = field.pointer ? undefined : zeroOf(field);
+    // Beside a $ref nothing else may stand, hence the allOf.
+    return {
+      ...('$ref' in element ? { allOf: [element] } : element),
+      ...limited,
+      ...(zero === undefined ? {} : { default: zero }),
+      ...extensions,
+    };
   }
 
   #element(field: FieldSchema): JsonObject {
-    if (field.type === 'message' && field.message !== undefined) {
-      // Beside a $ref nothing else may stand, hence the allOf.
-      return { allOf: [this.#reference(field.message)] };
-    }
+    if (field.type === 'message' && field.message !== undefined) return this.#reference(field.message);
     const named = NAMED[field.type];
-    if (named === undefined) return { ...SCALARS[field.type] };
-    this.#named.set(named.name, named.schema);
-    return { allOf: [reference(named.name)] };
+    return named === undefined ? { ...SCALARS[field.type] } : this.#namedReference(named);
   }
 }
 
-function described(text: string | undefined): JsonObject {
+/** What Go has where nothing is said: an empty struct always, other values where they are written. */
+function zeroOf({ type, always }: FieldSchema): JsonValue | undefined {
+  if (type === 'message') return {};
+  return always ? ZEROS[type] : undefined;
+}
+
+function keyOf({ group, version, kind }: GroupVersionKind): string {
+  return `${group}/${version}/${kind}`;
+}
+
+export function described(text: string | undefined): JsonObject {
   return text === undefined ? {} : { description: text };
 }
 
-function describedInKind(field: string): JsonObject {
-  return described(descriptionInKind('', field));
-}
-
-/** `com.example.v1.Widget` for Widget of example.com/v1. */
-function customName({ group, version, kind }: ResourceDeclaration): string {
-  return `${group.split('.').toReversed().join('.')}.${version}.${kind}`;
-}
-
-function reference(name: string): JsonObject {
+export function reference(name: string): JsonObject {
   return { $ref: `#/components/schemas/${name}` };
 }
 

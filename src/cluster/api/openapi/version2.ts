@@ -9,22 +9,26 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../json.ts';
+import { OPENAPI_INFO, SECURITY_SCHEMES } from './about.ts';
+import { serverOptionVersions } from './option-versions.ts';
+import { inOrder } from './parameters.ts';
+import { TEXTUAL } from './routes.ts';
+import { KINDS, META, OPTION_KINDS } from './schemas.ts';
+import { SharedParameters } from './shared-parameters.ts';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'] as const;
 const SCHEMAS = '#/components/schemas/';
 
 /** Long work that can stop at each `yield`. Each document is made, the same way, when the one before it is no longer needed. */
-export function* openApiV2(
-  documents: Iterable<Generator<void, JsonObject>>,
-  version: string,
-): Generator<void, JsonObject> {
+export function* openApiV2(documents: Iterable<Generator<void, JsonObject>>): Generator<void, JsonObject> {
   const paths: JsonObject = {};
+  const parameters = new SharedParameters();
   const definitions: JsonObject = {};
   const waiting: (() => void)[] = [];
   for (const making of documents) {
     const document = yield* making;
     for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
-      if (isJsonObject(item)) paths[path] = pathItem(item);
+      if (isJsonObject(item)) paths[path] = pathItem(item, parameters);
       yield;
     }
     for (const [name, schema] of Object.entries(objectAt(document, 'components', 'schemas'))) {
@@ -40,11 +44,18 @@ export function* openApiV2(
       }
     }
   }
+  for (const name of OPTION_KINDS) {
+    const options = definitions[`${META}.${name}`];
+    if (isJsonObject(options)) options[KINDS] = serverOptionVersions().map((of) => ({ ...of, kind: name }));
+  }
   return {
     swagger: '2.0',
-    info: { title: 'Kubernetes', version },
+    info: OPENAPI_INFO,
     paths: yield* sorted(paths),
     definitions: yield* sorted(definitions),
+    parameters: yield* sorted(parameters.shared),
+    securityDefinitions: SECURITY_SCHEMES,
+    security: [{ BearerToken: [] }],
   };
 }
 
@@ -57,8 +68,6 @@ function* sorted(object: JsonObject): Generator<void, JsonObject> {
   return result;
 }
 
-const KINDS = 'x-kubernetes-group-version-kind';
-
 /** A message that several group versions share has all of their kinds. */
 function withKinds(schema: JsonObject, other: JsonValue | undefined): JsonObject {
   const kinds = new Map(
@@ -67,41 +76,52 @@ function withKinds(schema: JsonObject, other: JsonValue | undefined): JsonObject
   return kinds.size === 0 ? schema : { ...schema, [KINDS]: [...kinds.values()] };
 }
 
-function pathItem(item: JsonObject): JsonObject {
+function pathItem(item: JsonObject, shared: SharedParameters): JsonObject {
   const result: JsonObject = {};
   for (const method of METHODS) {
     const operation = getOwn(item, method);
-    if (isJsonObject(operation)) result[method] = operationOf(operation);
+    if (isJsonObject(operation)) result[method] = operationOf(operation, shared);
   }
-  result['parameters'] = listAt(item, 'parameters').map((each) => parameter(each));
-  return result;
+  const own = listAt(item, 'parameters').map((each) => shared.get(parameter(each)));
+  return own.length > 0 ? { ...result, parameters: own } : result;
 }
 
-function operationOf(operation: JsonObject): JsonObject {
-  const content = objectAt(operation, 'requestBody', 'content');
-  const types = Object.keys(content);
-  const body = types[0] === undefined ? undefined : objectAt(content, types[0], 'schema');
-  const answers: JsonObject = {};
-  let produces: string[] = [];
-  for (const [code, answer] of Object.entries(objectAt(operation, 'responses'))) {
-    const offered = objectAt(answer, 'content');
-    const [type] = Object.keys(offered);
-    produces = Object.keys(offered);
-    answers[code] = {
-      description: stringAt(answer, 'description'),
-      ...(type !== undefined && { schema: schemaOf(objectAt(offered, type, 'schema')) }),
-    };
+function operationOf(operation: JsonObject, shared: SharedParameters): JsonObject {
+  const { parameters, requestBody, responses, ...rest } = operation;
+  const content = objectAt(requestBody, 'content');
+  const [type] = Object.keys(content);
+  const own = listAt(parameters).map((each) => parameter(each));
+  if (type !== undefined) {
+    const required = getOwn(requestBody as JsonObject, 'required') === true;
+    const schema = schemaOf(objectAt(content, type, 'schema'));
+    own.push({ name: 'body', in: 'body', ...(required && { required }), schema });
   }
+  const answers: JsonObject = {};
+  for (const [code, answer] of Object.entries(objectAt(responses))) {
+    const [offered] = Object.values(objectAt(answer, 'content'));
+    const schema = isJsonObject(offered) ? { schema: schemaOf(objectAt(offered, 'schema')) } : {};
+    answers[code] = { description: stringAt(answer, 'description'), ...schema };
+  }
+  const produces = Object.keys(objectAt(responses, '200', 'content'));
+  const consumes = type === undefined ? consumedOf(operation, produces) : Object.keys(content);
   return {
-    ...(types.length > 0 && { consumes: types }),
-    ...(produces.length > 0 && { produces }),
-    parameters: [
-      ...(body === undefined ? [] : [{ name: 'body', in: 'body', required: true, schema: schemaOf(body) }]),
-      ...listAt(operation, 'parameters').map((each) => parameter(each)),
-    ],
+    ...rest,
+    ...(consumes.length > 0 && { consumes }),
+    produces,
+    schemes: ['https'],
+    ...(own.length > 0 && { parameters: inOrder(own).map((each) => shared.get(each)) }),
     responses: answers,
-    ...Object.fromEntries(Object.entries(operation).filter(([name]) => name.startsWith('x-'))),
   };
+}
+
+/** Said of what has no body as well: of resources anything, where it is no user's definition; else what is answered. */
+function consumedOf(operation: JsonObject, produces: string[]): string[] {
+  if (operation['x-kubernetes-action'] !== undefined) {
+    const custom = produces.length === TEXTUAL.length && produces.every((type) => TEXTUAL.includes(type));
+    return custom ? produces : ['*/*'];
+  }
+  const answer = objectAt(operation, 'responses', '200', 'content', produces[0] ?? '', 'schema');
+  return stringAt(answer, 'type') === 'string' ? [] : produces;
 }
 
 function parameter(from: JsonValue): JsonObject {
@@ -110,13 +130,14 @@ function parameter(from: JsonValue): JsonObject {
 }
 
 const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
+const EMBEDDED = 'x-kubernetes-embedded-resource';
 
 /**
  * Version 2 knows no `oneOf`, and nothing may stand beside a reference. Where anything may be, nothing is said of what is
  * there: kubectl would take it for all there can be. Properties may be filled in later.
  */
 function schemaOf(schema: JsonObject, later: (work: () => void) => void = (work) => work()): JsonObject {
-  const { allOf, oneOf, anyOf: _anyOf, nullable, not: _not, ...rest } = schema;
+  const { allOf, oneOf, anyOf: _anyOf, nullable, not: _not, default: _default, ...rest } = schema;
   const reference = stringAt(schema, '$ref');
   if (reference !== '') return { $ref: reference.replace(SCHEMAS, '#/definitions/') };
   if (rest[PRESERVE] === true && rest[KINDS] !== undefined) return { type: 'object', [KINDS]: rest[KINDS] };
@@ -124,6 +145,7 @@ function schemaOf(schema: JsonObject, later: (work: () => void) => void = (work)
     delete rest['items'];
     delete rest['properties'];
     if (nullable === true || rest['type'] !== 'string') delete rest['type'];
+    if (rest[EMBEDDED] === true) delete rest['required'];
   }
   const [only, ...more] = Array.isArray(allOf) ? allOf : [];
   const inner = only !== undefined && more.length === 0 && isJsonObject(only) ? schemaOf(only, later) : {};

@@ -23,6 +23,8 @@ const types: Write = (out, number, value) => {
 
 const schema: Write = message(() => SCHEMA);
 
+const EXTERNAL_DOCS = shape({ description: [1, text], url: [2, text] }, 3);
+
 const SCHEMA = shape(
   {
     $ref: [1, text],
@@ -49,6 +51,7 @@ const SCHEMA = shape(
     type: [22, types],
     items: [23, wrapped(1, schema)],
     properties: [25, named(1, schema)],
+    externalDocs: [29, message(() => EXTERNAL_DOCS)],
     example: [30, any],
   },
   31,
@@ -82,28 +85,35 @@ const IN_PATH = shape({
 
 const ofBody = wrapped(
   1,
+  message(() => BODY),
+);
+const ofQuery = wrapped(
+  2,
   wrapped(
-    1,
-    message(() => BODY),
+    3,
+    message(() => IN_QUERY),
   ),
 );
-const [ofQuery, ofPath] = ([IN_QUERY, IN_PATH] as const).map((of, index) =>
+const ofPath = wrapped(
+  2,
   wrapped(
-    1,
-    wrapped(
-      2,
-      wrapped(
-        index === 0 ? 3 : 4,
-        message(() => of),
-      ),
-    ),
+    4,
+    message(() => IN_PATH),
   ),
-) as [Write, Write];
+);
 const parameter: Write = (out, number, value) => {
   const where = isJsonObject(value) ? value['in'] : undefined;
-  const write = where === 'body' ? ofBody : where === 'path' ? ofPath : ofQuery;
-  return isJsonObject(value) ? write(out, number, value) : undefined;
+  return (where === 'body' ? ofBody : where === 'path' ? ofPath : ofQuery)(out, number, value);
 };
+const REFERENCE = shape({ $ref: [1, text], description: [2, text] });
+const itself = wrapped(1, parameter);
+const reference = wrapped(
+  2,
+  message(() => REFERENCE),
+);
+const parameters = each((out, number, value) =>
+  (isJsonObject(value) && Object.hasOwn(value, '$ref') ? reference : itself)(out, number, value),
+);
 
 const RESPONSE = shape({ description: [1, text], schema: [2, wrapped(1, schema)] }, 5);
 const response = wrapped(
@@ -112,12 +122,14 @@ const response = wrapped(
 );
 const OPERATION = shape(
   {
+    tags: [1, each(text)],
     description: [3, text],
     operationId: [5, text],
     produces: [6, each(text)],
     consumes: [7, each(text)],
-    parameters: [8, each(parameter)],
+    parameters: [8, parameters],
     responses: [9, named(1, response)],
+    schemes: [10, each(text)],
   },
   13,
 );
@@ -131,12 +143,14 @@ const PATH_ITEM = shape(
     options: [6, operation],
     head: [7, operation],
     patch: [8, operation],
-    parameters: [9, each(parameter)],
+    parameters: [9, parameters],
   },
   10,
 );
 
 const INFO = shape({ title: [1, text], version: [2, text] });
+
+const API_KEY = shape({ type: [1, text], name: [2, text], in: [3, text], description: [4, text] });
 
 const DOCUMENT = shape({
   swagger: [1, text],
@@ -149,6 +163,18 @@ const DOCUMENT = shape({
     ),
   ],
   definitions: [9, named(1, schema)],
+  parameters: [10, named(1, parameter)],
+  security: [12, each(named(1, wrapped(1, each(text))))],
+  securityDefinitions: [
+    13,
+    named(
+      1,
+      wrapped(
+        2,
+        message(() => API_KEY),
+      ),
+    ),
+  ],
 });
 
 export function encodeOpenApiV2(document: JsonObject): Generator<void, Uint8Array> {

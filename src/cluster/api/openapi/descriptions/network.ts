@@ -50,7 +50,6 @@ export const networking: Readonly<Record<string, Texts>> = {
   },
   IngressRule: {
     host: 'The host name; *.example.com stands for one more word. All when not given.',
-    http: 'Where its paths lead.',
   },
   IngressTLS: {
     hosts: 'The host names that the certificate is for.',
