@@ -3,7 +3,15 @@
  * when somebody asks, and again after a minute.
  */
 import { errorMessage } from '../../../base/errors.ts';
-import { getOwn, isJsonObject, objectAt, setOwn, type JsonObject, type JsonValue } from '../../api/json.ts';
+import {
+  getOwn,
+  isJsonObject,
+  objectAt,
+  setOwn,
+  stringAt,
+  type JsonObject,
+  type JsonValue,
+} from '../../api/json.ts';
 import { openApiV3Of } from '../../api/openapi/version3.ts';
 import type { ServerParts } from '../context.ts';
 import { isRemote, type RemoteService } from './api-services.ts';
@@ -12,6 +20,7 @@ import type { ProxyParts } from './proxy.ts';
 
 const FRESH_MS = 60_000;
 const DEFINITION = '#/definitions/';
+const PARAMETER = '#/parameters/';
 
 interface Fetched {
   readonly at: number;
@@ -121,7 +130,8 @@ function partOf(document: JsonObject, { group, version }: RemoteService): JsonOb
   const root = `/apis/${group}/${version}/`;
   const paths: JsonObject = {};
   for (const [path, item] of entries(objectAt(document, 'paths'))) {
-    if (`${path}/`.startsWith(root)) setOwn(paths, path, item);
+    if (`${path}/`.startsWith(root))
+      setOwn(paths, path, withParameters(item, objectAt(document, 'parameters')));
   }
   const definitions: JsonObject = {};
   const open = [...references(paths)];
@@ -139,6 +149,22 @@ function partOf(document: JsonObject, { group, version }: RemoteService): JsonOb
     ...(consumes !== undefined && { consumes }),
     ...(produces !== undefined && { produces }),
   };
+}
+
+/** A path, or one of its methods, with the parameters that it shares with others in full. */
+function withParameters(value: JsonValue, shared: JsonObject): JsonValue {
+  if (!isJsonObject(value)) return value;
+  const result: JsonObject = {};
+  for (const [key, item] of entries(value)) {
+    const own = key === 'parameters' && Array.isArray(item);
+    setOwn(result, key, own ? item.map((one) => parameterOf(one, shared)) : withParameters(item, shared));
+  }
+  return result;
+}
+
+function parameterOf(one: JsonValue, shared: JsonObject): JsonValue {
+  const target = stringAt(one, '$ref');
+  return (target.startsWith(PARAMETER) ? getOwn(shared, target.slice(PARAMETER.length)) : undefined) ?? one;
 }
 
 function* references(value: JsonValue): Generator<string> {

@@ -149,7 +149,7 @@ test('a description in the older form is made into the newer one', async () => {
     info: { title: 'Wardle', version: '1' },
     paths: {
       [FLUNDERS]: {
-        parameters: [{ name: 'pretty', in: 'query', type: 'string', uniqueItems: true }],
+        parameters: [{ $ref: '#/parameters/pretty-abc' }],
         post: {
           consumes: ['application/json'],
           produces: ['application/json'],
@@ -159,6 +159,7 @@ test('a description in the older form is made into the newer one', async () => {
         },
       },
     },
+    parameters: { 'pretty-abc': { name: 'pretty', in: 'query', type: 'string', uniqueItems: true } },
     definitions: { 'com.example.Flunder': { type: 'object', properties: { next: reference } } },
   });
   const { body } = await server.call('GET', '/openapi/v3');
