@@ -129,6 +129,7 @@ export class SchemaCollector {
     assert(message !== undefined, `schema of ${gvk.kind}`);
     return this.#reference(message);
   }
+
   /** A reference to the metadata of an object or a list. */
   metadata(kind: 'PartialObjectMetadata' | 'PartialObjectMetadataList'): JsonObject {
     const message = kindSchema('', 'v1', kind)?.message.fields.get('metadata')?.message;
