@@ -256,12 +256,8 @@ class EtcdStore implements Store {
   }
 
   #publish(batches: readonly WatchBatch[]): void {
-    const ours: WatchBatch[] = [];
-    for (const batch of batches) {
-      const events = batch.events.filter(({ kv }) => kv.key !== FENCE);
-      if (events.length > 0) ours.push(events.length === batch.events.length ? batch : { ...batch, events });
-    }
-    if (ours.length > 0) this.#hub.publish(ours);
+    const told = batches.map(withoutFence).filter(({ events }) => events.length > 0);
+    if (told.length > 0) this.#hub.publish(told);
     this.#hub.advance(batches.at(-1)!.revision);
   }
 
@@ -330,8 +326,10 @@ class EtcdStore implements Store {
       onBatches: (batches) => {
         for (const batch of batches) {
           if (over || next !== undefined) return;
-          const wanted = restrict(batch, options);
-          if (wanted !== undefined) onBatch(wanted);
+          const wanted = restrict(withoutFence(batch), options);
+          // A fence is told as progress: after it nothing may come for long.
+          if (wanted !== undefined || batch.revision >= this.#hub.windowAfter)
+            onBatch(wanted ?? { revision: batch.revision, events: [] });
           reached(batch.revision);
         }
       },
@@ -372,6 +370,12 @@ class EtcdStore implements Store {
       stream.cancel();
     }
   }
+}
+
+/** What of a batch watchers are told. */
+function withoutFence(batch: WatchBatch): WatchBatch {
+  if (batch.events.every(({ kv }) => kv.key !== FENCE)) return batch;
+  return { ...batch, events: batch.events.filter(({ kv }) => kv.key !== FENCE) };
 }
 
 function checkRevision(revision: number | undefined): number {

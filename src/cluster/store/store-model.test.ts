@@ -11,7 +11,7 @@ import type { Store } from './store.ts';
 for (const seed of [1, 2, 3, 4, 5, 6]) {
   test(`the memory store does what the model does, seed ${seed}`, async () => {
     await using store = await openMemoryStore({ clock: new ManualClock() });
-    await compareWithModel(seed, store, () => Promise.resolve(store));
+    await compareWithModel(store, { seed, reopen: () => Promise.resolve(store) });
   });
 
   test(`the SQLite store does what the model does, across restarts, seed ${seed}`, async () => {
@@ -20,10 +20,11 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
       openSqliteStore({ path: join(dir, 'store.db'), clock: new ManualClock() });
     let store = await open();
     try {
-      await compareWithModel(seed, store, async () => {
+      const reopen = async (): Promise<Store> => {
         await store[Symbol.asyncDispose]();
         return (store = await open());
-      });
+      };
+      await compareWithModel(store, { seed, reopen });
     } finally {
       await store[Symbol.asyncDispose]();
       await rm(dir, { recursive: true });
