@@ -168,6 +168,17 @@ const FIRSTS: Readonly<Record<string, readonly Work[]>> = {
   'create a config map': [post(`${CORE}/configmaps`, map('a'))],
   'create a config map, dry run': [post(`${CORE}/configmaps?dryRun=All`, map('a'))],
   'create a pod': [post(`${CORE}/pods`, pod('a'))],
+  'create a pod, until no node is found for it': [
+    async (send) => {
+      const body = JSON.stringify({
+        metadata: { name: 'a' },
+        spec: { containers: [{ name: 'c', image: 'i' }] },
+      });
+      await send('POST', `${CORE}/pods`, { body });
+      while (!String(await send('GET', `${CORE}/pods/a`)).includes('Unschedulable'));
+      while (!String(await send('GET', `${CORE}/events`)).includes('FailedScheduling'));
+    },
+  ],
   'create a pod from YAML': [
     (send) => send('POST', `${CORE}/pods`, { type: 'application/yaml', body: stringify(pod('a')) }),
   ],

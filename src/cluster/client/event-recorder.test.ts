@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { createClient } from './client.ts';
 import { createEventRecorder, type EventRecorder } from './event-recorder.ts';
 import { events } from './kinds.ts';
@@ -79,6 +80,7 @@ test('retries while the server is away, gives up on a refusal, and never throws'
   const { api, clock, recorder, said } = world();
   api.intercept = () => statusResponse(new PlatformError('unavailable', 'down'));
   recorder.event(pod, 'Normal', 'A', 'a');
+  await yieldToLoop();
   await clock.advance(0);
   api.intercept = undefined;
   await clock.advance(2000);

@@ -1,5 +1,6 @@
 import { rfc3339, sleep, type Clock } from '../../base/clock.ts';
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { silentLogger, type Logger } from '../../base/log.ts';
 import type { Event } from '../api/generated/core-v1.ts';
 import type { ApiObject, Client } from './contract.ts';
@@ -95,8 +96,8 @@ class Recorder implements EventRecorder {
   }
 
   async #send(): Promise<void> {
-    // Whoever records an event goes on first.
-    await Promise.resolve();
+    // Nobody waits for an event: whoever records it, and what has led to that, may have held the loop long enough.
+    await yieldToLoop();
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       for (let attempt = 1; !this.#stop.signal.aborted; attempt++) {
         try {

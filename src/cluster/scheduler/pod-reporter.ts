@@ -1,5 +1,6 @@
 import { rfc3339 } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { PodCondition } from '../api/generated/core-v1.ts';
 import { pods } from '../client/kinds.ts';
 import type { SchedulerEnvironment } from './environment.ts';
@@ -63,6 +64,8 @@ export class PodReporter {
       status: { conditions: [{ ...condition, ...observed, lastTransitionTime }] },
     };
     try {
+      // The turn that has decided had the watch and the decision in it.
+      await yieldToLoop();
       await client.patch(pods, { name, namespace }, { type: 'strategic', body, subresource: 'status' });
     } catch (error) {
       // Said again with the next failed try.

@@ -2,6 +2,7 @@
 import { ManualClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { seededRandom } from '../../../base/random.ts';
+import { yieldToLoop } from '../../../base/yield-to-loop.ts';
 import type { Pod } from '../../api/generated/core-v1.ts';
 import { createClient } from '../../client/client.ts';
 import { createInformerFactory } from '../../client/informer.ts';
@@ -72,17 +73,20 @@ export function runScheduler(
   };
 }
 
-/** Rounds of settled promises in which the clock stands still, but what is due happens. The fake API needs no more. */
+/** Turns of the loop in which the clock stands still, but what is due happens. The fake API needs no more. */
 async function turns(clock: ManualClock, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await clock.advance(0);
+  for (let i = 0; i < count; i++) {
+    await clock.advance(0);
+    await yieldToLoop();
+  }
 }
 
-/** Waits for a value, in rounds of settled promises: nothing here takes more than a few. */
+/** Waits for a value, in turns of the loop: nothing here takes more than a few. */
 async function until<T>(clock: ManualClock, what: string, probe: () => T | undefined): Promise<T> {
   for (let i = 0; i < 2000; i++) {
     const value = probe();
     if (value !== undefined && value !== '') return value;
     await turns(clock, 1);
   }
-  throw new Error(`${what}: not within 2000 rounds`);
+  throw new Error(`${what}: not within 2000 turns`);
 }
