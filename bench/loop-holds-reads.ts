@@ -98,6 +98,32 @@ async function watches(means: Means): Promise<void> {
   await watch(`none of ${PODS} pods, a table`, 'resourceVersion=0&labelSelector=app%3Dx', TABLE);
 }
 
+/** Of a server of its own: some 100 MB of pods, most of which no cache holds any more. */
+export async function measurePast({ driver, send, measure }: Means): Promise<void> {
+  const path = '/api/v1/namespaces/bench/pods';
+  let query = '';
+  const before = async (): Promise<void> => {
+    if (query !== '') return;
+    await driver.call('POST', '/api/v1/nodes', { metadata: { name: 'no-such-node' } });
+    const { metadata } = JSON.parse(String(await send('GET', path))) as {
+      metadata: { resourceVersion: string };
+    };
+    query = `watch=true&timeoutSeconds=3&resourceVersion=${metadata.resourceVersion}`;
+    const env = Array.from({ length: 5000 }, (_, i) => ({ name: `NAME_${i}`, value: `the value of ${i}` }));
+    await driver.each(400, async (i) => {
+      const made = benchPod(`wide-${i}`) as { readonly spec: object };
+      const spec = { ...made.spec, containers: [{ name: 'c', image: 'i', env }] };
+      await driver.call('POST', path, { ...made, spec });
+    });
+  };
+  for (const [form, accept] of WATCHED)
+    await measure(
+      `watch a past of 400 wide pods, ${form}`,
+      () => send('GET', `${path}?${query}`, { accept }),
+      before,
+    );
+}
+
 /** Of a kind of its own. */
 function definition(number: number): string {
   const properties = {

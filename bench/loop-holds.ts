@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import { benchPod } from './apiserver-load.ts';
 import { measureAudit } from './loop-holds-audit.ts';
 import { measureConversions } from './loop-holds-conversions.ts';
-import { measureReads, type Means } from './loop-holds-reads.ts';
+import { measurePast, measureReads, type Means } from './loop-holds-reads.ts';
 import { measureServices } from './loop-holds-services.ts';
 import { Probed, printRow, type Held } from './loop-probed.ts';
 import { measureTemplates } from './loop-holds-templates.ts';
@@ -223,4 +223,5 @@ async function requests(means: Means): Promise<void> {
 }
 
 await rowsAbout([], requests);
+await rowsAbout([], measurePast);
 await measureAudit(rowsAbout);

@@ -25,6 +25,8 @@ const INITIAL_BYTES = 128 * 1024;
 const TAKEN_BYTES = 128 * 1024;
 /** More of the past is delivered in slices. */
 const MAX_AT_ONCE = 64;
+/** So much of the past may wait to be taken: the rest is not made before. */
+const AHEAD_BYTES = 1024 * 1024;
 
 /** Changes that another program is asked about at once. */
 const CONVERTED = 500;
@@ -88,6 +90,9 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #slice: Slice;
   readonly #store: Store;
   #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  /** Resolves when there is room for more of the past, or no need. */
+  #room: PromiseWithResolvers<void> | undefined;
   /** Who reads has asked for more than there was. */
   #waiting: ((result: IteratorResult<Uint8Array>) => void) | undefined;
   /** It waits for its turn to be answered. */
@@ -182,7 +187,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (this.#held === undefined) return this.#deliver(event);
     this.#held.push(event);
     // Then it is the client who does not take what comes before.
-    if (this.#initial !== undefined && this.#held.length > MAX_BEHIND) this.#cutOff();
+    const isAhead = this.#initial !== undefined || this.#room !== undefined;
+    if (isAhead && this.#held.length > MAX_BEHIND) this.#cutOff();
   }
 
   /** What the window no longer has, or never had because the server was not there: from the store's history. */
@@ -213,6 +219,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     for (let events = past; ; events = this.#held, this.#held = []) {
       for (const event of events) {
         if (this.#slice.over) await this.#slice.next();
+        const room = this.#roomForPast();
+        if (room !== undefined) await room;
         if (this.#ended) return;
         this.#deliver(event);
       }
@@ -220,6 +228,17 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
       if (this.#held === undefined || this.#held.length === 0) break;
     }
     this.#held = undefined;
+  }
+
+  /** Undefined when there is room, and when it is not the past that is being delivered. */
+  #roomForPast(): Promise<void> | undefined {
+    if (this.#held === undefined || this.#ended || this.#queuedBytes <= AHEAD_BYTES) return undefined;
+    return (this.#room ??= Promise.withResolvers()).promise;
+  }
+
+  #noNeedOfRoom(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   #fail(error: unknown): void {
@@ -311,6 +330,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     await previous;
     // What waited for a wide object may be thousands of small ones.
     await this.#slice.pause();
+    await this.#roomForPast();
     if (this.#ended) return;
     try {
       await step();
@@ -339,15 +359,20 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
 
   #push(frame: Uint8Array): void {
     if (this.#ended) return;
-    this.#queue.push(frame);
+    this.#enqueue(frame);
     if (!this.#started || this.#held !== undefined) this.#owed++;
     if (this.#queue.length - this.#owed > MAX_BEHIND && this.#waiting === undefined) this.#cutOff();
     else this.#call();
   }
 
+  #enqueue(frame: Uint8Array): void {
+    this.#queue.push(frame);
+    this.#queuedBytes += frame.length;
+  }
+
   #cutOff(): void {
     const slow = { ...statusOf(expired('the watcher is too slow')), kind: 'Status', apiVersion: 'v1' };
-    this.#queue.push(this.#request.view.frameOf('ERROR', slow));
+    this.#enqueue(this.#request.view.frameOf('ERROR', slow));
     if (this.#held !== undefined) this.#held = [];
     this.#end();
   }
@@ -381,6 +406,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     if (this.#ended) return;
     this.#ended = true;
     this.#resources.dispose();
+    this.#noNeedOfRoom();
     this.#answer();
   }
 
@@ -408,10 +434,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
 
   /** There is something. */
   #taken(): Uint8Array {
-    let count = 0;
-    for (let size = 0; count < this.#queue.length && size < TAKEN_BYTES; count++) {
-      size += this.#queue[count]!.length;
-    }
+    let [count, size] = [0, 0];
+    for (; count < this.#queue.length && size < TAKEN_BYTES; count++) size += this.#queue[count]!.length;
+    this.#queuedBytes -= size;
+    if (this.#queuedBytes <= AHEAD_BYTES) this.#noNeedOfRoom();
     const frames = this.#queue.splice(0, count);
     this.#owed = Math.max(0, this.#owed - count);
     this.#isMore = this.#queue.length > 0;
