@@ -29,6 +29,8 @@ test('pages are of one revision, whatever happens in between', async () => {
   );
   assert.equal(names(third.body.items), 'e');
   assert.equal(third.body.metadata['continue'], undefined);
+  const fromAny = await api.call('GET', `${MAPS}?limit=1&resourceVersion=0&continue=${token}`);
+  assert.equal(names(fromAny.body.items), 'c');
 
   await api.store.compact(await api.store.revision());
   const late = await api.call('GET', `${MAPS}?limit=2&continue=${token}`);

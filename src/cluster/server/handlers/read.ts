@@ -107,7 +107,9 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
   };
 }
 
-/** What is listed from the cache as it is comes in one piece. */
-export function limitOf({ limit, resourceVersion, resourceVersionMatch }: ListOptions): number {
-  return resourceVersion === '0' && resourceVersionMatch !== 'Exact' ? 0 : limit;
+/** What is listed from the cache as it is comes in one piece, unless the first piece came from elsewhere. */
+export function limitOf(options: ListOptions): number {
+  const { limit, resourceVersion, resourceVersionMatch, continueToken } = options;
+  const isAny = resourceVersion === '0' && resourceVersionMatch !== 'Exact' && continueToken === '';
+  return isAny ? 0 : limit;
 }

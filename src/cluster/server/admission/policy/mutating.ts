@@ -55,10 +55,13 @@ function askAgain({ called, again }: Memory): void {
 }
 
 async function mutate(request: AdmissionRequest, policy: Policy, binding: Binding): Promise<void> {
+  // What keeps it from being asked is Forbidden, what comes of asking Invalid.
+  let reason = 'Forbidden';
   try {
     const as = await applies(request, policy, binding);
     if (as === undefined) return;
     for (const params of await paramsOf(request, policy, binding)) {
+      reason = 'Invalid';
       for (const mutation of objectsAt(policy.spec, 'mutations')) {
         await apply(request, mutation, { policy, as, params });
       }
@@ -68,7 +71,7 @@ async function mutate(request: AdmissionRequest, policy: Policy, binding: Bindin
     if (!isFailure) throw error;
     if (policy.failsOpen) return;
     const message = `policy '${policy.name}' with binding '${binding.name}' denied request: ${error.message}`;
-    const reason = error instanceof CelError ? 'Invalid' : 'Forbidden';
+    if (error instanceof CelError) reason = 'Invalid';
     throw refused(request, { message, said: message, reason, code: 403 });
   }
 }

@@ -283,7 +283,7 @@ test('what a mutating policy cannot do refuses the request', async () => {
   for (const [mutation, reason, why] of [
     [
       { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/data/z"}]' } },
-      'Forbidden',
+      'Invalid',
       'JSON Patch: ',
     ],
     [
