@@ -156,19 +156,27 @@ async function requests(means: Means): Promise<void> {
     (attempt) =>
       attempt === 0 ? Promise.resolve() : send('DELETE', '/api/v1/namespaces/bench/endpoints/wide'),
   );
-  let encoded: Buffer = Buffer.alloc(0);
-  await measure('read 10,000 addresses as protobuf', async () => {
-    encoded = await send('GET', '/api/v1/namespaces/bench/endpoints/wide', { accept: PROTOBUF });
-  });
-  await measure('replace 10,000 addresses in protobuf', () =>
-    send('PUT', '/api/v1/namespaces/bench/endpoints/wide', { type: PROTOBUF, body: encoded }),
+  const wideEndpoints = '/api/v1/namespaces/bench/endpoints/wide';
+  let encoded: Buffer | undefined;
+  const make = async (): Promise<void> => {
+    if (encoded !== undefined) return;
+    await send('PUT', wideEndpoints, { body: JSON.stringify(addresses(10_000)) });
+    encoded = await send('GET', wideEndpoints, { accept: PROTOBUF });
+  };
+  const read = (form: string, query: string, accept?: string): Promise<void> =>
+    measure(
+      `read 10,000 addresses ${form}`,
+      () => send('GET', `${wideEndpoints}${query}`, accept === undefined ? {} : { accept }),
+      make,
+    );
+  await read('as protobuf', '', PROTOBUF);
+  await measure(
+    'replace 10,000 addresses in protobuf',
+    () => send('PUT', wideEndpoints, { type: PROTOBUF, body: encoded! }),
+    make,
   );
-  await measure('read 10,000 addresses as YAML', () =>
-    send('GET', '/api/v1/namespaces/bench/endpoints/wide', { accept: 'application/yaml' }),
-  );
-  await measure('read 10,000 addresses indented', () =>
-    send('GET', '/api/v1/namespaces/bench/endpoints/wide?pretty=true'),
-  );
+  await read('as YAML', '', 'application/yaml');
+  await read('indented', '?pretty=true');
   const definition = (name: string, fields: number): object => ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',

@@ -24,7 +24,7 @@ export type Send = (
     readonly gzip?: boolean;
     /** Of requests without a body. */
     readonly http2?: boolean;
-    /** 200, or 201 for what creates, when absent. */
+    /** 200 or 201 when absent. */
     readonly status?: number;
   },
 ) => Promise<Buffer>;
@@ -61,8 +61,8 @@ export class Probed implements AsyncDisposable {
     const answer = await (how.http2 === true
       ? this.driver.sendOverHttp2(method, path, { headers })
       : this.driver.send(method, path, { ...(how.body !== undefined && { body: how.body }), headers }));
-    const wanted = how.status ?? (method === 'POST' ? 201 : 200);
-    if (answer.status !== wanted)
+    const wanted = how.status === undefined ? [200, 201] : [how.status];
+    if (!wanted.includes(answer.status))
       throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
     return answer.body;
   };
