@@ -155,6 +155,12 @@ export function unwire(state: WireState, values: Uint8Array): KeyValue {
   return stateOf(state, values.slice(at, at + length));
 }
 
+/** A KeyValue whose value is a part of the message: for what is looked at and let go. */
+export function viewed(state: WireState, values: Uint8Array): KeyValue {
+  const [, at, length] = state;
+  return stateOf(state, values.subarray(at, at + length));
+}
+
 /** So many values are not worth a buffer for each. */
 const MANY_STATES = 64;
 

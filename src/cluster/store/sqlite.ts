@@ -11,6 +11,7 @@ import {
   packOps,
   unwire,
   unwireAll,
+  viewed,
   ValuePacker,
   type BackedUp,
   type Batch,
@@ -230,13 +231,13 @@ class WorkerStore implements SqliteStore {
       const { events, through } = result as ResultOf<'history'>;
       const batches: { revision: number; events: WatchEvent[] }[] = [];
       for (const { state, previous } of events) {
-        const kv = unwire(state, values);
+        const kv = viewed(state, values);
         if (batches.at(-1)?.revision !== kv.modRevision)
           batches.push({ revision: kv.modRevision, events: [] });
         batches.at(-1)!.events.push({
           type: kv.version === 0 ? 'delete' : 'put',
           kv,
-          previous: previous === undefined ? undefined : unwire(previous, values),
+          previous: previous === undefined ? undefined : viewed(previous, values),
         });
       }
       return { value: { batches, through } };
