@@ -4,13 +4,20 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 import { TestServer, type Answer } from '../testing/test-server.ts';
-import { APPLY, CRDS, definition, MERGE, OPEN_OBJECT, schema, widget, WIDGETS } from './testing/widgets.ts';
+import {
+  APPLY,
+  CRDS,
+  define,
+  definition,
+  MERGE,
+  OPEN_OBJECT,
+  schema,
+  widget,
+  WIDGETS,
+} from './testing/widgets.ts';
 
 /** Defined and served. */
-async function defined(api: TestServer, crd = definition()): Promise<void> {
-  await api.create(CRDS, crd);
-  await until(async () => (await api.call('GET', WIDGETS)).status === 200);
-}
+const defined = (api: TestServer, crd = definition()): Promise<void> => define(api, crd);
 
 /** Turns of the event loop, without time. */
 async function until(condition: () => Promise<boolean>): Promise<void> {

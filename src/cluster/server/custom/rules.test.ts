@@ -2,41 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../api/json.ts';
 import { TestServer } from '../testing/test-server.ts';
-
-const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const WIDGETS = '/apis/example.com/v1/namespaces/default/widgets';
-const MERGE = { 'content-type': 'application/merge-patch+json' };
+import { CRDS, define, definitionOf, MERGE, widgetOf, WIDGETS } from './testing/widgets.ts';
 
 function definition(spec: JsonObject, root: JsonObject = {}): JsonObject {
   const schema = { type: 'object', properties: { spec }, ...root };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'widgets.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', kind: 'Widget' },
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-    },
-  };
+  return definitionOf({
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+  });
 }
 
-const widget = (spec: JsonObject, name = 'a'): JsonObject => ({
-  apiVersion: 'example.com/v1',
-  kind: 'Widget',
-  metadata: { name },
-  spec,
-});
-
-async function defined(api: TestServer, crd: JsonObject): Promise<void> {
-  await api.create(CRDS, crd);
-  for (let turn = 0; turn < 500; turn++) {
-    if ((await api.call('GET', WIDGETS)).status === 200) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.fail('never served');
-}
+const widget = (spec: JsonObject, name = 'a'): JsonObject => widgetOf('v1', name, spec);
 
 const spec: JsonObject = {
   type: 'object',
@@ -109,7 +84,7 @@ const spec: JsonObject = {
 test('rules say what is wrong, where, in their own words', async () => {
   await using api = await TestServer.open();
   const named = [{ rule: 'self.metadata.name != "bad"', message: 'not that name' }];
-  await defined(api, definition(spec, { 'x-kubernetes-validations': named }));
+  await define(api, definition(spec, { 'x-kubernetes-validations': named }));
   const cases: readonly [JsonObject, string, RegExp][] = [
     [{ min: 3, max: 1 }, 'a', /spec\.max: Forbidden: min is 3, max is 1/],
     [
@@ -136,7 +111,7 @@ test('rules say what is wrong, where, in their own words', async () => {
 
 test('rules about changes compare with what was there, items of lists by their keys', async () => {
   await using api = await TestServer.open();
-  await defined(api, definition(spec));
+  await define(api, definition(spec));
   await api.create(
     WIDGETS,
     widget({
@@ -173,7 +148,7 @@ test('rules about changes compare with what was there, items of lists by their k
 test('what a new rule would refuse may stay as it is', async () => {
   await using api = await TestServer.open();
   const loose = { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'integer' } } };
-  await defined(api, definition(loose));
+  await define(api, definition(loose));
   await api.create(WIDGETS, widget({ a: 9, b: 1 }));
   const strict = structuredClone(loose) as { properties: { a: JsonObject } };
   strict.properties.a['x-kubernetes-validations'] = [{ rule: 'self < 5' }];
@@ -253,7 +228,7 @@ test('an evaluation that takes too long is cut off', async () => {
   await using api = await TestServer.open();
   const numbers = { type: 'array', maxItems: 500, items: { type: 'integer' } };
   const rule = 'self.n.all(x, self.n.all(y, x + y >= 0))';
-  await defined(
+  await define(
     api,
     definition({ type: 'object', properties: { n: numbers }, 'x-kubernetes-validations': [{ rule }] }),
   );

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
 import { TestServer } from '../testing/test-server.ts';
+import { CRDS, define, definitionOf, MERGE, widgetOf, widgetsOf } from './testing/widgets.ts';
 import { WebhookServer, type Answer } from '../webhooks/testing/webhook-server.ts';
-
-const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const at = (version: string): string => `/apis/example.com/${version}/namespaces/default/widgets`;
-const MERGE = { 'content-type': 'application/merge-patch+json' };
 
 /** v1 has `host: "a:1"`, v2 has `host` and `port`. */
 const convert: Answer = (request) => {
@@ -40,38 +37,14 @@ function definition(webhook: JsonObject, conversionReviewVersions = ['v1']): Jso
       },
     },
   });
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'widgets.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', kind: 'Widget' },
-      versions: [version('v1', false), version('v2', true)],
-      conversion: {
-        strategy: 'Webhook',
-        webhook: { conversionReviewVersions, clientConfig: webhook },
-      },
-    },
-  };
+  return definitionOf({
+    versions: [version('v1', false), version('v2', true)],
+    conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions, clientConfig: webhook } },
+  });
 }
 
-async function defined(api: TestServer, webhook: JsonObject, versions?: string[]): Promise<void> {
-  await api.create(CRDS, definition(webhook, versions));
-  for (let turn = 0; turn < 500; turn++) {
-    if ((await api.call('GET', at('v2'))).status === 200) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.fail('never served');
-}
-
-const widget = (version: string, name: string, spec: JsonObject): JsonObject => ({
-  apiVersion: `example.com/${version}`,
-  kind: 'Widget',
-  metadata: { name },
-  spec,
-});
+const defined = (api: TestServer, webhook: JsonObject, versions?: string[]): Promise<void> =>
+  define(api, definition(webhook, versions), 'v2');
 
 for (const [where, limits] of [
   ['', {}],
@@ -81,30 +54,30 @@ for (const [where, limits] of [
     await using hook = await WebhookServer.open(convert);
     await using api = await TestServer.open({ limits });
     await defined(api, hook.config());
-    const watch = await api.watch(`${at('v1')}?watch=true`);
-    const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
+    const watch = await api.watch(`${widgetsOf('v1')}?watch=true`);
+    const made = await api.create(widgetsOf('v1'), widgetOf('v1', 'a', { host: 'x:1' }));
     assert.deepEqual([made.apiVersion, made.spec], ['example.com/v1', { host: 'x:1' }]);
-    const unstored = widget('v1', 'c', { host: 'x:1' });
+    const unstored = widgetOf('v1', 'c', { host: 'x:1' });
     unstored['metadata'] = { name: 'c', resourceVersion: '5' };
-    const shown = await api.call('POST', `${at('v1')}?dryRun=All`, unstored);
+    const shown = await api.call('POST', `${widgetsOf('v1')}?dryRun=All`, unstored);
     assert.deepEqual([shown.body.metadata.resourceVersion, shown.body.spec], ['5', { host: 'x:1' }]);
-    const second = await api.call('GET', `${at('v2')}/a`);
+    const second = await api.call('GET', `${widgetsOf('v2')}/a`);
     assert.deepEqual(
       [second.body.apiVersion, second.body.spec],
       ['example.com/v2', { host: 'x', port: '1' }],
     );
-    await api.create(at('v2'), widget('v2', 'b', { host: 'y', port: '2' }));
-    const list = await api.call('GET', at('v1'));
+    await api.create(widgetsOf('v2'), widgetOf('v2', 'b', { host: 'y', port: '2' }));
+    const list = await api.call('GET', widgetsOf('v1'));
     assert.deepEqual(
       list.body.items?.map(({ spec }) => spec),
       [{ host: 'x:1' }, { host: 'y:2' }],
     );
-    const selected = await api.call('GET', `${at('v1')}?fieldSelector=spec.host%3Dy:2`);
+    const selected = await api.call('GET', `${widgetsOf('v1')}?fieldSelector=spec.host%3Dy:2`);
     assert.equal(selected.body.items?.length, 1);
-    const patched = await api.call('PATCH', `${at('v1')}/a`, { spec: { host: 'z:3' } }, MERGE);
+    const patched = await api.call('PATCH', `${widgetsOf('v1')}/a`, { spec: { host: 'z:3' } }, MERGE);
     assert.deepEqual(patched.body.spec, { host: 'z:3' });
-    assert.deepEqual((await api.call('GET', `${at('v2')}/a`)).body.spec, { host: 'z', port: '3' });
-    await api.call('DELETE', `${at('v1')}/b`);
+    assert.deepEqual((await api.call('GET', `${widgetsOf('v2')}/a`)).body.spec, { host: 'z', port: '3' });
+    await api.call('DELETE', `${widgetsOf('v1')}/b`);
     const frames: string[] = [];
     for (let count = 0; count < 4; count++) {
       const frame = await watch.next();
@@ -113,8 +86,8 @@ for (const [where, limits] of [
     assert.deepEqual(frames, ['ADDED x:1', 'ADDED y:2', 'MODIFIED z:3', 'DELETED y:2']);
     watch.stop();
     const before = hook.seen.length;
-    await api.call('GET', `${at('v1')}/a`);
-    await api.call('GET', at('v1'));
+    await api.call('GET', `${widgetsOf('v1')}/a`);
+    await api.call('GET', widgetsOf('v1'));
     assert.equal(hook.seen.length, before, 'what is known is not asked for again');
   });
 
@@ -123,10 +96,10 @@ for (const [where, limits] of [
     await using api = await TestServer.open({ limits });
     await defined(api, hook.config());
     for (let index = 0; index < 20; index++) {
-      await api.create(at('v2'), widget('v2', `w${index}`, { host: 'h', port: String(index) }));
+      await api.create(widgetsOf('v2'), widgetOf('v2', `w${index}`, { host: 'h', port: String(index) }));
     }
     assert.equal(hook.seen.length, 0);
-    const list = await api.call('GET', at('v1'));
+    const list = await api.call('GET', widgetsOf('v1'));
     assert.equal(list.body.items?.length, 20);
     assert.equal(hook.seen.length, 1);
   });
@@ -138,7 +111,7 @@ for (const [where, limits] of [
     }));
     await using api = await TestServer.open({ limits });
     await defined(api, hook.config(), ['v1beta1', 'v1']);
-    const made = await api.create(at('v1'), widget('v1', 'a', { host: 'x:1' }));
+    const made = await api.create(widgetsOf('v1'), widgetOf('v1', 'a', { host: 'x:1' }));
     assert.deepEqual(made.spec, { host: 'x:1' });
   });
 
@@ -147,9 +120,9 @@ for (const [where, limits] of [
     await using hook = await WebhookServer.open((request, path) => answer(request, path));
     await using api = await TestServer.open({ limits });
     await defined(api, hook.config());
-    await api.create(at('v2'), widget('v2', 'a', { host: 'h', port: '1' }));
+    await api.create(widgetsOf('v2'), widgetOf('v2', 'a', { host: 'h', port: '1' }));
     const ask = async (): Promise<string> => {
-      const { status, body } = await api.call('GET', `${at('v1')}/a`);
+      const { status, body } = await api.call('GET', `${widgetsOf('v1')}/a`);
       assert.equal(status, 500);
       return body.message ?? '';
     };
@@ -165,7 +138,7 @@ for (const [where, limits] of [
     answer = () => ({ result: { status: 'Success' }, convertedObjects: [] });
     assert.match(await ask(), /Kind=Widget returned 0 objects, expected 1$/);
     answer = convert;
-    assert.equal((await api.call('GET', `${at('v1')}/a`)).status, 200);
+    assert.equal((await api.call('GET', `${widgetsOf('v1')}/a`)).status, 200);
   });
 }
 

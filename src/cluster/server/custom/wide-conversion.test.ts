@@ -4,10 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 import { objectAt, objectsAt, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { TestServer, type Answer as Told } from '../testing/test-server.ts';
 import { threads } from '../testing/threads.ts';
+import { define, definitionOf, widgetOf, widgetsOf } from './testing/widgets.ts';
 import { WebhookServer, type Answer } from '../webhooks/testing/webhook-server.ts';
 
-const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const at = (version: string): string => `/apis/example.com/${version}/namespaces/default/widgets`;
 const [MERGE, APPLY] = ['application/merge-patch+json', 'application/apply-patch+yaml'];
 const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
 
@@ -53,18 +52,10 @@ function definition(clientConfig: JsonObject, letters: string): JsonObject {
       },
     },
   });
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'widgets.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', kind: 'Widget' },
-      versions: [version('v1'), version('v2')],
-      conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } },
-    },
-  };
+  return definitionOf({
+    versions: [version('v1'), version('v2')],
+    conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } },
+  });
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -77,16 +68,8 @@ async function defined(
   hook: WebhookServer,
   { letters = 'v2', path = '/' } = {},
 ): Promise<void> {
-  await api.create(CRDS, definition(hook.config(path), letters));
-  await until(async () => (await api.call('GET', at('v2'))).status === 200);
+  await define(api, definition(hook.config(path), letters), 'v2');
 }
-
-const widget = (version: string, name: string, spec: JsonObject): JsonObject => ({
-  apiVersion: `example.com/${version}`,
-  kind: 'Widget',
-  metadata: { name },
-  spec,
-});
 
 const values = (count: number, value = 'x'): JsonObject =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, value]));
@@ -100,19 +83,19 @@ async function story(wideValues: number): Promise<unknown[]> {
   await using hook = await WebhookServer.open(convert);
   await using api = await TestServer.open({ limits: { wideValues } });
   await defined(api, hook);
-  const watch = await api.watch(`${at('v1')}?watch=true`);
+  const watch = await api.watch(`${widgetsOf('v1')}?watch=true`);
   const wide = (version: string, value: string): JsonObject =>
-    widget(version, 'a', { word: version === 'v1' ? 'ab' : ['a', 'b'], more: values(1500, value) });
-  const url = `${at('v1')}/a`;
+    widgetOf(version, 'a', { word: version === 'v1' ? 'ab' : ['a', 'b'], more: values(1500, value) });
+  const url = `${widgetsOf('v1')}/a`;
   const answers = [
-    await api.call('POST', `${at('v1')}?fieldManager=one`, wide('v1', '1')),
-    await api.call('POST', at('v1'), wide('v1', '1')),
-    await api.call('POST', `${at('v1')}?dryRun=All`, {
+    await api.call('POST', `${widgetsOf('v1')}?fieldManager=one`, wide('v1', '1')),
+    await api.call('POST', widgetsOf('v1'), wide('v1', '1')),
+    await api.call('POST', `${widgetsOf('v1')}?dryRun=All`, {
       ...wide('v1', '1'),
       metadata: { name: 'b', resourceVersion: '5' },
     }),
     await api.call('GET', url),
-    await api.call('GET', `${at('v2')}/a`),
+    await api.call('GET', `${widgetsOf('v2')}/a`),
     await api.call('GET', url, undefined, TABLE),
     await api.call('PATCH', `${url}?fieldManager=two`, { spec: { word: 'bc' } }, { 'content-type': MERGE }),
     await api.call('PATCH', `${url}?fieldManager=three`, wide('v1', '2'), { 'content-type': APPLY }),
@@ -125,12 +108,12 @@ async function story(wideValues: number): Promise<unknown[]> {
       metadata: (await api.call('GET', url)).body.metadata,
     }),
     await api.call('PUT', url, { ...wide('v1', '3'), metadata: { name: 'a', resourceVersion: '1' } }),
-    await api.call('POST', at('v1'), widget('v1', 'c', { more: values(1500), word: 5 })),
-    await api.call('POST', at('v1'), widget('v1', 'narrow', { word: 'n' })),
-    await api.call('GET', at('v1')),
-    await api.call('GET', at('v1'), undefined, TABLE),
-    await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dsmall`),
-    await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dlarge`),
+    await api.call('POST', widgetsOf('v1'), widgetOf('v1', 'c', { more: values(1500), word: 5 })),
+    await api.call('POST', widgetsOf('v1'), widgetOf('v1', 'narrow', { word: 'n' })),
+    await api.call('GET', widgetsOf('v1')),
+    await api.call('GET', widgetsOf('v1'), undefined, TABLE),
+    await api.call('GET', `${widgetsOf('v1')}?fieldSelector=spec.size%3Dsmall`),
+    await api.call('GET', `${widgetsOf('v1')}?fieldSelector=spec.size%3Dlarge`),
     await api.call('DELETE', url),
     await api.call('GET', url),
   ].map(told);
@@ -157,16 +140,16 @@ test('what is wide only when it is stored is worked on in the thread as well, fr
   await defined(api, hook);
   using seen = threads();
   const word = 'abcde'.repeat(500);
-  const made = await api.create(at('v1'), widget('v1', 'a', { word }));
+  const made = await api.create(widgetsOf('v1'), widgetOf('v1', 'a', { word }));
   assert.equal(made.spec?.['word'], word);
   assert.equal(seen.started.length, 1);
   // To be stored, once in each thread, and to be shown.
   assert.equal(hook.seen.length, 3);
-  assert.equal((await api.call('GET', `${at('v1')}/a`)).body.spec?.['word'], word);
+  assert.equal((await api.call('GET', `${widgetsOf('v1')}/a`)).body.spec?.['word'], word);
   const patch = { spec: { word: `${word}f` } };
-  const patched = await api.call('PATCH', `${at('v1')}/a`, patch, { 'content-type': MERGE });
+  const patched = await api.call('PATCH', `${widgetsOf('v1')}/a`, patch, { 'content-type': MERGE });
   assert.equal(patched.body.spec?.['word'], `${word}f`);
-  const shown = await api.call('GET', `${at('v2')}/a`);
+  const shown = await api.call('GET', `${widgetsOf('v2')}/a`);
   assert.deepEqual(shown.body.spec?.['word'], `${word}f`.split(''));
 });
 
@@ -193,10 +176,10 @@ test('what may become wide when it is stored is worked on in the thread before w
     });
   const word = 'abcde'.repeat(500);
   const paths = (): string[] => hook.seen.splice(0).map(({ path }) => path);
-  await api.create(at('v1'), widget('v1', 'a', { word }));
+  await api.create(widgetsOf('v1'), widgetOf('v1', 'a', { word }));
   assert.deepEqual(paths(), ['/Mutating', '/Validating', '/convert', '/convert']);
   using seen = threads();
-  await api.create(at('v2'), widget('v2', 'b', { word: ['b'] }));
+  await api.create(widgetsOf('v2'), widgetOf('v2', 'b', { word: ['b'] }));
   assert.deepEqual(paths(), ['/Mutating', '/Validating']);
   assert.equal(seen.started.length, 0);
 });
@@ -213,13 +196,13 @@ test('what is wide only when it is shown is read in the thread, and shown there 
   await using api = await TestServer.open();
   await defined(api, hook, { letters: 'v1' });
   const word = 'abcde'.repeat(500);
-  await api.create(at('v2'), widget('v2', 'a', { word }));
+  await api.create(widgetsOf('v2'), widgetOf('v2', 'a', { word }));
   using seen = threads();
-  const { body } = await api.call('GET', at('v1'));
+  const { body } = await api.call('GET', widgetsOf('v1'));
   assert.deepEqual(body.items?.[0]?.spec?.['word'], word.split(''));
   assert.equal(seen.started.length, 1);
   const before = hook.seen.length;
-  const table = await api.call('GET', `${at('v1')}/a`, undefined, TABLE);
+  const table = await api.call('GET', `${widgetsOf('v1')}/a`, undefined, TABLE);
   assert.equal(table.body.kind, 'Table');
   // What this thread knows is not for the other one.
   assert.equal(hook.seen.length, before + 1);
@@ -231,11 +214,14 @@ test('many small objects are read in the thread as a wide one is', async () => {
   await defined(api, hook);
   const more = values(20);
   for (let i = 0; i < 60; i++)
-    await api.create(at('v2'), widget('v2', `w-${String(i).padStart(2, '0')}`, { word: [`${i}`], more }));
+    await api.create(
+      widgetsOf('v2'),
+      widgetOf('v2', `w-${String(i).padStart(2, '0')}`, { word: [`${i}`], more }),
+    );
   using seen = threads();
-  await api.call('GET', `${at('v1')}?limit=10`);
+  await api.call('GET', `${widgetsOf('v1')}?limit=10`);
   assert.equal(seen.started.length, 0);
-  const { body } = await api.call('GET', at('v1'));
+  const { body } = await api.call('GET', widgetsOf('v1'));
   assert.equal(seen.started.length, 1);
   assert.deepEqual(asked(hook), [10, 50]);
   const specs = body.items?.map(({ spec }) => spec);
@@ -253,15 +239,15 @@ test('labels select what the webhook has made of them', async () => {
   await using hook = await WebhookServer.open(label);
   await using api = await TestServer.open();
   await defined(api, hook);
-  for (let i = 0; i < 300; i++) await api.create(at('v2'), widget('v2', `w-${i}`, { word: ['w'] }));
+  for (let i = 0; i < 300; i++) await api.create(widgetsOf('v2'), widgetOf('v2', `w-${i}`, { word: ['w'] }));
   for (let i = 0; i < 3; i++) {
-    const { body } = await api.call('GET', `${at('v1')}?labelSelector=of%3Dw-${i}`);
+    const { body } = await api.call('GET', `${widgetsOf('v1')}?labelSelector=of%3Dw-${i}`);
     assert.deepEqual(
       body.items?.map(({ metadata }) => metadata.name),
       [`w-${i}`],
     );
   }
-  assert.equal((await api.call('GET', `${at('v2')}?labelSelector=of`)).body.items?.length, 0);
+  assert.equal((await api.call('GET', `${widgetsOf('v2')}?labelSelector=of`)).body.items?.length, 0);
 });
 
 interface Misdeed {
@@ -350,14 +336,14 @@ test('whatever a webhook does wrong is told of wide objects in the same words', 
     ['narrow', 1],
     ['wide', 1500],
   ] as const)
-    await api.create(at('v2'), widget('v2', name, { more: values(count) }));
+    await api.create(widgetsOf('v2'), widgetOf('v2', name, { more: values(count) }));
   const requests = (name: string, more: JsonObject): readonly (() => Promise<Told>)[] => [
-    () => api.call('GET', `${at('v1')}/${name}`),
-    () => api.call('GET', `${at('v1')}/${name}`, undefined, TABLE),
-    () => api.call('GET', `${at('v1')}?fieldSelector=metadata.name%3D${name}`),
-    () => api.call('POST', at('v1'), widget('v1', 'new', { more })),
-    () => api.call('PATCH', `${at('v1')}/${name}`, { spec: { more } }, { 'content-type': MERGE }),
-    () => api.call('DELETE', `${at('v1')}/${name}`),
+    () => api.call('GET', `${widgetsOf('v1')}/${name}`),
+    () => api.call('GET', `${widgetsOf('v1')}/${name}`, undefined, TABLE),
+    () => api.call('GET', `${widgetsOf('v1')}?fieldSelector=metadata.name%3D${name}`),
+    () => api.call('POST', widgetsOf('v1'), widgetOf('v1', 'new', { more })),
+    () => api.call('PATCH', `${widgetsOf('v1')}/${name}`, { spec: { more } }, { 'content-type': MERGE }),
+    () => api.call('DELETE', `${widgetsOf('v1')}/${name}`),
   ];
   for (const { name: misdeed, answer: given, message } of MISDEEDS) {
     answer = given;
@@ -380,8 +366,8 @@ test('whatever a webhook does wrong is told of wide objects in the same words', 
   }
   answer = convert;
   for (const name of ['narrow', 'wide']) {
-    assert.equal((await api.call('GET', `${at('v1')}/${name}`)).status, 200);
-    assert.equal((await api.call('DELETE', `${at('v1')}/${name}`)).status, 200);
+    assert.equal((await api.call('GET', `${widgetsOf('v1')}/${name}`)).status, 200);
+    assert.equal((await api.call('DELETE', `${widgetsOf('v1')}/${name}`)).status, 200);
   }
 });
 
@@ -394,24 +380,31 @@ test('a webhook is asked about the page that is listed, and about many changes a
   await using api = await TestServer.open();
   await defined(api, hook);
   for (let i = 0; i < 60; i++)
-    await api.create(at('v2'), widget('v2', `w-${String(i).padStart(2, '0')}`, { word: ['w'] }));
-  const { body } = await api.call('GET', `${at('v1')}?limit=20`);
+    await api.create(widgetsOf('v2'), widgetOf('v2', `w-${String(i).padStart(2, '0')}`, { word: ['w'] }));
+  const { body } = await api.call('GET', `${widgetsOf('v1')}?limit=20`);
   assert.equal(body.items?.length, 20);
   assert.deepEqual(asked(hook), [20]);
   assert.equal(
-    (await api.call('GET', `${at('v1')}?fieldSelector=metadata.name%3Dw-50`)).body.items?.length,
+    (await api.call('GET', `${widgetsOf('v1')}?fieldSelector=metadata.name%3Dw-50`)).body.items?.length,
     1,
   );
   assert.deepEqual(asked(hook), [20, 1]);
   assert.equal(
-    (await api.call('GET', `${at('v1')}?fieldSelector=spec.size%3Dsmall&limit=7`)).body.items?.length,
+    (await api.call('GET', `${widgetsOf('v1')}?fieldSelector=spec.size%3Dsmall&limit=7`)).body.items?.length,
     7,
   );
   assert.deepEqual(asked(hook), [20, 1, 39]);
   const first = body.items?.[0];
   for (let i = 0; i < 30; i++)
-    await api.call('PATCH', `${at('v2')}/w-00`, { spec: { word: [`${i}`] } }, { 'content-type': MERGE });
-  const watch = await api.watch(`${at('v1')}?watch=true&resourceVersion=${body.metadata.resourceVersion}`);
+    await api.call(
+      'PATCH',
+      `${widgetsOf('v2')}/w-00`,
+      { spec: { word: [`${i}`] } },
+      { 'content-type': MERGE },
+    );
+  const watch = await api.watch(
+    `${widgetsOf('v1')}?watch=true&resourceVersion=${body.metadata.resourceVersion}`,
+  );
   const frames = await watch.summary(30);
   watch.stop();
   assert.deepEqual(new Set(frames), new Set([`MODIFIED ${first?.metadata.name}`]));
@@ -423,16 +416,16 @@ test('a watch is told what the webhook fails at', async () => {
   await using hook = await WebhookServer.open((request, path) => answer(request, path));
   await using api = await TestServer.open();
   await defined(api, hook);
-  await api.create(at('v2'), widget('v2', 'a', { more: values(1500) }));
+  await api.create(widgetsOf('v2'), widgetOf('v2', 'a', { more: values(1500) }));
   for (const headers of [{}, TABLE]) {
-    const watch = await api.watch(`${at('v1')}?watch=true`, headers);
+    const watch = await api.watch(`${widgetsOf('v1')}?watch=true`, headers);
     const frame = await watch.next();
     assert.deepEqual([frame?.type, frame?.object.code], ['ERROR', 500]);
     assert.match(frame?.object.message ?? '', /Kind=Widget failed: no way$/);
     assert.equal(await watch.next(), undefined);
   }
   answer = convert;
-  const watch = await api.watch(`${at('v1')}?watch=true`);
+  const watch = await api.watch(`${widgetsOf('v1')}?watch=true`);
   assert.deepEqual(await watch.summary(1), ['ADDED a']);
   watch.stop();
 });

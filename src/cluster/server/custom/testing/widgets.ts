@@ -1,8 +1,12 @@
-/** A definition of widgets, and widgets. */
+/** Definitions of widgets, and widgets. */
+import { yieldToLoop } from '../../../../base/yield-to-loop.ts';
 import type { JsonObject } from '../../../api/json.ts';
+import type { TestServer } from '../../testing/test-server.ts';
 
 export const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-export const WIDGETS = '/apis/example.com/v1/namespaces/default/widgets';
+export const widgetsOf = (version: string): string =>
+  `/apis/example.com/${version}/namespaces/default/widgets`;
+export const WIDGETS = widgetsOf('v1');
 export const MERGE = { 'content-type': 'application/merge-patch+json' };
 export const APPLY = { 'content-type': 'application/apply-patch+yaml' };
 
@@ -46,7 +50,8 @@ export const schema: JsonObject = {
   },
 };
 
-export function definition(overrides: JsonObject = {}, version: JsonObject = {}): JsonObject {
+/** With these versions, and whatever else its `spec` is to say. */
+export function definitionOf(spec: JsonObject): JsonObject {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -54,38 +59,57 @@ export function definition(overrides: JsonObject = {}, version: JsonObject = {})
     spec: {
       group: 'example.com',
       scope: 'Namespaced',
-      names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: schema },
-          subresources: {
-            status: {},
-            scale: {
-              specReplicasPath: '.spec.replicas',
-              statusReplicasPath: '.status.replicas',
-              labelSelectorPath: '.status.selector',
-            },
-          },
-          additionalPrinterColumns: [
-            { name: 'Size', type: 'integer', jsonPath: '.spec.size' },
-            { name: 'Weights', type: 'string', jsonPath: '.spec.parts[*].weight' },
-          ],
-          selectableFields: [{ jsonPath: '.spec.colour' }],
-          ...version,
-        },
-      ],
-      ...overrides,
+      names: { plural: 'widgets', kind: 'Widget' },
+      ...spec,
     },
   };
 }
 
+export function definition(overrides: JsonObject = {}, version: JsonObject = {}): JsonObject {
+  return definitionOf({
+    names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: schema },
+        subresources: {
+          status: {},
+          scale: {
+            specReplicasPath: '.spec.replicas',
+            statusReplicasPath: '.status.replicas',
+            labelSelectorPath: '.status.selector',
+          },
+        },
+        additionalPrinterColumns: [
+          { name: 'Size', type: 'integer', jsonPath: '.spec.size' },
+          { name: 'Weights', type: 'string', jsonPath: '.spec.parts[*].weight' },
+        ],
+        selectableFields: [{ jsonPath: '.spec.colour' }],
+        ...version,
+      },
+    ],
+    ...overrides,
+  });
+}
+
+/** Defines widgets; resolves when they are served in `version`. */
+export async function define(api: TestServer, crd: JsonObject, version = 'v1'): Promise<void> {
+  await api.create(CRDS, crd);
+  for (let turn = 0; turn < 5000; turn++) {
+    if ((await api.call('GET', widgetsOf(version))).status === 200) return;
+    await yieldToLoop();
+  }
+  throw new Error(`widgets were never served in ${version}`);
+}
+
 export const OPEN_OBJECT = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
-export const widget = (name: string, spec: JsonObject): JsonObject => ({
-  apiVersion: 'example.com/v1',
+export const widget = (name: string, spec: JsonObject): JsonObject => widgetOf('v1', name, spec);
+
+export const widgetOf = (version: string, name: string, spec: JsonObject): JsonObject => ({
+  apiVersion: `example.com/${version}`,
   kind: 'Widget',
   metadata: { name },
   spec,
