@@ -69,14 +69,16 @@ port.on('message', (message: Message) => {
   else if (message.kind === 'recording') void record(message);
   else if (message.kind === 'reply') settle(message);
   else {
-    const defining = define(message);
+    const defining = define(message, defined.get(message.name));
     // Those who wait for it are told.
     defining.catch(() => {});
     defined.set(message.name, defining);
   }
 });
 
-async function define({ name, bytes }: Definition): Promise<void> {
+async function define({ name, bytes }: Definition, before: Promise<void> | undefined): Promise<void> {
+  // What is newer may be read sooner, and is to stay.
+  await before?.catch(() => {});
   resources.set(name, await resourcesOf(new CachedObject(name, bytes, 0), forAll));
 }
 
