@@ -3,13 +3,12 @@ import type { JsonObject } from './json.ts';
 import { defineCustom } from './openapi/custom-schemas.ts';
 import { optionVersions } from './openapi/option-versions.ts';
 import { pathsOf } from './openapi/paths.ts';
-import { defineInfo, resourcesRoute } from './openapi/roots.ts';
-import { routesOf, type Route } from './openapi/routes.ts';
+import { defineInfo, resourcesRoute, rootRoute } from './openapi/roots.ts';
+import { routesOf } from './openapi/routes.ts';
 import { SchemaCollector, type GroupVersion } from './openapi/schemas.ts';
 import type { ResourceDeclaration } from './resource-declaration.ts';
 import { OPENAPI_INFO, SECURITY_SCHEMES } from './openapi/about.ts';
 
-export { rootRoutes } from './openapi/roots.ts';
 export { openApiV2 } from './openapi/version2.ts';
 
 const CUSTOM_INFO = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' };
@@ -41,11 +40,11 @@ export function* openApiV3(
   };
 }
 
-/** The document of one path above group versions. */
-export function* openApiV3Root(route: Route): Generator<void, JsonObject> {
+/** The document of one of `rootPaths`. */
+export function* openApiV3Root(path: string): Generator<void, JsonObject> {
   const schemas = new SchemaCollector([]);
   defineInfo(schemas);
-  const paths = yield* pathsOf([route], schemas);
+  const paths = yield* pathsOf([rootRoute(path)], schemas);
   const collected = yield* schemas.collected();
   return {
     openapi: '3.0.0',

@@ -76,6 +76,7 @@ import type { FileAccess } from './configuration/file-access.ts';
 import { Discovery } from './discovery.ts';
 import { noSuchPath } from './failure.ts';
 import { Offload } from './offload/offload.ts';
+import type { Describer } from './offload/protocol.ts';
 import { Registry } from './writes/registry.ts';
 import { parseRequest } from './request-info.ts';
 import { ResourceTable } from './resource-table.ts';
@@ -213,6 +214,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.defer(() => stop.abort());
   const callConverterHere: ServerParts['callConverter'] = (clientConfig, review) =>
     callConverter(clientConfig, review, parts);
+  const offload = stack.use(
+    new Offload({ clock, storage, limits, choices, callConverter: callConverterHere }),
+  );
   const parts: ServerParts = {
     store,
     cache,
@@ -244,7 +248,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // Under this name everyone knows the store.
       { name: 'etcd-0', live: true, check: async (): Promise<void> => void (await store.revision()) },
     ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    offload: stack.use(new Offload({ clock, storage, limits, choices, callConverter: callConverterHere })),
+    offload,
     callConverter: callConverterHere,
     stopping: stop.signal,
   };
@@ -277,9 +281,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   stack.use(await CustomResources.start(parts));
   startUp.done('definitions');
   stack.use(followPolicies(parts));
-  const aggregation = stack.use(new Aggregation(parts, options.proxyClient));
+  const describe: Describer = (what, definitions = []) => offload.describe(parts, what, definitions);
+  const aggregation = stack.use(new Aggregation(parts, { client: options.proxyClient, describe }));
   startUp.done('aggregation');
-  const discovery = new Discovery(resources, aggregation, { clock, advertised: () => advertiser.own });
+  const advertised = (): Advertised | undefined => advertiser.own;
+  const discovery = new Discovery(resources, aggregation, { clock, describe, advertised });
   metrics.observe(parts);
   const flows = stack.use(new FlowControl(parts, metrics.registry, options.flowControl));
   const dangling = stack.use(new DanglingReferences(parts));

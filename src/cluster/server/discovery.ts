@@ -1,52 +1,35 @@
-/** What is served, in the documents that clients ask for: legacy lists and aggregated discovery. */
+/** What is served, in the documents that clients ask for: legacy lists, aggregated discovery, OpenAPI. */
 import { createHash } from 'node:crypto';
 
 import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { JsonObject, JsonValue } from '../api/json.ts';
-import type * as OpenApi from '../api/openapi.ts';
-import type { Route } from '../api/openapi/routes.ts';
 import type { SubresourceDeclaration } from '../api/resource-declaration.ts';
 import { apiVersionOf, kindSchema } from '../api/schema.ts';
 import type { ApiResponse } from '../api/transport.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { isRemote, REGISTRATION_GROUP } from './aggregation/api-services.ts';
-import type { ForeignVersion } from './aggregation/foreign-discovery.ts';
-import { compareVersions, localPriority, type Priority } from './aggregation/priorities.ts';
+import { compareVersions, localPriority } from './aggregation/priorities.ts';
 import type { Advertised } from './membership/master-leases.ts';
 import type { RequestContext } from './context.ts';
-import { Documents, jsonSteps, type Document, type Steps } from './encoding/document.ts';
+import { Documents, inSlices, jsonSteps, type Steps } from './encoding/document.ts';
 import { methodNotAllowed } from './failure.ts';
-import {
-  aggregatedFormat,
-  documentFormat,
-  OPENAPI_TYPES,
-  openApiFormat,
-  PROTOBUF,
-  unroutedFormat,
-} from './encoding/negotiate.ts';
-import { encodeOpenApiV2 } from './encoding/openapi-v2-protobuf.ts';
-import { encodeOpenApiV3 } from './encoding/openapi-v3-protobuf.ts';
+import { aggregatedFormat, documentFormat, PROTOBUF, unroutedFormat } from './encoding/negotiate.ts';
 import { encodeEnvelope, encodeMessage } from './encoding/protobuf-writer.ts';
+import { byGroupVersion, pathOf, type GroupVersion } from './group-version.ts';
+import type { Describer } from './offload/protocol.ts';
+import { OpenApiDocuments } from './openapi-documents.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceTable } from './resource-table.ts';
-import { bare, jsonDocument, jsonResponse, protobufResponse, respondWith } from './encoding/respond.ts';
+import { jsonDocument, jsonResponse, protobufResponse, respondWith } from './encoding/respond.ts';
 import { toBytes } from './encoding/view.ts';
 
 const AGGREGATED = ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
-interface GroupVersion {
-  readonly group: string;
-  readonly version: string;
-  readonly priority: Priority;
-  /** None when another server has them. */
-  readonly resources: readonly Resource[];
-  readonly foreign?: ForeignVersion;
-}
-
 export class Discovery {
   readonly #table: ResourceTable;
   readonly #aggregation: Aggregation;
+  readonly #clock: Clock;
   readonly #advertised: () => Advertised | undefined;
   #generation = 0;
   #foreign = 0;
@@ -54,19 +37,27 @@ export class Discovery {
   #versions: readonly GroupVersion[] = [];
   readonly #legacyLists = new Map<string, Uint8Array>();
   readonly #aggregated: Documents;
-  readonly #openApi: Documents;
+  readonly #openApi: OpenApiDocuments;
 
   /** `advertised` is where clients reach the server; nothing while that is not known. */
   constructor(
     table: ResourceTable,
     aggregation: Aggregation,
-    { clock, advertised }: { readonly clock: Clock; readonly advertised: () => Advertised | undefined },
+    {
+      advertised,
+      ...making
+    }: {
+      readonly clock: Clock;
+      readonly describe: Describer;
+      readonly advertised: () => Advertised | undefined;
+    },
   ) {
     this.#table = table;
     this.#advertised = advertised;
     this.#aggregation = aggregation;
-    this.#aggregated = new Documents(clock);
-    this.#openApi = new Documents(clock);
+    this.#aggregated = new Documents(making.clock);
+    this.#openApi = new OpenApiDocuments(aggregation, making);
+    this.#clock = making.clock;
   }
 
   /** Documents are made anew when something else is served, here or elsewhere. */
@@ -74,11 +65,7 @@ export class Discovery {
     if (this.#generation !== this.#table.generation) {
       this.#generation = this.#table.generation;
       this.#foreign = 0;
-      this.#openApi.clear();
-      // As paths are installed upstream, which is by name.
-      const sorted = this.#table.all.toSorted((a, b) => compare(a.resource, b.resource));
-      const byVersion = Map.groupBy(sorted, ({ group, version }) => apiVersionOf(group, version));
-      this.#localVersions = [...byVersion.values()].map((resources) => {
+      this.#localVersions = [...byGroupVersion(this.#table.all).values()].map((resources) => {
         const { group, version } = resources[0]!;
         return { group, version, priority: localPriority(group, version), resources };
       });
@@ -86,7 +73,6 @@ export class Discovery {
     if (this.#foreign === this.#aggregation.generation) return;
     this.#foreign = this.#aggregation.generation;
     this.#legacyLists.clear();
-    this.#aggregated.clear();
     const { services, remotes, discovery } = this.#aggregation;
     const local = this.#localVersions.flatMap((one) => {
       const service = services.get(`${one.version}.${one.group}`);
@@ -98,6 +84,7 @@ export class Discovery {
       return { group, version, priority, resources: [], foreign: discovery.version(service) };
     });
     this.#versions = inOrder([...local, ...foreign]);
+    this.#openApi.serve(this.#versions);
   }
 
   /** Where documents are. */
@@ -112,15 +99,10 @@ export class Discovery {
     const { request, info } = context;
     this.#refresh();
     const { accept, 'if-none-match': known } = request.headers;
-    context.verbatim = info.path.startsWith('/openapi/');
-    if (info.path === '/openapi/v2') return await this.#answerOpenApiV2(accept, known);
-    if (info.path === '/openapi/v3') return await this.#answerOpenApiPaths();
-    if (info.path.startsWith('/openapi/v3/'))
-      return await this.#answerOpenApi(info.path.slice('/openapi/v3'.length), {
-        query: info.query,
-        accept,
-        known,
-      });
+    if (info.path.startsWith('/openapi/')) {
+      context.verbatim = true;
+      return await this.#openApi.answer(info.path, { query: info.query, accept, known });
+    }
     const path = info.path.replace(/\/+$/, '');
     const document = this.#legacy(path);
     if (document === undefined) return undefined;
@@ -188,8 +170,8 @@ export class Discovery {
   ): Promise<ApiResponse> {
     const versions = this.#versions;
     const names = core ? [''] : this.#groups();
-    const { bytes, hash } = await this.#aggregated.get(`${core ? '/api' : '/apis'} ${format}`, () =>
-      aggregatedSteps(names, versions, format),
+    const { bytes, hash } = await this.#aggregated.get(`${core ? '/api' : '/apis'} ${format}`, versions, () =>
+      inSlices(aggregatedSteps(names, versions, format), this.#clock),
     );
     const etag = JSON.stringify(hash);
     const type = format === 'json' ? 'application/json' : PROTOBUF;
@@ -197,141 +179,6 @@ export class Discovery {
     if (known === etag) return { status: 304, headers, body: new Uint8Array(0) };
     return format === 'json' ? jsonResponse(200, bytes, headers) : jsonDocument(200, bytes, headers);
   }
-
-  async #refreshOpenApi(): Promise<void> {
-    const isOlder = ({ foreign }: GroupVersion): boolean =>
-      foreign !== undefined && foreign.openApiUrl === undefined;
-    if (this.#versions.some((version) => isOlder(version))) await this.#aggregation.openApi.refresh();
-  }
-
-  /** Where the documents of version 3 are, by path. */
-  async #answerOpenApiPaths(): Promise<ApiResponse> {
-    await this.#refreshOpenApi();
-    const parts = (await this.#openApiParts()).toSorted(([a], [b]) => compare(a, b));
-    const documents = await Promise.all(parts.map(([, part]) => this.#openApiOf(part, 'json')));
-    const paths = parts.flatMap(([path, part], i): [string, unknown][] => {
-      const hash = documents[i]?.hash.toUpperCase();
-      const elsewhere = 'foreign' in part ? part.foreign?.openApiUrl : undefined;
-      const serverRelativeURL = elsewhere ?? (hash && `/openapi/v3${path}?hash=${hash}`);
-      return serverRelativeURL === undefined ? [] : [[path.slice(1), { serverRelativeURL }]];
-    });
-    // Upstream leaves it to its HTTP library to guess what this is.
-    const headers = { 'content-type': 'text/plain; charset=utf-8' };
-    return jsonDocument(200, toBytes({ paths: Object.fromEntries(paths) }), headers);
-  }
-
-  /** `path` is that of a group's version. What is wrong is said by the status alone. */
-  async #answerOpenApi(
-    path: string,
-    {
-      query,
-      accept,
-      known,
-    }: { query: URLSearchParams; accept: string | undefined; known: string | undefined },
-  ): Promise<ApiResponse> {
-    await this.#refreshOpenApi();
-    const parts = await this.#openApiParts();
-    const part = parts.find(([own]) => own === path)?.[1];
-    const document = part && (await this.#openApiOf(part, 'json'));
-    if (part === undefined || document === undefined) return bare(404);
-    const vary = { vary: 'Accept' };
-    const format = openApiFormat(accept, 'v3');
-    if (format === undefined) return bare(406, vary);
-    const hash = document.hash.toUpperCase();
-    const asked = query.get('hash') ?? '';
-    if (asked !== '' && asked !== hash)
-      return bare(301, {
-        ...vary,
-        'content-type': 'application/json',
-        location: `/openapi/v3${path}?hash=${hash}`,
-      });
-    const etag = JSON.stringify(hash);
-    if (known === etag) return bare(304, { ...vary, etag });
-    // The hash names the content, so what is under it never changes.
-    const forever = asked === hash ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
-    const headers = { 'content-type': OPENAPI_TYPES[format]('v3'), ...vary, etag, ...forever };
-    const shown = format === 'json' ? document : await this.#openApiOf(part, format);
-    return shown === undefined ? bare(404) : { status: 200, headers, body: shown.bytes };
-  }
-
-  /** Everything in one document, which takes long to make: it is kept in each form that was asked for. */
-  async #answerOpenApiV2(accept: string | undefined, known: string | undefined): Promise<ApiResponse> {
-    const { openApi } = this.#aggregation;
-    const [make] = await Promise.all([openApiMaker(), openApi.refresh()]);
-    const format = openApiFormat(accept, 'v2');
-    const varies = { vary: 'Accept' };
-    if (format === undefined) return bare(406, varies);
-    const form = `/openapi/v2 ${format}`;
-    const id = `${form} ${openApi.generation}`;
-    if (!this.#openApi.has(id)) this.#openApi.drop(`${form} `);
-    const local = this.#versions.filter(({ foreign }) => foreign === undefined);
-    const roots = this.#rootRoutes(make);
-    const document = await this.#openApi.get(id, function* () {
-      const parts = [
-        ...local.map((version) => documentSteps(make, version)),
-        ...roots.map((route) => make.openApiV3Root(route)),
-      ];
-      const whole = openApi.merged(yield* make.openApiV2(parts));
-      return yield* format === 'protobuf' ? encodeOpenApiV2(whole) : jsonSteps(whole);
-    });
-    const etag = JSON.stringify(document.hash.toUpperCase());
-    const headers = { 'content-type': OPENAPI_TYPES[format]('v2'), etag, ...varies };
-    if (known === etag) return bare(304, headers);
-    return { status: 200, headers, body: document.bytes };
-  }
-
-  /** What has a document of version 3, by path: group versions, and the paths above them. */
-  async #openApiParts(): Promise<(readonly [string, GroupVersion | Route])[]> {
-    const make = await openApiMaker();
-    return [
-      ...this.#versions.map((version) => [pathOf(version), version] as const),
-      ...this.#rootRoutes(make).map((route) => [route.path.slice(0, -1), route] as const),
-    ];
-  }
-
-  #rootRoutes({ rootRoutes }: typeof OpenApi): Route[] {
-    const published = this.#versions.filter(({ resources }) =>
-      resources.some(({ declaration }) => declaration.openApi === undefined),
-    );
-    return rootRoutes([...new Set(published.map(({ group }) => group))].filter((name) => name !== ''));
-  }
-
-  /** Undefined for what another server has, unless it has to be made here. */
-  async #openApiOf(about: GroupVersion | Route, format: 'json' | 'protobuf'): Promise<Document | undefined> {
-    const encode = format === 'json' ? jsonSteps : encodeOpenApiV3;
-    const make = await openApiMaker();
-    if (!('group' in about)) {
-      return await this.#openApi.get(`${about.path} ${format}`, function* () {
-        return yield* encode(yield* make.openApiV3Root(about));
-      });
-    }
-    const { group, version, foreign } = about;
-    const id = `${pathOf(about)} ${format}`;
-    if (foreign === undefined) {
-      return await this.#openApi.get(id, function* () {
-        return yield* encode(yield* documentSteps(make, about));
-      });
-    }
-    const service = this.#aggregation.services.remote(group, version);
-    if (service === undefined || foreign.openApiUrl !== undefined) return undefined;
-    const document = this.#aggregation.openApi.version3(service);
-    if (document === undefined) return undefined;
-    // Another server may say something else at any time.
-    this.#openApi.drop(id);
-    return await this.#openApi.get(id, () => encode(document));
-  }
-}
-
-/** Schemas and what is said of them are large, and most servers start without anyone asking. */
-async function openApiMaker(): Promise<typeof OpenApi> {
-  return await import('../api/openapi.ts');
-}
-
-function documentSteps(make: typeof OpenApi, about: GroupVersion): Steps<JsonObject> {
-  return make.openApiV3(
-    about,
-    about.resources.map(({ declaration }) => declaration),
-  );
 }
 
 const AGGREGATED_LIST = { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2' };
@@ -359,10 +206,6 @@ function* aggregatedSteps(
     yield;
   }
   return encodeEnvelope(AGGREGATED_LIST, Buffer.concat(parts));
-}
-
-function pathOf({ group, version }: { readonly group: string; readonly version: string }): string {
-  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
 }
 
 /** Changes when the version does that a kind is stored in: storage migrators compare it. */

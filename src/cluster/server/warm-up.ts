@@ -18,7 +18,6 @@ const PARTS: readonly (() => Promise<unknown>)[] = [
   () => import('yaml'),
   () => parseYaml(Buffer.from('a')),
   () => parseYaml(Buffer.from('a: [b]\n')),
-  () => import('../api/openapi.ts'),
   () => import('./http/http2-sessions.ts'),
   () => import('jose'),
   () => import('node:https'),

@@ -1,4 +1,5 @@
 /** Paths that belong to no resource: what groups there are, the version, and whom service accounts' tokens are of. */
+import { FIXED_PATHS } from './root-paths.ts';
 import { OBJECTS, type Route } from './routes.ts';
 import type { GroupVersionKind, SchemaCollector, Steps } from './schemas.ts';
 
@@ -36,23 +37,27 @@ function ofIssuer(path: string, what: string, type: string): Route {
   return { ...route, answer: undefined, produces: [type] };
 }
 
-/** Those that are there whatever is served. */
-const FIXED: readonly Route[] = [
-  ofIssuer('/.well-known/openid-configuration/', 'Configuration', 'application/json'),
-  get('/api/', 'APIVersions', 'APIVersions'),
-  get('/apis/', 'APIVersions', 'APIGroupList'),
-  ofIssuer('/openid/v1/jwks/', 'Keyset', 'application/jwk-set+json'),
-  { ...get('/version/', 'CodeVersion', 'Info'), answer: INFO, produces: ['application/json'] },
-];
+const FIXED: Readonly<Record<(typeof FIXED_PATHS)[number], (path: string) => Route>> = {
+  '/.well-known/openid-configuration/': (path) => ofIssuer(path, 'Configuration', 'application/json'),
+  '/api/': (path) => get(path, 'APIVersions', 'APIVersions'),
+  '/apis/': (path) => get(path, 'APIVersions', 'APIGroupList'),
+  '/openid/v1/jwks/': (path) => ofIssuer(path, 'Keyset', 'application/jwk-set+json'),
+  '/version/': (path) => ({
+    ...get(path, 'CodeVersion', 'Info'),
+    answer: INFO,
+    produces: ['application/json'],
+  }),
+};
 
 /** Of a group version: which resources it has. */
 export function resourcesRoute(root: string): Route {
   return get(`${root}/`, 'APIResources', 'APIResourceList');
 }
 
-/** `groups` are those that no user's definition made. */
-export function rootRoutes(groups: readonly string[]): Route[] {
-  return [...FIXED, ...groups.map((group) => get(`/apis/${group}/`, 'APIGroup', 'APIGroup'))];
+/** Of one of `rootPaths`. */
+export function rootRoute(path: string): Route {
+  const fixed = FIXED_PATHS.find((one) => one === path);
+  return fixed === undefined ? get(path, 'APIGroup', 'APIGroup') : FIXED[fixed](path);
 }
 
 export function defineInfo(schemas: SchemaCollector): void {

@@ -3,6 +3,7 @@
  * (https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/).
  */
 import type { Handler, ServerParts } from '../context.ts';
+import type { Describer } from '../offload/protocol.ts';
 import { ApiServices, isRemote, type RemoteService } from './api-services.ts';
 import { Availability } from './availability.ts';
 import { Connections, type ProxyClient } from './connections.ts';
@@ -22,14 +23,17 @@ export class Aggregation implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
 
   /** Begins at once to look after what is there; the server's own group versions follow with `local.reconcile`. */
-  constructor(server: ServerParts, client: ProxyClient | undefined) {
+  constructor(
+    server: ServerParts,
+    { client, describe }: { readonly client: ProxyClient | undefined; readonly describe: Describer },
+  ) {
     using stack = new DisposableStack();
     this.services = stack.use(new ApiServices(server));
     const locator = new Locator(server);
     const connections = stack.use(new Connections(server.clock, client));
     const parts = { services: this.services, locator, connections };
     this.discovery = new ForeignDiscovery(parts, server);
-    this.openApi = new ForeignOpenApi(parts, server);
+    this.openApi = new ForeignOpenApi(parts, server, describe);
     this.handler = proxyHandler(parts, this.discovery);
     this.local = new LocalServices(server, this.services);
     const { discovery } = this;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { systemClock } from '../../../base/clock.ts';
 import { eventually } from '../../../../test/fixtures/eventually.ts';
 import { objectAt, objectsAt, stringAt } from '../../api/json.ts';
 import type { UserInfo } from '../../api/transport.ts';
@@ -185,4 +186,41 @@ test('a description in the older form is made into the newer one', async () => {
     },
     components: { schemas: { 'com.example.Flunder': { type: 'object', properties: { next } } } },
   });
+});
+
+test('what a backend answers that is no object is as if it had not answered', async () => {
+  let late = 0;
+  await using both = await registered({
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + late,
+  });
+  const { server, backend } = both;
+  const path = '/openapi/v3/apis/wardle.example.com/v1alpha1';
+  const told = async (): Promise<unknown[]> => {
+    const index = await server.call('GET', '/openapi/v3');
+    const whole = await server.call('GET', '/openapi/v2');
+    const { status } = await server.call('GET', path);
+    return [
+      'apis/wardle.example.com/v1alpha1' in objectAt(index.body, 'paths'),
+      status,
+      FLUNDERS in objectAt(whole.body, 'paths'),
+    ];
+  };
+  for (const broken of [[], null, 'text']) {
+    backend.answerJson('/openapi/v2', broken);
+    assert.deepEqual(await told(), [false, 404, false]);
+  }
+  backend.answerJson('/openapi/v2', { swagger: '2.0', paths: { [FLUNDERS]: { get: { responses: {} } } } });
+  assert.deepEqual(await told(), [true, 200, true]);
+  const known = await server.raw('GET', path);
+  // Asked again it says the same, in other words; and then nothing that can be read.
+  const same = { paths: { [FLUNDERS]: { get: { responses: {} } } }, definitions: { Unused: {} } };
+  for (const next of [same, []]) {
+    late += 61_000;
+    const asked = backend.seen.length;
+    backend.answerJson('/openapi/v2', next);
+    assert.equal((await server.raw('GET', path)).body, known.body);
+    assert.ok(backend.seen.slice(asked).some(({ url }) => url === '/openapi/v2'));
+  }
+  assert.deepEqual(await told(), [true, 200, true]);
 });

@@ -1,4 +1,4 @@
-/** Large documents that are made once and then kept: made slice by slice, whoever else asks meanwhile waits for the same one. */
+/** Large documents that are made once and then kept: whoever else asks meanwhile waits for the same one. */
 import { createHash } from 'node:crypto';
 
 import type { Clock } from '../../../base/clock.ts';
@@ -15,42 +15,47 @@ export interface Document {
 /** Work that can stop wherever it yields. */
 export type Steps<T> = Generator<void, T>;
 
+interface Kept {
+  readonly of: readonly unknown[];
+  readonly making: Promise<Document>;
+}
+
 export class Documents {
   readonly #clock: Clock;
-  #kept = new Map<string, Promise<Document>>();
+  readonly #kept = new Map<string, Kept>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Those that are being made are given to those who wait for them, and then forgotten. */
-  clear(): void {
-    this.#kept = new Map();
+  /** Forgets all others. */
+  keepOnly(isWanted: (id: string) => boolean): void {
+    for (const id of this.#kept.keys()) if (!isWanted(id)) this.#kept.delete(id);
   }
 
-  /** Forgets those whose ids begin so. */
-  drop(prefix: string): void {
-    for (const id of this.#kept.keys()) if (id.startsWith(prefix)) this.#kept.delete(id);
+  /** `of` is what the document is made of: it is made anew once one of these is another. */
+  async get(id: string, of: readonly unknown[], make: () => Promise<Uint8Array>): Promise<Document> {
+    const kept = this.#kept.get(id);
+    if (kept !== undefined && isSame(kept.of, of)) return await kept.making;
+    const own: Kept = { of, making: this.#made(make) };
+    this.#kept.set(id, own);
+    // The next who asks tries again.
+    own.making.catch(() => {
+      if (this.#kept.get(id) === own) this.#kept.delete(id);
+    });
+    return await own.making;
   }
 
-  has(id: string): boolean {
-    return this.#kept.has(id);
-  }
-
-  async get(id: string, make: () => Steps<Uint8Array>): Promise<Document> {
-    const kept = this.#kept;
-    let making = kept.get(id);
-    if (making === undefined) {
-      making = inSlices(hashed(make()), this.#clock);
-      kept.set(id, making);
-      // The next who asks tries again.
-      making.catch(() => kept.delete(id));
-    }
-    return await making;
+  async #made(make: () => Promise<Uint8Array>): Promise<Document> {
+    return await inSlices(hashed(await make()), this.#clock);
   }
 }
 
-async function inSlices<T>(steps: Steps<T>, clock: Clock): Promise<T> {
+function isSame(some: readonly unknown[], others: readonly unknown[]): boolean {
+  return some.length === others.length && some.every((one, i) => one === others[i]);
+}
+
+export async function inSlices<T>(steps: Steps<T>, clock: Clock): Promise<T> {
   const slice = new Slice(clock);
   // Many may be asked for at once: each begins in a turn of its own.
   await slice.next();
@@ -63,8 +68,7 @@ async function inSlices<T>(steps: Steps<T>, clock: Clock): Promise<T> {
 
 const HASHED_BYTES = 256 * 1024;
 
-function* hashed(steps: Steps<Uint8Array>): Steps<Document> {
-  const bytes = yield* steps;
+function* hashed(bytes: Uint8Array): Steps<Document> {
   const hash = createHash('sha512');
   for (let at = 0; at < bytes.length; at += HASHED_BYTES) {
     hash.update(bytes.subarray(at, at + HASHED_BYTES));

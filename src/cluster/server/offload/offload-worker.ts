@@ -24,11 +24,13 @@ import { ResourceTable } from '../resource-table.ts';
 import type { Resource } from '../resource.ts';
 import {
   buffersIn,
+  given,
   NO_JOB,
   own,
   type Asked,
   type Call,
   type Definition,
+  type Describe,
   type Done,
   type Made,
   type Evaluation,
@@ -40,6 +42,7 @@ import {
   type Show,
   type ShownAs,
   type ThreadOptions,
+  type ToThread,
   type Validation,
 } from './protocol.ts';
 import { remoteParts, type Ask } from './remote-parts.ts';
@@ -58,15 +61,14 @@ const defined = new Map<string, Promise<void>>();
 const waiting = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
 let lastCall = 0;
 
-type Message = Job | Show | Evaluation | Validation | Reading | Recording | Definition | Reply;
-
-port.on('message', (message: Message) => {
+port.on('message', (message: ToThread) => {
   if (message.kind === 'job') void work(message);
   else if (message.kind === 'evaluation') void evaluate(message);
   else if (message.kind === 'validation') void validate(message);
   else if (message.kind === 'show') void show(message);
   else if (message.kind === 'reading') void read(message);
   else if (message.kind === 'recording') void record(message);
+  else if (message.kind === 'describe') void describe(message);
   else if (message.kind === 'reply') settle(message);
   else {
     const defining = define(message, defined.get(message.name));
@@ -181,6 +183,19 @@ function objectOf({ buffer }: Uint8Array): JsonObject {
 async function record({ id, body, how }: Recording): Promise<void> {
   try {
     post({ kind: 'made', id, answer: own(await recordedBody(body, how)) });
+  } catch (error) {
+    post({ kind: 'made', id, error: toWireError(error) });
+  }
+}
+
+async function describe({ id, what, definitions }: Describe): Promise<void> {
+  try {
+    const { described } = await import('./describe.ts');
+    // One that cannot be read is not served, or as it was before: nothing is said of it, or that.
+    await Promise.allSettled(definitions.flatMap((name) => defined.get(name) ?? []));
+    const builtIn = resources.all.filter(({ declaration }) => declaration.openApi === undefined);
+    const served = [...builtIn, ...definitions.flatMap((name) => resources.source(name))];
+    post({ kind: 'made', id, answer: given(await described(what, served)) });
   } catch (error) {
     post({ kind: 'made', id, error: toWireError(error) });
   }

@@ -10,6 +10,7 @@ import { PlatformError } from '../../../base/errors.ts';
 import { TooLong } from '../../../base/too-long.ts';
 import { fromWireError, toWireError } from '../../../base/wire-error.ts';
 import { workerUrl } from '../../../base/worker-url.ts';
+import { Slice, yieldToLoop } from '../../../base/yield-to-loop.ts';
 import { withAllowance } from '../../api/cel/allowance.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import type { FieldError } from '../../api/field-error.ts';
@@ -32,6 +33,7 @@ import { viewOf } from '../handlers/read.ts';
 import { answersFor } from './asked.ts';
 import {
   buffersIn,
+  definitionName,
   given,
   NO_JOB,
   own,
@@ -39,19 +41,16 @@ import {
   type Call,
   type CallName,
   type Definition,
+  type Described,
   type Done,
   type Made,
   type Packed,
-  type Evaluation,
   type Job,
   type Place,
-  type Reading,
-  type Recording,
-  type Reply,
   type SharedCalls,
-  type Show,
   type ShownAs,
   type ThreadOptions,
+  type ToThread,
   type Validation,
 } from './protocol.ts';
 import { isWide, isWideObject, type WideViews } from './wide.ts';
@@ -145,6 +144,12 @@ export class Offload implements AsyncDisposable {
     return this.#thread.record(body, how);
   }
 
+  /** What OpenAPI says of what is served; `definitions` are those of the custom resources in it. */
+  describe(server: Defined['server'], what: Described, definitions: readonly string[]): Promise<Uint8Array> {
+    this.#thread ??= this.#start();
+    return this.#thread.describe(server, what, definitions);
+  }
+
   /** How a list or a watch shows its wide objects; undefined where it shows bytes as they are stored. */
   views(context: ResourceContext, view: View): WideViews | undefined {
     const isCut = view.verbatim || (view.shape === 'metadata' && view.format === 'json');
@@ -202,10 +207,6 @@ export interface Update {
 
 function placeOf({ group, version, resource }: Place): Place {
   return { group, version, resource };
-}
-
-function definitionName({ group, resource }: Place): string {
-  return `${resource}.${group}`;
 }
 
 /** A request that the thread answers, or expressions that it evaluates. */
@@ -345,12 +346,22 @@ class Thread implements AsyncDisposable {
       kind: 'reading',
       id,
       place: of.place,
-      definition: this.#defineNamed(of),
+      definition: this.#defineNamed(of.server, definitionName(of.place)),
       review: own(review),
       answer: { ...answer, bytes: given(answer.bytes) },
     });
     const { values, slices } = await promise;
     return slices.map(([at, length]) => values.subarray(at, at + length));
+  }
+
+  describe(server: Defined['server'], what: Described, definitions: readonly string[]): Promise<Uint8Array> {
+    const { promise, done, reject } = made<Uint8Array>();
+    const id = this.#run({ answers: {}, done, reject, report: () => {} });
+    this.#defineAll(server, definitions).then(
+      () => this.#post({ kind: 'describe', id, what, definitions }),
+      reject,
+    );
+    return promise;
   }
 
   record(body: Uint8Array, how: BodyToRecord): Promise<Uint8Array> {
@@ -370,11 +381,20 @@ class Thread implements AsyncDisposable {
   /** Tells the thread of the definition of a custom resource; its name, undefined for all other resources. */
   #define({ server }: Pick<Defined, 'server'>, resource: Resource): string | undefined {
     const isCustom = server.resources.source(definitionName(resource)).includes(resource);
-    return isCustom ? this.#defineNamed({ server, place: resource }) : undefined;
+    return isCustom ? this.#defineNamed(server, definitionName(resource)) : undefined;
   }
 
-  #defineNamed({ server, place }: Defined): string {
-    const name = definitionName(place);
+  /** They may be many, and as many documents of them be asked for at once. */
+  async #defineAll(server: Defined['server'], names: readonly string[]): Promise<void> {
+    await yieldToLoop();
+    const slice = new Slice(this.#options.clock);
+    for (const name of names) {
+      this.#defineNamed(server, name);
+      await slice.pause();
+    }
+  }
+
+  #defineNamed(server: Defined['server'], name: string): string {
     const { prefix } = server.resources.get('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
     const stored = server.cache.resource(prefix).get(`${prefix}${name}`);
     if (stored === undefined || this.#definitions.get(name) === stored.revision) return name;
@@ -384,7 +404,7 @@ class Thread implements AsyncDisposable {
     return name;
   }
 
-  #post(message: Job | Show | Evaluation | Validation | Reading | Recording | Definition | Reply): void {
+  #post(message: ToThread): void {
     this.#worker.postMessage(message, buffersIn(message));
   }
 

@@ -27,6 +27,9 @@
  *     |-- Reading { review, answer } ---->|   wide objects that a webhook has converted
  *     |<-- Made { answer | error } --|
  *     |                                   |
+ *     |-- Describe { what } ------------->|   a document of OpenAPI, after the definitions that it is about
+ *     |<-- Made { answer | error } --|
+ *     |                                   |
  *     |<-- Call { callConverter } --------|   the webhook, on behalf of whatever has something to be converted
  *     |-- Reply { value | error } ------->|
  */
@@ -220,6 +223,46 @@ export interface Recording {
   readonly how: BodyToRecord;
 }
 
+/** What OpenAPI says of what is served. */
+export interface Describe {
+  readonly kind: 'describe';
+  readonly id: number;
+  readonly what: Described;
+  /** Of the definitions those that are served now, where they matter: the thread knows others that are gone. */
+  readonly definitions: readonly string[];
+}
+
+interface Version {
+  readonly group: string;
+  readonly version: string;
+}
+
+export type Described =
+  | ({ readonly format: 'json' | 'protobuf' } & (
+      | ({ readonly document: 'v3' } & Version)
+      /** Of a path above group versions. */
+      | { readonly document: 'v3 root'; readonly path: string }
+      /** Of another server's part. */
+      | { readonly document: 'v3 of part'; readonly part: Uint8Array }
+      /** Of everything: what is served here, in this order, and other servers' parts. */
+      | {
+          readonly document: 'v2';
+          readonly versions: readonly Version[];
+          readonly roots: readonly string[];
+          readonly parts: readonly Uint8Array[];
+        }
+    ))
+  /** JSON of what concerns one group version in another server's v2 document; fails where that is no JSON object. */
+  | ({ readonly document: 'part'; readonly whole: Uint8Array } & Version);
+
+/** The bytes in what is to be described are given away. */
+export type Describer = (what: Described, definitions?: readonly string[]) => Promise<Uint8Array>;
+
+/** Definitions are called by their resource and group. */
+export function definitionName({ group, resource }: Omit<Place, 'version'>): string {
+  return `${resource}.${group}`;
+}
+
 /** One buffer for many: hundreds would each have to change hands, and to be collected. */
 export interface Packed {
   readonly values: Uint8Array;
@@ -233,6 +276,17 @@ export interface Made {
   readonly answer?: Uint8Array | Packed;
   readonly error?: WireError;
 }
+
+export type ToThread =
+  | Job
+  | Show
+  | Evaluation
+  | Validation
+  | Reading
+  | Recording
+  | Describe
+  | Definition
+  | Reply;
 
 /** The buffers in a message, to be handed over with it: each is the sender's own. */
 export function buffersIn(value: unknown, found: ArrayBuffer[] = []): ArrayBuffer[] {
