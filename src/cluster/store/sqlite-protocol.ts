@@ -5,8 +5,8 @@
  *   main                                worker
  *     |   workerData { path }             |
  *     |<-------- opened | failed ---------|   revision, compacted, leases
- *     |-- Batch { requests, values } ---->|   one on the way at a time
- *     |<-- Reply { results, values } -----|   one result for each request, after one commit for all
+ *     |-- Batch { requests, values } ---->|   another one follows when there is no other, or when it is worth it
+ *     |<-- Reply { results, values } -----|   one result for each request, after one commit for all batches that have come
  *     |-- Batch with `backup` ----------->|
  *     |<-- Reply, at once ----------------|
  *     |      batches and replies go on    |

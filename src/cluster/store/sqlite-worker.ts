@@ -1,5 +1,5 @@
-/** The worker thread of the SQLite store: one batch of requests in, one commit, one reply out. */
-import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
+/** The worker thread of the SQLite store: the batches of requests that have come, one commit, a reply to each. */
+import { MessageChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { armFailpoints } from '../../base/failpoint.ts';
 import { assert, isPlatformError } from '../../base/errors.ts';
 import { toWireError, type WireError } from '../../base/wire-error.ts';
@@ -30,13 +30,15 @@ let closed = false;
 try {
   finishRestore(path);
   const database = new SqliteDatabase(path);
-  port.on('message', (batch: Batch) => {
-    const out = new ValuePacker();
-    const results = handle(database, batch, out);
-    const values = out.pack();
-    port.postMessage({ kind: 'reply', results, values } satisfies Reply, [values.buffer]);
+  port.on('message', (first: Batch) => {
+    const batches = [first, ...arrived()];
+    for (const { results, out } of handle(database, batches)) {
+      const values = out.pack();
+      port.postMessage({ kind: 'reply', results, values } satisfies Reply, [values.buffer]);
+    }
     if (closed) port.close();
-    else if (batch.requests.some((request) => request.kind === 'compact')) sweepSoon(database);
+    else if (batches.some(({ requests }) => requests.some(({ kind }) => kind === 'compact')))
+      sweepSoon(database);
   });
   const { revision, compacted, leases } = database;
   port.postMessage({ kind: 'opened', revision, compacted, leases } satisfies Opened);
@@ -45,43 +47,66 @@ try {
   port.postMessage({ kind: 'failed', error: toWireError(sqliteError(path, error)) } satisfies OpenFailed);
 }
 
-function handle(database: SqliteDatabase, batch: Batch, out: ValuePacker): Result[] {
-  const results: Result[] = [];
-  const writes = batch.requests.flatMap((request, i) => (isWrite(request) ? [i] : []));
+/** What has come meanwhile. */
+function* arrived(): Generator<Batch> {
+  for (;;) {
+    const next = receiveMessageOnPort(port!);
+    if (next === undefined) return;
+    yield next.message as Batch;
+  }
+}
+
+interface Answer {
+  readonly results: Result[];
+  readonly out: ValuePacker;
+}
+
+/** One request, and where its result belongs. */
+interface Asked extends Answer {
+  readonly request: Request;
+  readonly values: Uint8Array;
+  readonly i: number;
+}
+
+function handle(database: SqliteDatabase, batches: readonly Batch[]): Answer[] {
+  const answers = batches.map((): Answer => ({ results: [], out: new ValuePacker() }));
+  const asked = batches.flatMap(({ requests, values }, n) =>
+    requests.map((request, i): Asked => ({ ...answers[n]!, request, values, i })),
+  );
+  const writes = asked.filter(({ request }) => isWrite(request));
   if (writes.length > 0) {
     try {
       if (broken !== undefined) throw broken;
       database.commit(() => {
-        for (const i of writes) results[i] = write(database, batch, i, out);
+        for (const one of writes) one.results[one.i] = write(database, one);
       });
     } catch (error) {
-      // One fsync for all: none of the batch is durable, so none of it has happened.
-      for (const i of writes) results[i] = failure(error);
+      // One fsync for all: none of them is durable, so none of them has happened.
+      for (const { results, i } of writes) results[i] = failure(error);
     }
   }
-  batch.requests.forEach((request, i) => {
-    if (isWrite(request)) return;
+  for (const { request, results, i, out } of asked) {
+    if (isWrite(request)) continue;
     try {
       if (broken !== undefined && request.kind !== 'close') throw broken;
       results[i] = read(database, request, out);
     } catch (error) {
       results[i] = failure(error);
     }
-  });
-  return results;
+  }
+  return answers;
 }
 
 function isWrite(request: Request): boolean {
   return ['txn', 'compact', 'grant', 'revoke'].includes(request.kind);
 }
 
-/** A request that is refused has written nothing yet, so the others of its batch go on; SQLite's errors end them all. */
-function write(database: SqliteDatabase, batch: Batch, i: number, out: ValuePacker): Result {
-  const request = batch.requests[i]!;
+/** A request that is refused has written nothing yet, so the others of the commit go on; SQLite's errors end them all. */
+function write(database: SqliteDatabase, { request, values, out }: Asked): Result {
   try {
     switch (request.kind) {
       case 'txn':
-        return database.txn(request.compares, request.ops, batch.values, out);
+        return database.txn(request.compares, request.ops, values, out);
       case 'compact':
         return database.compact(request.revision);
       case 'grant':

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
 import { isPlatformError, type PlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { ValuePacker } from './sqlite-protocol.ts';
 import { openSqliteStore } from './sqlite.ts';
@@ -146,6 +147,39 @@ describe('sqlite: faults', () => {
       assert.deepEqual(
         seen.map((batch) => batch.revision),
         [1, 2],
+      );
+    }));
+
+  test('of writers that come one after another, each is told what became of its own write', () =>
+    inFolder(async (path) => {
+      await using store = await openSqliteStore({
+        path,
+        clock: new ManualClock(),
+        failpoints: 'store.commit=error:5',
+      });
+      const seen: WatchBatch[] = [];
+      await store.watch({ start: '/', end: '0', afterRevision: 0 }, (batch) => void seen.push(batch));
+      const writes: Promise<number | undefined>[] = [];
+      for (let n = 0; n < 400; n++) {
+        const write = store.txn([], [{ type: 'put', key: `/k/${n}`, value }]);
+        writes.push(write.then(({ revision }) => revision).catch(() => undefined));
+        // The first and the last have a commit of their own; those of some turns of the loop are under way at once, in several batches.
+        if (n < 3 || n > 397) await writes.at(-1);
+        else if (n % 3 === 0) await yieldToLoop();
+      }
+      const revisions = await Promise.all(writes);
+      const good = revisions.flatMap((revision, n) => (revision === undefined ? [] : [`/k/${n}`]));
+      assert.ok(good.length >= 3 && good.length < 400);
+      const { kvs } = await store.range('/', '0');
+      assert.deepEqual(kvs.map(({ key }) => key).toSorted(), good.toSorted());
+      // Each has the revision that it was told, without a gap.
+      assert.deepEqual(
+        seen.flatMap(({ revision, events }) => events.map(({ kv }) => [kv.key, revision])),
+        good.map((key, i) => [key, i + 1]),
+      );
+      assert.deepEqual(
+        revisions.filter((revision) => revision !== undefined),
+        good.map((_, i) => i + 1),
       );
     }));
 });

@@ -52,6 +52,9 @@ export interface SqliteStoreOptions {
 /** What the worker allocates is gone with the next reply: it needs no large young generation. */
 const YOUNG_MB = 6;
 
+/** Requests that do not wait for the worker's answer to those before them: they are on its desk when it has written it. */
+const AHEAD = 8;
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -99,8 +102,8 @@ class WorkerStore implements SqliteStore {
   readonly #hub: WatchHub;
   readonly #timers: LeaseTimers;
   #waiting: Waiting[] = [];
-  /** The batch that the worker has: while it commits, the next one gathers. */
-  #inFlight: Waiting[] | undefined;
+  /** The batches that the worker has, oldest first: while it commits, the next one gathers. */
+  #inFlight: Waiting[][] = [];
   #flushing = false;
   #closing: Promise<void> | undefined;
   #lastBackup = 0;
@@ -255,7 +258,7 @@ class WorkerStore implements SqliteStore {
 
   /** After everyone who is about to write has had the chance to, promises included: they share a commit. */
   #flushSoon(): void {
-    if (this.#flushing || this.#inFlight !== undefined) return;
+    if (this.#flushing || !this.#isDue) return;
     this.#flushing = true;
     process.nextTick(() => {
       this.#flushing = false;
@@ -263,8 +266,14 @@ class WorkerStore implements SqliteStore {
     });
   }
 
+  /** The worker has nothing to do, or more would have it wait for us: it commits together what it finds in one go. */
+  get #isDue(): boolean {
+    const { length } = this.#waiting;
+    return length >= AHEAD || (length > 0 && this.#inFlight.length === 0);
+  }
+
   #flush(): void {
-    if (this.#waiting.length === 0 || this.#inFlight !== undefined || this.#failed !== undefined) return;
+    if (!this.#isDue || this.#failed !== undefined) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     const packer = new ValuePacker();
@@ -272,13 +281,12 @@ class WorkerStore implements SqliteStore {
       typeof request === 'function' ? request(packer) : request,
     );
     const values = packer.pack();
-    this.#inFlight = waiting;
+    this.#inFlight.push(waiting);
     this.#worker.postMessage({ requests, values } satisfies Batch, [values.buffer]);
   }
 
   #receive(reply: Reply): void {
-    const waiting = this.#inFlight;
-    this.#inFlight = undefined;
+    const waiting = this.#inFlight.shift();
     assert(waiting !== undefined && waiting.length === reply.results.length, 'one result for each request');
     const batches: WatchBatch[] = [];
     const tell: (() => void)[] = [];
@@ -295,7 +303,7 @@ class WorkerStore implements SqliteStore {
     });
     this.#hub.publish(batches);
     for (const call of tell) call();
-    if (this.#waiting.length > 0) this.#flushSoon();
+    this.#flushSoon();
   }
 
   #endBackup({ id, error }: BackedUp): void {
@@ -310,8 +318,8 @@ class WorkerStore implements SqliteStore {
       cause,
       hint: 'restart; what was acknowledged is on disk',
     });
-    const left = [...(this.#inFlight ?? []), ...this.#waiting];
-    this.#inFlight = undefined;
+    const left = [...this.#inFlight.flat(), ...this.#waiting];
+    this.#inFlight = [];
     this.#waiting = [];
     for (const { reject } of [...left, ...this.#backups.values()]) reject(this.#failed);
     this.#backups.clear();
