@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock } from '../../src/base/clock.ts';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { isPlatformError, type ErrorCode, type PlatformError } from '../../src/base/errors.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openEtcdStore, type EtcdStoreOptions } from '../../src/cluster/store/etcd.ts';
@@ -205,6 +205,34 @@ describe('etcd: the way there', () => {
     await store.watch({ start: '/', end: '0', afterRevision: first }, ({ revision }) => {
       reached = revision;
     });
+    await until(() => reached >= through, 'the progress');
+  });
+
+  test('it is told so too when etcd could not be reached meanwhile', async () => {
+    const space = prefix();
+    await using earlier = await open({ endpoints: etcd.endpoints, prefix: space });
+    const first = (await put(earlier, '/a')).revision;
+    const through = (await put(earlier, '/a', 'last')).revision;
+    await using proxy = await TcpProxy.to(port());
+    const looks: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after: (ms, callback) =>
+        systemClock.after(ms, () => {
+          looks.push(ms);
+          callback();
+        }),
+    };
+    await using store = await open({ endpoints: [proxy.endpoint], prefix: space, clock, giveUpMs: 100 });
+    let reached = 0;
+    await store.watch({ start: '/b/', end: '/b0', afterRevision: first }, ({ revision }) => {
+      reached = revision;
+    });
+    proxy.cut();
+    // It looks whether something has come, writes something that does not arrive, and looks again.
+    const NUDGE_AFTER_MS = 300;
+    await until(() => looks.filter((ms) => ms === NUDGE_AFTER_MS).length >= 2, 'the second look');
+    proxy.mend();
     await until(() => reached >= through, 'the progress');
   });
 

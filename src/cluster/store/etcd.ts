@@ -282,7 +282,7 @@ class EtcdStore implements Store {
     });
   }
 
-  /** When it fails, whoever waits is told by its own deadline, and the next question for the revision tries again. */
+  /** When it fails, whoever waits is told by its own deadline, and tries again with the next question for the revision. */
   async #writeFence(): Promise<void> {
     const put: Op = { type: 'put', key: FENCE, value: NOTHING };
     const request = txnRequest(this.#space, [], [put]);
@@ -344,8 +344,9 @@ class EtcdStore implements Store {
     const nudge = (at: number): void => {
       this.#clock.after(NUDGE_AFTER_MS, () => {
         if (over || next !== undefined || this.#closing !== undefined) return;
+        // It may not have been written, and it is looked after until it has come.
         if (feed.revision > at) nudge(feed.revision);
-        else void this.#writeFence();
+        else void this.#writeFence().then(() => nudge(feed.revision));
       });
     };
     nudge(afterRevision);
