@@ -12,6 +12,11 @@ export function yieldToLoop(): Promise<void> {
   });
 }
 
+/** Calls back when all that has come by now has had its turn: what they have in common can be done at once. */
+export function afterTurn(callback: () => void): void {
+  setImmediate(callback);
+}
+
 function resume(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(resume);
