@@ -32,6 +32,7 @@ setup-vm:
 
 generate: setup ## Regenerate src/**/generated; PROTOS=folder with k8s.io/
 	$(NODE) tools/generate/main.ts $(PROTOS)
+	$(NODE) tools/generate/openapi-hashes.ts
 
 native: setup
 	@$(MAKE) -s --no-print-directory -C native

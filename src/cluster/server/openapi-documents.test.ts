@@ -1,9 +1,10 @@
 /** When documents of OpenAPI are made anew, and who waits for the thread that makes them. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 
 import { eventually } from '../../../test/fixtures/eventually.ts';
-import { objectAt, type JsonObject } from '../api/json.ts';
+import { objectAt, stringAt, type JsonObject } from '../api/json.ts';
 import { CRDS, define, definition, definitionOf, MERGE } from './custom/testing/widgets.ts';
 import { TestServer } from './testing/test-server.ts';
 import { threads } from './testing/threads.ts';
@@ -38,6 +39,24 @@ async function bytesAt(api: TestServer, path: string, headers = {}): Promise<Uin
 async function isServed(api: TestServer, group: string, plural: string): Promise<boolean> {
   return (await api.call('GET', `/apis/${group}/v1/${plural}`)).status === 200;
 }
+
+test('the index says of each document what it is, and nobody has to make any for it', async () => {
+  await using api = await TestServer.open();
+  using workers = threads();
+  const index = await indexOf(api);
+  assert.deepEqual(workers.started, []);
+  await define(api, withField('first'));
+  const entries = Object.entries(objectAt(await indexOf(api)));
+  assert.equal(entries.length, Object.keys(objectAt(index)).length + 1);
+  for (const [path, entry] of entries) {
+    const url = stringAt(entry, 'serverRelativeURL');
+    const hash = createHash('sha512')
+      .update(await bytesAt(api, url))
+      .digest('hex');
+    const advice = 'the documents have changed: node tools/generate/openapi-hashes.ts';
+    assert.equal(url, `/openapi/v3/${path}?hash=${hash.toUpperCase()}`, advice);
+  }
+});
 
 test('a document is made anew when what it describes is another, and only then', async () => {
   await using api = await TestServer.open();

@@ -76,7 +76,7 @@ export class OpenApiDocuments {
       return this.#describe({ document: 'v2', ...of, format }, definitionsOf(resources));
     };
     const document = await this.#documents.get(idOf(V2, format), [...resources, ...parts], make);
-    const etag = etagOf(document);
+    const etag = JSON.stringify(hashOf(document));
     const headers = { 'content-type': OPENAPI_TYPES[format]('v2'), etag, ...varies };
     if (known === etag) return bare(304, headers);
     return { status: 200, headers, body: document.bytes };
@@ -86,11 +86,11 @@ export class OpenApiDocuments {
   async #answerIndex(): Promise<ApiResponse> {
     await this.#refreshOlder();
     const subjects = this.#subjects().toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const documents = await Promise.all(subjects.map(([path, about]) => this.#v3(path, about, 'json')));
+    const hashes = await Promise.all(subjects.map(([path, about]) => this.#hashOf(path, about)));
     const paths = subjects.flatMap(([path, about], i): [string, unknown][] => {
-      const document = documents[i];
+      const hash = hashes[i];
       const elsewhere = 'root' in about ? undefined : about.foreign?.openApiUrl;
-      const serverRelativeURL = elsewhere ?? (document && urlOf(path, document));
+      const serverRelativeURL = elsewhere ?? (hash && urlOf(path, hash));
       return serverRelativeURL === undefined ? [] : [[path.slice(1), { serverRelativeURL }]];
     });
     // Upstream leaves it to its HTTP library to guess what this is.
@@ -102,21 +102,20 @@ export class OpenApiDocuments {
   async #answerV3(path: string, { query, accept, known }: Question): Promise<ApiResponse> {
     await this.#refreshOlder();
     const about = this.#subjects().find(([one]) => one === path)?.[1];
-    const document = about && (await this.#v3(path, about, 'json'));
-    if (about === undefined || document === undefined) return bare(404);
+    const hash = about && (await this.#hashOf(path, about));
+    if (about === undefined || hash === undefined) return bare(404);
     const vary = { vary: 'Accept' };
     const format = openApiFormat(accept, 'v3');
     if (format === undefined) return bare(406, vary);
-    const hash = hashOf(document);
     const asked = query.get('hash') ?? '';
     if (asked !== '' && asked !== hash)
-      return bare(301, { ...vary, 'content-type': 'application/json', location: urlOf(path, document) });
-    const etag = etagOf(document);
+      return bare(301, { ...vary, 'content-type': 'application/json', location: urlOf(path, hash) });
+    const etag = JSON.stringify(hash);
     if (known === etag) return bare(304, { ...vary, etag });
     // The hash names the content, so what is under it never changes.
     const forever = asked === hash ? { 'cache-control': 'public, immutable, max-age=31536000' } : {};
     const headers = { 'content-type': OPENAPI_TYPES[format]('v3'), ...vary, etag, ...forever };
-    const shown = format === 'json' ? document : await this.#v3(path, about, format);
+    const shown = await this.#v3(path, about, format);
     return shown === undefined ? bare(404) : { status: 200, headers, body: shown.bytes };
   }
 
@@ -140,6 +139,20 @@ export class OpenApiDocuments {
       resources.some(({ declaration }) => declaration.openApi === undefined),
     );
     return rootPaths([...new Set(published.map(({ group }) => group))].filter((name) => name !== ''));
+  }
+
+  /** Of the document in JSON; what is built in says the same in every server. */
+  async #hashOf(path: string, about: Subject): Promise<string | undefined> {
+    const isBuiltIn =
+      'root' in about ||
+      (about.foreign === undefined &&
+        about.resources.every(({ declaration }) => declaration.openApi === undefined));
+    if (isBuiltIn) {
+      const { BUILT_IN_HASHES } = await import('../api/openapi/generated/hashes.ts');
+      return BUILT_IN_HASHES[path];
+    }
+    const document = await this.#v3(path, about, 'json');
+    return document && hashOf(document);
   }
 
   /** Undefined for what another server has, unless it has to be made here. */
@@ -187,10 +200,6 @@ function hashOf({ hash }: Document): string {
   return hash.toUpperCase();
 }
 
-function etagOf(document: Document): string {
-  return JSON.stringify(hashOf(document));
-}
-
-function urlOf(path: string, document: Document): string {
-  return `${V3}${path}?hash=${hashOf(document)}`;
+function urlOf(path: string, hash: string): string {
+  return `${V3}${path}?hash=${hash}`;
 }
