@@ -1,16 +1,19 @@
 /**
- * Keeps the heap as small as its work allows. V8 lets a heap grow to several times of what is in use before it collects,
- * which is right while it is small, and hundreds of megabytes once a cluster is large: from then on it may only grow by a
- * part. And it collects when it has to, which in a quiet server is never: what a burst of work has left is given back when
- * the burst is over. What it takes is why it happens once after each burst and not for the little that goes on for ever.
+ * Keeps the heap as small as its work allows, and collections seldom: each stops the program for some milliseconds. V8 lets a
+ * heap grow to several times of what is in use before it collects, hundreds of megabytes once a cluster is large; and by a
+ * few megabytes when little is allocated for long: then each long list is collected after. Here it may grow by a part, and
+ * by some dozen megabytes at least. And V8 collects when it has to, which in a quiet server is never: what a burst of work has
+ * left is given back when the burst is over. What it takes is why it happens once after each burst, and for the little that
+ * goes on for ever when it has become much.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Clock } from '../base/clock.ts';
 
 const LOOK_MS = 2000;
-const LARGE_BYTES = 80e6;
+/** A server with little in it is smaller, and left to V8. */
+const LARGE_BYTES = 40e6;
 /** Smaller than this again it is left alone. */
-const SMALL_BYTES = 56e6;
+const SMALL_BYTES = 34e6;
 /** Of what was in use after the last collection; or by so many bytes for as long as that is more. */
 const PERCENT = 30;
 const ROOM_BYTES = 60e6;
@@ -18,6 +21,8 @@ const ROOM_BYTES = 60e6;
 const BURST_BYTES = 2e6;
 /** As much garbage as makes a collection worth its pause. */
 const WORTH_BYTES = 8e6;
+/** And without a burst. */
+const MUCH_BYTES = 24e6;
 /** V8 does nothing about less than 64 MB. */
 const OUTSIDE_BYTES = 80 * 1024 * 1024;
 
@@ -70,7 +75,7 @@ export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
     live = Math.min(live, used);
     before = used;
     const isQuiet = allocated >= 0 && allocated <= BURST_BYTES;
-    if (isBurst && isQuiet && used - live > WORTH_BYTES) {
+    if (isQuiet && used - live > (isBurst ? WORTH_BYTES : MUCH_BYTES)) {
       heap.collect();
       before = live = heap.used();
       isBurst = false;
