@@ -208,9 +208,9 @@ function attributesClasses(claim: JsonObject): readonly string[] {
 function podInScope(pod: JsonObject, scope: Scope): boolean {
   switch (scope.scopeName) {
     case 'Terminating':
-      return isBounded(pod);
+      return isTerminating(pod);
     case 'NotTerminating':
-      return !isBounded(pod);
+      return !isTerminating(pod);
     case 'BestEffort':
       return isBestEffort(pod);
     case 'NotBestEffort':
@@ -237,7 +237,8 @@ function named(name: string, { operator, values }: Scope): boolean {
   }
 }
 
-function isBounded(pod: JsonObject): boolean {
+/** It may run for so long only. */
+export function isTerminating(pod: JsonObject): boolean {
   return (numberAt(pod, 'spec', 'activeDeadlineSeconds') ?? -1) >= 0;
 }
 

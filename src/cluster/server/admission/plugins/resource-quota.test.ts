@@ -100,6 +100,28 @@ test('scopes choose which pods count', async () => {
   );
 });
 
+test('a pod is charged to the quotas that it gets to by an update', async () => {
+  await using api = await TestServer.open();
+  const patch = (name: string, body: unknown): ReturnType<TestServer['call']> =>
+    api.call('PATCH', `${BASE}/pods/${name}`, body, { 'content-type': 'application/merge-patch+json' });
+  for (const name of ['a', 'b']) await api.create(`${BASE}/pods`, pod(name));
+  await quota(api, 'terminating', { pods: '1' }, { scopes: ['Terminating'] });
+  const bounded = { spec: { activeDeadlineSeconds: 3600 } };
+  assert.equal((await patch('a', { metadata: { labels: { a: 'b' } } })).status, 200);
+  assert.deepEqual(await used(api, 'terminating'), undefined);
+  assert.equal((await patch('a', bounded)).status, 200);
+  assert.deepEqual(await used(api, 'terminating'), { pods: '1' });
+  assert.equal((await patch('a', { spec: { activeDeadlineSeconds: 60 } })).status, 200);
+  for (const refused of [
+    await patch('b', bounded),
+    await api.call('POST', `${BASE}/pods`, pod('c', { activeDeadlineSeconds: 5 })),
+  ]) {
+    assert.equal(refused.status, 403);
+    assert.match(refused.body.message ?? '', /exceeded quota: terminating, requested: pods=1, used: pods=1/);
+  }
+  assert.deepEqual(await used(api, 'terminating'), { pods: '1' });
+});
+
 test('services are charged by their kind, also when it changes', async () => {
   await using api = await TestServer.open();
   await quota(api, 'services', { services: '5', 'services.nodeports': '1', 'services.loadbalancers': '0' });

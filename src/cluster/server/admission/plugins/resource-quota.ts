@@ -10,6 +10,7 @@ import { quantities, type Amounts } from '../../../api/quota/pod-amounts.ts';
 import {
   chargesUpdates,
   inScope,
+  isTerminating,
   mayUse,
   unspecified,
   usageOf,
@@ -30,7 +31,7 @@ export const resourceQuota: AdmissionPlugin = {
     if (operation === 'CREATE' ? subresource !== '' : operation !== 'UPDATE') return false;
     if (operation === 'UPDATE') {
       if (!chargesUpdates(resource)) return false;
-      if (subresource !== (resource.resource === 'pods' ? 'resize' : '')) return false;
+      if (subresource !== '' && (resource.resource !== 'pods' || subresource !== 'resize')) return false;
     }
     return listOf(server, QUOTAS, namespace).length > 0;
   },
@@ -38,6 +39,7 @@ export const resourceQuota: AdmissionPlugin = {
     const { server, namespace, object, old, resource, dryRun } = request;
     const quotas = server.resources.find(...QUOTAS);
     if (object === undefined || quotas === undefined) return undefined;
+    if (isMinorUpdate(request)) return undefined;
     const taken: { readonly name: string; readonly amounts: Amounts }[] = [];
     const giveBack: Undo = async () => {
       for (const { name, amounts } of taken.splice(0).toReversed()) {
@@ -63,6 +65,13 @@ export const resourceQuota: AdmissionPlugin = {
     return giveBack;
   },
 };
+
+/** What a pod takes is another thing when it is resized, or when other quotas are to pay for it. */
+function isMinorUpdate({ resource, subresource, object, old }: AdmissionRequest): boolean {
+  if (resource.resource !== 'pods' || subresource !== '' || object === undefined || old === undefined)
+    return false;
+  return isTerminating(old) === isTerminating(object);
+}
 
 /** The quota limits something that this object uses. */
 function concerns(resource: GroupResource, object: KubeObject, quota: KubeObject): boolean {
