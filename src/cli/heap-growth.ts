@@ -11,9 +11,9 @@ import type { Clock } from '../base/clock.ts';
 
 const LOOK_MS = 2000;
 /** A server with little in it is smaller, and left to V8. */
-const LARGE_BYTES = 40e6;
+const LARGE_BYTES = 44e6;
 /** Smaller than this again it is left alone. */
-const SMALL_BYTES = 34e6;
+const SMALL_BYTES = 36e6;
 /** Of what was in use after the last collection; or by so many bytes for as long as that is more. */
 const PERCENT = 30;
 const ROOM_BYTES = 60e6;
