@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '..');
+const ENDING = ['SIGTERM', 'SIGINT'] as const;
 
 export class Server implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'sampan-bench-data-'));
@@ -31,6 +32,8 @@ export class Server implements AsyncDisposable {
       [...args, '--kubeconfig', join(this.dataDir, 'kubeconfig'), ...this.#args],
       { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.#env } },
     );
+    // Whoever ends the benchmark ends what it has started.
+    for (const signal of ENDING) process.on(signal, this.#end);
     const url = await new Promise<string>((resolve, reject) => {
       let log = '';
       this.#child!.stderr!.on('data', (chunk) => {
@@ -43,6 +46,12 @@ export class Server implements AsyncDisposable {
     this.#port = Number(new URL(url).port);
     return performance.now() - begin;
   }
+
+  readonly #end = (): void => {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.dataDir, { recursive: true, force: true });
+    process.exit(1);
+  };
 
   get port(): number {
     return this.#port;
@@ -65,6 +74,7 @@ export class Server implements AsyncDisposable {
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
+    for (const signal of ENDING) process.off(signal, this.#end);
     if (child === undefined) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.removeAllListeners('exit');
