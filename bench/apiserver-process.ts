@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '..');
-const ENDING = ['SIGTERM', 'SIGINT'] as const;
+
+// Whoever ends a benchmark ends what it has started: servers look after themselves when the process exits.
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
 
 export class Server implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'sampan-bench-data-'));
@@ -18,6 +20,7 @@ export class Server implements AsyncDisposable {
   constructor(
     options: { readonly env?: Readonly<Record<string, string>>; readonly args?: readonly string[] } = {},
   ) {
+    process.on('exit', this.#end);
     this.#env = options.env ?? {};
     this.#args = options.args ?? [];
   }
@@ -32,8 +35,6 @@ export class Server implements AsyncDisposable {
       [...args, '--kubeconfig', join(this.dataDir, 'kubeconfig'), ...this.#args],
       { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.#env } },
     );
-    // Whoever ends the benchmark ends what it has started.
-    for (const signal of ENDING) process.on(signal, this.#end);
     const url = await new Promise<string>((resolve, reject) => {
       let log = '';
       this.#child!.stderr!.on('data', (chunk) => {
@@ -50,7 +51,6 @@ export class Server implements AsyncDisposable {
   readonly #end = (): void => {
     this.#child?.kill('SIGKILL');
     rmSync(this.dataDir, { recursive: true, force: true });
-    process.exit(1);
   };
 
   get port(): number {
@@ -73,19 +73,19 @@ export class Server implements AsyncDisposable {
 
   async stop(): Promise<void> {
     const child = this.#child;
-    this.#child = undefined;
-    for (const signal of ENDING) process.off(signal, this.#end);
     if (child === undefined) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
     child.removeAllListeners('exit');
+    const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await Promise.race([gone, delay(5000)]);
     child.kill('SIGKILL');
+    this.#child = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    rmSync(this.dataDir, { recursive: true, force: true });
+    this.#end();
+    process.off('exit', this.#end);
   }
 }
 
