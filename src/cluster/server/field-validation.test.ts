@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { objectAt, type JsonObject } from '../api/json.ts';
 import { TestServer } from './testing/test-server.ts';
+import { until } from './testing/until.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -71,8 +72,7 @@ async function defined(api: TestServer, openAPIV3Schema: JsonObject): Promise<st
     },
   });
   const url = '/apis/example.com/v1/noxus';
-  for (let turn = 0; turn < 500 && (await api.call('GET', url)).status !== 200; turn++)
-    await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await api.call('GET', url)).status === 200);
   return `${url}/mytest${STRICT}`;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject, JsonValue } from '../../api/json.ts';
 import { TestServer } from '../testing/test-server.ts';
+import { until } from '../testing/until.ts';
 
 const THINGS = '/apis/example.com/v1/namespaces/default/things';
 const APPLY = { 'content-type': 'application/apply-patch+yaml' };
@@ -49,11 +50,8 @@ async function withThings(): Promise<TestServer> {
       ],
     },
   });
-  for (let turn = 0; turn < 500; turn++) {
-    if ((await api.call('GET', THINGS)).status === 200) return api;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error('never served');
+  await until(async () => (await api.call('GET', THINGS)).status === 200);
+  return api;
 }
 
 const thing = (name: string, content: JsonValue): JsonObject => ({

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 import { TestServer, type Answer } from '../testing/test-server.ts';
+import { until } from '../testing/until.ts';
 import {
   APPLY,
   CRDS,
@@ -18,15 +19,6 @@ import {
 
 /** Defined and served. */
 const defined = (api: TestServer, crd = definition()): Promise<void> => define(api, crd);
-
-/** Turns of the event loop, without time. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.fail('never came true');
-}
 
 test('a definition makes a resource: pruned, with defaults, validated, with status and scale', async () => {
   await using api = await TestServer.open();

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../api/json.ts';
-import { TestServer } from '../testing/test-server.ts';
+import { TestServer, type Answer } from '../testing/test-server.ts';
+import { until } from '../testing/until.ts';
 import { CRDS, define, definitionOf, MERGE, widgetOf, WIDGETS } from './testing/widgets.ts';
 
 function definition(spec: JsonObject, root: JsonObject = {}): JsonObject {
@@ -159,10 +160,8 @@ test('what a new rule would refuse may stay as it is', async () => {
     metadata: crd.body.metadata,
   });
   assert.equal(updated.status, 200, updated.body.message ?? '');
-  for (let turn = 0; turn < 100; turn++) {
-    if ((await api.call('POST', `${WIDGETS}?dryRun=All`, widget({ a: 7 }, 'c'))).status === 422) break;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  const tried = (): Promise<Answer> => api.call('POST', `${WIDGETS}?dryRun=All`, widget({ a: 7 }, 'c'));
+  await until(async () => (await tried()).status === 422);
   assert.equal((await api.call('PATCH', `${WIDGETS}/a`, { spec: { b: 2 } }, MERGE)).status, 200);
   const worse = await api.call('PATCH', `${WIDGETS}/a`, { spec: { a: 10 } }, MERGE);
   assert.match(worse.body.message ?? '', /spec\.a: Invalid value: 10: failed rule: self < 5/);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { objectAt, objectsAt, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { TestServer, type Answer as Told } from '../testing/test-server.ts';
 import { threads } from '../testing/threads.ts';
+import { until } from '../testing/until.ts';
 import { define, definitionOf, widgetOf, widgetsOf } from './testing/widgets.ts';
 import { WebhookServer, type Answer } from '../webhooks/testing/webhook-server.ts';
 
@@ -56,11 +56,6 @@ function definition(clientConfig: JsonObject, letters: string): JsonObject {
     versions: [version('v1'), version('v2')],
     conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } },
   });
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; !(await condition()); await setImmediate())
-    assert.ok(performance.now() < end, `${String(condition)} holds in time`);
 }
 
 async function defined(

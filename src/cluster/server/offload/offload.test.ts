@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { PlatformError } from '../../../base/errors.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { stringAt } from '../../api/json.ts';
@@ -8,6 +7,7 @@ import type { AdmissionPlugin } from '../admission/admission.ts';
 import { wholeBody } from '../encoding/list-body.ts';
 import { configMap, TestServer, type Answer } from '../testing/test-server.ts';
 import { threads } from '../testing/threads.ts';
+import { until } from '../testing/until.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -26,12 +26,6 @@ function plain(bytes: Uint8Array): string {
   return Buffer.from(bytes)
     .toString('latin1')
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '-');
-}
-
-/** The condition holds within ten seconds. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; !(await condition()); await setImmediate())
-    assert.ok(performance.now() < end, `${String(condition)} holds in time`);
 }
 
 async function story(api: TestServer): Promise<unknown[]> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { objectsAt, stringAt, type JsonObject, type JsonValue } from '../../api/json.ts';
 import { TestServer, type Answer } from '../testing/test-server.ts';
+import { until } from '../testing/until.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -116,10 +117,7 @@ test('a definition without a number of replicas is not scaled by what says none'
   });
   const things = '/apis/example.com/v1/namespaces/default/things';
   const thing: JsonObject = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'd' } };
-  for (let turn = 0; turn < 500; turn++) {
-    if ((await api.call('GET', things)).status === 200) break;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until(async () => (await api.call('GET', things)).status === 200);
   await api.create(things, thing);
   const { status, body } = await api.call('PATCH', `${things}/d/scale`, { spec: {} }, MERGE);
   assert.deepEqual([status, body.message], [400, 'the spec replicas field ".spec.count" cannot be empty']);

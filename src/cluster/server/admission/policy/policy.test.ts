@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { objectAt, objectsAt, stringAt, type JsonObject } from '../../../api/json.ts';
 import { configMap, deployment, TestServer, type Answer } from '../../testing/test-server.ts';
+import { until } from '../../testing/until.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const BASE = '/apis/admissionregistration.k8s.io/v1';
@@ -183,10 +184,10 @@ test('expressions that do not compile are refused; those that do not fit a kind 
     validations: [{ expression: 'object.spec.replicas <= 5' }, { expression: 'object.spec.nope == 1' }],
   });
   let status: JsonObject = {};
-  for (let turn = 0; turn < 200 && status['observedGeneration'] === undefined; turn++) {
+  await until(async () => {
     status = objectAt((await api.call('GET', `${BASE}/validatingadmissionpolicies/p`)).body, 'status');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+    return status['observedGeneration'] !== undefined;
+  });
   const warnings = objectsAt(status, 'typeChecking', 'expressionWarnings');
   assert.deepEqual(
     warnings.map(({ fieldRef }) => fieldRef),

@@ -1,7 +1,7 @@
 /** Definitions of widgets, and widgets. */
-import { yieldToLoop } from '../../../../base/yield-to-loop.ts';
 import type { JsonObject } from '../../../api/json.ts';
 import type { TestServer } from '../../testing/test-server.ts';
+import { until } from '../../testing/until.ts';
 
 export const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 export const widgetsOf = (version: string): string =>
@@ -97,11 +97,7 @@ export function definition(overrides: JsonObject = {}, version: JsonObject = {})
 /** Defines widgets; resolves when they are served in `version`. */
 export async function define(api: TestServer, crd: JsonObject, version = 'v1'): Promise<void> {
   await api.create(CRDS, crd);
-  for (let turn = 0; turn < 5000; turn++) {
-    if ((await api.call('GET', widgetsOf(version))).status === 200) return;
-    await yieldToLoop();
-  }
-  throw new Error(`widgets were never served in ${version}`);
+  await until(async () => (await api.call('GET', widgetsOf(version))).status === 200);
 }
 
 export const OPEN_OBJECT = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
