@@ -322,7 +322,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }),
   ]);
 
+  let requests = 0;
   const handle = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
+    requests++;
     const info = parseRequest(request.method, request.url);
     const headers = firstHeaders(request.headers, random);
     const slice = new Slice(clock);
@@ -339,7 +341,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   // In one batch, and not before somebody can be answered.
   aggregation.local.reconcile();
-  warmUp(clock, stop.signal).catch((error: unknown) =>
+  warmUp(clock, stop.signal, () => requests).catch((error: unknown) =>
     log.warn('cannot load a part of the program', { error }),
   );
   const owned = stack.move();

@@ -7,6 +7,8 @@ import { patternProblem } from '../api/pattern/lazy.ts';
 import { ruleLanguage } from '../api/structural/lazy-rules.ts';
 import { warmUp } from './warm-up.ts';
 
+const NONE = (): number => 0;
+
 /** Time goes by until it is over; it has a minute of the real one. */
 async function elapsed(clock: ManualClock, over: Promise<void>): Promise<void> {
   const state = { isOver: false };
@@ -21,7 +23,7 @@ async function elapsed(clock: ManualClock, over: Promise<void>): Promise<void> {
 test('who stops early loads nothing', async () => {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const over = warmUp(clock, stop.signal);
+  const over = warmUp(clock, stop.signal, NONE);
   await clock.advance(2999);
   stop.abort();
   await over;
@@ -30,7 +32,19 @@ test('who stops early loads nothing', async () => {
 
 test('what is loaded late is loaded once the start is over', async () => {
   const clock = new ManualClock();
-  await elapsed(clock, warmUp(clock, new AbortController().signal));
+  await elapsed(clock, warmUp(clock, new AbortController().signal, NONE));
   assert.equal(patternProblem('a'), undefined);
   assert.equal(typeof ruleLanguage().ruleCheck, 'function');
+});
+
+test('while there is much to do nothing is loaded, for a minute', async () => {
+  const took = async (each: number): Promise<number> => {
+    const clock = new ManualClock();
+    const begun = clock.monotonic();
+    let requests = 0;
+    await elapsed(clock, warmUp(clock, new AbortController().signal, () => (requests += each)));
+    return clock.monotonic() - begun;
+  };
+  const [quiet, busy] = [await took(50), await took(51)];
+  assert.ok(busy - quiet > 50_000, `${quiet} and ${busy} ms`);
 });

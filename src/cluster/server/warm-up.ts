@@ -1,7 +1,7 @@
 /**
  * Some parts of the program are loaded when something first needs them, so that it starts quickly. To compile them takes up to
  * twenty milliseconds, for which the first who needs one would hold up everybody: they are loaded when the start is over,
- * one at a time. Then some of them are tried out.
+ * one at a time, and while there is little to do. Then some of them are tried out.
  */
 import { sleep, type Clock } from '../../base/clock.ts';
 import { loadPatterns } from '../api/pattern/lazy.ts';
@@ -12,6 +12,10 @@ import { parseYaml } from '../api/yaml.ts';
 /** When clients that waited for the start have been answered. */
 const AFTER_MS = 3000;
 const BETWEEN_MS = 250;
+/** After more requests since the last part the next one waits: whoever sends so many waits for none of this. */
+const QUIET = 50;
+/** So long in all: without a part somebody's first request would hold up all those others. */
+const PATIENCE_MS = 60_000;
 
 /** Each takes a few milliseconds: what one needs stands before it, and has had a turn of its own. */
 const PARTS: readonly (() => Promise<unknown>)[] = [
@@ -44,18 +48,26 @@ async function firstExpression(): Promise<void> {
   compile("['a'].all(x, x.matches('a'))", environmentOf(new Map()));
 }
 
-/** Ends early, and says nothing, when the signal aborts. */
-export async function warmUp(clock: Clock, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(clock, AFTER_MS, signal);
-    for (const load of PARTS) {
-      await load();
+/** `requests`: how many have come by now. Ends early, and says nothing, when the signal aborts. */
+export async function warmUp(clock: Clock, signal: AbortSignal, requests: () => number): Promise<void> {
+  let patience = PATIENCE_MS / BETWEEN_MS;
+  const pause = async (): Promise<void> => {
+    for (;;) {
+      const before = requests();
       await sleep(clock, BETWEEN_MS, signal);
+      if (requests() - before <= QUIET || patience-- <= 0) return;
+    }
+  };
+  try {
+    await sleep(clock, AFTER_MS - BETWEEN_MS, signal);
+    for (const load of PARTS) {
+      await pause();
+      await load();
     }
     const { SAMPLES } = await import('./warm-up-samples.ts');
     for (const sample of SAMPLES) {
+      await pause();
       await sample(clock);
-      await sleep(clock, BETWEEN_MS, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
