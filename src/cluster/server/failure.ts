@@ -13,7 +13,7 @@ export interface GroupResource {
 
 export interface StatusCause {
   readonly reason: string;
-  readonly message: string;
+  readonly message?: string;
   readonly field?: string;
 }
 

@@ -14,6 +14,7 @@ import { limitRanger } from './plugins/limit-ranger.ts';
 import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 import { nodeRestriction } from './plugins/node-restriction.ts';
 import { podTopologyLabels } from './plugins/pod-topology-labels.ts';
+import { nodeDeclaredFeatures, podResize } from './plugins/pod-resize.ts';
 import { priority } from './plugins/priority.ts';
 import { resourceQuota } from './plugins/resource-quota.ts';
 import { runtimeClass } from './plugins/runtime-class.ts';
@@ -62,6 +63,8 @@ function all(mountTokens: boolean): readonly AdmissionPlugin[] {
     certificateSubjectRestriction,
     defaultIngressClass,
     podTopologyLabels,
+    nodeDeclaredFeatures,
+    podResize,
     mutatingPolicies(),
     mutatingWebhooks(),
     validatingPolicies(),

@@ -229,32 +229,6 @@ function claim(name: string, storage: string, more: JsonObject = {}): JsonObject
   };
 }
 
-test('a resize fills in what its pod was made without, in a copy', async () => {
-  await using api = await TestServer.open();
-  const container = (name: string, resources?: JsonObject): JsonObject => ({ name, image: 'x', resources });
-  const first = container('a', { requests: { cpu: '1' } });
-  await api.create(PODS, pod('p', { containers: [first, container('b')] }));
-  const limit = { type: 'Container', default: { cpu: '2' }, defaultRequest: { cpu: '1' } };
-  const range = {
-    apiVersion: 'v1',
-    kind: 'LimitRange',
-    metadata: { name: 'late' },
-    spec: { limits: [limit] },
-  };
-  await api.create('/api/v1/namespaces/default/limitranges', range);
-  const containers = [{ name: 'a', resources: { requests: { cpu: '500m' } } }];
-  const strategic = { 'content-type': 'application/strategic-merge-patch+json' };
-  const resized = await api.call('PATCH', `${PODS}/p/resize`, { spec: { containers } }, strategic);
-  assert.equal(resized.status, 200);
-  assert.deepEqual(
-    objectsAt(resized.body, 'spec', 'containers').map(({ resources }) => resources),
-    [
-      { requests: { cpu: '500m' }, limits: { cpu: '2' } },
-      { requests: { cpu: '1' }, limits: { cpu: '2' } },
-    ],
-  );
-});
-
 test('claims and ingresses get the class that is marked as default; claims are held and grow where they may', async () => {
   await using api = await TestServer.open();
   const mark = { 'storageclass.kubernetes.io/is-default-class': 'true' };

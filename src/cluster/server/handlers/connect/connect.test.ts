@@ -181,6 +181,10 @@ test('a resize changes cpu and memory alone, and not the class of the pod', asyn
   await using stack = new AsyncDisposableStack();
   stack.use(api);
   const container = { name: 'main', image: 'i', resources: { requests: { cpu: '100m' } } };
+  await api.create('/api/v1/nodes', { metadata: { name: 'n1' } });
+  const status = { allocatable: { cpu: '1' } };
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  await api.call('PATCH', '/api/v1/nodes/n1/status', { status }, merge);
   await api.call('POST', PODS, {
     metadata: { name: 'r' },
     spec: { nodeName: 'n1', containers: [container] },
