@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 
 import { ManualClock } from '../base/clock.ts';
@@ -12,6 +13,8 @@ class TestHeap {
   collections = 0;
   total = 30e6;
   inUse = 0;
+  buffers = 2e6;
+  readonly factors: number[] = [];
 
   size(): number {
     return this.total;
@@ -19,6 +22,14 @@ class TestHeap {
 
   used(): number {
     return this.inUse;
+  }
+
+  outside(): number {
+    return this.buffers;
+  }
+
+  setGrowthOutside(factor: number): void {
+    this.factors.push(factor);
   }
 
   setGrowth(percent: number): void {
@@ -55,21 +66,35 @@ test('growth is bounded while the heap is large, and left to V8 again when it is
   assert.deepEqual(heap.growths, [30, 100, 0]);
 });
 
+test('what is outside the heap may grow to three times of it, and by some dozen megabytes', async () => {
+  const clock = new ManualClock();
+  const heap = new TestHeap();
+  using bound = boundHeapGrowth(clock, heap);
+  assert.ok(bound);
+  for (const megabytes of [2, 18, 36, 37, 120, 600, 2]) {
+    heap.buffers = megabytes * 1e6;
+    await clock.advance(2000);
+  }
+  assert.deepEqual(heap.factors, [3, 2, 1.3, 1.1, 3]);
+});
+
 test('what a burst of work has left is collected once, when it is over', async () => {
   const clock = new ManualClock();
   const heap = new TestHeap();
   using bound = boundHeapGrowth(clock, heap);
   assert.ok(bound);
   const grow = async (bytes: number, times: number): Promise<void> => {
-    for (let i = 0; i < times; i++) {
-      heap.inUse += bytes;
-      await clock.advance(2000);
+    for (let second = 0; second < 2 * times; second++) {
+      heap.inUse += bytes / 2;
+      await clock.advance(1000);
     }
   };
   await grow(10e6, 4);
   assert.equal(heap.collections, 0, 'not while it works');
+  await clock.advance(2000);
+  assert.deepEqual([heap.collections, heap.inUse], [1, 20e6], 'within two seconds after the start');
   await grow(0, 5);
-  assert.deepEqual([heap.collections, heap.inUse], [1, 20e6]);
+  assert.equal(heap.collections, 1);
   await grow(1e6, 20);
   assert.equal(heap.collections, 1, 'not for the little that goes on for ever');
   await grow(10e6, 1);
@@ -90,7 +115,7 @@ test('V8 itself collects what has been let go', { timeout: 20_000 }, async () =>
   let kept = Array.from({ length: 300_000 }, (_, i) => ({ name: `object ${i}`, numbers: [i] }));
   using bound = boundHeapGrowth(clock);
   assert.ok(bound);
-  await clock.advance(2000);
+  await clock.advance(1000);
   const full = used();
   assert.ok(kept.length > 0);
   kept = [];
@@ -107,3 +132,21 @@ test('V8 itself collects what has been let go', { timeout: 20_000 }, async () =>
   observer.disconnect();
   assert.ok(used() < full - 20e6, `${used()} bytes of ${full} are still in use`);
 });
+
+test(
+  'V8 collects buffers that have been let go, as much as there may be of them',
+  { timeout: 20_000 },
+  async () => {
+    const clock = new ManualClock();
+    using bound = boundHeapGrowth(clock);
+    assert.ok(bound);
+    await clock.advance(2000);
+    let most = 0;
+    for (let i = 0; i < 2000; i++) {
+      Buffer.alloc(1_000_000);
+      most = Math.max(most, getHeapStatistics().external_memory);
+      if (i % 20 === 0) await setImmediate();
+    }
+    assert.ok(most < 400e6, `${most} bytes were outside the heap at once`);
+  },
+);
