@@ -2,6 +2,7 @@
 import { build, type BuildOptions } from 'esbuild';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { builtinModules } from './builtin-modules.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -33,6 +34,7 @@ async function bundle(options: Pick<BuildOptions, 'entryPoints' | 'splitting'>):
     // The ES module of a package that has both: a CommonJS one has no named exports once it is bundled.
     mainFields: ['module', 'main'],
     alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
+    plugins: [builtinModules],
     minifySyntax: true,
     minifyWhitespace: true,
     chunkNames: 'chunks/[name]-[hash]',
