@@ -56,9 +56,9 @@ export function takeOwnership(
     version: '',
     startedAt: Date.now(),
   };
-  writeAtomically(recordFile(instance), JSON.stringify(starting), 0o600);
+  writeAtomically(recordFile(instance), JSON.stringify(starting), { volatile: true });
   return {
-    publish: (record) => writeAtomically(recordFile(instance), JSON.stringify(record), 0o600),
+    publish: (record) => writeAtomically(recordFile(instance), JSON.stringify(record), { volatile: true }),
     [Symbol.dispose]() {
       rmSync(recordFile(instance), { force: true });
       closeSync(lock);
