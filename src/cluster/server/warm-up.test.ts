@@ -42,7 +42,10 @@ test('while there is much to do nothing is loaded, for a minute', async () => {
     const clock = new ManualClock();
     const begun = clock.monotonic();
     let requests = 0;
-    await elapsed(clock, warmUp(clock, new AbortController().signal, () => (requests += each)));
+    await elapsed(
+      clock,
+      warmUp(clock, new AbortController().signal, () => (requests += each)),
+    );
     return clock.monotonic() - begun;
   };
   const [quiet, busy] = [await took(50), await took(51)];
