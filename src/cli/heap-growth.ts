@@ -3,9 +3,9 @@
  * heap grow to several times of what is in use before it collects, hundreds of megabytes once a cluster is large; and by a
  * few megabytes when little is allocated for long: then each long list is collected after. Here it may grow by a part, and
  * by some dozen megabytes at least. What buffers hold outside the heap counts for itself, and has V8 collect whenever that has
- * grown by some dozen megabytes, though most of it are bodies that are gone: here both have one limit. And V8 collects when it has to, which in a quiet server is never: what a burst of work has
- * left is given back when the burst is over. What it takes is why it happens once after each burst, and for the little that
- * goes on for ever when it has become much.
+ * grown by some dozen megabytes, though most of it are bodies that are gone: here both have one limit. And V8 collects when
+ * it has to, which in a quiet server is never: what a burst of work has left is given back when the burst is over. What it
+ * takes is why it happens once after each burst, and for the little that goes on for ever when it has become much.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Clock } from '../base/clock.ts';

@@ -13,8 +13,8 @@ import { extendedResourceToleration } from './plugins/extended-resource-tolerati
 import { limitRanger } from './plugins/limit-ranger.ts';
 import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 import { nodeRestriction } from './plugins/node-restriction.ts';
-import { podTopologyLabels } from './plugins/pod-topology-labels.ts';
 import { nodeDeclaredFeatures, podResize } from './plugins/pod-resize.ts';
+import { podTopologyLabels } from './plugins/pod-topology-labels.ts';
 import { priority } from './plugins/priority.ts';
 import { resourceQuota } from './plugins/resource-quota.ts';
 import { runtimeClass } from './plugins/runtime-class.ts';

@@ -26,11 +26,10 @@ export const nodeDeclaredFeatures: AdmissionPlugin = {
   name: 'NodeDeclaredFeatureValidator',
   handles: (request) => isChange(request, '', 'resize'),
   validate(request) {
-    const { object, old } = request;
-    if (object === undefined || old === undefined || !isRunningAnew(object, old)) return;
-    const needed = featuresFor(object, old);
+    if (!changesNodesWork(request)) return;
+    const needed = featuresFor(request);
     if (needed.length === 0) return;
-    const node = nodeOf(request, object);
+    const node = nodeOf(request);
     const declared = listAt(node, 'status', 'declaredFeatures');
     const missing = needed.filter((feature) => !declared.includes(feature));
     if (missing.length === 0) return;
@@ -44,16 +43,15 @@ export const podResize: AdmissionPlugin = {
   name: 'PodResizeValidator',
   handles: (request) => isChange(request, 'resize'),
   validate(request) {
-    const { object, old } = request;
-    if (object === undefined || old === undefined || !isRunningAnew(object, old)) return;
-    const node = nodeOf(request, object);
+    if (!changesNodesWork(request)) return;
+    const node = nodeOf(request);
     const system = node.metadata.labels?.['kubernetes.io/os'] ?? 'linux';
     if (system !== 'linux') {
       const named = `node ${JSON.stringify(node.metadata.name)} is ${JSON.stringify(system)}`;
       const why = `pod resize is only supported on linux nodes, ${named}`;
       throw refused(request, why, [{ reason: 'UnsupportedPlatform' }]);
     }
-    const short = shortages(object, objectAt(node, 'status', 'allocatable'));
+    const short = shortages(request, objectAt(node, 'status', 'allocatable'));
     if (short.length === 0) return;
     const why = `node didn't have enough allocatable resources: ${short.join('; ')}`;
     throw refused(request, why, [{ reason: 'NodeCapacity' }]);
@@ -69,22 +67,23 @@ function isChange({ operation, resource, subresource }: AdmissionRequest, ...at:
   );
 }
 
-/** Whether it has a node, and that node is to do something else from now on. */
-function isRunningAnew(pod: KubeObject, old: KubeObject): boolean {
-  return stringAt(pod, 'spec', 'nodeName') !== '' && pod.metadata.generation !== old.metadata.generation;
+/** Whether the pod has a node, and that node is to do something else from now on. */
+function changesNodesWork({ object, old }: AdmissionRequest): boolean {
+  const hasNode = stringAt(object, 'spec', 'nodeName') !== '';
+  return hasNode && object?.metadata.generation !== old?.metadata.generation;
 }
 
-function nodeOf(request: AdmissionRequest, pod: KubeObject): KubeObject {
-  const name = stringAt(pod, 'spec', 'nodeName');
+function nodeOf(request: AdmissionRequest): KubeObject {
+  const name = stringAt(request.object, 'spec', 'nodeName');
   const node = objectNamed(request.server, ['', 'v1', 'nodes'], { name });
   if (node === undefined) throw refused(request, `node ${JSON.stringify(name)} not found`);
   return node;
 }
 
 /** Upstream's order. Features that only matter where a pod is placed are the scheduler's. */
-function featuresFor(pod: KubeObject, old: KubeObject): readonly string[] {
-  const [now, before] = [pod, old].map((one) => getPath(one, 'spec', 'resources'));
-  const init = objectsAt(pod, 'spec', 'initContainers');
+function featuresFor({ object, old }: AdmissionRequest): readonly string[] {
+  const [now, before] = [object, old].map((one) => getPath(one, 'spec', 'resources'));
+  const init = objectsAt(object, 'spec', 'initContainers');
   const isResized = (container: JsonObject, index: number): boolean =>
     stringAt(container, 'restartPolicy') !== 'Always' &&
     !jsonEqual(container['resources'], init[index]?.['resources']);
@@ -99,8 +98,8 @@ function featuresFor(pod: KubeObject, old: KubeObject): readonly string[] {
 const UNITS = { cpu: quantityMilli, memory: quantityValue };
 const NOTHING = parseQuantity('0');
 
-function shortages(pod: KubeObject, allocatable: JsonObject): readonly string[] {
-  const requests = podAmounts(pod, 'requests');
+function shortages({ object }: AdmissionRequest, allocatable: JsonObject): readonly string[] {
+  const requests = podAmounts(object ?? {}, 'requests');
   return Object.entries(UNITS).flatMap(([name, inUnits]) => {
     const asked = requests.get(name) ?? NOTHING;
     const there = tryParseQuantity(stringAt(allocatable, name)) ?? NOTHING;
