@@ -149,7 +149,7 @@ describe('a serving process', () => {
     writeFileSync(place.socket, '');
     const one = place.brain();
     await ask(one.first, ['--version'], { linger: '60' });
-    await eventually('the socket', () => existsSync(place.socket) && statSync(place.socket).isSocket());
+    (await eventually('the socket', () => dial(place.socket))).destroy();
     const two = place.brain();
     await ask(two.first, ['--version'], { linger: '60' });
     assert.equal(await two.ended, 0);
@@ -175,8 +175,9 @@ describe('a serving process', () => {
     await using place = new Place();
     const brain = place.brain();
     await ask(brain.first, ['--version'], { linger: '60' });
-    await eventually('the socket', () => existsSync(place.socket));
-    const refused = await ask(await dial(place.socket), ['--version'], { uid: 4_000_000 });
+    // It is there a moment before somebody listens.
+    const other = await eventually('the socket', () => dial(place.socket));
+    const refused = await ask(other, ['--version'], { uid: 4_000_000 });
     assert.equal(refused.code, 1);
     assert.match(refused.errors, /uid 4000000 is not served here/);
     for (const bytes of [
