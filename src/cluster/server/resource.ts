@@ -103,6 +103,8 @@ export interface Strategy {
   readonly conditional?: boolean;
   /** A PUT makes what is not there. */
   readonly createdByUpdate?: boolean;
+  /** Many are made that differ in nothing but their names. */
+  readonly isReplicated?: boolean;
   /** Objects vanish this long after their last write. */
   readonly leaseSeconds?: number;
   /** After defaulting, before validation. Returns what the answer says beside the object. */

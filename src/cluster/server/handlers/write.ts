@@ -9,14 +9,16 @@ import type { ResourceContext } from '../context.ts';
 import { AdmissionGate } from '../writes/gate.ts';
 import { authorOf } from '../writes/authorship.ts';
 import { badRequest, methodNotAllowed, revisionRequired, unsupportedMediaType } from '../failure.ts';
-import { PATCH_TYPES, patchFormat } from '../encoding/negotiate.ts';
+import { bodyFormat, PATCH_TYPES, patchFormat } from '../encoding/negotiate.ts';
 import type { KubeObject } from '../object.ts';
 import type { Change, Changed } from '../writes/registry.ts';
 import { bodyOf, checkUnknown, decodeBody, isDryRun } from '../encoding/request-body.ts';
 import { warningHeader } from '../encoding/respond.ts';
 import type { CachedObject } from '../cache/watch-cache.ts';
 import { readAsOther } from '../encoding/other-versions.ts';
+import { replicasOf } from '../writes/replicas.ts';
 import {
+  draft,
   otherNamespace,
   otherUid,
   planUpdate,
@@ -29,26 +31,66 @@ import { patchedObject, type Patch } from './patched.ts';
 import { showObject, viewOf } from './read.ts';
 
 export async function createObject(context: ResourceContext): Promise<ApiResponse> {
-  const { resource, info, request } = context;
+  const { info } = context;
   if (info.name !== '') throw methodNotAllowed();
   const view = viewOf(context);
   const dryRun = isDryRun(info.query.getAll('dryRun'));
-  const decoded = await decodeBody(request, resource.type);
-  const warnings = checkUnknown(decoded.unknown, resource.type, info.query);
+  const author = authorOf(context);
+  const { object, namespace, warnings } = await drafted(context, author);
   context.warnings?.push(...warnings);
+  const { created, admissionWarnings } = await storeNew(context, object, {
+    namespace,
+    dryRun,
+    author,
+    isDraft: true,
+  });
+  const headers = warningHeader([...warnings, ...admissionWarnings]);
+  return showObject(context, created, { status: 201, headers, view });
+}
+
+interface Drafted {
+  readonly object: KubeObject;
+  readonly namespace: string;
+  readonly warnings: readonly string[];
+}
+
+/** What the body becomes before anybody has a say in it. */
+async function drafted(context: ResourceContext, author: Authorship): Promise<Drafted> {
+  const { resource, info, request } = context;
+  const { namespace } = info;
+  if (resource.strategy.isReplicated !== true || namespace === '') return await readDraft(context, author);
+  const body = bodyOf(request);
+  const sent = { body, format: bodyFormat(request.headers['content-type']), namespace, author };
+  const replicas = replicasOf(resource.type);
+  const known = replicas.draftOf(sent);
+  if (known !== undefined) return { object: known, namespace, warnings: [] };
+  const made = await readDraft(context, author);
+  if (made.isPlain)
+    await replicas.remember(sent, made.object, async (other) => {
+      const again = { ...context, request: { ...request, body: other } };
+      return (await readDraft(again, author)).object;
+    });
+  return made;
+}
+
+/** `isPlain`: there is nothing to be said of the body beside what became of it. */
+async function readDraft(
+  context: ResourceContext,
+  author: Authorship,
+): Promise<Drafted & { readonly isPlain: boolean }> {
+  const { resource, info, request, slice } = context;
+  const decoded = await decodeBody(request, resource.type);
+  const warnings = [...checkUnknown(decoded.unknown, resource.type, info.query)];
   const object = decoded.object as KubeObject;
   const namespace =
     info.namespace === '' && resource.namespaced ? (object.metadata?.namespace ?? '') : info.namespace;
   if (resource.namespaced && namespace === '') {
     throw badRequest('an empty namespace may not be set during creation');
   }
-  const { created, admissionWarnings } = await storeNew(context, object, {
-    namespace,
-    dryRun,
-    author: authorOf(context),
-  });
-  const headers = warningHeader([...warnings, ...admissionWarnings]);
-  return showObject(context, created, { status: 201, headers, view });
+  const saysOwners = object.metadata?.managedFields !== undefined;
+  await draft(resource, object, { namespace, author, gate: { warnings, pause: () => slice.pause() } });
+  const isPlain = decoded.unknown.length === 0 && warnings.length === 0 && !saysOwners;
+  return { object, namespace, warnings, isPlain };
 }
 
 /** Stores a decoded object as a new one. */
@@ -59,6 +101,7 @@ export async function storeNew(
     readonly namespace: string;
     readonly dryRun: boolean;
     readonly author: Authorship;
+    readonly isDraft?: boolean;
     /** What was asked for, and allowed, is a change. */
     readonly unasked?: boolean;
   },

@@ -13,6 +13,7 @@ const GATED: Json = {
 };
 
 export const podStrategy: Strategy = {
+  isReplicated: true,
   fixedInStatus: ['ownerReferences'],
   unowned: { ephemeralcontainers: [], resize: [] },
   prepareForCreate(pod) {

@@ -32,6 +32,14 @@ export interface CreateOptions {
   readonly author: Authorship;
   /** Absent for the server itself. */
   readonly user?: UserInfo;
+  /** `draft` has been at it. */
+  readonly isDraft?: boolean;
+}
+
+export interface Drafting {
+  readonly namespace: string;
+  readonly author: Authorship;
+  readonly gate: Pick<Gate, 'warnings' | 'pause'>;
 }
 
 /** Those who have a say between the steps; `open` lets everything through. */
@@ -52,13 +60,12 @@ export interface Gate {
 
 export const open: Gate = { mutate: async () => {}, validate: async () => {}, pause: () => undefined };
 
-/** Makes a decoded object ready to be stored for the first time; changes and returns it. */
-export async function prepareCreate(
+/** A decoded object before anybody has a say in it: with its defaults and its owners. Changes it. */
+export async function draft(
   resource: Resource,
   object: KubeObject,
-  options: CreateOptions & { readonly gate: Gate },
-): Promise<KubeObject> {
-  const { clock, random, namespace, author, gate } = options;
+  { namespace, author, gate }: Drafting,
+): Promise<void> {
   const sent = (object.metadata ??= {});
   for (const field of SYSTEM_FIELDS) delete sent[field];
   if (resource.namespaced) {
@@ -71,6 +78,16 @@ export async function prepareCreate(
   await gate.pause();
   // What admission and the strategy add belongs to nobody.
   if (author.isApplied !== true) record(resource, object, { author });
+}
+
+/** Makes a decoded object ready to be stored for the first time; changes and returns it. */
+export async function prepareCreate(
+  resource: Resource,
+  object: KubeObject,
+  options: CreateOptions & { readonly gate: Gate },
+): Promise<KubeObject> {
+  const { clock, random, namespace, gate } = options;
+  if (options.isDraft !== true) await draft(resource, object, options);
   await gate.pause();
   await gate.mutate(object);
   dropEmpties(resource, object, { empties: 'told' });
@@ -142,7 +159,7 @@ async function errorsIn(
   }
 }
 
-function warn({ warnings }: Gate, told: readonly string[]): void {
+function warn({ warnings }: Pick<Gate, 'warnings'>, told: readonly string[]): void {
   if (warnings !== undefined) append(warnings, told);
 }
 
@@ -161,7 +178,11 @@ const REPEATED_OWNERS: Readonly<Record<'sent' | 'admitted', string>> = {
 };
 
 /** Keeps one of equal references to owners and warns. */
-function dropRepeatedOwners({ metadata }: KubeObject, gate: Gate, when: 'sent' | 'admitted'): void {
+function dropRepeatedOwners(
+  { metadata }: KubeObject,
+  gate: Pick<Gate, 'warnings'>,
+  when: 'sent' | 'admitted',
+): void {
   const owners = metadata.ownerReferences;
   if (owners === undefined || owners.length < 2) return;
   const kept: OwnerReference[] = [];
