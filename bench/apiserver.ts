@@ -15,7 +15,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { peer: { type: 'string' }, 'peer-token': { type: 'string', default: '' } },
 });
-const SECONDS = Number(positionals[0] ?? 5);
+const SECONDS = Number(positionals[0] ?? 8);
 const NS = 'bench';
 const PODS = `/api/v1/namespaces/${NS}/pods`;
 const LISTED = '/api/v1/namespaces/bench-list/pods';
