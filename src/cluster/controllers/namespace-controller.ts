@@ -1,4 +1,5 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Namespace } from '../api/generated/core-v1.ts';
 import type { ApiObject, Controller, ResourceType, WorkQueue } from '../client/contract.ts';
 import { events, namespaces, pods } from '../client/kinds.ts';
@@ -92,7 +93,10 @@ export function createNamespaceController(environment: CatalogEnvironment): Cont
     const remaining: Remaining[] = [];
     for (const type of types) {
       if (!type.namespaced || idOf(type) === idOf(pods)) continue;
-      if (type.verbs.includes('list') && type.verbs.includes('delete')) remaining.push(await emptyOne(type));
+      if (!type.verbs.includes('list') || !type.verbs.includes('delete')) continue;
+      // In the server's process a list waits for nothing: all kinds together would hold everybody up.
+      await yieldToLoop();
+      remaining.push(await emptyOne(type));
     }
     return { remaining, failures, unavailable };
   }

@@ -1,6 +1,7 @@
 import { ManualClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { seededRandom } from '../../../base/random.ts';
+import { yieldToLoop } from '../../../base/yield-to-loop.ts';
 import { createClient } from '../../client/client.ts';
 import type { Client, Controller } from '../../client/contract.ts';
 import { createInformerFactory } from '../../client/informer.ts';
@@ -43,9 +44,10 @@ export function running({ before, create }: RunningOptions): Running {
   informers.start();
   const stop = new AbortController();
   const runs = controllers.map((controller) => controller.run(stop.signal));
-  // Fake API and informers wait for nothing but promises.
+  // Fake API and informers wait for nothing but promises; who has much to do gives way to the loop.
   const turn = async (): Promise<void> => {
     for (let i = 0; i < 50; i++) await Promise.resolve();
+    await yieldToLoop();
   };
   return {
     api,
