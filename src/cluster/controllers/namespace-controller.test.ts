@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { PlatformError } from '../../base/errors.ts';
+import { afterTurn } from '../../base/yield-to-loop.ts';
 import { configMaps, deployments, namespaces, pods } from '../client/kinds.ts';
 import { statusResponse, type FakeApi } from '../client/testing/fake-api.ts';
 import { createNamespaceController } from './namespace-controller.ts';
@@ -52,6 +53,24 @@ test('a terminating namespace is emptied, then loses our finalizer, and no other
     ['stays'],
   );
   assert.equal(plane.api.all(deployments).length, 1);
+});
+
+test('between the kinds others have their turn', async () => {
+  await using plane = running({ create });
+  await plane.quiet();
+  const seen = { most: 0, before: plane.api.requests.length, over: false };
+  const look = (): void => {
+    const { length } = plane.api.requests;
+    seen.most = Math.max(seen.most, length - seen.before);
+    seen.before = length;
+    if (!seen.over) afterTurn(look);
+  };
+  afterTurn(look);
+  leave(plane.api);
+  await plane.until('finalizing', () => finalizers(plane.api)?.length === 1);
+  seen.over = true;
+  const lists = plane.api.requests.filter((line) => line.includes('/namespaces/gone/')).length;
+  assert.ok(lists > 15 && seen.most < 10, `${lists} requests, ${seen.most} of all in one turn`);
 });
 
 test('pods go before everything else', async () => {
