@@ -122,6 +122,12 @@ function copyOf(value: JsonValue): JsonValue {
   return copy;
 }
 
+/** The value itself, with all that is in it: who writes to it gets a TypeError. */
+export function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
 /**
  * A copy of `value` in which parts that equal `prior`'s at the same place are `prior`'s own: whoever compares the two
  * later sees at once that these have not changed. Nobody may change such parts.

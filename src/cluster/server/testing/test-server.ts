@@ -2,6 +2,7 @@
 import { ManualClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { seededRandom } from '../../../base/random.ts';
+import { frozen } from '../../api/json.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../../api/transport.ts';
 import { openMemoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
@@ -13,14 +14,9 @@ import type { KubeObject } from '../object.ts';
 // Nobody changes what has been read from the store: where one does, its test fails.
 // oxlint-disable-next-line typescript/unbound-method
 const { decode } = CachedObject.prototype;
-CachedObject.prototype.decode = function frozen(this: CachedObject): KubeObject {
-  return freezeDeep(decode.call(this));
+CachedObject.prototype.decode = function frozenly(this: CachedObject): KubeObject {
+  return frozen(decode.call(this));
 };
-
-function freezeDeep<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freezeDeep);
-  return value;
-}
 
 export const ADMIN: UserInfo = { name: 'kubernetes-admin', groups: ['system:masters'] };
 

@@ -5,7 +5,7 @@
  * A copy is what its body would have become: bodies count as alike when they are the same bytes but for the name, are sent to
  * the same place by the same manager, and when another name has been tried and made no difference.
  */
-import { jsonCopy, jsonEqual, type JsonObject, type JsonValue } from '../../api/json.ts';
+import { frozen, jsonCopy, jsonEqual, type JsonObject } from '../../api/json.ts';
 import type { ManagedWrite } from '../../api/managed-fields/managed-fields.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import type { KubeObject } from '../object.ts';
@@ -101,7 +101,7 @@ function nameAt(known: Known, { body, format, namespace, author }: Sent): string
   if (known.body.compare(body, stop, body.length, end) !== 0) return undefined;
   if (!isSameAuthor(known.author, author)) return undefined;
   if (start === known.body.length) return stop === start ? '' : undefined;
-  const name = textOf(body.subarray(start, stop));
+  const name = Buffer.from(body.buffer, body.byteOffset + start, stop - start).toString('latin1');
   return PLAIN.test(name) ? name : undefined;
 }
 
@@ -135,18 +135,8 @@ async function isOfAnyName(
 ): Promise<boolean> {
   const { body, start, end, author } = known;
   if (start === end) return true;
-  const other = `${textOf(body.subarray(start, end))}-0`;
+  const other = `${body.toString('latin1', start, end)}-0`;
   const renamed = Buffer.concat([body.subarray(0, start), Buffer.from(other), body.subarray(end)]);
   const made = await make(renamed);
   return jsonEqual(copyOf(made, '', author), copyOf(draft, other, author));
-}
-
-function frozen<T extends JsonValue>(value: T): T {
-  if (typeof value === 'object' && value !== null)
-    for (const part of Object.values(Object.freeze(value))) frozen(part);
-  return value;
-}
-
-function textOf({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
