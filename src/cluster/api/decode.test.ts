@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJson, decodeValue, headOf } from './decode.ts';
-import { getPath, listAt, objectAt, type JsonObject, type JsonValue } from './json.ts';
-import { frozen } from './testing/frozen.ts';
+import { frozen, getPath, listAt, objectAt, type JsonObject, type JsonValue } from './json.ts';
 import { kindSchema, type KindSchema } from './schema.ts';
 import { decodeYaml, parseYaml } from './yaml.ts';
 import { hasEmpties } from './empties.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyDefaults } from './defaults.ts';
-import { getPath, isJsonObject, jsonCopy, objectAt, objectsAt, type JsonObject } from './json.ts';
-import { frozen } from './testing/frozen.ts';
+import { frozen, getPath, isJsonObject, jsonCopy, objectAt, objectsAt, type JsonObject } from './json.ts';
 import { kindSchema } from './schema.ts';
 
 function defaulted(group: string, kind: string, object: JsonObject): JsonObject {

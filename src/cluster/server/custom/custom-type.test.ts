@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getPath, objectAt, type JsonObject } from '../../api/json.ts';
+import { frozen, getPath, objectAt, type JsonObject } from '../../api/json.ts';
 import { lazily } from '../../api/lazily.ts';
 import { Structural } from '../../api/structural/schema.ts';
-import { frozen } from '../../api/testing/frozen.ts';
 import { customType } from './custom-type.ts';
 
 const PART = { type: 'object', properties: { size: { type: 'integer', default: 1 } } };
