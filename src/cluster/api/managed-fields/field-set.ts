@@ -133,7 +133,12 @@ export class FieldSet {
   static fromJson(json: JsonValue | undefined): FieldSet {
     if (json === undefined || json === null) return FieldSet.empty;
     if (!isJsonObject(json)) throw new PlatformError('invalid', 'fieldsV1 is no object');
-    return parsed.get(JSON.stringify(json), () => parse(json, false, 0));
+    let known = read.get(json);
+    if (known === undefined) {
+      known = parsed.get(JSON.stringify(json), () => parse(json, false, 0));
+      read.set(json, known);
+    }
+    return known;
   }
 }
 
@@ -146,6 +151,8 @@ function sorted(children: ReadonlyMap<string, FieldSet>): readonly string[] {
 const subtract = (a: FieldSet, b: FieldSet): FieldSet => a.difference(b);
 const cut = (a: FieldSet, b: FieldSet): FieldSet => a.withoutTrees(b);
 
+/** What was read before is found by itself: objects that are kept decoded share what has not changed. */
+const read = new WeakMap<JsonObject, FieldSet>();
 /** Objects made alike have the same owners: there are few different sets. */
 const parsed = new RecentTexts<FieldSet>();
 

@@ -232,7 +232,8 @@ function record(live: JsonObject | undefined, object: JsonObject, write: Managed
   });
   const entries = entriesOf(result.owners, known, acting);
   const mine = entries.get(key);
-  if (mine !== undefined && result.changed) entries.set(key, changed(mine, { time: write.now }));
+  if (mine !== undefined && result.changed && mine.time !== write.now)
+    entries.set(key, changed(mine, { time: write.now }));
   writeEntries(object, capped(entries));
 }
 

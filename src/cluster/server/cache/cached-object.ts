@@ -12,8 +12,9 @@ import {
 import type { JsonValue } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 
-/** Decoded objects that are kept; an object takes several times its bytes. */
-const KEPT = 1024;
+/** Decoded objects that are kept, and what they take as bytes: decoded it is several times as much. */
+const KEPT = 2048;
+const KEPT_BYTES = 4 * 1024 * 1024;
 
 export class CachedObject implements Resident {
   readonly key: string;
@@ -56,11 +57,20 @@ export class CachedObject implements Resident {
 
   /** Shared: never change it. */
   get object(): KubeObject {
-    if (this.#object === undefined) {
-      this.#object = this.decode();
-      keep(this);
-    }
+    const object = this.#object ?? this.decode();
+    if (this.#object === undefined) this.keepAs(object);
+    return object;
+  }
+
+  /** `object`, where that is at hand. */
+  get decoded(): KubeObject | undefined {
     return this.#object;
+  }
+
+  /** Takes what its bytes hold from who has it decoded, and nobody changes any more. */
+  keepAs(object: KubeObject): void {
+    this.#object = object;
+    kept.add(this);
   }
 
   /** The decoded form, without making it one of those that are kept: for a walk over everything. */
@@ -114,6 +124,11 @@ export class CachedObject implements Resident {
     return decodeStored(this.#place());
   }
 
+  /** It is not what there is any more: who needs it again decodes it again. */
+  letGo(): void {
+    kept.remove(this);
+  }
+
   forget(): void {
     this.#object = undefined;
   }
@@ -128,11 +143,26 @@ export class CachedObject implements Resident {
   }
 }
 
-const ring: (CachedObject | undefined)[] = Array.from({ length: KEPT });
-let oldest = 0;
+/** Those that were needed last, oldest first. */
+class Kept {
+  readonly #objects = new Set<CachedObject>();
+  #bytes = 0;
 
-function keep(object: CachedObject): void {
-  ring[oldest]?.forget();
-  ring[oldest] = object;
-  oldest = (oldest + 1) % KEPT;
+  add(object: CachedObject): void {
+    if (this.#objects.has(object)) return;
+    this.#objects.add(object);
+    this.#bytes += object.length;
+    for (const oldest of this.#objects) {
+      if (this.#objects.size <= KEPT && this.#bytes <= KEPT_BYTES) break;
+      this.remove(oldest);
+    }
+  }
+
+  remove(object: CachedObject): void {
+    if (!this.#objects.delete(object)) return;
+    this.#bytes -= object.length;
+    object.forget();
+  }
 }
+
+const kept = new Kept();

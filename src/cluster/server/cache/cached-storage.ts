@@ -1,7 +1,9 @@
 /** A registry's storage in this process: reads from the watch cache, writes to the store. */
 import type { Clock } from '../../../base/clock.ts';
 import type { Compare, Op, Store } from '../../store/store.ts';
-import type { Outcome, Storage } from '../writes/registry.ts';
+import { hasEmpties } from '../../api/empties.ts';
+import { asDecoded } from '../encoding/encoding.ts';
+import type { Outcome, Storage, Written } from '../writes/registry.ts';
 import { SharedLeases } from '../shared-leases.ts';
 import { ADDRESS_PREFIX, NODE_PORT_PREFIX } from '../strategies/service-claims.ts';
 import type { CachedObject, WatchCache } from './watch-cache.ts';
@@ -41,6 +43,13 @@ export class CachedStorage implements Storage {
     const result = await this.#store.txn(compares, ops);
     if (result.succeeded) this.#lastWritten = Math.max(this.#lastWritten, result.revision);
     return result;
+  }
+
+  keep(prefix: string, { key, revision, object, isNew }: Written): void {
+    const resource = this.#cache.resource(prefix);
+    if (hasEmpties(object) || (isNew && !resource.isReadHere)) return;
+    const current = resource.get(key);
+    if (current?.revision === revision) current.keepAs(asDecoded(object, revision));
   }
 
   lease(seconds: number): Promise<number> {

@@ -52,6 +52,7 @@ export class ResourceCache {
   readonly #touched = new Set<string>();
   #loadedLate = false;
   readonly #listeners = new Set<(event: CachedEvent) => void>();
+  #readers = 0;
 
   constructor(prefix: string, clock: Clock, slabs: ByteSlabs) {
     this.prefix = prefix;
@@ -69,6 +70,11 @@ export class ResourceCache {
 
   get watchers(): number {
     return this.#listeners.size;
+  }
+
+  /** Somebody in this process watches it. */
+  get isReadHere(): boolean {
+    return this.#readers > 0;
   }
 
   /** Revision of the newest change below the prefix. */
@@ -162,10 +168,13 @@ export class ResourceCache {
       this.#record(
         new CachedEvent(new CachedObject(kv.key, previous.stored, kv.modRevision), previous, true),
       );
+      previous.letGo();
       return;
     }
     const current = new CachedObject(kv.key, kv.value, kv.modRevision);
-    this.#record(new CachedEvent(current, this.#put(current), false));
+    const previous = this.#put(current);
+    this.#record(new CachedEvent(current, previous, false));
+    previous?.letGo();
   }
 
   #record(event: CachedEvent): void {
@@ -206,9 +215,15 @@ export class ResourceCache {
     };
   }
 
-  subscribe(listener: (event: CachedEvent) => void): Disposable {
+  subscribe(listener: (event: CachedEvent) => void, { isLocal = false } = {}): Disposable {
+    const reads = isLocal ? 1 : 0;
     this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    this.#readers += reads;
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#listeners.delete(listener)) this.#readers -= reads;
+      },
+    };
   }
 }
 

@@ -21,6 +21,11 @@ export function encodeForStorage(object: KubeObject): Uint8Array {
   return lasting(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
 }
 
+/** What `decodeStored` gives of an object that has been written at this revision; shares its parts. */
+export function asDecoded(object: KubeObject, revision: number): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+}
+
 /** As `encodeForStorage`, of what a dry run of a creation shows: upstream leaves the version in it that was sent. */
 export function encodeUnstored({ kind, apiVersion, metadata, ...rest }: KubeObject): Uint8Array {
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata, ...rest }));

@@ -1,4 +1,5 @@
 /** An API server on a memory store, with time that stands still, for tests. */
+import assert from 'node:assert/strict';
 import { ManualClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/log.ts';
 import { seededRandom } from '../../../base/random.ts';
@@ -13,9 +14,14 @@ import type { KubeObject } from '../object.ts';
 
 // Nobody changes what has been read from the store: where one does, its test fails.
 // oxlint-disable-next-line typescript/unbound-method
-const { decode } = CachedObject.prototype;
+const { decode, keepAs } = CachedObject.prototype;
 CachedObject.prototype.decode = function frozenly(this: CachedObject): KubeObject {
   return frozen(decode.call(this));
+};
+// And what is kept decoded is what its bytes say.
+CachedObject.prototype.keepAs = function checked(this: CachedObject, object: KubeObject): void {
+  assert.deepStrictEqual(object, decode.call(this));
+  keepAs.call(this, frozen(object));
 };
 
 export const ADMIN: UserInfo = { name: 'kubernetes-admin', groups: ['system:masters'] };

@@ -42,12 +42,22 @@ export interface Changed {
 
 export type Outcome = Omit<TxnResult, 'previous'>;
 
+/** What has been written, and nobody changes any more. */
+export interface Written {
+  readonly key: string;
+  readonly revision: number;
+  readonly object: KubeObject;
+  readonly isNew: boolean;
+}
+
 /** Where a registry finds what there is, and writes to: `CachedStorage`, or a way to it from another thread. */
 export interface Storage {
   /** Resolves once reads see everything that was acknowledged before the call; undefined when they do already. */
   fresh(): Promise<void> | undefined;
   current(prefix: string, key: string): CachedObject | undefined | Promise<CachedObject | undefined>;
   txn(compares: readonly Compare[], ops: readonly Op[]): Promise<Outcome>;
+  /** Who changes an object changes it again before long, and others in this process read what is new: as it is here. */
+  keep?(prefix: string, written: Written): void;
   /** A lease that runs out at least `seconds` from now. */
   lease(seconds: number): Promise<number>;
   /** The first of the keys of addresses or ports that nothing holds. */
@@ -102,7 +112,11 @@ export class Registry {
       const compares = [{ key, modRevision: 0 }, ...claims.compares];
       const put = await this.#put(resource, key, value);
       const result = await this.#storage.txn(compares, [put, ...claims.ops]);
-      if (result.succeeded) return new CachedObject(key, value, result.revision);
+      const { succeeded, revision } = result;
+      if (succeeded) {
+        this.#storage.keep?.(resource.prefix, { key, revision, object: attempt, isNew: true });
+        return new CachedObject(key, value, revision);
+      }
       if (result.current[0] !== undefined) throw alreadyExists(resource, name);
       refuse(refused, compares, result.current);
     }
@@ -127,7 +141,7 @@ export class Registry {
     let current: CachedObject | undefined = await this.find(resource, ref);
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (current === undefined) throw notFound(resource, ref.name);
-      const found = current.decode();
+      const found = current.peek();
       await pauseAfter(current.length);
       const change = await options.change(found);
       if (change.type === 'keep') return { type: 'keep', object: current };
@@ -146,8 +160,12 @@ export class Registry {
       const compares = [{ key, modRevision: current.revision }, ...claims.compares];
       const op: Op = object === undefined ? { type: 'delete', key } : await this.#put(resource, key, value);
       const result = await this.#storage.txn(compares, [op, ...claims.ops]);
-      if (result.succeeded)
-        return { type: change.type, object: new CachedObject(key, value, result.revision) };
+      const { succeeded, revision } = result;
+      if (succeeded) {
+        if (object !== undefined)
+          this.#storage.keep?.(resource.prefix, { key, revision, object, isNew: false });
+        return { type: change.type, object: new CachedObject(key, value, revision) };
+      }
       const newest = result.current[0];
       if (newest?.modRevision === current.revision) refuse(refused, compares, result.current);
       current = newest && new CachedObject(key, newest.value, newest.modRevision);
