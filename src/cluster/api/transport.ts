@@ -11,6 +11,8 @@ export interface ApiRequest {
   /** Lower-case names. `upgrade` is there only when the connection can change its protocol. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Who asks is in this process, and changes nothing of what it reads: it may be told what a watch says (told-events.ts). */
+  readonly isLocal?: true;
   /** Aborted when the caller goes away. */
   readonly signal?: AbortSignal;
 }

@@ -4,7 +4,8 @@ import { isPlatformError } from '../../base/errors.ts';
 import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
 import { createClient } from './client.ts';
 import type { WatchEvent } from './contract.ts';
-import { lines } from './frames.ts';
+import { tell } from '../api/told-events.ts';
+import { LineReader } from './frames.ts';
 import { deployments, leases, nodes, pods } from './kinds.ts';
 
 type Pod = NonNullable<typeof pods.example>;
@@ -131,12 +132,36 @@ test('frames survive any cut, also within a character', async () => {
   const bytes = Buffer.from(texts.join('\n'));
   for (const size of [1, 3, 65_536, bytes.length]) {
     const read: string[] = [];
-    for await (const some of lines(cut(bytes, size))) read.push(...some);
+    const reader = new LineReader();
+    for await (const chunk of cut(bytes, size)) read.push(...reader.take(chunk));
+    read.push(...reader.rest());
     assert.deepEqual(
       read,
       texts.filter((text) => text !== ''),
     );
   }
+});
+
+test('what a chunk is known to say is not read', async () => {
+  const told = { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'a', resourceVersion: '5' } };
+  const chunk = Buffer.from('no JSON');
+  tell(chunk, [{ type: 'ADDED', object: told }]);
+  const bytes = json({ type: 'DELETED', object: { ...told, metadata: { name: 'b' } } });
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    yield* [chunk, bytes.subarray(0, 9), bytes.subarray(9)];
+  }
+  const client = createClient({ transport: answering({ body: chunks() }) });
+  const { signal } = new AbortController();
+  const seen: WatchEvent<Pod>[] = [];
+  for await (const event of client.watch(pods, { signal })) seen.push(event);
+  assert.deepEqual(
+    seen.map((event) => [event.type, 'object' in event && event.object.metadata?.name]),
+    [
+      ['ADDED', 'a'],
+      ['DELETED', 'b'],
+    ],
+  );
+  assert.equal('object' in seen[0]! && seen[0].object, told);
 });
 
 test('a watch yields events and bookmarks, and throws what the server says', async () => {

@@ -5,6 +5,7 @@ import { encodeInSlices } from '../api/encode-in-slices.ts';
 import type { JsonObject } from '../api/json.ts';
 import { hasKnownLists } from '../api/known-lists.ts';
 import { parseShared, type SharedReading } from '../api/parse-in-slices.ts';
+import { toldBy } from '../api/told-events.ts';
 import type { ApiRequest, ApiResponse, Transport } from '../api/transport.ts';
 import type {
   ApiObject,
@@ -19,7 +20,7 @@ import type {
   WatchEvent,
 } from './contract.ts';
 import { DISCOVERY_ACCEPT, discoveredOf, type GroupDiscoveryList } from './discovery.ts';
-import { lines } from './frames.ts';
+import { LineReader } from './frames.ts';
 import { apiVersionOf, collectionPath, objectPath } from './resource-path.ts';
 import { statusError } from './status-error.ts';
 
@@ -147,11 +148,9 @@ class TransportClient implements Client {
         type.metadataOnly === true ? { ...this.#headers, accept: METADATA_CONTENT } : this.#headers;
       response = await this.#transport.request({ method: 'GET', url, headers, signal });
       if (response.status !== 200) throw await failure(response, `watch of ${type.resource}`);
-      for await (const some of lines(streamOf(response.body))) {
-        for (const line of some) {
-          if (signal.aborted) return;
-          yield watchEvent<T>((await parseShared(line, FRAME)) as Frame<T>, type);
-        }
+      for await (const frame of framesOf(response.body)) {
+        if (signal.aborted) return;
+        yield watchEvent<T>(frame as Frame<T>, type);
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -190,7 +189,8 @@ function bytesOf(body: JsonObject): Promise<Buffer> | Buffer {
 
 /** Says what the object is, where the answer does not, or says that it is metadata. */
 function named<T extends ApiObject>(type: ResourceType<T>, object: T): T {
-  if (type.metadataOnly === true || object.kind === undefined) {
+  const isOther = type.metadataOnly === true && object.kind !== type.kind;
+  if (isOther || object.kind === undefined) {
     object.apiVersion = apiVersionOf(type);
     object.kind = type.kind;
   }
@@ -263,9 +263,13 @@ async function textOf(body: ApiResponse['body']): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function streamOf(body: ApiResponse['body']): AsyncIterable<Uint8Array> {
-  if (!(body instanceof Uint8Array)) return body;
-  return (async function* () {
-    yield body;
-  })();
+/** What a watch says, frame by frame. */
+async function* framesOf(body: ApiResponse['body']): AsyncGenerator<unknown, void, undefined> {
+  const reader = new LineReader();
+  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+    const told = toldBy(chunk);
+    if (told !== undefined) yield* told;
+    else for (const line of reader.take(chunk)) yield await parseShared(line, FRAME);
+  }
+  for (const line of reader.rest()) yield await parseShared(line, FRAME);
 }

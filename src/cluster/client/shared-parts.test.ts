@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { frozen } from '../api/json.ts';
 import { SharedParts } from './shared-parts.ts';
 
 interface Thing {
@@ -61,4 +62,15 @@ test('names and uids, which no other object has, push nothing out', () => {
     parts.share({ metadata: { name: `with-a-long-name-${i}`, uid: `6f9d3c1e-0000-0000-0000-${i}` } });
   }
   assert.equal(parts.share(thing('b', 'node-number-one')).spec, first.spec);
+});
+
+test('what somebody else holds as well is left as it is', () => {
+  const parts = new SharedParts();
+  const one = parts.share(thing('a', 'node-number-one'));
+  const theirs = frozen(thing('b', 'node-number-two'));
+  const shared = parts.share(theirs);
+  assert.deepEqual(shared, theirs);
+  assert.equal(shared.spec.containers, one.spec.containers);
+  assert.equal(shared.metadata.labels, one.metadata.labels);
+  assert.equal(parts.share(frozen(thing('c', 'node-number-two'))).spec, shared.spec);
 });

@@ -27,41 +27,47 @@ export class SharedParts {
   #old = new Map<string, JsonValue>();
   #size = 0;
 
-  /** The same object, with parts that are shared with others. Its own top level and metadata stay its own. */
+  /**
+   * The object with parts that are shared with others. What it is given may be somebody else's: where a part is another's,
+   * whatever holds it is a copy. Only what is long is changed itself: it is known to be, and its reader's own.
+   */
   share<T extends object>(object: T): T {
-    const parts = object as JsonObject;
-    for (const key of Object.keys(parts)) {
-      const value = parts[key];
-      if (key === 'metadata' && isJsonObject(value)) this.#shareMetadata(value);
-      else this.#put(parts, key, value, 1);
+    return this.#sharing(object as JsonObject, (key, value) =>
+      key === 'metadata' && isJsonObject(value)
+        ? this.#sharing(value, (name, item) => (OWN.has(name) ? item : this.#part(item, 1)))
+        : this.#part(value, 1),
+    ) as T;
+  }
+
+  #sharing(object: JsonObject, share: (key: string, value: JsonValue) => JsonValue): JsonObject {
+    let made = object;
+    for (const key of Object.keys(object)) {
+      const value = object[key];
+      // An assignment to `__proto__` would change the prototype.
+      if (value === undefined || key === '__proto__') continue;
+      const shared = share(key, value);
+      if (shared === value) continue;
+      if (made === object && !isLong(object)) made = { ...object };
+      made[key] = shared;
     }
-    return object;
+    return made;
   }
 
-  #shareMetadata(metadata: JsonObject): void {
-    for (const key of Object.keys(metadata)) if (!OWN.has(key)) this.#put(metadata, key, metadata[key], 1);
-  }
-
-  #shareChildren(parent: JsonObject | JsonValue[], depth: number): void {
-    if (Array.isArray(parent)) {
-      for (let i = 0; i < parent.length; i++) this.#put(parent, i, parent[i], depth);
-      return;
+  #sharingItems(list: JsonValue[], depth: number): JsonValue[] {
+    let made = list;
+    for (let i = 0; i < list.length; i++) {
+      const shared = this.#part(list[i]!, depth);
+      if (shared === list[i]) continue;
+      if (made === list && !isLong(list)) made = [...list];
+      made[i] = shared;
     }
-    for (const key of Object.keys(parent)) this.#put(parent, key, parent[key], depth);
+    return made;
   }
 
-  #put(
-    parent: JsonObject | JsonValue[],
-    key: string | number,
-    value: JsonValue | undefined,
-    depth: number,
-  ): void {
+  #part(value: JsonValue, depth: number): JsonValue {
     const isPart =
       typeof value === 'object' ? value !== null : typeof value === 'string' && value.length > SHORT;
-    // An assignment to `__proto__` would change the prototype.
-    if (!isPart || key === '__proto__') return;
-    const shared = this.#shared(value!, depth);
-    if (shared !== value) (parent as JsonObject)[key] = shared;
+    return isPart ? this.#shared(value, depth) : value;
   }
 
   #shared(value: JsonValue, depth: number): JsonValue {
@@ -71,10 +77,18 @@ export class SharedParts {
     const known = fits ? this.#find(text) : undefined;
     // The text of a string may be that of an object.
     if (known !== undefined && typeof known === typeof value) return known;
-    if (typeof value === 'object' && value !== null && depth < MAX_DEPTH)
-      this.#shareChildren(value, depth + 1);
-    if (fits && known === undefined) this.#remember(text, value);
-    return value;
+    const own =
+      typeof value === 'object' && value !== null && depth < MAX_DEPTH
+        ? this.#within(value, depth + 1)
+        : value;
+    if (fits && known === undefined) this.#remember(text, own);
+    return own;
+  }
+
+  #within(value: JsonObject | JsonValue[], depth: number): JsonValue {
+    return Array.isArray(value)
+      ? this.#sharingItems(value, depth)
+      : this.#sharing(value, (_key, item) => this.#part(item, depth));
   }
 
   #find(text: string): JsonValue | undefined {

@@ -350,7 +350,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authenticate: (credentials) => authentication.authenticate(credentials),
     refuse: (error, headers) =>
       withHeaders(statusResponse(statusOf(error), headers['accept']), firstHeaders(headers, random)),
-    transportFor: (user) => ({ request: (request) => handle(request, user) }),
+    transportFor: (user) => ({
+      request: (request) => handle({ ...request, isLocal: true }, user),
+    }),
     advertise: async (where) => {
       advertiser.moveTo(where);
       await repair();

@@ -1,4 +1,6 @@
 import { PlatformError } from '../../../base/errors.ts';
+import { frozen } from '../../api/json.ts';
+import { tell, type ToldEvent } from '../../api/told-events.ts';
 import type { ApiResponse } from '../../api/transport.ts';
 import { tableOf, type FakeAddress, type FakeChange, type FakeObjects } from './fake-objects.ts';
 import type { JsonObject } from './fake-patch.ts';
@@ -34,8 +36,13 @@ export class FakeWatches {
       throw new PlatformError('expired', `too old resource version: ${version} (${this.#objects.oldest})`);
     }
     const stream = new ByteStream(signal);
-    const send = (type: string, object: JsonObject): void =>
-      stream.push(Buffer.from(`${JSON.stringify({ type, object })}\n`));
+    const send = (type: string, object: JsonObject): void => {
+      const text = JSON.stringify({ type, object });
+      const chunk = Buffer.from(`${text}\n`);
+      // As the server in this process does; who changes what is told fails its test.
+      if (object['kind'] !== undefined) tell(chunk, [frozen(JSON.parse(text) as ToldEvent)]);
+      stream.push(chunk);
+    };
     const deliver = (change: FakeChange): void => {
       if (change.resource !== tableOf(at)) return;
       if (at.namespace !== undefined && metadataOf(change.object)['namespace'] !== at.namespace) return;

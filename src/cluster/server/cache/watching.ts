@@ -2,8 +2,9 @@
 import type { Clock } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { Turns } from '../../../base/turns.ts';
-import { Slice, yieldToLoop } from '../../../base/yield-to-loop.ts';
+import { LARGE_BYTES, Slice, yieldToLoop } from '../../../base/yield-to-loop.ts';
 import { statusOf } from '../../api/status.ts';
+import { tell, type ToldEvent } from '../../api/told-events.ts';
 import { prefixEnd, type Store, type WatchEvent } from '../../store/store.ts';
 import { pastEvent, type CachedEvent } from './cached-event.ts';
 import { expired, tooOldToWatch } from '../failure.ts';
@@ -46,8 +47,15 @@ export interface WatchRequest {
   /** Sends a bookmark that marks the end of the present state. */
   readonly markInitial: boolean;
   readonly timeoutMs: number;
+  /** Who reads it is in this process, and is told what it says (told-events.ts). */
+  readonly isLocal?: boolean;
   /** The client has gone, or the server stops. */
   readonly signal: AbortSignal;
+}
+
+interface Shown {
+  readonly type: string;
+  readonly cached: CachedObject;
 }
 
 export interface WatchSources {
@@ -90,6 +98,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #slice: Slice;
   readonly #store: Store;
   #queue: Uint8Array[] = [];
+  /** What frames of the queue show, where that may be told. */
+  readonly #shown: Map<Uint8Array, Shown> | undefined;
   #queuedBytes = 0;
   /** Resolves when there is room for more of the past, or no need. */
   #room: PromiseWithResolvers<void> | undefined;
@@ -112,6 +122,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     this.#slice = new Slice(about.clock);
     this.#store = about.store;
     this.#turns = turnsOf(about.cache, about.clock);
+    const { isLocal = false, view, resource } = request;
+    if (isLocal && view.verbatim && resource.conversion === undefined) this.#shown = new Map();
     this.#start();
   }
 
@@ -130,7 +142,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     }
     if (signal.aborted) return this.#end();
     const end = (): void => this.#end();
-    this.#resources.use(held.subscribe((event) => this.#happened(event)));
+    const isLocal = this.#shown !== undefined;
+    this.#resources.use(held.subscribe((event) => this.#happened(event), { isLocal }));
     this.#resources.use(this.#clock.after(timeoutMs, end));
     signal.addEventListener('abort', end, { once: true });
     this.#resources.defer(() => signal.removeEventListener('abort', end));
@@ -353,7 +366,10 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const view = this.#nextView();
     const frame = wide?.show(event.shownAs(type), { form: 'frame', type, later });
     if (frame !== undefined) return frame.then((made) => this.#push(made));
-    this.#push(event.frame(type, view));
+    const made = event.frame(type, view);
+    const { length } = current;
+    if (length <= LARGE_BYTES) this.#shown?.set(made, { type, cached: event.shownAs(type) });
+    this.#push(made);
     return undefined;
   }
 
@@ -441,7 +457,20 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const frames = this.#queue.splice(0, count);
     this.#owed = Math.max(0, this.#owed - count);
     this.#isMore = this.#queue.length > 0;
-    return frames.length === 1 ? frames[0]! : joined(frames);
+    const chunk = frames.length === 1 ? frames[0]! : joined(frames);
+    if (this.#shown !== undefined) this.#tell(chunk, frames, this.#shown);
+    return chunk;
+  }
+
+  #tell(chunk: Uint8Array, frames: readonly Uint8Array[], shown: Map<Uint8Array, Shown>): void {
+    const events: ToldEvent[] = [];
+    for (const frame of frames) {
+      const { type = '', cached } = shown.get(frame) ?? {};
+      shown.delete(frame);
+      const object = cached?.decoded;
+      if (object !== undefined) events.push({ type, object });
+    }
+    if (events.length === frames.length) tell(chunk, events);
   }
 
   /** Some of the present state; what has come after it when all of it has been taken. */

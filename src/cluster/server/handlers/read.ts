@@ -93,6 +93,7 @@ export async function watchResource(context: ResourceContext): Promise<ApiRespon
         after,
         bookmarks,
         markInitial: wantsInitial,
+        isLocal: request.isLocal === true,
         timeoutMs: seconds > 0 ? seconds * 1000 : server.limits.minWatchMs * (1 + server.random.next()),
         signal:
           request.signal === undefined ? server.stopping : AbortSignal.any([request.signal, server.stopping]),
