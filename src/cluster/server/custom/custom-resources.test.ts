@@ -98,6 +98,18 @@ test('a definition makes a resource: pruned, with defaults, validated, with stat
   assert.equal(nowhere.body.message, '404 page not found\n');
 });
 
+test('who deletes all is told that there are no more', async () => {
+  await using api = await TestServer.open();
+  await defined(api);
+  for (const name of ['a', 'b']) await api.create(WIDGETS, widget(name, { size: 1 }));
+  const { body } = await api.call('DELETE', WIDGETS);
+  const { items = [], metadata } = body;
+  assert.deepEqual([items.map((item) => item.metadata.name), metadata['continue']], [['a', 'b'], '']);
+  assert.equal((await api.call('GET', WIDGETS)).body.metadata['continue'], undefined);
+  const ofOurs = await api.call('DELETE', '/api/v1/namespaces/default/configmaps');
+  assert.equal(ofOurs.body.metadata['continue'], undefined);
+});
+
 test('an empty list is a default', async () => {
   await using api = await TestServer.open();
   const names = { type: 'array', items: { type: 'string' }, default: [] };

@@ -130,9 +130,11 @@ export async function deleteCollection(context: ResourceContext): Promise<ApiRes
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   if (state.refusal !== undefined) return state.refusal;
-  // As they were before.
+  // As they were before. Of a defined resource it says that there are no more; of ours, as in any list, only that there are.
+  const isDefined = resource.type.wire === undefined && view.shape === 'object';
   const { status, headers, body } = await listResponse({
     ...page,
+    ...(isDefined && { continueToken: page.continueToken ?? '' }),
     resource,
     view,
     objects,
