@@ -2,11 +2,11 @@
 import type { Clock } from '../../../base/clock.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { Turns } from '../../../base/turns.ts';
-import { LARGE_BYTES, Slice, yieldToLoop } from '../../../base/yield-to-loop.ts';
+import { Slice, yieldToLoop } from '../../../base/yield-to-loop.ts';
 import { statusOf } from '../../api/status.ts';
-import { tell, type ToldEvent } from '../../api/told-events.ts';
 import { prefixEnd, type Store, type WatchEvent } from '../../store/store.ts';
 import { pastEvent, type CachedEvent } from './cached-event.ts';
+import { joined, ShownFrames } from './chunks.ts';
 import { expired, tooOldToWatch } from '../failure.ts';
 import { isExpired } from '../writes/registry.ts';
 import type { WideViews } from '../offload/wide.ts';
@@ -53,11 +53,6 @@ export interface WatchRequest {
   readonly signal: AbortSignal;
 }
 
-interface Shown {
-  readonly type: string;
-  readonly cached: CachedObject;
-}
-
 export interface WatchSources {
   readonly cache: WatchCache;
   readonly store: Store;
@@ -67,18 +62,6 @@ export interface WatchSources {
 /** The frames of one watch; ends after its time, when its signal aborts or when it falls too far behind. */
 export function watchObjects(request: WatchRequest, about: WatchSources): AsyncIterable<Uint8Array> {
   return new WatchStream(request, about);
-}
-
-let last: { readonly frames: readonly Uint8Array[]; readonly bytes: Uint8Array } = {
-  frames: [],
-  bytes: Buffer.alloc(0),
-};
-
-/** Frames are shared, and who takes its turn after another mostly gets the same ones. */
-function joined(frames: readonly Uint8Array[]): Uint8Array {
-  const isSame = frames.length === last.frames.length && frames.every((frame, i) => frame === last.frames[i]);
-  if (!isSame) last = { frames, bytes: Buffer.concat(frames) };
-  return last.bytes;
 }
 
 /** All watchers of one server take turns: what happens is written for thousands of them without anyone having to wait. */
@@ -99,7 +82,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
   readonly #store: Store;
   #queue: Uint8Array[] = [];
   /** What frames of the queue show, where that may be told. */
-  readonly #shown: Map<Uint8Array, Shown> | undefined;
+  readonly #shown: ShownFrames | undefined;
   #queuedBytes = 0;
   /** Resolves when there is room for more of the past, or no need. */
   #room: PromiseWithResolvers<void> | undefined;
@@ -123,7 +106,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     this.#store = about.store;
     this.#turns = turnsOf(about.cache, about.clock);
     const { isLocal = false, view, resource } = request;
-    if (isLocal && view.verbatim && resource.conversion === undefined) this.#shown = new Map();
+    if (isLocal && view.verbatim && resource.conversion === undefined) this.#shown = new ShownFrames();
     this.#start();
   }
 
@@ -367,8 +350,7 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     const frame = wide?.show(event.shownAs(type), { form: 'frame', type, later });
     if (frame !== undefined) return frame.then((made) => this.#push(made));
     const made = event.frame(type, view);
-    const { length } = current;
-    if (length <= LARGE_BYTES) this.#shown?.set(made, { type, cached: event.shownAs(type) });
+    this.#shown?.add(made, { type, cached: event.shownAs(type) });
     this.#push(made);
     return undefined;
   }
@@ -458,19 +440,8 @@ class WatchStream implements AsyncIterableIterator<Uint8Array> {
     this.#owed = Math.max(0, this.#owed - count);
     this.#isMore = this.#queue.length > 0;
     const chunk = frames.length === 1 ? frames[0]! : joined(frames);
-    if (this.#shown !== undefined) this.#tell(chunk, frames, this.#shown);
+    this.#shown?.tell(chunk, frames);
     return chunk;
-  }
-
-  #tell(chunk: Uint8Array, frames: readonly Uint8Array[], shown: Map<Uint8Array, Shown>): void {
-    const events: ToldEvent[] = [];
-    for (const frame of frames) {
-      const { type = '', cached } = shown.get(frame) ?? {};
-      shown.delete(frame);
-      const object = cached?.decoded;
-      if (object !== undefined) events.push({ type, object });
-    }
-    if (events.length === frames.length) tell(chunk, events);
   }
 
   /** Some of the present state; what has come after it when all of it has been taken. */
