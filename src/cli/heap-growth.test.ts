@@ -13,6 +13,7 @@ class TestHeap {
   collections = 0;
   total = 30e6;
   inUse = 0;
+  everAllocated = 0;
   buffers = 2e6;
   readonly factors: number[] = [];
 
@@ -22,6 +23,15 @@ class TestHeap {
 
   used(): number {
     return this.inUse;
+  }
+
+  allocated(): number {
+    return this.everAllocated;
+  }
+
+  allocate(bytes: number): void {
+    this.inUse += bytes;
+    this.everAllocated += bytes;
   }
 
   outside(): number {
@@ -85,7 +95,7 @@ test('what a burst of work has left is collected once, when it is over', async (
   assert.ok(bound);
   const grow = async (bytes: number, times: number): Promise<void> => {
     for (let second = 0; second < 2 * times; second++) {
-      heap.inUse += bytes / 2;
+      heap.allocate(bytes / 2);
       await clock.advance(1000);
     }
   };
@@ -107,6 +117,23 @@ test('what a burst of work has left is collected once, when it is over', async (
   assert.equal(heap.collections, 2, 'after another burst');
   await grow(1e6, 100);
   assert.ok(heap.collections > 2 && heap.collections < 8, 'or when the little has become much');
+});
+
+test('while it works nothing is given back, though V8 has just collected as much as was allocated', async () => {
+  const clock = new ManualClock();
+  const heap = new TestHeap();
+  using bound = boundHeapGrowth(clock, heap);
+  assert.ok(bound);
+  heap.allocate(20e6);
+  await clock.advance(1000);
+  for (let second = 0; second < 60; second++) {
+    heap.allocate(40e6);
+    heap.inUse -= 39.5e6;
+    await clock.advance(1000);
+  }
+  assert.equal(heap.collections, 0);
+  await clock.advance(4000);
+  assert.equal(heap.collections, 1);
 });
 
 test('V8 itself collects what has been let go', { timeout: 20_000 }, async () => {

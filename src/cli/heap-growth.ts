@@ -37,6 +37,8 @@ export interface Heap {
   size(): number;
   /** Bytes in use, garbage included. */
   used(): number;
+  /** Bytes that were ever allocated, collected since or not. */
+  allocated(): number;
   /** Bytes that buffers hold. */
   outside(): number;
   /** By how many percent it may grow between two collections; 0 leaves that to V8. */
@@ -50,6 +52,7 @@ export interface Heap {
 const v8Heap: Heap = {
   size: () => getHeapStatistics().total_heap_size,
   used: () => getHeapStatistics().used_heap_size,
+  allocated: () => getHeapStatistics().total_allocated_bytes,
   outside: () => getHeapStatistics().external_memory,
   // Read anew at each collection.
   setGrowth: (percent) => setFlagsFromString(`--heap-growing-percent=${percent}`),
@@ -76,8 +79,10 @@ const v8Heap: Heap = {
 export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
   let [growth, factor] = [0, 0];
   let timer: Disposable;
-  /** In use at the last look, and after the last collection. */
-  let [before, live] = [0, 0];
+  /** Allocated until the last look. */
+  let before = 0;
+  /** In use after the last collection. */
+  let live = 0;
   let isBurst = true;
   let every = FIRST_LOOKS_MS;
   const look = (): void => {
@@ -89,15 +94,15 @@ export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
     const outside = growthOutside(heap.outside());
     if (outside !== factor) heap.setGrowthOutside((factor = outside));
     const used = heap.used();
-    const allocated = used - before;
-    isBurst ||= allocated > BURST_BYTES;
-    // V8 may have collected meanwhile: then this look says nothing of how much was allocated.
+    const allocated = heap.allocated();
+    const isQuiet = allocated - before <= BURST_BYTES;
+    before = allocated;
+    isBurst ||= !isQuiet;
+    // V8 may have collected meanwhile.
     live = Math.min(live, used);
-    before = used;
-    const isQuiet = allocated >= 0 && allocated <= BURST_BYTES;
     if (isQuiet && used - live > (isBurst ? WORTH_BYTES : MUCH_BYTES)) {
       heap.collect();
-      before = live = heap.used();
+      live = heap.used();
       isBurst = false;
       every = LOOK_MS;
     }
