@@ -189,8 +189,7 @@ function bytesOf(body: JsonObject): Promise<Buffer> | Buffer {
 
 /** Says what the object is, where the answer does not, or says that it is metadata. */
 function named<T extends ApiObject>(type: ResourceType<T>, object: T): T {
-  const isOther = type.metadataOnly === true && object.kind !== type.kind;
-  if (isOther || object.kind === undefined) {
+  if (type.metadataOnly === true || object.kind === undefined) {
     object.apiVersion = apiVersionOf(type);
     object.kind = type.kind;
   }

@@ -122,7 +122,7 @@ function handle(
         return json(200, subresource === 'scale' ? scaleOf(object) : object);
       }
       return query.get('watch') === 'true' || query.get('watch') === '1'
-        ? watches.start(at, matchOf(query), query, request.signal)
+        ? watches.start(at, matchOf(query), query, request)
         : json(200, listOf(objects, at, matchOf(query)));
     case 'POST':
       if (subresource === 'binding') return json(201, bind(objects, at, bodyOf(request)));

@@ -1,7 +1,7 @@
 import { PlatformError } from '../../../base/errors.ts';
 import { frozen } from '../../api/json.ts';
 import { tell, type ToldEvent } from '../../api/told-events.ts';
-import type { ApiResponse } from '../../api/transport.ts';
+import type { ApiRequest, ApiResponse } from '../../api/transport.ts';
 import { tableOf, type FakeAddress, type FakeChange, type FakeObjects } from './fake-objects.ts';
 import type { JsonObject } from './fake-patch.ts';
 import { metadataOf } from './fake-objects.ts';
@@ -28,7 +28,7 @@ export class FakeWatches {
     for (const watch of this.#open) watch.bookmark();
   }
 
-  start(at: FakeAddress, match: Match, query: URLSearchParams, signal: AbortSignal | undefined): ApiResponse {
+  start(at: FakeAddress, match: Match, query: URLSearchParams, { headers, signal }: ApiRequest): ApiResponse {
     const version = query.get('resourceVersion') ?? '';
     const after = Number(version);
     const live = version === '' || after === 0;
@@ -36,11 +36,12 @@ export class FakeWatches {
       throw new PlatformError('expired', `too old resource version: ${version} (${this.#objects.oldest})`);
     }
     const stream = new ByteStream(signal);
+    const ofMetadata = headers['accept']?.includes('PartialObjectMetadata') === true;
     const send = (type: string, object: JsonObject): void => {
       const text = JSON.stringify({ type, object });
       const chunk = Buffer.from(`${text}\n`);
-      // As the server in this process does; who changes what is told fails its test.
-      if (object['kind'] !== undefined) tell(chunk, [frozen(JSON.parse(text) as ToldEvent)]);
+      // As the server in this process does, of whole objects; who changes what is told fails its test.
+      if (object['kind'] !== undefined && !ofMetadata) tell(chunk, [frozen(JSON.parse(text) as ToldEvent)]);
       stream.push(chunk);
     };
     const deliver = (change: FakeChange): void => {
