@@ -108,12 +108,17 @@ export interface StepObserver {
   end(rejected: boolean, ms: number): void;
 }
 
+type Mutating = AdmissionPlugin & Required<Pick<AdmissionPlugin, 'mutate'>>;
+type Validating = AdmissionPlugin & Required<Pick<AdmissionPlugin, 'validate'>>;
+
 export class Admission {
   readonly observer: AdmissionObserver | undefined;
-  readonly #plugins: readonly AdmissionPlugin[];
+  readonly #mutating: readonly Mutating[];
+  readonly #validating: readonly Validating[];
 
   constructor(plugins: readonly AdmissionPlugin[], observer?: AdmissionObserver) {
-    this.#plugins = plugins;
+    this.#mutating = plugins.filter((plugin) => plugin.mutate !== undefined) as Mutating[];
+    this.#validating = plugins.filter((plugin) => plugin.validate !== undefined) as Validating[];
     this.observer = observer;
   }
 
@@ -121,8 +126,9 @@ export class Admission {
     const step = new Step(this.observer, request.operation, 'admit');
     try {
       do {
-        for (const plugin of this.#plugins) {
-          if (plugin.mutate === undefined || !plugin.handles(request)) continue;
+        for (let i = 0; i < this.#mutating.length; i++) {
+          const plugin = this.#mutating[i]!;
+          if (!plugin.handles(request)) continue;
           step.next(plugin);
           if (request.read !== undefined && plugin.ignoresObject !== true) await request.read();
           const done = plugin.mutate(request);
@@ -138,13 +144,9 @@ export class Admission {
 
   /** Whether a plugin of the step looks at the object. */
   looksAt(step: StepType, request: AdmissionRequest): boolean {
-    return this.#plugins.some((plugin) => {
-      const looks =
-        step === 'admit'
-          ? plugin.mutate !== undefined && plugin.ignoresObject !== true
-          : plugin.validate !== undefined;
-      return looks && plugin.handles(request);
-    });
+    return step === 'admit'
+      ? this.#mutating.some((plugin) => plugin.ignoresObject !== true && plugin.handles(request))
+      : this.#validating.some((plugin) => plugin.handles(request));
   }
 
   /** Dispose what it returns unless the write has happened. */
@@ -153,8 +155,9 @@ export class Admission {
     const reservations = new Reservations(undo);
     const step = new Step(this.observer, request.operation, 'validate');
     try {
-      for (const plugin of this.#plugins) {
-        if (plugin.validate === undefined || !plugin.handles(request)) continue;
+      for (let i = 0; i < this.#validating.length; i++) {
+        const plugin = this.#validating[i]!;
+        if (!plugin.handles(request)) continue;
         step.next(plugin);
         if (request.read !== undefined) await request.read();
         const answer = plugin.validate(request);
