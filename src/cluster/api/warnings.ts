@@ -19,7 +19,7 @@ import { definitionWarnings } from './warnings/definitions.ts';
 import { endpointSliceWarnings, ingressWarnings, networkPolicyWarnings } from './warnings/network.ts';
 import { claimSpecWarnings, nodeTermWarnings, oldLabel, podWarnings } from './warnings/pod.ts';
 
-type Warner = (object: JsonObject, old: JsonObject | undefined) => string[];
+type Warner = (object: JsonObject, old: JsonObject | undefined) => readonly string[];
 
 /** By `group/Kind`. */
 const WARNERS: Readonly<Record<string, Warner>> = {
@@ -117,7 +117,7 @@ const WARNERS: Readonly<Record<string, Warner>> = {
 };
 
 /** What the answer to a write warns of; `old` where there was an object already. */
-export function warningsOf(kind: string, object: JsonObject, old?: JsonObject): string[] {
+export function warningsOf(kind: string, object: JsonObject, old?: JsonObject): readonly string[] {
   return WARNERS[kind]?.(object, old) ?? [];
 }
 

@@ -1,4 +1,5 @@
 import { isCrowded, isLong } from '../api/parse-in-slices.ts';
+import { jsonText } from '../api/common-parts.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../api/json.ts';
 
 /** V8 keeps one copy of strings up to this length by itself. */
@@ -112,7 +113,7 @@ export class SharedParts {
 /** Not of what would take long to write. */
 function textOf(value: JsonValue): string | undefined {
   if (typeof value === 'string') return value;
-  return typeof value === 'object' && value !== null && isLong(value) ? undefined : JSON.stringify(value);
+  return typeof value === 'object' && value !== null && isLong(value) ? undefined : jsonText(value);
 }
 
 function isWide(value: JsonValue): boolean {

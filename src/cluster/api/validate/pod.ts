@@ -1,5 +1,6 @@
 import { append } from '../../../base/append.ts';
 import { duplicate, forbidden, invalid, required, type FieldError } from '../field-error.ts';
+import { oncePerPart } from '../common-parts.ts';
 import {
   getPath,
   isJsonObject,
@@ -32,7 +33,14 @@ export function validatePodProfiles(pod: JsonObject): FieldError[] {
 /** The spec. The name, by which claims are made for it, never changes. */
 export function validatePod(pod: JsonObject): FieldError[] {
   const spec = objectAt(pod, 'spec');
-  const name = stringAt(pod, 'metadata', 'name');
+  const namesClaims = objectsAt(spec, 'volumes').some((volume) => volume['ephemeral'] !== undefined);
+  return namesClaims ? errorsInSpec(spec, stringAt(pod, 'metadata', 'name')) : errorsInPlainSpec(spec);
+}
+
+/** Of whatever name the pod is. */
+const errorsInPlainSpec = oncePerPart((spec: JsonObject) => errorsInSpec(spec, ''));
+
+function errorsInSpec(spec: JsonObject, name: string): FieldError[] {
   return joined(validatePodSpec(spec, 'spec', { isPod: true, name }), validatePodOnly(spec, 'spec'));
 }
 

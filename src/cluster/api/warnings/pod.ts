@@ -1,6 +1,7 @@
 /** What is taken of pods and templates, but seldom meant. */
 import { append } from '../../../base/append.ts';
 import { goQuote } from '../field-error.ts';
+import { oncePerPart } from '../common-parts.ts';
 import {
   getPath,
   isJsonObject,
@@ -78,10 +79,18 @@ export const OLD_VOLUMES: readonly (readonly [string, string, string])[] = [
 ];
 
 /** `at` is '' for a pod and the template's path for a template. */
-export function podWarnings(holder: JsonObject, at: string): string[] {
+export function podWarnings(holder: JsonObject, at: string): readonly string[] {
   const spec = objectAt(holder, 'spec');
   const annotations = objectAt(holder, 'metadata', 'annotations');
-  const root = at === '' ? '' : `${at}.`;
+  const isPlain =
+    !hasProfiles(annotations) && OLD_ANNOTATIONS.every(([key]) => annotations[key] === undefined);
+  if (at === '' && isPlain) return plainSpecWarnings(spec);
+  return specWarnings(spec, annotations, at === '' ? '' : `${at}.`);
+}
+
+const plainSpecWarnings = oncePerPart((spec: JsonObject) => specWarnings(spec, {}, ''));
+
+function specWarnings(spec: JsonObject, annotations: JsonObject, root: string): string[] {
   const path = `${root}spec`;
   const containers = containersOf(spec, path);
   const warnings = placementWarnings(spec, path);

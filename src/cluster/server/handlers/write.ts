@@ -24,6 +24,7 @@ import {
   planUpdate,
   prepareCreate,
   type Authorship,
+  type CreateOptions,
   type Endpoint,
 } from '../writes/writing.ts';
 import { shownTo, storedFrom } from './converted.ts';
@@ -36,10 +37,10 @@ export async function createObject(context: ResourceContext): Promise<ApiRespons
   const view = viewOf(context);
   const dryRun = isDryRun(info.query.getAll('dryRun'));
   const author = authorOf(context);
-  const { object, namespace, warnings } = await drafted(context, author);
+  const { object, warnings, ...how } = await drafted(context, author);
   context.warnings?.push(...warnings);
   const { created, admissionWarnings } = await storeNew(context, object, {
-    namespace,
+    ...how,
     dryRun,
     author,
     isDraft: true,
@@ -52,6 +53,7 @@ interface Drafted {
   readonly object: KubeObject;
   readonly namespace: string;
   readonly warnings: readonly string[];
+  readonly settle?: CreateOptions['settle'];
 }
 
 /** What the body becomes before anybody has a say in it. */
@@ -62,8 +64,8 @@ async function drafted(context: ResourceContext, author: Authorship): Promise<Dr
   const body = bodyOf(request);
   const sent = { body, format: bodyFormat(request.headers['content-type']), namespace, author };
   const replicas = replicasOf(resource.type);
-  const known = replicas.draftOf(sent);
-  if (known !== undefined) return { object: known, namespace, warnings: [] };
+  const known = replicas.find(sent);
+  if (known !== undefined) return { ...known, namespace, warnings: [] };
   const made = await readDraft(context, author);
   if (made.isPlain)
     await replicas.remember(sent, made.object, async (other) => {
@@ -102,6 +104,7 @@ export async function storeNew(
     readonly dryRun: boolean;
     readonly author: Authorship;
     readonly isDraft?: boolean;
+    readonly settle?: CreateOptions['settle'];
     /** What was asked for, and allowed, is a change. */
     readonly unasked?: boolean;
   },

@@ -54,7 +54,7 @@ class Parsed {
   async isKnown(text: string, more?: Partial<Sent>): Promise<boolean> {
     const read = (body: Uint8Array): KubeObject => JSON.parse(Buffer.from(body).toString()) as KubeObject;
     const sent = this.sent(text, more);
-    const known = this.replicas.draftOf(sent);
+    const known = this.replicas.find(sent)?.object;
     if (known === undefined) await this.replicas.remember(sent, read(sent.body), async (body) => read(body));
     else assert.deepEqual(known, read(sent.body), 'what it would be if it were read');
     return known !== undefined;
@@ -103,6 +103,69 @@ test('what admission adds to one replica is not in the next', async () => {
     assert.equal(objectsAt(body, 'spec', 'tolerations').length, 2);
   }
   assert.deepEqual(cpus, ['1', '1', '1', '', '']);
+});
+
+test('replicas hold what they have in common once, and nothing else', async () => {
+  const parsed = new Parsed();
+  const settled = (name: string, change: (object: KubeObject) => void = () => {}): KubeObject => {
+    const { object, settle } = parsed.replicas.find(parsed.sent(JSON.stringify(podNamed(name))))!;
+    change(object);
+    settle(object);
+    return object;
+  };
+  for (const name of ['a', 'b']) await parsed.isKnown(JSON.stringify(podNamed(name)));
+  const [c, d] = [settled('c'), settled('d')];
+  assert.equal(d.spec, c.spec);
+  assert.equal(d.metadata.labels, c.metadata.labels);
+  assert.notEqual(d.metadata, c.metadata);
+  assert.deepEqual([c.metadata.name, d.metadata.name], ['c', 'd']);
+
+  const other = settled('e', ({ spec }) => (spec!['nodeName'] = 'n'));
+  assert.equal(stringAt(other, 'spec', 'nodeName'), 'n');
+  assert.equal(stringAt(d, 'spec', 'nodeName'), '');
+  assert.equal(other.metadata.labels, c.metadata.labels);
+  const [f, g] = [settled('f'), settled('g')];
+  assert.deepEqual([f.spec, g.spec], [c.spec, c.spec]);
+  assert.equal(
+    new Set([c.spec, f.spec, g.spec]).size,
+    3,
+    'replicas whose specs differ are not compared again',
+  );
+});
+
+test('a replica is judged by its own name, also where its volumes have names that follow from it', async () => {
+  await using api = await TestServer.open();
+  const ephemeral = {
+    volumeClaimTemplate: {
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    },
+  };
+  const spec = { containers: [{ name: 'c', image: 'i' }], volumes: [{ name: 'v'.repeat(60), ephemeral }] };
+  for (const name of ['a', 'b', 'c', 'd']) await api.create(PODS, podNamed(name, { spec }));
+  const long = await api.call('POST', PODS, podNamed('e'.repeat(200), { spec }));
+  assert.equal(long.status, 422);
+  assert.match(long.body.message ?? '', /spec\.volumes\[0\]\.name: Invalid value: .*PVC name/);
+  await api.create(PODS, podNamed('f', { spec }));
+});
+
+test('what is wrong with a spec, or what there is to say of it, is told of every replica', async () => {
+  await using api = await TestServer.open();
+  const wrong = { containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 0 }] }] };
+  const odd = {
+    containers: [{ name: 'c', image: 'i', env: [1, 2].map((n) => ({ name: 'A', value: `${n}` })) }],
+  };
+  const answers = { wrong: new Set<string>(), odd: new Set<string>() };
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const { body } = await api.call('POST', PODS, podNamed(name, { spec: wrong }));
+    answers.wrong.add((body.message ?? '').replace(`"${name}"`, ''));
+    const { status, headers } = await api.call('POST', PODS, podNamed(name, { spec: odd }));
+    assert.equal(status, 201);
+    answers.odd.add(headers['warning'] ?? '');
+  }
+  for (const [of, texts] of Object.entries(answers)) {
+    assert.equal(texts.size, 1, of);
+    assert.notEqual([...texts][0], '', of);
+  }
 });
 
 test('what is wrong with the like of others is told each time', async () => {
@@ -192,7 +255,7 @@ test('a draft is copied, and so many are remembered', async () => {
   const text = (name: string, app = 'web'): string =>
     JSON.stringify(podNamed(name, { metadata: { name, labels: { app } } }));
   for (const name of ['a', 'b']) await parsed.isKnown(text(name));
-  const known = parsed.replicas.draftOf(parsed.sent(text('c')))!;
+  const known = parsed.replicas.find(parsed.sent(text('c')))!.object;
   known.metadata.labels!['app'] = 'changed';
   (known.spec!['containers'] as JsonObject[]).length = 0;
   assert.equal(await parsed.isKnown(text('c')), true, 'as it was');

@@ -5,7 +5,16 @@
  * A copy is what its body would have become: bodies count as alike when they are the same bytes but for the name, are sent to
  * the same place by the same manager, and when another name has been tried and made no difference.
  */
-import { frozen, jsonCopy, jsonEqual, type JsonObject } from '../../api/json.ts';
+import { makeCommon } from '../../api/common-parts.ts';
+import {
+  frozen,
+  isJsonObject,
+  jsonCopy,
+  jsonEqual,
+  objectsAt,
+  type JsonObject,
+  type JsonValue,
+} from '../../api/json.ts';
 import type { ManagedWrite } from '../../api/managed-fields/managed-fields.ts';
 import type { ObjectType } from '../../api/object-type.ts';
 import type { KubeObject } from '../object.ts';
@@ -34,6 +43,16 @@ interface Known extends Sent {
   readonly end: number;
   /** Absent as long as one such body alone has come. */
   draft?: KubeObject;
+  /** What all of them have in common once they are prepared; null where one had something else. */
+  readonly common: Map<string, JsonValue>;
+}
+
+/** One of those that are alike. */
+export interface Replica {
+  /** An object of its own. */
+  readonly object: KubeObject;
+  /** Has it hold what others hold too, where that is the same. Nobody may change it afterwards. */
+  readonly settle: (object: KubeObject) => void;
 }
 
 const byType = new WeakMap<ObjectType, Replicas>();
@@ -49,14 +68,20 @@ export class Replicas {
   /** Those that came or were of use last are the first. */
   readonly #known: Known[] = [];
 
-  /** What becomes of the body, if that is known: an object of its own. */
-  draftOf(sent: Sent): KubeObject | undefined {
+  /** What becomes of the body, if that is known. */
+  find(sent: Sent): Replica | undefined {
     for (const [index, known] of this.#known.entries()) {
       if (known.draft === undefined) continue;
       const name = nameAt(known, sent);
       if (name === undefined) continue;
       if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
-      return copyOf(known.draft, name, sent.author);
+      return {
+        object: copyOf(known.draft, name, sent.author),
+        settle: (object) => {
+          settle(object, known.common, '');
+          settle(object.metadata, known.common, 'metadata.');
+        },
+      };
     }
     return undefined;
   }
@@ -75,13 +100,18 @@ export class Replicas {
       const { name = '' } = draft.metadata;
       const start = name === '' ? own.length : format === 'json' ? placeOf(name, own) : -1;
       if (start < 0) return;
-      this.#known.unshift({ ...sent, body: own, start, end: start + name.length });
+      this.#known.unshift({ ...sent, body: own, start, end: start + name.length, common: new Map() });
       this.#known.length = Math.min(this.#known.length, MAX_KNOWN);
       return;
     }
     const kept = frozen(jsonCopy(draft));
-    if (await isOfAnyName(before, kept, make)) before.draft = kept;
-    else if (this.#known.includes(before)) this.#known.splice(this.#known.indexOf(before), 1);
+    if (!(await isOfAnyName(before, kept, make))) {
+      if (this.#known.includes(before)) this.#known.splice(this.#known.indexOf(before), 1);
+      return;
+    }
+    before.draft = kept;
+    for (const { fieldsV1 } of objectsAt(kept, 'metadata', 'managedFields'))
+      if (isJsonObject(fieldsV1)) makeCommon(fieldsV1);
   }
 }
 
@@ -126,6 +156,25 @@ function copyOf({ metadata, ...draft }: KubeObject, name: string, { now }: Manag
     copy.metadata.managedFields = (managedFields as JsonObject[]).map((entry) => ({ ...entry, time: now }));
   return copy;
 }
+
+/** Each member that is an object or a list, but for those that are never the same. */
+function settle(holder: JsonObject, common: Map<string, JsonValue>, path: string): void {
+  for (const key of Object.keys(holder)) {
+    const part = holder[key];
+    if (typeof part !== 'object' || part === null || OWN.has(key)) continue;
+    const at = path + key;
+    const other = common.get(at);
+    if (other === undefined) {
+      makeCommon(part);
+      common.set(at, part);
+    } else if (other !== null) {
+      if (jsonEqual(part, other)) holder[key] = other;
+      else common.set(at, null);
+    }
+  }
+}
+
+const OWN = new Set(['metadata', 'managedFields']);
 
 /** Tries another name: the one in the body must be the object's, and nothing else may follow from it. */
 async function isOfAnyName(

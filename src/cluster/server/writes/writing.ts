@@ -34,6 +34,8 @@ export interface CreateOptions {
   readonly user?: UserInfo;
   /** `draft` has been at it. */
   readonly isDraft?: boolean;
+  /** Called when nobody changes the object any more. */
+  readonly settle?: ((object: KubeObject) => void) | undefined;
 }
 
 export interface Drafting {
@@ -107,6 +109,7 @@ export async function prepareCreate(
   const told = resource.strategy.prepareForCreate?.(object, asked) ?? [];
   warn(gate, told);
   await gate.pause();
+  options.settle?.(object);
   const errors = await errorsIn(resource, object, { gate });
   // By the name that it has got, if it had none.
   if (errors.length > 0) {
