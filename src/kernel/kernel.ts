@@ -18,6 +18,11 @@ export interface Kernel {
   /** Takes an exclusive flock(2) on an open descriptor without waiting; false when another holds it. */
   tryLock(fd: number): boolean;
   /**
+   * Takes an abstract Unix address (unix(7)) of our network namespace: a descriptor, at whose closing, however the process
+   * ends, it is free again. Undefined when another socket has it.
+   */
+  claimName(name: string): number | undefined;
+  /**
    * A netlink socket that belongs to the network namespace at `netns` (`/proc/<pid>/ns/net`), or to our own when
    * absent: setns, socket, setns back, without a turn of the event loop between them.
    */

@@ -13,7 +13,8 @@ import type { Kernel, NetlinkProtocol, NetlinkSocket } from './kernel.ts';
 import { acknowledgementError, NLMSG_DONE, NLMSG_ERROR, splitMessages } from './netlink.ts';
 import { syscall, syscallError, trySyscall } from './syscall.ts';
 
-const { EAGAIN, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EINVAL, EINTR, ENOENT } = constants.errno;
+const { EADDRINUSE, EAGAIN, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EINVAL, EINTR, ENOENT } =
+  constants.errno;
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
 const LOCK_EX = 2;
@@ -22,10 +23,12 @@ const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 const POLLIN = 1;
 const CLONE_NEWNET = 0x4000_0000;
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
@@ -64,6 +67,18 @@ export function linuxKernel(): Kernel {
       if (result === -EAGAIN) return false;
       if (result < 0) throw syscallError('flock', -result);
       return true;
+    },
+    claimName(name) {
+      failpoint('kernel.claim');
+      const fd = syscall('socket', AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      // struct sockaddr_un: the family, and a path that begins with a zero byte.
+      const address = Buffer.from(`\0\0\0${name}`);
+      address.writeUInt16LE(AF_UNIX);
+      const result = trySyscall('bind', fd, address, address.length);
+      if (result === 0) return fd;
+      syscall('close', fd);
+      if (result === -EADDRINUSE) return undefined;
+      throw syscallError('bind', -result, { detail: name });
     },
     netlink(protocol, netns) {
       failpoint('kernel.netlink.open');

@@ -85,6 +85,10 @@ export function recordingKernel(): RecordingKernel {
       return alive.has(pidOf.get(pidfd) ?? -1);
     },
     close: (fd) => record('close', fd),
+    claimName(name) {
+      record('claimName', name);
+      return nextFd++;
+    },
     tryLock(fd) {
       record('tryLock', fd);
       if (locked.has(fd)) return false;

@@ -139,6 +139,28 @@ inOwnNamespace(import.meta.filename, () => {
     await network.tearDown();
   });
 
+  test('two that begin at the same moment do not choose the same', async () => {
+    const networks = ['first', 'second'].map((name) => {
+      const own = instanceOf(join(folder, name));
+      return createBridgeNetwork({ instance: own, kernel, stateDir: join(folder, name), subnetOctet: 99 });
+    });
+    assert.deepEqual(
+      networks.map(({ podCidr }) => podCidr),
+      ['10.99.0.0/16', '10.100.0.0/16'],
+    );
+    for (const network of networks) await network.setUp(new Set());
+    for (const network of networks) await network.tearDown();
+    const third = join(folder, 'third');
+    const later = createBridgeNetwork({
+      instance: instanceOf(third),
+      kernel,
+      stateDir: third,
+      subnetOctet: 99,
+    });
+    assert.equal(later.podCidr, '10.99.0.0/16');
+    await later.tearDown();
+  });
+
   test('a network that the machine already has is not chosen', () => {
     run('ip', 'route', 'add', 'blackhole', `10.${instance.subnetOctet}.7.0/24`);
     const network = createBridgeNetwork({ instance, kernel, stateDir: join(folder, 'taken') });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { AddressPool } from './address-pool.ts';
-import { chooseSubnet } from './choose-subnet.ts';
+import { chooseSubnet, type Machine, type UsedNetwork } from './choose-subnet.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -39,6 +39,18 @@ test('two pools on one folder do not give out one address twice', () => {
   assert.notEqual(one.allocate('a'), two.allocate('b'));
 });
 
+/** A machine on which these are in use, and which says what is claimed. */
+function machine(used: readonly UsedNetwork[], claimed = new Set<number>()): Machine {
+  return {
+    used: () => used,
+    claim: (octet) => {
+      if (claimed.has(octet)) return undefined;
+      claimed.add(octet);
+      return { [Symbol.dispose]: () => void claimed.delete(octet) };
+    },
+  };
+}
+
 test('a subnet is the preferred one unless it or its services overlap, and stays what it was', () => {
   const file = join(folder, 'subnet');
   const used = [
@@ -46,9 +58,24 @@ test('a subnet is the preferred one unless it or its services overlap, and stays
     { address: '10.128.0.0', prefix: 16 },
     { address: '192.168.0.0', prefix: 16 },
   ];
-  assert.equal(chooseSubnet(file, 127, used), 65);
-  assert.equal(chooseSubnet(file, 80, []), 65);
-  assert.throws(() => chooseSubnet(join(folder, 'other'), 80, [{ address: '10.0.0.0', prefix: 8 }]), {
-    code: 'exhausted',
-  });
+  assert.equal(chooseSubnet(file, 127, machine(used)).octet, 65);
+  assert.equal(chooseSubnet(file, 80, machine([])).octet, 65);
+  assert.throws(
+    () => chooseSubnet(join(folder, 'other'), 80, machine([{ address: '10.0.0.0', prefix: 8 }])),
+    { code: 'exhausted' },
+  );
+});
+
+test('a subnet that another one has chosen is left alone, and nothing is claimed that is not chosen', () => {
+  const claimed = new Set([80, 81]);
+  const used = [{ address: '10.82.0.1', prefix: 16 }];
+  const { octet, claim } = chooseSubnet(join(folder, 'one'), 80, machine(used, claimed));
+  assert.equal(octet, 83);
+  assert.deepEqual([...claimed], [80, 81, 83]);
+  assert.equal(chooseSubnet(join(folder, 'two'), 80, machine(used, claimed)).octet, 84);
+  claim?.[Symbol.dispose]();
+  assert.equal(chooseSubnet(join(folder, 'three'), 80, machine(used, claimed)).octet, 83);
+
+  const again = chooseSubnet(join(folder, 'one'), 90, machine(used, claimed));
+  assert.deepEqual(again, { octet: 83, claim: undefined }, 'what it was');
 });

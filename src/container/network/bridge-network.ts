@@ -41,7 +41,7 @@ import {
   setUp,
 } from '../../kernel/rtnetlink.ts';
 import { AddressPool } from './address-pool.ts';
-import { chooseSubnet, podCidrOf, serviceCidrOf, usedNetworks } from './choose-subnet.ts';
+import { chooseSubnet, machineOf, podCidrOf, serviceCidrOf, type Subnet } from './choose-subnet.ts';
 import type { NetworkAttachment, NetworkResult, PodNetwork } from './network.ts';
 
 export interface BridgeNetworkOptions {
@@ -62,7 +62,7 @@ export interface BridgeNetwork extends PodNetwork {
 
 const LOOPBACK = 1;
 
-/** Chooses the pod network at once (reads routes, writes the choice down); changes nothing else before setUp. */
+/** Chooses the pod network at once (reads routes, writes the choice down, and keeps others from the same); changes nothing else before setUp. */
 export function createBridgeNetwork({
   instance,
   kernel,
@@ -70,17 +70,17 @@ export function createBridgeNetwork({
   subnetOctet,
   serviceCidr,
 }: BridgeNetworkOptions): BridgeNetwork {
-  const octet = chooseSubnet(
+  const subnet = chooseSubnet(
     join(stateDir, 'subnet'),
     subnetOctet ?? instance.subnetOctet,
-    usedNetworks(kernel, instance.bridge),
+    machineOf(kernel, instance.bridge),
   );
   return new LinuxBridgeNetwork({
     instance,
     kernel,
     stateDir,
-    octet,
-    serviceCidr: serviceCidr ?? serviceCidrOf(octet),
+    subnet,
+    serviceCidr: serviceCidr ?? serviceCidrOf(subnet.octet),
   });
 }
 
@@ -93,17 +93,20 @@ class LinuxBridgeNetwork implements BridgeNetwork {
   readonly #instanceId: string;
   readonly #table: string;
   readonly #addresses: AddressPool;
+  /** Others that are started at the same moment see no routes yet. */
+  #claim: Disposable | undefined;
   #bridgeIndex = 0;
 
   constructor(options: {
     instance: Instance;
     kernel: Kernel;
     stateDir: string;
-    octet: number;
+    subnet: Subnet;
     serviceCidr: string;
   }) {
-    const { instance, kernel, stateDir, octet } = options;
-    this.podCidr = podCidrOf(octet);
+    const { instance, kernel, stateDir, subnet } = options;
+    this.#claim = subnet.claim;
+    this.podCidr = podCidrOf(subnet.octet);
     this.serviceCidr = options.serviceCidr;
     this.gateway = numberToIpv4(parseCidr(this.podCidr).first + 1);
     this.#kernel = kernel;
@@ -149,6 +152,8 @@ class LinuxBridgeNetwork implements BridgeNetwork {
     this.#bridgeIndex = 0;
     deleteTable(this.#kernel, this.#table);
     for (const owner of this.#addresses.owners()) this.#addresses.release(owner);
+    this.#claim?.[Symbol.dispose]();
+    this.#claim = undefined;
   }
 
   #attach({ containerId, netns, interfaceName }: NetworkAttachment, address: string): NetworkResult {

@@ -26,33 +26,64 @@ export function serviceCidrOf(octet: number): string {
   return `10.${octet + SERVICE_OFFSET}.0.0/16`;
 }
 
+/** What a machine says of its networks. */
+export interface Machine {
+  /** Those that are in use now. */
+  used(): readonly UsedNetwork[];
+  /** Has others leave a choice alone that has no routes yet; undefined where another process has made it. */
+  claim(octet: number): Disposable | undefined;
+}
+
+export interface Subnet {
+  readonly octet: number;
+  /** Absent where the choice is an old one, and somebody has it. */
+  readonly claim: Disposable | undefined;
+}
+
 /**
- * The second octet: as persisted in `file`; otherwise the first from `preferred` on whose pod and service networks
- * overlap none that is `used`, which is then persisted. `exhausted` when all 64 do.
+ * The second octet: as persisted in `file`; otherwise the first from `preferred` on that nobody has claimed and whose pod and
+ * service networks overlap none that is in use, which is then persisted. `exhausted` when there is none of the 64.
  */
-export function chooseSubnet(file: string, preferred: number, used: readonly UsedNetwork[]): number {
+export function chooseSubnet(file: string, preferred: number, machine: Machine): Subnet {
   const persisted = readOctet(file);
-  if (persisted !== undefined) return persisted;
+  if (persisted !== undefined) return { octet: persisted, claim: machine.claim(persisted) };
   for (let tried = 0; tried < COUNT; tried++) {
     const octet = FIRST + ((preferred - FIRST + tried) % COUNT);
-    if (
-      [podCidrOf(octet), serviceCidrOf(octet)].some((cidr) => used.some((network) => overlap(cidr, network)))
-    )
-      continue;
-    writeAtomically(file, `${octet}\n`);
-    return octet;
+    const claim = machine.claim(octet);
+    if (claim === undefined) continue;
+    // After it is claimed: whoever had it until now has its routes.
+    const used = machine.used();
+    const isFree = [podCidrOf(octet), serviceCidrOf(octet)].every(
+      (cidr) => !used.some((network) => overlap(cidr, network)),
+    );
+    if (isFree) {
+      writeAtomically(file, `${octet}\n`);
+      return { octet, claim };
+    }
+    claim[Symbol.dispose]();
   }
   throw new PlatformError(
     'exhausted',
-    'every network of 10.64.0.0/10 and its services overlap a route of this machine',
+    'every network of 10.64.0.0/10 and its services overlap a route of this machine, or are those of another instance',
     {
       hint: 'remove a route or link in 10.64.0.0/10, or choose the pod network yourself',
     },
   );
 }
 
+/** The machine of a process, but for the networks on `ownLink`. */
+export function machineOf(kernel: Kernel, ownLink: string): Machine {
+  return {
+    used: () => usedNetworks(kernel, ownLink),
+    claim: (octet) => {
+      const fd = kernel.claimName(`sampan ${podCidrOf(octet)}`);
+      return fd === undefined ? undefined : { [Symbol.dispose]: () => kernel.close(fd) };
+    },
+  };
+}
+
 /** All routes (but default routes) and addresses of this machine, without those on `ownLink`. */
-export function usedNetworks(kernel: Kernel, ownLink: string): UsedNetwork[] {
+function usedNetworks(kernel: Kernel, ownLink: string): UsedNetwork[] {
   using netlink = new RouteNetlink(kernel);
   const own = netlink.link(ownLink)?.index;
   return [
