@@ -102,6 +102,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     }),
   ]);
   const { store, shared } = stack.use(kept);
+  log.debug('the store is open', { shared });
 
   const kubelets = new Map<string, Transport>();
   let manager: Manager | undefined;

@@ -1,8 +1,10 @@
 /** What goes wrong for a person at start-up: one clear line that names what to do, and an exit code that is not zero. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { kubectlFor } from '../fixtures/kubectl.ts';
@@ -112,6 +114,33 @@ test('a full disk is named at start, and nothing is left', async () => {
   stack.defer(async () => void (await runProgram(['umount', '-l', data])));
   const up = await runProgram([SAMPAN, 'up', '--no-node', '--port', '0', '--data-dir', data]);
   assertOneLine(up, /^sampan: .*(no space|full).*; .+/i);
+});
+
+test('a start that waits for somebody ends at once when it is asked to', async () => {
+  await using stack = new AsyncDisposableStack();
+  const silent = createServer();
+  const connected = once(silent, 'connection');
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  stack.defer(() => void silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const data = join(folder(stack), 'data');
+  const up = [
+    'up',
+    '--no-node',
+    '--data-dir',
+    data,
+    '--port',
+    '0',
+    '--datastore',
+    `etcd://127.0.0.1:${port}`,
+  ];
+  const daemon = spawn(SAMPAN, up, { stdio: 'ignore' });
+  const ended = once(daemon, 'exit');
+  const [socket] = (await connected) as [Socket];
+  stack.defer(() => void socket.destroy());
+  const down = await runProgram([SAMPAN, 'down', '--data-dir', data]);
+  assert.deepEqual([down.code, down.stdout], [0, 'stopped\n'], down.stderr);
+  assert.deepEqual(await ended, [128 + constants.signals.SIGTERM, null]);
 });
 
 test('two instances in one network do not meet', async () => {

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, writeSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { constants, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
@@ -103,14 +103,14 @@ async function foreground(paths: InstancePaths, options: UpOptions): Promise<num
   armFailpoints(process.env['SAMPAN_FAILPOINTS'] ?? '');
   try {
     await using stack = new AsyncDisposableStack();
-    const stopped = stopSignal();
+    const signals = stopSignals();
     const log = createLogger((line) => process.stderr.write(line), {
       level: options.verbose ? 'debug' : 'info',
     });
     const record = await start(stack, { ...options, paths, log });
     report({ ready: record });
     log.info('ready', { url: record.url, kubeconfig: record.kubeconfig });
-    await stopped;
+    await signals.untilAsked();
     log.info('stopping; containers run on');
   } catch (error) {
     report(failedReport(error));
@@ -138,6 +138,7 @@ async function start(
   const machine = withNode
     ? await import('../node.ts').then(({ prepareNode }) => prepareNode({ ...parts, kernel, serviceCidr }))
     : undefined;
+  if (machine !== undefined) log.debug('a network is chosen', { services: machine.serviceCidr });
   const controlPlane = stack.use(
     await startControlPlane({
       ...parts,
@@ -151,9 +152,11 @@ async function start(
       nodeIps: machine === undefined ? [] : [machine.nodeIp, machine.gateway],
     }),
   );
+  log.debug('the control plane is up', { url: controlPlane.url });
   const nodeName = hostname().toLowerCase();
   if (machine !== undefined) {
     const node = stack.use(await machine.start({ nodeName, controlPlane }));
+    log.debug('the node is up', { node: nodeName });
     await node.ready();
   }
   stack.use(
@@ -174,18 +177,20 @@ async function start(
   return record;
 }
 
-/** Resolves on the first signal that asks us to stop; a second one ends the process at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = (): void => {
-      if (asked) process.exit(130);
-      asked = true;
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
-    process.on('SIGHUP', () => {});
-  });
+/**
+ * What asks us to stop ends the process at once, unless `untilAsked` waits for it: a start that is stuck has nothing to bring
+ * to an end, and what is half done is done again, or undone, by the next one.
+ */
+function stopSignals(): { untilAsked(): Promise<void> } {
+  let asked: (() => void) | undefined;
+  const stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
+    if (asked === undefined) process.exit(128 + constants.signals[signal]);
+    asked();
+    asked = undefined;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  process.on('SIGHUP', () => {});
+  return { untilAsked: () => new Promise((resolve) => (asked = resolve)) };
 }
 
 /** Says once on descriptor 3 how the start went, when a detaching parent listens there. */
