@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isCommon, jsonAround, jsonText, makeCommon, oncePerPart } from './common-parts.ts';
+import { isCommon, jsonAround, jsonText, makeCommon, metadataJson, oncePerPart } from './common-parts.ts';
 import type { JsonObject } from './json.ts';
 
 test('what follows from a common part is found out once, from any other each time', () => {
@@ -29,6 +29,8 @@ test('JSON around common parts says what JSON says', () => {
     absent: undefined,
     deep: { a: { b: { c: { d: [1, { e: null }] } } } },
   };
+  assert.deepEqual(JSON.parse(metadataJson(metadata)), JSON.parse(JSON.stringify(metadata)));
+  assert.equal(metadataJson({ managedFields: 'x' }), '{"managedFields":"x"}');
   const objects: JsonObject[] = [
     { metadata, spec, status: { phase: 'Pending' } },
     { spec },

@@ -32,29 +32,35 @@ export function jsonText(value: JsonValue): string {
 
 const textOfPart = oncePerPart((part) => JSON.stringify(part));
 
-/** Levels below an object's metadata: `managedFields[].fieldsV1`. */
-const DEPTH = 2;
+/** JSON of an object, some of whose members are common: what is no object or list comes first. */
+export function jsonAround(object: JsonObject): string {
+  return joined(object, (value) => jsonText(value));
+}
 
-/** JSON of an object in which there are common parts, not far down: what is no object or list comes first. */
-export function jsonAround(object: JsonObject, depth = DEPTH): string {
+/** As `jsonAround`, of an object's metadata: common is also what its managers own. */
+export function metadataJson(metadata: JsonObject): string {
+  return joined(metadata, (value, key) =>
+    key === 'managedFields' && Array.isArray(value) ? `[${value.map(ownedJson).join(',')}]` : jsonText(value),
+  );
+}
+
+function ownedJson(entry: JsonValue): string {
+  return isJsonObject(entry) ? jsonAround(entry) : JSON.stringify(entry);
+}
+
+function joined(
+  object: JsonObject,
+  textOf: (value: JsonObject | JsonValue[], key: string) => string,
+): string {
   const plain: JsonObject = {};
   let parts = '';
   for (const key of Object.keys(object)) {
     const value = object[key];
     if (typeof value === 'object' && value !== null)
-      parts += `${parts === '' ? '' : ','}${JSON.stringify(key)}:${partAround(value, depth)}`;
+      parts += `${parts === '' ? '' : ','}${JSON.stringify(key)}:${textOf(value, key)}`;
     else if (value !== undefined) setOwn(plain, key, value);
   }
   const text = JSON.stringify(plain);
   if (parts === '') return text;
   return text === '{}' ? `{${parts}}` : `${text.slice(0, -1)},${parts}}`;
-}
-
-function partAround(value: JsonObject | JsonValue[], depth: number): string {
-  if (depth === 0 || common.has(value)) return jsonText(value);
-  if (!Array.isArray(value)) return jsonAround(value, depth - 1);
-  const items = value.map((item) =>
-    isJsonObject(item) ? jsonAround(item, depth - 1) : JSON.stringify(item),
-  );
-  return `[${items.join(',')}]`;
 }

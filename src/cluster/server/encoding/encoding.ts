@@ -3,7 +3,7 @@
  * resourceVersion. The version of an object is its key's modRevision, spliced in behind that head on the way out,
  * so that answering never parses or re-encodes an object.
  */
-import { isCommon, jsonAround } from '../../api/common-parts.ts';
+import { isCommon, jsonAround, metadataJson } from '../../api/common-parts.ts';
 import type { JsonValue } from '../../api/json.ts';
 import type { KubeObject } from '../object.ts';
 
@@ -21,7 +21,7 @@ export function encodeForStorage(object: KubeObject): Uint8Array {
   const { resourceVersion: _version, ...stored } = metadata;
   if (!isCommon(object.spec)) return lasting(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
   const head = JSON.stringify({ kind, apiVersion }).slice(0, -1);
-  return lasting(`${head},"metadata":${jsonAround(stored)},${jsonAround(rest).slice(1)}`);
+  return lasting(`${head},"metadata":${metadataJson(stored)},${jsonAround(rest).slice(1)}`);
 }
 
 /** What `decodeStored` gives of an object that has been written at this revision; shares its parts. */
