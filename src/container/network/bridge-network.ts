@@ -62,7 +62,10 @@ export interface BridgeNetwork extends PodNetwork {
 
 const LOOPBACK = 1;
 
-/** Chooses the pod network at once (reads routes, writes the choice down, and keeps others from the same); changes nothing else before setUp. */
+/**
+ * Chooses the pod network at once: reads routes, keeps others from the same choice and writes it down. Changes nothing else
+ * before setUp.
+ */
 export function createBridgeNetwork({
   instance,
   kernel,
