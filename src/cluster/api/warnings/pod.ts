@@ -82,10 +82,10 @@ export const OLD_VOLUMES: readonly (readonly [string, string, string])[] = [
 export function podWarnings(holder: JsonObject, at: string): readonly string[] {
   const spec = objectAt(holder, 'spec');
   const annotations = objectAt(holder, 'metadata', 'annotations');
+  if (at !== '') return specWarnings(spec, annotations, `${at}.`);
   const isPlain =
     !hasProfiles(annotations) && OLD_ANNOTATIONS.every(([key]) => annotations[key] === undefined);
-  if (at === '' && isPlain) return plainSpecWarnings(spec);
-  return specWarnings(spec, annotations, at === '' ? '' : `${at}.`);
+  return isPlain ? plainSpecWarnings(spec) : specWarnings(spec, annotations, '');
 }
 
 const plainSpecWarnings = oncePerPart((spec: JsonObject) => specWarnings(spec, {}, ''));

@@ -117,8 +117,8 @@ export class Admission {
   readonly #validating: readonly Validating[];
 
   constructor(plugins: readonly AdmissionPlugin[], observer?: AdmissionObserver) {
-    this.#mutating = plugins.filter((plugin) => plugin.mutate !== undefined) as Mutating[];
-    this.#validating = plugins.filter((plugin) => plugin.validate !== undefined) as Validating[];
+    this.#mutating = plugins.filter((plugin): plugin is Mutating => plugin.mutate !== undefined);
+    this.#validating = plugins.filter((plugin): plugin is Validating => plugin.validate !== undefined);
     this.observer = observer;
   }
 
