@@ -8,13 +8,11 @@ import { stringify } from 'yaml';
 import type { JsonObject } from '../src/cluster/api/json.ts';
 import { WebhookServer } from '../src/cluster/server/webhooks/testing/webhook-server.ts';
 import { benchPod } from './apiserver-load.ts';
-import { printRow, Probed, type Held, type Send } from './loop-probed.ts';
+import { printRow, Probed, WARM_MS, type Held, type Send } from './loop-probed.ts';
 
 const TRIES = 3;
 /** Rows whose servers start, and load what they load, at the same time. */
 const AT_ONCE = 6;
-/** Longer than `warm-up.ts` needs. */
-const WARM_MS = 16_000;
 const SETTLED_MS = 500;
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const [MERGE, STRATEGIC, APPLY, PATCH] = [

@@ -4,13 +4,14 @@
  * (least to most, and which try that was) of the longest turns without collections of garbage, the same with them, and the least
  * that all of it took.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { benchPod } from './apiserver-load.ts';
 import { measureAudit } from './loop-holds-audit.ts';
 import { measureConversions } from './loop-holds-conversions.ts';
 import { measurePast, measureReads, type Means } from './loop-holds-reads.ts';
 import { measureServices } from './loop-holds-services.ts';
-import { Probed, printRow, type Held } from './loop-probed.ts';
+import { Probed, printRow, WARM_MS, type Held } from './loop-probed.ts';
 import { measureTemplates } from './loop-holds-templates.ts';
 
 const WORD = new RegExp(process.argv[2] ?? '');
@@ -39,6 +40,7 @@ async function rowsAbout(args: readonly string[], rows: (means: Means) => Promis
     printRow(name, tries);
   };
   await driver.namespace('bench');
+  await delay(WARM_MS);
   await rows({ driver, send, measure });
 }
 

@@ -29,6 +29,9 @@ export type Send = (
   },
 ) => Promise<Buffer>;
 
+/** Longer than a server loads the rest of itself for (`warm-up.ts`), a part a turn: turns of its own, not of a request. */
+export const WARM_MS = 18_000;
+
 let opened = 0;
 
 export class Probed implements AsyncDisposable {

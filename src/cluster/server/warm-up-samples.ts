@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
+import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { JsonObject } from '../api/json.ts';
 import { builtinType, type ObjectType } from '../api/object-type.ts';
 import { kindSchema } from '../api/schema.ts';
@@ -47,20 +48,24 @@ const RULES = [
   'self.size >= oldSelf.size',
 ];
 
-/** Reads, completes and checks it, once as new and once as changed. */
-function written(type: ObjectType, sample: JsonObject): void {
+/** Reads, completes and checks it, once as new and once as changed, each in a turn of its own. */
+async function written(type: ObjectType, sample: JsonObject): Promise<void> {
   const { object } = type.decode(sample);
+  await yieldToLoop();
   type.applyDefaults(object);
+  await yieldToLoop();
   const errors = type.validateCreate(object);
   assert(errors.length === 0, `a sample is valid: ${errors[0]?.field} ${errors[0]?.detail}`);
+  await yieldToLoop();
   type.validateUpdate(object, object);
+  await yieldToLoop();
   type.warnings(object);
 }
 
-function writtenDefinition(rules: readonly string[]): void {
+function writtenDefinition(rules: readonly string[]): Promise<void> {
   const names = { plural: 'samples', singular: 'sample', kind: KIND, listKind: `${KIND}List` };
   const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schemaOf(rules) } };
-  written(builtinType(kindSchema(CRD_GROUP, 'v1', 'CustomResourceDefinition')!), {
+  return written(builtinType(kindSchema(CRD_GROUP, 'v1', 'CustomResourceDefinition')!), {
     apiVersion: `${CRD_GROUP}/v1`,
     kind: 'CustomResourceDefinition',
     metadata: { name: `samples.${GROUP}` },
@@ -69,10 +74,10 @@ function writtenDefinition(rules: readonly string[]): void {
   });
 }
 
-function writtenObject(rules: readonly string[]): void {
+function writtenObject(rules: readonly string[]): Promise<void> {
   const schema = new Structural(schemaOf(rules));
   const facts = { group: GROUP, version: 'v1', kind: KIND, namespaced: true, schema: () => schema };
-  written(customType({ ...facts, ...(rules.length > 0 && { rules: () => ruleCheck(schema) }) }), {
+  return written(customType({ ...facts, ...(rules.length > 0 && { rules: () => ruleCheck(schema) }) }), {
     apiVersion: `${GROUP}/v1`,
     kind: KIND,
     metadata: { name: 'a', namespace: 'default' },
@@ -98,9 +103,9 @@ function podOf(name: string): JsonObject {
 }
 
 /** As kubelets and controllers send it. */
-function podInProtobuf(): void {
+function podInProtobuf(): Promise<void> {
   const body = encodeEnvelope(POD, encodeMessage(podOf('a'), POD_KIND.message));
-  written(builtinType(POD_KIND), decodeProtobuf(openEnvelope(body, POD.kind), POD_KIND));
+  return written(builtinType(POD_KIND), decodeProtobuf(openEnvelope(body, POD.kind), POD_KIND));
 }
 
 function refusedPod(): void {

@@ -4,7 +4,7 @@
  * one at a time, and while there is little to do. Then some of them are tried out.
  */
 import { sleep, type Clock } from '../../base/clock.ts';
-import { loadPatterns } from '../api/pattern/lazy.ts';
+import { loadPatterns, patternProblem } from '../api/pattern/lazy.ts';
 import { loadRules } from '../api/structural/lazy-rules.ts';
 import { loadDeviceExpressions } from '../api/validate/expressions.ts';
 import { parseYaml } from '../api/yaml.ts';
@@ -22,6 +22,7 @@ const PARTS: readonly (() => Promise<unknown>)[] = [
   () => import('yaml'),
   () => parseYaml(Buffer.from('a')),
   () => parseYaml(Buffer.from('a: [b]\n')),
+  () => import('node:http2'),
   () => import('./http/http2-sessions.ts'),
   () => import('jose'),
   () => import('node:https'),
@@ -29,6 +30,7 @@ const PARTS: readonly (() => Promise<unknown>)[] = [
   () => import('./webhooks/client.ts'),
   () => import('./custom/webhook-conversion.ts'),
   loadPatterns,
+  async () => patternProblem('a'),
   () => import('../api/cel/parser.ts'),
   () => import('../api/cel/library/kubernetes.ts'),
   () => import('../api/cel/program.ts'),

@@ -4,9 +4,10 @@
  * ends know a key, so that nobody needs a certificate.
  */
 import { Agent, type AgentOptions } from 'node:https';
-import { duplexPair, type Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { TLSSocket, type PSKCallbackNegotation, type TLSSocketOptions } from 'node:tls';
 import type { Clock } from '../../../base/clock.ts';
+import { afterTurn, yieldToLoop } from '../../../base/yield-to-loop.ts';
 import type { JsonObject } from '../../api/json.ts';
 import { exchangeJson } from './json-exchange.ts';
 
@@ -21,7 +22,7 @@ interface Options extends AgentOptions {
 
 /** What the other end has answered. */
 export async function sampleCall(clock: Clock): Promise<JsonObject> {
-  const [near, far] = duplexPair();
+  const [near, far] = pipe();
   const answering: TLSSocketOptions & { pskCallback: () => Buffer } = {
     isServer: true,
     ciphers: CIPHERS,
@@ -41,6 +42,7 @@ export async function sampleCall(clock: Clock): Promise<JsonObject> {
   };
   const agent = new Agent(options);
   try {
+    await yieldToLoop();
     return await exchangeJson({
       method: 'POST',
       url: 'https://sample/',
@@ -57,4 +59,26 @@ export async function sampleCall(clock: Clock): Promise<JsonObject> {
     server.destroy();
     near.destroy();
   }
+}
+
+/** What one end writes is at the other one a turn later: what each of both has to do for the handshake has a turn, as between machines. */
+function pipe(): [near: Duplex, far: Duplex] {
+  const ends: [Duplex, Duplex] = [end(() => ends[1]), end(() => ends[0])];
+  return ends;
+}
+
+function end(other: () => Duplex): Duplex {
+  return new Duplex({
+    read: () => {},
+    write: (chunk, _encoding, done) =>
+      afterTurn(() => {
+        other().push(chunk);
+        done();
+      }),
+    final: (done) =>
+      afterTurn(() => {
+        other().push(null);
+        done();
+      }),
+  });
 }
