@@ -104,7 +104,10 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets queued microtasks run (a few rounds of them). */
+/** Lets queued microtasks run (a few rounds of them), and what waits for the next turn of the loop. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  for (const turn of [1, 2]) {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    if (turn === 1) await new Promise(setImmediate);
+  }
 }

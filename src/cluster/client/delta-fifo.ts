@@ -1,3 +1,5 @@
+import type { Slice } from '../../base/yield-to-loop.ts';
+
 export interface Delta<T> {
   readonly type: 'put' | 'delete';
   /** For a deletion the last state that is known. */
@@ -34,18 +36,20 @@ export class DeltaFifo<T> {
     this.#push(this.#keyOf(object), { type: 'delete', object });
   }
 
-  /** Takes a full list: puts all that is in it, deletes everything else that is known or waiting. */
-  replace(objects: readonly T[]): void {
+  /** Takes a full list: puts all that is in it, deletes everything else that is known or waiting. Is told of nothing else meanwhile. */
+  async replace(objects: readonly T[], slice: Slice): Promise<void> {
     const present = new Set<string>();
     for (const object of objects) {
       present.add(this.#keyOf(object));
       this.put(object);
+      if (slice.over) await slice.next();
     }
     for (const [key, deltas] of this.#deltas) {
       const last = deltas.at(-1);
       if (!present.has(key) && last?.type === 'put') deltas.push({ type: 'delete', object: last.object });
     }
     for (const key of this.#known.keys()) {
+      if (slice.over) await slice.next();
       const object = this.#known.get(key);
       if (!present.has(key) && !this.#deltas.has(key) && object !== undefined)
         this.#push(key, { type: 'delete', object });

@@ -5,9 +5,9 @@ import { PlatformError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createClient } from './client.ts';
-import type { Informer, InformerFactory, InformerHandler } from './contract.ts';
+import type { ApiObject, Client, Informer, InformerFactory, InformerHandler } from './contract.ts';
 import { createInformerFactory } from './informer.ts';
-import { nodes, pods } from './kinds.ts';
+import { namespaces, nodes, pods } from './kinds.ts';
 import { createFakeApi, statusResponse, type FakeApi } from './testing/fake-api.ts';
 
 type Pod = NonNullable<typeof pods.example>;
@@ -214,4 +214,33 @@ test('synced gives up with its signal; disposing ends the watches', async () => 
   for (let i = 0; i < 200 && w.api.openWatches === 0; i++) await w.clock.advance(0);
   await w.factory[Symbol.asyncDispose]();
   assert.equal(w.api.openWatches, 0);
+});
+
+test('many informers and the pages of their lists have a turn each', async () => {
+  const { api, clock } = world();
+  const real = createClient({ transport: api });
+  let requests = 0;
+  // Three pages of each kind, answered at once, as by a server in this process.
+  const list: Client['list'] = (_type, { continue: page = '0' } = {}) => {
+    requests++;
+    const next = Number(page) + 1;
+    return Promise.resolve({ items: [], resourceVersion: '1', ...(next < 3 && { continue: String(next) }) });
+  };
+  const client: Client = Object.assign(Object.create(real) as Client, { list });
+  await using factory = createInformerFactory({
+    client,
+    clock,
+    random: seededRandom(1),
+    log: silentLogger,
+  });
+  const informers = [pods, nodes, namespaces].map((type) => factory.informer<ApiObject>(type));
+  const eachTurn: number[] = [];
+  factory.start();
+  for (let before = requests; requests < 9; before = requests) {
+    await new Promise(setImmediate);
+    eachTurn.push(requests - before);
+  }
+  await Promise.all(informers.map((informer) => informer.synced()));
+  assert.equal(requests, 9);
+  assert.equal(Math.max(...eachTurn), 1, `requests of each turn: ${eachTurn.join(' ')}`);
 });

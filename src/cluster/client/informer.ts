@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
+import { Slice, yieldToLoop } from '../../base/yield-to-loop.ts';
 import type {
   ApiObject,
   Client,
@@ -137,7 +137,7 @@ class SharedCache<T extends ApiObject> implements ReflectorSink<T> {
   }
 
   async replace(objects: readonly T[]): Promise<void> {
-    this.#fifo.replace(objects);
+    await this.#fifo.replace(objects, new Slice(this.#options.clock));
     while (this.#drain(SLICE)) await yieldToLoop();
     this.#synced.resolve();
   }

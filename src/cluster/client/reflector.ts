@@ -9,7 +9,8 @@ import { sleep, type Clock } from '../../base/clock.ts';
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
-import type { ApiObject, Client, ResourceType } from './contract.ts';
+import { Slice } from '../../base/yield-to-loop.ts';
+import type { ApiObject, Client, ListOptions, ListResult, ResourceType } from './contract.ts';
 
 /** Where a reflector is; there is nothing else that it remembers. */
 export type ReflectorState =
@@ -38,7 +39,7 @@ export interface ReflectorOptions<T extends ApiObject> {
   readonly log: Logger;
 }
 
-/** Objects of one page of the list: parsing 500 pods would hold up everything else in this process for 10 ms. */
+/** Objects of one page of the list, which has a turn of its own: 500 pods would hold up all else in this process for 10 ms. */
 const PAGE = 100;
 const FIRST_DELAY_MS = 800;
 const MAX_DELAY_MS = 30_000;
@@ -64,17 +65,24 @@ async function list<T extends ApiObject>(
   state: ReflectorState,
   signal: AbortSignal,
 ): Promise<ReflectorState> {
-  const { client, type, sink } = options;
+  const { client, type, sink, clock } = options;
   try {
     const objects: T[] = [];
-    const wanted = { ...selectors(options), limit: PAGE };
-    let page = await client.list(type, wanted);
-    for (const item of page.items) objects.push(sink.prepare(item));
-    while (page.continue !== undefined && !signal.aborted) {
-      page = await client.list(type, { ...wanted, continue: page.continue });
-      for (const item of page.items) objects.push(sink.prepare(item));
+    const slice = new Slice(clock);
+    let wanted: ListOptions = { ...selectors(options), limit: PAGE };
+    let page: ListResult<T>;
+    for (;;) {
+      // Whoever answers may be in this process, and all reflectors of a component begin at once: each page has a turn.
+      await slice.next();
+      page = await client.list(type, wanted);
+      for (const item of page.items) {
+        objects.push(sink.prepare(item));
+        if (slice.over) await slice.next();
+      }
+      if (signal.aborted) return state;
+      if (page.continue === undefined) break;
+      wanted = { ...wanted, continue: page.continue };
     }
-    if (signal.aborted) return state;
     await sink.replace(objects);
     return { phase: 'watch', failures: state.failures, resourceVersion: page.resourceVersion };
   } catch (error) {
