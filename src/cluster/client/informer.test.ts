@@ -219,10 +219,10 @@ test('synced gives up with its signal; disposing ends the watches', async () => 
 test('many informers and the pages of their lists have a turn each', async () => {
   const { api, clock } = world();
   const real = createClient({ transport: api });
-  let requests = 0;
+  const counted = { requests: 0 };
   // Three pages of each kind, answered at once, as by a server in this process.
   const list: Client['list'] = (_type, { continue: page = '0' } = {}) => {
-    requests++;
+    counted.requests++;
     const next = Number(page) + 1;
     return Promise.resolve({ items: [], resourceVersion: '1', ...(next < 3 && { continue: String(next) }) });
   };
@@ -236,11 +236,11 @@ test('many informers and the pages of their lists have a turn each', async () =>
   const informers = [pods, nodes, namespaces].map((type) => factory.informer<ApiObject>(type));
   const eachTurn: number[] = [];
   factory.start();
-  for (let before = requests; requests < 9; before = requests) {
+  for (let before = 0; counted.requests < 9; before = counted.requests) {
     await new Promise(setImmediate);
-    eachTurn.push(requests - before);
+    eachTurn.push(counted.requests - before);
   }
   await Promise.all(informers.map((informer) => informer.synced()));
-  assert.equal(requests, 9);
+  assert.equal(counted.requests, 9);
   assert.equal(Math.max(...eachTurn), 1, `requests of each turn: ${eachTurn.join(' ')}`);
 });

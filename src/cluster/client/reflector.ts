@@ -10,7 +10,8 @@ import { errorMessage, isPlatformError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { Slice } from '../../base/yield-to-loop.ts';
-import type { ApiObject, Client, ListOptions, ListResult, ResourceType } from './contract.ts';
+import type { ApiObject, Client, ResourceType } from './contract.ts';
+import { pagesOf } from './pages.ts';
 
 /** Where a reflector is; there is nothing else that it remembers. */
 export type ReflectorState =
@@ -39,8 +40,6 @@ export interface ReflectorOptions<T extends ApiObject> {
   readonly log: Logger;
 }
 
-/** Objects of one page of the list, which has a turn of its own: 500 pods would hold up all else in this process for 10 ms. */
-const PAGE = 100;
 const FIRST_DELAY_MS = 800;
 const MAX_DELAY_MS = 30_000;
 /** A watch that lives longer than this was a success, whatever ended it. */
@@ -68,23 +67,18 @@ async function list<T extends ApiObject>(
   const { client, type, sink, clock } = options;
   try {
     const objects: T[] = [];
+    let resourceVersion = '';
     const slice = new Slice(clock);
-    let wanted: ListOptions = { ...selectors(options), limit: PAGE };
-    let page: ListResult<T>;
-    for (;;) {
-      // Whoever answers may be in this process, and all reflectors of a component begin at once: each page has a turn.
-      await slice.next();
-      page = await client.list(type, wanted);
+    for await (const page of pagesOf(client, type, selectors(options))) {
       for (const item of page.items) {
         objects.push(sink.prepare(item));
         if (slice.over) await slice.next();
       }
       if (signal.aborted) return state;
-      if (page.continue === undefined) break;
-      wanted = { ...wanted, continue: page.continue };
+      ({ resourceVersion } = page);
     }
     await sink.replace(objects);
-    return { phase: 'watch', failures: state.failures, resourceVersion: page.resourceVersion };
+    return { phase: 'watch', failures: state.failures, resourceVersion };
   } catch (error) {
     report(options, 'list failed', error);
     return { phase: 'list', failures: state.failures + 1 };

@@ -1,8 +1,8 @@
 import { errorMessage, isPlatformError } from '../../base/errors.ts';
-import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import type { Namespace } from '../api/generated/core-v1.ts';
 import type { ApiObject, Controller, ResourceType, WorkQueue } from '../client/contract.ts';
 import { events, namespaces, pods } from '../client/kinds.ts';
+import { pagesOf } from '../client/pages.ts';
 import { refOf } from './claiming.ts';
 import type { CatalogEnvironment } from './environment.ts';
 import { followKinds } from './followed-kinds.ts';
@@ -94,8 +94,6 @@ export function createNamespaceController(environment: CatalogEnvironment): Cont
     for (const type of types) {
       if (!type.namespaced || idOf(type) === idOf(pods)) continue;
       if (!type.verbs.includes('list') || !type.verbs.includes('delete')) continue;
-      // In the server's process a list waits for nothing: all kinds together would hold everybody up.
-      await yieldToLoop();
       remaining.push(await emptyOne(type));
     }
     return { remaining, failures, unavailable };
@@ -104,15 +102,8 @@ export function createNamespaceController(environment: CatalogEnvironment): Cont
   /** From the API: an empty cache is no proof of an empty namespace. */
   async function listAll(type: ResourceType, namespace: string): Promise<readonly ApiObject[]> {
     const objects: ApiObject[] = [];
-    let next: string | undefined;
-    do {
-      const page = await client.list(
-        { ...type, metadataOnly: true },
-        { namespace, limit: 500, ...(next && { continue: next }) },
-      );
-      objects.push(...page.items);
-      next = page.continue;
-    } while (next !== undefined);
+    for await (const { items } of pagesOf(client, { ...type, metadataOnly: true }, { namespace }))
+      objects.push(...items);
     return objects;
   }
 

@@ -1,6 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../api/generated/core-v1.ts';
 import type { Controller } from '../client/contract.ts';
 import { persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../client/kinds.ts';
+import { pagesOf } from '../client/pages.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { createProtectionController } from './protection-controller.ts';
 import { enqueues, keyOf } from './queue-controller.ts';
@@ -17,8 +18,9 @@ export function createClaimProtection(environment: ControllerEnvironment): Contr
     isUsed: (claim) => podCache.byIndex('claim', keyOf(claim)).some(isScheduled),
     async isUsedIndeed(claim) {
       const { namespace = '' } = claim.metadata ?? {};
-      const { items } = await client.list(pods, { namespace });
-      return items.some((pod) => isScheduled(pod) && claimKeys(pod).includes(keyOf(claim)));
+      for await (const { items } of pagesOf(client, pods, { namespace }))
+        if (items.some((pod) => isScheduled(pod) && claimKeys(pod).includes(keyOf(claim)))) return true;
+      return false;
     },
   });
 }
@@ -49,14 +51,11 @@ export function createAttributesClassProtection(environment: ControllerEnvironme
       volumes.byIndex('class', metadata?.name ?? '').length > 0,
     async isUsedIndeed({ metadata }) {
       const name = metadata?.name ?? '';
-      const [ofClaims, ofVolumes] = await Promise.all([
-        client.list(persistentVolumeClaims),
-        client.list(persistentVolumes),
-      ]);
-      return (
-        ofClaims.items.some((claim) => classesOfClaim(claim).includes(name)) ||
-        ofVolumes.items.some((volume) => classesOfVolume(volume).includes(name))
-      );
+      for await (const { items } of pagesOf(client, persistentVolumeClaims))
+        if (items.some((claim) => classesOfClaim(claim).includes(name))) return true;
+      for await (const { items } of pagesOf(client, persistentVolumes))
+        if (items.some((volume) => classesOfVolume(volume).includes(name))) return true;
+      return false;
     },
   });
 }
