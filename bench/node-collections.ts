@@ -44,7 +44,6 @@ else
     client?.kill();
     const pauses = JSON.parse(String(stdout)) as number[];
     const [least, middle, most] = [pauses[0]!, pauses[pauses.length >> 1]!, pauses.at(-1)!];
-    process.stdout.write(
-      `${isBusy ? 'beside one busy process' : 'alone'}: ${middle.toFixed(1)} (${least.toFixed(1)} to ${most.toFixed(1)}), ${pauses.length} times\n`,
-    );
+    const figures = `${middle.toFixed(1)} (${least.toFixed(1)} to ${most.toFixed(1)}), ${pauses.length} times`;
+    process.stdout.write(`${isBusy ? 'beside one busy process' : 'alone'}: ${figures}\n`);
   }

@@ -104,10 +104,13 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets queued microtasks run (a few rounds of them), and what waits for the next turn of the loop. */
+/** Lets what is queued run, a few rounds of microtasks, and what waits for the next turn of the loop. */
 async function settle(): Promise<void> {
-  for (const turn of [1, 2]) {
-    for (let i = 0; i < 20; i++) await Promise.resolve();
-    if (turn === 1) await new Promise(setImmediate);
-  }
+  await microtasks();
+  await new Promise(setImmediate);
+  await microtasks();
+}
+
+async function microtasks(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
 }

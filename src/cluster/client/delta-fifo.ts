@@ -36,7 +36,10 @@ export class DeltaFifo<T> {
     this.#push(this.#keyOf(object), { type: 'delete', object });
   }
 
-  /** Takes a full list: puts all that is in it, deletes everything else that is known or waiting. Is told of nothing else meanwhile. */
+  /**
+   * Takes a full list: puts all that is in it, deletes everything else that is known or waiting. Until it resolves nothing else
+   * is told.
+   */
   async replace(objects: readonly T[], slice: Slice): Promise<void> {
     const present = new Set<string>();
     for (const object of objects) {

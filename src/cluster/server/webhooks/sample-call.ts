@@ -61,7 +61,7 @@ export async function sampleCall(clock: Clock): Promise<JsonObject> {
   }
 }
 
-/** What one end writes is at the other one a turn later: what each of both has to do for the handshake has a turn, as between machines. */
+/** What one end writes is at the other one a turn later, as between machines: each step of the handshake has a turn. */
 function pipe(): [near: Duplex, far: Duplex] {
   const ends: [Duplex, Duplex] = [end(() => ends[1]), end(() => ends[0])];
   return ends;
