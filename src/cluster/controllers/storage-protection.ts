@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../api/generated/core-v1.ts';
 import type { Controller } from '../client/contract.ts';
 import { persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../client/kinds.ts';
-import { pagesOf } from '../client/pages.ts';
+import { someListed } from '../client/pages.ts';
 import type { ControllerEnvironment } from './environment.ts';
 import { createProtectionController } from './protection-controller.ts';
 import { enqueues, keyOf } from './queue-controller.ts';
@@ -16,12 +16,13 @@ export function createClaimProtection(environment: ControllerEnvironment): Contr
     finalizer: 'kubernetes.io/pvc-protection',
     users: [enqueues(podCache, claimKeys)],
     isUsed: (claim) => podCache.byIndex('claim', keyOf(claim)).some(isScheduled),
-    async isUsedIndeed(claim) {
-      const { namespace = '' } = claim.metadata ?? {};
-      for await (const { items } of pagesOf(client, pods, { namespace }))
-        if (items.some((pod) => isScheduled(pod) && claimKeys(pod).includes(keyOf(claim)))) return true;
-      return false;
-    },
+    isUsedIndeed: (claim) =>
+      someListed(
+        client,
+        pods,
+        { namespace: claim.metadata?.namespace ?? '' },
+        (pod) => isScheduled(pod) && claimKeys(pod).includes(keyOf(claim)),
+      ),
   });
 }
 
@@ -51,11 +52,12 @@ export function createAttributesClassProtection(environment: ControllerEnvironme
       volumes.byIndex('class', metadata?.name ?? '').length > 0,
     async isUsedIndeed({ metadata }) {
       const name = metadata?.name ?? '';
-      for await (const { items } of pagesOf(client, persistentVolumeClaims))
-        if (items.some((claim) => classesOfClaim(claim).includes(name))) return true;
-      for await (const { items } of pagesOf(client, persistentVolumes))
-        if (items.some((volume) => classesOfVolume(volume).includes(name))) return true;
-      return false;
+      return (
+        (await someListed(client, persistentVolumeClaims, {}, (claim) =>
+          classesOfClaim(claim).includes(name),
+        )) ||
+        (await someListed(client, persistentVolumes, {}, (volume) => classesOfVolume(volume).includes(name)))
+      );
     },
   });
 }
