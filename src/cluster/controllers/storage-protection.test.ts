@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { PlatformError } from '../../base/errors.ts';
 import type { Pod } from '../api/generated/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../client/kinds.ts';
+import { statusResponse } from '../client/testing/fake-api.ts';
 import {
   createAttributesClassProtection,
   createClaimProtection,
@@ -95,3 +97,38 @@ test('a class of attributes stays while a claim is to have it', async () => {
   plane.api.remove(persistentVolumeClaims, claim);
   await plane.until('the class to go', () => present() === undefined);
 });
+
+/** Nothing more is heard of objects of these kinds: caches have what was there at the start. */
+function unheard(plane: Running, resources: readonly string[]): void {
+  plane.api.intercept = ({ url }) =>
+    url.includes('watch=') && resources.some((resource) => url.includes(`/${resource}?`))
+      ? statusResponse(new PlatformError('unavailable', 'down'))
+      : undefined;
+}
+
+test('a claim stays while a pod uses it of which the cache has not heard', async () => {
+  await using plane = claimsPlane();
+  unheard(plane, ['pods']);
+  await plane.quiet();
+  plane.api.put(pods, user('unheard', 'n'));
+  await plane.client.delete(persistentVolumeClaims, claim);
+  await plane.quiet();
+  assert.deepEqual(plane.api.read(persistentVolumeClaims, claim)?.metadata?.finalizers, held);
+});
+
+for (const type of [persistentVolumeClaims, persistentVolumes])
+  test(`a class of attributes stays while one of the ${type.resource} has it, of which the cache has not heard`, async () => {
+    await using plane = running({
+      create: (environment) => [createAttributesClassProtection(environment)],
+      before: (api) => void api.put(volumeAttributesClasses, { metadata: { name: 'gold' } }),
+    });
+    unheard(plane, [type.resource]);
+    const present = () => plane.api.read(volumeAttributesClasses, { name: 'gold' });
+    await plane.until('the finalizer', () => present()?.metadata?.finalizers?.length === 1);
+    const spec = { volumeAttributesClassName: 'gold' };
+    if (type === persistentVolumes) plane.api.put(persistentVolumes, { metadata: { name: 'v' }, spec });
+    else plane.api.put(persistentVolumeClaims, { metadata: claim, spec });
+    await plane.client.delete(volumeAttributesClasses, { name: 'gold' });
+    await plane.quiet();
+    assert.notEqual(present(), undefined);
+  });
