@@ -19,6 +19,9 @@ test('what is written in slices is what JSON.stringify writes', async () => {
     [[], {}, null],
     strange,
     { gone: undefined, b: [1] },
+    { a: { gone: undefined, list: Array.from({ length: 50 }, () => strange) } },
+    { first: undefined, many: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, [[i]]])) },
+    Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? [] : {})),
   ];
   for (const value of [...values, values]) {
     assert.equal(String(await encodeInSlices(value)), JSON.stringify(value));

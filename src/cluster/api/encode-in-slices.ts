@@ -1,8 +1,8 @@
 /** JSON of wide objects and long documents, written in slices: JSON.stringify takes as long as it takes. */
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 import { knownText } from './known-lists.ts';
-import { isCrowded, isLong } from './parse-in-slices.ts';
+import { hasValues, isCrowded, isLong } from './parse-in-slices.ts';
 
 /**
  * Characters that are written in one go, and become bytes at once: about half a millisecond's worth of the smallest values.
@@ -10,7 +10,8 @@ import { isCrowded, isLong } from './parse-in-slices.ts';
  */
 const SLICE = 32 * 1024;
 
-const FEW = 8;
+/** A value with fewer others in it is written in one go: wide objects have thousands of them. */
+const MANY = 32;
 
 /** As JSON.stringify writes it. */
 export async function encodeInSlices(value: JsonValue): Promise<Buffer> {
@@ -24,25 +25,31 @@ export async function encodeInSlices(value: JsonValue): Promise<Buffer> {
 
 /** The same for who takes the steps himself. What is `depth` levels down is known to be short, and written at once. */
 export function* encodingSteps(value: JsonValue, depth = Infinity): Generator<void, Buffer> {
-  const writer = new Writer();
-  yield* writer.write(value, depth);
+  const writer = new Writer(value, depth);
+  while (!writer.write()) yield;
   return yield* writer.bytes();
 }
 
-/** An object of a few texts and numbers, of which wide objects have lists of thousands: it is written in one go. */
-function isSmall(item: JsonValue): boolean {
-  if (!isJsonObject(item) || isCrowded(item)) return false;
-  let members = 0;
-  for (const key in item) {
-    const member = item[key];
-    if (++members > FEW || (typeof member === 'object' && member !== null)) return false;
-  }
-  return true;
+interface Level {
+  readonly value: JsonObject | readonly JsonValue[];
+  /** Of an object, once they are found. */
+  names: readonly string[] | undefined;
+  /** Which of the names or items comes next. */
+  next: number;
+  isEmpty: boolean;
+  /** How far down everything is written at once. */
+  readonly depth: number;
 }
 
+/** Its levels are a list, not calls of each other: to write a value costs nothing but its text. */
 class Writer {
   #text = '';
   readonly #parts: Buffer[] = [];
+  readonly #levels: Level[] = [];
+
+  constructor(value: JsonValue, depth: number) {
+    this.#value(value, depth);
+  }
 
   *bytes(): Generator<void, Buffer> {
     this.#cut();
@@ -61,44 +68,58 @@ class Writer {
     this.#text = '';
   }
 
-  /** Stops whenever a slice is full. */
-  *write(value: JsonValue, depth: number): Generator<void> {
-    if (depth === 0 || typeof value !== 'object' || value === null) this.#text += JSON.stringify(value);
-    else if (Array.isArray(value)) yield* this.#list(value, depth - 1);
-    else yield* this.#object(value, depth - 1);
-    if (this.#text.length < SLICE) return;
-    this.#cut();
-    yield;
+  /** Goes on until a slice is full; true when that was all. */
+  write(): boolean {
+    for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
+      const { value } = level;
+      if (Array.isArray(value)) this.#item(level, value as readonly JsonValue[]);
+      else if (level.names !== undefined) this.#member(level, level.names, value as JsonObject);
+      else {
+        level.names = Object.keys(value);
+        // The names of many members are found in a turn of their own.
+        if (isCrowded(value as JsonObject)) return false;
+      }
+      if (this.#text.length < SLICE) continue;
+      this.#cut();
+      return false;
+    }
+    return true;
   }
 
-  *#list(list: readonly JsonValue[], depth: number): Generator<void> {
-    const known = isLong(list) ? knownText(list) : undefined;
-    if (known !== undefined) {
-      this.#text += known;
-      return;
-    }
-    let separator = '[';
-    for (const item of list) {
-      this.#text += separator;
-      separator = ',';
-      yield* this.write(item, isSmall(item) ? 0 : depth);
-    }
-    this.#text += separator === '[' ? '[]' : ']';
+  #item(level: Level, list: readonly JsonValue[]): void {
+    if (level.next === list.length) return this.#close(level, '[', ']');
+    const item = list[level.next++]!;
+    this.#text += level.isEmpty ? '[' : ',';
+    level.isEmpty = false;
+    this.#value(item, level.depth);
   }
 
-  *#object(object: JsonObject, depth: number): Generator<void> {
-    let separator = '{';
-    // The names of many members are found in a turn of their own.
-    if (isCrowded(object)) yield;
-    const keys = Object.keys(object);
-    if (isCrowded(object)) yield;
-    for (const key of keys) {
-      const item = object[key];
-      if (item === undefined) continue;
-      this.#text += `${separator}${JSON.stringify(key)}:`;
-      separator = ',';
-      yield* this.write(item, depth);
-    }
-    this.#text += separator === '{' ? '{}' : '}';
+  #member(level: Level, names: readonly string[], object: JsonObject): void {
+    if (level.next === names.length) return this.#close(level, '{', '}');
+    const name = names[level.next++]!;
+    const member = object[name];
+    if (member === undefined) return;
+    this.#text += `${level.isEmpty ? '{' : ','}${JSON.stringify(name)}:`;
+    level.isEmpty = false;
+    this.#value(member, level.depth);
+  }
+
+  #close(level: Level, begin: string, end: string): void {
+    this.#levels.pop();
+    this.#text += level.isEmpty ? begin + end : end;
+  }
+
+  #value(value: JsonValue, depth: number): void {
+    const known = Array.isArray(value) && isLong(value) ? knownText(value) : undefined;
+    if (known !== undefined) this.#text += known;
+    else if (depth === 0 || !hasValues(value, MANY)) this.#text += JSON.stringify(value);
+    else
+      this.#levels.push({
+        value: value as Level['value'],
+        names: undefined,
+        next: 0,
+        isEmpty: true,
+        depth: depth - 1,
+      });
   }
 }

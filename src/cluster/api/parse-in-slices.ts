@@ -7,7 +7,7 @@ import { errorMessage } from '../../base/errors.ts';
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
 import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
 import { goQuote } from './field-error.ts';
-import { setOwn, type JsonObject, type JsonValue } from './json.ts';
+import { isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { knownListAt, rememberList } from './known-lists.ts';
 
 /** Characters that are read in one go: of the worst text they take about a millisecond. */
@@ -20,6 +20,28 @@ const crowded = new WeakSet<object>();
 /** Whether the object was read in slices and has thousands of members: to list them alone takes milliseconds. */
 export function isCrowded(object: JsonObject): boolean {
   return crowded.has(object);
+}
+
+/** Whether a value has so many others in it; looks no further than it has to. */
+export function hasValues(value: JsonValue, wanted: number): boolean {
+  return missingFrom(value, wanted) <= 0;
+}
+
+/** How many more there would have to be. */
+function missingFrom(value: JsonValue, wanted: number): number {
+  let missing = wanted;
+  if (Array.isArray(value)) {
+    missing -= value.length;
+    for (let i = 0; i < value.length && missing > 0; i++) missing = missingFrom(value[i]!, missing);
+  } else if (isJsonObject(value)) {
+    // Its members cannot even be listed in a short time.
+    if (isCrowded(value)) return 0;
+    for (const name in value) {
+      if (missing <= 0) break;
+      missing = missingFrom(value[name] ?? null, missing - 1);
+    }
+  }
+  return missing;
 }
 
 const long = new WeakSet<object>();
@@ -107,6 +129,27 @@ export function goSyntaxError(text: string): string | undefined {
     return errorMessage(error);
   }
   return undefined;
+}
+
+/** Characters, and levels. */
+const SHORT = 512;
+const SHALLOW = 4;
+const [QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [34, 123, 125, 91, 93];
+
+/** Where the object ends that begins at `start`; `start` itself where it is not short, or has a list in it that it may not have. */
+function endOfShort(text: string, start: number, mayHaveLists: boolean): number {
+  const most = Math.min(text.length, start + SHORT);
+  let depth = 0;
+  for (let at = start; at < most; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at);
+      if (at < 0) break;
+    } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
+      if (++depth > SHALLOW || (code === OPEN_LIST && !mayHaveLists)) break;
+    } else if ((code === CLOSE_OBJECT || code === CLOSE_LIST) && --depth === 0) return at + 1;
+  }
+  return start;
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -206,7 +249,7 @@ class Reader {
   }
 
   #value(mark: string): void {
-    if (mark === '{') return this.#open({}, false);
+    if (mark === '{') return this.#takeShort() ? undefined : this.#open({}, false);
     if (mark === '[') {
       if (this.#without === undefined) return this.#open([], true);
       if (this.#isLeftOut(this.#without)) return this.#pass(mark);
@@ -236,6 +279,26 @@ class Reader {
     this.#put(found.list);
     this.#stack.at(-1)!.hasKnown = true;
     this.#at += found.length;
+    this.#expected = 'after';
+    return true;
+  }
+
+  /** An object of which nobody asks for keys that come twice, or for a list in it: most of a wide one are such. */
+  #takeShort(): boolean {
+    if (this.#maxDuplicates > 0) return false;
+    const end = endOfShort(this.#text, this.#at, this.#without === undefined);
+    const text = this.#text.slice(this.#at, end);
+    // What is escaped may be half of a pair.
+    if (text === '' || text.includes('\\u') || !text.isWellFormed()) return false;
+    let value: JsonValue;
+    try {
+      value = JSON.parse(text) as JsonValue;
+    } catch {
+      // It is read again to see where it is wrong.
+      return false;
+    }
+    this.#put(value);
+    this.#at = end;
     this.#expected = 'after';
     return true;
   }

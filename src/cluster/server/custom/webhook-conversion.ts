@@ -8,14 +8,14 @@ import { uuid } from '../../../base/random.ts';
 import { pauseAfter, Slice } from '../../../base/yield-to-loop.ts';
 import { encodeInSlices } from '../../api/encode-in-slices.ts';
 import { listAt, objectAt, objectsAt, stringAt, type JsonObject } from '../../api/json.ts';
-import { parseText } from '../../api/parse-in-slices.ts';
+import { hasValues, parseText } from '../../api/parse-in-slices.ts';
 import { CachedEvent } from '../cache/cached-event.ts';
 import { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import { encodeForStorage } from '../encoding/encoding.ts';
 import { unexplained } from '../failure.ts';
 import type { KubeObject } from '../object.ts';
-import { hasValues, isWide } from '../offload/wide.ts';
+import { isWide } from '../offload/wide.ts';
 import type { Conversion, ConvertingProgram, Resource } from '../resource.ts';
 import type { Answered } from '../webhooks/json-exchange.ts';
 import {

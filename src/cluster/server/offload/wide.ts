@@ -2,8 +2,7 @@
 
 import { TooLong } from '../../../base/too-long.ts';
 import { allowance } from '../../api/cel/allowance.ts';
-import { isJsonObject, type JsonValue } from '../../api/json.ts';
-import { isCrowded } from '../../api/parse-in-slices.ts';
+import { hasValues } from '../../api/parse-in-slices.ts';
 import { CachedObject } from '../cache/cached-object.ts';
 import type { ServerParts } from '../context.ts';
 import type { KubeObject } from '../object.ts';
@@ -32,24 +31,6 @@ export function isWide(bytes: Uint8Array, values: number): boolean {
 
 export function isWideObject(object: CachedObject, values: number): boolean {
   return object.length >= values * MEMBER_BYTES && isWide(object.stored, values);
-}
-
-/** Whether a value has so many others in it. */
-export function hasValues(value: JsonValue, wanted: number): boolean {
-  return missingFrom(value, wanted) <= 0;
-}
-
-/** How many more there would have to be; looks no further than it has to. */
-function missingFrom(value: JsonValue, wanted: number): number {
-  // Its members cannot even be listed in a short time.
-  if (isJsonObject(value) && isCrowded(value)) return 0;
-  const items = Array.isArray(value) ? value : isJsonObject(value) ? Object.values(value) : [];
-  let missing = wanted - items.length;
-  for (const item of items) {
-    if (missing <= 0) break;
-    missing = missingFrom(item ?? null, missing);
-  }
-  return missing;
 }
 
 /** Another program may make something wide of what is not: then its request begins anew in the thread. Throws TooLong. */
