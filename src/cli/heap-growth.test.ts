@@ -59,22 +59,38 @@ test('growth is bounded while the heap is large, and left to V8 again when it is
   const bound = boundHeapGrowth(clock, heap);
   await clock.advance(10_000);
   assert.deepEqual(heap.growths, []);
-  heap.total = 200e6;
-  await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30]);
-  heap.total = 60e6;
-  await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 100]);
-  heap.total = 30e6;
-  await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 100, 0]);
-  heap.total = 38e6;
-  await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 100, 0]);
+  const is = async (total: number, inUse: number): Promise<void> => {
+    heap.total = total;
+    heap.allocate(inUse - heap.inUse);
+    await clock.advance(10_000);
+  };
+  await is(200e6, 180e6);
+  assert.deepEqual(heap.growths, [200, 30], 'what has come since the last look may be garbage');
+  await is(70e6, 60e6);
+  assert.deepEqual(heap.growths, [200, 30, 80], 'to 110 MB in all');
+  await is(40e6, 20e6);
+  assert.deepEqual(heap.growths, [200, 30, 80, 200], 'to three times at most');
+  await is(30e6, 20e6);
+  assert.deepEqual(heap.growths, [200, 30, 80, 200, 0]);
+  await is(38e6, 30e6);
+  assert.deepEqual(heap.growths, [200, 30, 80, 200, 0]);
   bound[Symbol.dispose]();
-  heap.total = 200e6;
-  await clock.advance(10_000);
-  assert.deepEqual(heap.growths, [30, 100, 0]);
+  await is(200e6, 180e6);
+  assert.deepEqual(heap.growths, [200, 30, 80, 200, 0]);
+});
+
+test('what is garbage by the next look is not counted as in use', async () => {
+  const clock = new ManualClock();
+  const heap = new TestHeap();
+  using bound = boundHeapGrowth(clock, heap);
+  assert.ok(bound);
+  heap.total = 90e6;
+  for (const used of [40e6, 75e6, 80e6]) {
+    heap.inUse = used;
+    heap.everAllocated += 40e6;
+    await clock.advance(1000);
+  }
+  assert.deepEqual(heap.growths, [180, 50]);
 });
 
 test('what is outside the heap may grow to three times of it, and by some dozen megabytes', async () => {

@@ -17,9 +17,10 @@ const FIRST_LOOKS_MS = 1000;
 const LARGE_BYTES = 44e6;
 /** Smaller than this again it is left alone. */
 const SMALL_BYTES = 36e6;
-/** Of what was in use after the last collection; or by so many bytes for as long as that is more. */
-const PERCENT = 30;
-const ROOM_BYTES = 60e6;
+/** Of what is in use after a collection; or to so many bytes in all, if that is no more than so many times as much again. */
+const PART = 0.3;
+const TOP_BYTES = 110e6;
+const MAX_PART = 2;
 /** What is outside the heap may become so many times what it was, as long as it grows by no more than so many bytes. */
 const MAX_OUTSIDE_GROWTH = 3;
 const OUTSIDE_ROOM_BYTES = 36e6;
@@ -79,8 +80,8 @@ const v8Heap: Heap = {
 export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
   let [growth, factor] = [0, 0];
   let timer: Disposable;
-  /** Allocated until the last look. */
-  let before = 0;
+  // Until the last look.
+  let [usedBefore, allocatedBefore] = [Infinity, 0];
   /** In use after the last collection. */
   let live = 0;
   let isBurst = true;
@@ -88,15 +89,16 @@ export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
   const look = (): void => {
     const size = heap.size();
     const isBound = size > (growth === 0 ? LARGE_BYTES : SMALL_BYTES);
-    // A small part of a small heap would have it collected all the time.
-    const wanted = isBound ? Math.max(PERCENT, Math.round((ROOM_BYTES / size) * 100)) : 0;
+    const used = heap.used();
+    // Less of the smaller one is garbage.
+    const wanted = isBound ? growthOver(Math.min(used, usedBefore)) : 0;
+    usedBefore = used;
     if (wanted !== growth) heap.setGrowth((growth = wanted));
     const outside = growthOutside(heap.outside());
     if (outside !== factor) heap.setGrowthOutside((factor = outside));
-    const used = heap.used();
     const allocated = heap.allocated();
-    const isQuiet = allocated - before <= BURST_BYTES;
-    before = allocated;
+    const isQuiet = allocated - allocatedBefore <= BURST_BYTES;
+    allocatedBefore = allocated;
     isBurst ||= !isQuiet;
     // V8 may have collected meanwhile.
     live = Math.min(live, used);
@@ -110,6 +112,11 @@ export function boundHeapGrowth(clock: Clock, heap: Heap = v8Heap): Disposable {
   };
   timer = clock.after(every, look);
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
+
+/** In percent; in tens, so that it is seldom set anew. A small part of a small heap would have it collected all the time. */
+function growthOver(live: number): number {
+  return Math.round(10 * Math.max(PART, Math.min(MAX_PART, TOP_BYTES / live - 1))) * 10;
 }
 
 /** In tenths, so that it is seldom set anew. */
