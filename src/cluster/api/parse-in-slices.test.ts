@@ -4,7 +4,15 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { decodeValue, parseJson, parseLargeJson } from './decode.ts';
-import { goSyntaxError, isLong, parseInSlices, parseShared, parseText } from './parse-in-slices.ts';
+import {
+  goSyntaxError,
+  hasValues,
+  isCrowded,
+  isLong,
+  parseInSlices,
+  parseShared,
+  parseText,
+} from './parse-in-slices.ts';
 import type { JsonValue } from './json.ts';
 import { kindSchema } from './schema.ts';
 
@@ -120,6 +128,15 @@ const wide = (name: string, prefix: string, count = 3000): string =>
 
 const readShared = async (text: string): Promise<Wide> =>
   (await parseShared(text, { without: ['metadata', 'managedFields'], inOneGo: 1000 })) as Wide;
+
+test('values are counted no further than is asked, but an object of thousands is remembered as such', () => {
+  const few = { a: [1, { b: 2 }], c: {} };
+  assert.deepEqual([hasValues(few, 5), hasValues(few, 6), hasValues('text', 1)], [true, false, false]);
+  const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, 1]));
+  const { k0: _, ...fewer } = many;
+  assert.deepEqual([hasValues({ many }, 3), isCrowded(many)], [true, true]);
+  assert.deepEqual([hasValues({ fewer }, 3), isCrowded(fewer)], [true, false]);
+});
 
 test('those who share have one copy of a long list', async () => {
   const [one, same] = await Promise.all([readShared(wide('a', 'v')), readShared(wide('b', 'v'))]);

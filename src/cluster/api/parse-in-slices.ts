@@ -17,7 +17,7 @@ const SLICE = 8 * 1024;
 const MANY = 1000;
 const crowded = new WeakSet<object>();
 
-/** Whether the object was read in slices and has thousands of members: to list them alone takes milliseconds. */
+/** Whether the object is known to have thousands of members: to list them alone takes milliseconds. */
 export function isCrowded(object: JsonObject): boolean {
   return crowded.has(object);
 }
@@ -36,9 +36,13 @@ function missingFrom(value: JsonValue, wanted: number): number {
   } else if (isJsonObject(value)) {
     // Its members cannot even be listed in a short time.
     if (isCrowded(value)) return 0;
+    let members = 0;
     for (const name in value) {
-      if (missing <= 0) break;
-      missing = missingFrom(value[name] ?? null, missing - 1);
+      if (missing > 0) missing = missingFrom(value[name] ?? null, missing - 1);
+      if (++members < MANY) continue;
+      // They have all been listed by now: not once more.
+      crowded.add(value);
+      break;
     }
   }
   return missing;
