@@ -8,9 +8,10 @@ import { stringify } from 'yaml';
 import type { JsonObject } from '../src/cluster/api/json.ts';
 import { WebhookServer } from '../src/cluster/server/webhooks/testing/webhook-server.ts';
 import { benchPod } from './apiserver-load.ts';
-import { printRow, Probed, WARM_MS, type Held, type Send } from './loop-probed.ts';
+import { Probed, Rows, WARM_MS, type Held, type Send } from './loop-probed.ts';
 
 const TRIES = 3;
+const lines = new Rows();
 /** Rows whose servers start, and load what they load, at the same time. */
 const AT_ONCE = 6;
 const SETTLED_MS = 500;
@@ -426,9 +427,10 @@ async function measure(word: RegExp): Promise<void> {
         if (works.length > 1) await delay(SETTLED_MS);
         tries.push(await server.held(() => works.at(-1)!(server.send, hook, server)));
       }
-      printRow(name, tries);
+      lines.print(name, tries);
     }
   }
 }
 
 await measure(new RegExp(process.argv[2] ?? ''));
+lines.judge();
