@@ -101,6 +101,26 @@ export function tooDeep(): PlatformError {
   return new PlatformError('invalid', `the JSON document is nested deeper than ${MAX_JSON_DEPTH} levels`);
 }
 
+/** Characters and levels of what is short. */
+const SHORT = 512;
+const SHALLOW = 4;
+
+/** Where the object that begins at `start` has ended; `start` if it is not short, or has a list in it and may not. */
+export function endOfShort(text: string, start: number, mayHaveLists: boolean): number {
+  const most = Math.min(text.length, start + SHORT);
+  let depth = 0;
+  for (let at = start; at < most; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at);
+      if (at < 0) break;
+    } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
+      if (++depth > SHALLOW || (code === OPEN_LIST && !mayHaveLists)) break;
+    } else if ((code === CLOSE_OBJECT || code === CLOSE_LIST) && --depth === 0) return at + 1;
+  }
+  return start;
+}
+
 /** Where the string that begins at `start` ends; -1 when it does not. */
 export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {

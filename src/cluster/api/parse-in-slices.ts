@@ -5,7 +5,7 @@
  */
 import { errorMessage } from '../../base/errors.ts';
 import { yieldToLoop } from '../../base/yield-to-loop.ts';
-import { endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
+import { endOfShort, endOfString, MAX_JSON_DEPTH, tooDeep } from './duplicate-keys.ts';
 import { goQuote } from './field-error.ts';
 import { isJsonObject, setOwn, type JsonObject, type JsonValue } from './json.ts';
 import { knownListAt, rememberList } from './known-lists.ts';
@@ -133,27 +133,6 @@ export function goSyntaxError(text: string): string | undefined {
     return errorMessage(error);
   }
   return undefined;
-}
-
-/** Characters, and levels. */
-const SHORT = 512;
-const SHALLOW = 4;
-const [QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [34, 123, 125, 91, 93];
-
-/** Where the object ends that begins at `start`; `start` itself where it is not short, or has a list in it that it may not have. */
-function endOfShort(text: string, start: number, mayHaveLists: boolean): number {
-  const most = Math.min(text.length, start + SHORT);
-  let depth = 0;
-  for (let at = start; at < most; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      at = endOfString(text, at);
-      if (at < 0) break;
-    } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
-      if (++depth > SHALLOW || (code === OPEN_LIST && !mayHaveLists)) break;
-    } else if ((code === CLOSE_OBJECT || code === CLOSE_LIST) && --depth === 0) return at + 1;
-  }
-  return start;
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
